@@ -1,0 +1,85 @@
+"""Errors that a user can cause, and can mend.
+
+Each also inherits the builtin that a programmer would expect, so `except ValueError` works for callers who do
+not know this package. The text says where, what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RealfaceError(Exception):
+    """The user must change something; the command line ends with exit code 2 and prints the text in one line."""
+
+
+class MissingInputError(RealfaceError, FileNotFoundError):
+    """A file or folder that was named does not exist."""
+
+
+class OutputExistsError(RealfaceError, FileExistsError):
+    """The place to write to is taken."""
+
+
+class MediaError(RealfaceError, ValueError):
+    """A picture or video cannot be used.
+
+    Attributes:
+        reason: a short fixed phrase such as "empty file", by which losses are counted.
+    """
+
+    def __init__(self, text: str, *, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class ManifestError(RealfaceError, ValueError):
+    """A manifest, or a list that should become one, is not as documented."""
+
+
+class LayoutError(RealfaceError, ValueError):
+    """A folder does not have the layout that was named, or none that is known."""
+
+
+class LeakError(ManifestError):
+    """A video or a person stands in two splits."""
+
+
+class CropSpecError(RealfaceError, ValueError):
+    """Crops were made in one way and are to be used in another."""
+
+
+class RecipeError(RealfaceError, ValueError):
+    """A recipe has faults.
+
+    Attributes:
+        faults: one line per fault.
+    """
+
+    def __init__(self, where: str, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__("\n".join([f"{where}: {count}", *(f"  {fault}" for fault in self.faults)]))
+
+
+class ArtifactError(RealfaceError, ValueError):
+    """A detector's folder is missing, damaged, or does not fit."""
+
+
+class MetricError(RealfaceError, ValueError):
+    """Scores from which the asked number cannot be computed."""
+
+
+class DeviceError(RealfaceError, RuntimeError):
+    """The device that was asked for is not here."""
+
+
+class TrainingError(RealfaceError, RuntimeError):
+    """A training run cannot start or go on."""
+
+
+class MissingExtraError(RealfaceError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; install it with: pip install 'realface[{extra}]'")

@@ -1,0 +1,179 @@
+"""Typed recipes: one YAML file, checked whole, every fault in one message.
+
+A schema is a tree of `Section`s. Loading names all faults at once, each with its place and, where a word is nearly
+right, the word that was probably meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from realface.core.errors import RecipeError
+from realface.core.files import existing, write_text
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are faults, values cannot be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def load_recipe(schema: type[S], path: Path, *, overrides: Sequence[str] = ()) -> S:
+    """Read a YAML file into `schema`.
+
+    Args:
+        schema: the recipe's type.
+        path: the YAML file.
+        overrides: `key.inner=value` settings, values in YAML, applied over the file.
+
+    Raises:
+        MissingInputError: no such file.
+        RecipeError: not YAML, or not what the schema says; all faults in one text.
+    """
+    text = existing(path, what="recipe").read_text(encoding="utf-8")
+    try:
+        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader's child)
+    except yaml.YAMLError as error:
+        raise RecipeError(str(path), [" ".join(str(error).split())]) from error
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise RecipeError(str(path), [f"expected a mapping of sections, got {type(document).__name__}"])
+    return check_recipe(schema, apply_overrides(document, overrides), where=str(path))
+
+
+def check_recipe(schema: type[S], document: Mapping[str, Any], *, where: str) -> S:
+    """Check a mapping against `schema`.
+
+    Raises:
+        RecipeError: all faults, one line each; `where` opens the text.
+    """
+    try:
+        return schema.model_validate(document)
+    except ValidationError as error:
+        raise RecipeError(where, [_fault_line(schema, fault) for fault in error.errors()]) from error
+
+
+def save_recipe(recipe: BaseModel, path: Path) -> None:
+    """Write a recipe with every default filled in; loading it gives an equal recipe."""
+    write_text(path, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+
+def apply_overrides(document: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of `document` with `key.inner=value` settings applied.
+
+    Raises:
+        RecipeError: a setting without `=`, or one that goes into a value that is no section.
+    """
+    changed: dict[str, Any] = _copied(document)
+    faults = []
+    for setting in overrides:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            faults.append(f"--set {setting}: expected KEY=VALUE, such as optim.lr=1e-4")
+            continue
+        *parents, last = key.strip().split(".")
+        section: Any = changed
+        for name in parents:
+            if isinstance(section, dict):
+                section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            faults.append(f"--set {setting}: {'.'.join(parents)} is a value, not a section")
+            continue
+        try:
+            section[last] = yaml.load(value, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader's child)
+        except yaml.YAMLError:
+            faults.append(f"--set {setting}: {value!r} is not a YAML value")
+    if faults:
+        raise RecipeError("--set", faults)
+    return changed
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader, except that a key given twice is a fault and not silently the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(None, None, f"line {line}: {key!r} is given twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return value
+
+
+def _fault_line(schema: type[BaseModel], fault: ErrorDetails) -> str:
+    """One fault as `place: what is wrong (did you mean ...?)`."""
+    place = ".".join(str(part) for part in fault["loc"]) or "recipe"
+    if fault["type"] == "extra_forbidden":
+        name = str(fault["loc"][-1])
+        return f"{place}: no such setting{_did_you_mean(name, _field_names(schema, fault['loc'][:-1]))}"
+    if fault["type"] == "missing":
+        return f"{place}: required, but not given"
+    if fault["type"] == "value_error":
+        return f"{place}: {fault['ctx']['error']}"
+    came = fault["input"]
+    hint = ""
+    if fault["type"] in ("literal_error", "union_tag_invalid") and isinstance(came, str):
+        expected = str(fault["ctx"].get("expected", fault["ctx"].get("expected_tags", "")))
+        hint = _did_you_mean(came, [word for word in expected.split("'") if word.strip(" ,or")])
+    message = fault["msg"].removeprefix("Input ").replace("should be", "must be")
+    got = "" if isinstance(came, Mapping) else f", got {came!r}"
+    return f"{place}: {message}{got}{hint}"
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known: {', '.join(known)}" if known and len(known) <= 12 else ""
+
+
+def _field_names(schema: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """The fields of the section at `place`, where pydantic's places name list positions and union tags too."""
+    candidates = [schema]
+    for part in place:
+        if isinstance(part, int):
+            continue
+        inner = [
+            model
+            for section in candidates
+            if part in section.model_fields
+            for model in _sections_in(section.model_fields[part].annotation)
+        ]
+        # a part that is no field is the tag of a union: it picks one of the candidates
+        candidates = inner or [section for section in candidates if _has_tag(section, part)] or candidates
+    return sorted({name for section in candidates for name in section.model_fields})
+
+
+def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
+        return [section for inner in typing.get_args(annotation) for section in _sections_in(inner)]
+    return []
+
+
+def _has_tag(section: type[BaseModel], tag: str) -> bool:
+    return section.__name__ == tag or any(
+        typing.get_origin(field.annotation) is Literal and tag in typing.get_args(field.annotation)
+        for field in section.model_fields.values()
+    )

@@ -1,0 +1,1 @@
+"""Manifests, layouts, lists, splits, transforms and the data set of crops."""

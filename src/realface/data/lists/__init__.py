@@ -1,0 +1,1 @@
+"""One file per list format that other projects leave behind."""

@@ -1,0 +1,1 @@
+"""An artifact and a manifest into a score table and its numbers."""

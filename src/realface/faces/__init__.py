@@ -1,0 +1,1 @@
+"""Finding, tracking and cropping faces."""

@@ -1,0 +1,1 @@
+"""Networks with their losses, one folder per method, and artifacts."""

@@ -1,0 +1,69 @@
+"""What every network returns and what every task is: the contract between models and the rest.
+
+Images between functions are float32 RGB (B, 3, H, W) in [0, 1]; each network normalises inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a detector says of a batch.
+
+    Attributes:
+        logit: (B,), > 0 = fake.
+    """
+
+    logit: Tensor
+
+    @property
+    def score(self) -> Tensor:
+        """(B,), in [0, 1]: the uncalibrated probability of a forgery."""
+        return self.logit.sigmoid()
+
+
+@dataclass(frozen=True)
+class ReconstructionOutput(Output):
+    """What a detector that reconstructs the face says.
+
+    Attributes:
+        reconstruction: (B, 3, H, W) in [0, 1], the face as the network believes it should be.
+        evidence: (B, 1, H, W) >= 0, the map of surprise.
+    """
+
+    reconstruction: Tensor
+    evidence: Tensor
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One training step's loss.
+
+    Attributes:
+        loss: scalar, to be minimised.
+        parts: named scalars that make it up, detached, for the log.
+        output: the network's output for the batch.
+    """
+
+    loss: Tensor
+    parts: Mapping[str, Tensor]
+    output: Output
+
+
+@runtime_checkable
+class Task(Protocol):
+    """A method as the training loop sees it: an `nn.Module` with a network inside; the loop knows no method."""
+
+    def forward(self, image: Tensor, label: Tensor) -> StepResult:
+        """One training step.
+
+        Args:
+            image: (B, 3, H, W), in [0, 1].
+            label: (B,) int64, 1 = fake.
+        """

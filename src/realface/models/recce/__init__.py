@@ -1,0 +1,1 @@
+"""RECCE, end-to-end reconstruction-classification learning (CVPR 2022)."""

@@ -1,0 +1,1 @@
+"""Videos and pictures into face crops and a manifest."""

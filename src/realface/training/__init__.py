@@ -1,0 +1,1 @@
+"""A recipe into an artifact."""
