@@ -1,0 +1,26 @@
+"""What every file that a user names must pass before anything tries to decode it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from realface.core.errors import MediaError
+from realface.core.files import existing
+
+
+def require_file(path: Path, *, what: str) -> Path:
+    """Return `path` if it is a file with something in it.
+
+    Args:
+        what: "picture" or "video", for the text of the error.
+
+    Raises:
+        MissingInputError: there is nothing of that name.
+        MediaError: it is a folder or a device ("not a file"), or holds no bytes ("empty file").
+    """
+    existing(path, what=what)
+    if not path.is_file():
+        raise MediaError(f"{path} is not a file; give the path of one {what}", reason="not a file")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path} is empty (0 bytes); copy or download it again", reason="empty file")
+    return path
