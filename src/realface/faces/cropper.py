@@ -36,7 +36,7 @@ def crop_face(image: NDArray[np.uint8], box: Box, spec: CropSpec) -> NDArray[np.
     x0, y0, x1, y1 = (int(value) for value in square)
     columns = np.clip(np.arange(x0, x1), 0, width - 1)
     rows = np.clip(np.arange(y0, y1), 0, height - 1)
-    inside = 0 <= x0 and 0 <= y0 and x1 <= width and y1 <= height
+    inside = min(x0, y0) >= 0 and x1 <= width and y1 <= height
     cut = image[y0:y1, x0:x1] if inside else image[rows[:, None], columns]
     interpolation = cv2.INTER_AREA if x1 - x0 > spec.size else cv2.INTER_LINEAR
     resized = cv2.resize(cut, (spec.size, spec.size), interpolation=interpolation)

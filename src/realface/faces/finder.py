@@ -46,8 +46,8 @@ class FaceFinder(Protocol):
             images: each (H, W, 3) RGB; sizes may differ.
 
         Returns:
-            For each picture its faces, the surest first; an empty list where there is none. A picture's faces do not
-            depend on the pictures that came with it.
+            For each picture its faces, the surest first; an empty list where there is none. Which pictures come
+            together changes a box by no more than the rounding of float32.
         """
 
 

@@ -28,7 +28,8 @@ def link_faces(frames: Sequence[Sequence[Face]]) -> list[list[int]]:
     numbers: list[list[int]] = []
     for faces in frames:
         given: dict[int, int] = {}
-        overlaps = np.array([[face.box.overlap(box) for box in last_boxes] for face in faces]).reshape(len(faces), -1)
+        overlaps = np.array([[face.box.overlap(box) for box in last_boxes] for face in faces])
+        overlaps = overlaps.reshape(len(faces), len(last_boxes))
         for flat in np.argsort(-overlaps, axis=None, kind="stable"):
             face, track = divmod(int(flat), len(last_boxes))
             if overlaps[face, track] < SAME_FACE_OVERLAP:

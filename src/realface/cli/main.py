@@ -1,0 +1,91 @@
+"""The command `realface`: registers the commands and turns errors into exit codes.
+
+Exit codes: 0 done; 1 the answer is "no"; 2 the user must change something; 3 our fault; 130 broken off with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from realface.cli import bench, demo, detect, doctor, evaluate, manifest, models, prepare, report, train
+from realface.core.errors import RealfaceError
+
+USER_MUST_ACT, OUR_FAULT, BROKEN_OFF = 2, 3, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Learn what real faces look like, and find forged ones by what does not fit.",
+)
+for _name, _command in {
+    "demo": demo.command,
+    "prepare": prepare.command,
+    "train": train.command,
+    "evaluate": evaluate.command,
+    "detect": detect.command,
+    "report": report.command,
+    "models": models.command,
+    "bench": bench.command,
+    "doctor": doctor.command,
+}.items():
+    app.command(_name)(_command)
+app.add_typer(manifest.app, name="manifest")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from realface import __version__
+
+        print(f"realface {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 (read in `run`)
+    version: Annotated[  # noqa: ARG001 (its callback acts)
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code.
+    """
+    debug = "--debug" in arguments
+    try:
+        app(args=arguments)
+    except SystemExit as end:  # how typer ends, also after a wrong option, which it explains itself
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        print("realface: broken off", file=sys.stderr)
+        return BROKEN_OFF
+    except RealfaceError as error:
+        return _tell(f"error: {error}", USER_MUST_ACT, debug=debug)
+    except Exception as error:
+        fault = f"internal error: {type(error).__name__}: {error}"
+        advice = "This is a fault of realface; please report it with what `realface --debug ...` prints."
+        return _tell(f"{fault}\n{advice}", OUR_FAULT, debug=debug)
+    return 0
+
+
+def _tell(text: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"realface: {text}", file=sys.stderr)
+    return code

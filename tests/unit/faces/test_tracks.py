@@ -1,0 +1,43 @@
+import numpy as np
+
+from realface.core.boxes import Box
+from realface.faces.finder import Face
+from realface.faces.tracks import link_faces, main_track
+
+
+def face(x, y=0, side=10):
+    return Face(box=Box(x, y, x + side, y + side), score=1.0, landmarks=np.zeros((5, 2), dtype=np.float32))
+
+
+def test_a_face_that_moves_a_little_keeps_its_track():
+    assert link_faces([[face(0)], [face(3)], [face(6)]]) == [[0], [0], [0]]
+
+
+def test_a_face_far_away_opens_a_track():
+    assert link_faces([[face(0)], [face(50)]]) == [[0], [1]]
+
+
+def test_two_people_keep_their_tracks_when_their_order_changes():
+    assert link_faces([[face(0), face(50)], [face(51), face(1)]]) == [[0, 1], [1, 0]]
+
+
+def test_the_larger_overlap_wins_when_two_faces_want_one_track():
+    assert link_faces([[face(0)], [face(4), face(1)]]) == [[0], [1, 0]]
+
+
+def test_a_track_survives_a_frame_without_its_face():
+    assert link_faces([[face(0)], [], [face(1)]]) == [[0], [], [0]]
+
+
+def test_no_frames_and_no_faces_give_no_tracks():
+    assert link_faces([]) == []
+    assert link_faces([[], []]) == [[], []]
+
+
+def test_the_main_track_is_the_one_with_the_most_area_over_time():
+    frames = [[face(0, side=10), face(100, side=12)], [face(0, side=10)]]
+    assert main_track(frames, link_faces(frames)) == 0
+
+
+def test_there_is_no_main_track_without_a_face():
+    assert main_track([[]], [[]]) is None
