@@ -130,14 +130,26 @@ def _fault_line(schema: type[BaseModel], fault: ErrorDetails) -> str:
         return f"{place}: required, but not given"
     if fault["type"] == "value_error":
         return f"{place}: {fault['ctx']['error']}"
+    if fault["type"] == "union_tag_not_found":
+        return f"{place}.{_quoted_words(fault['ctx']['discriminator'])[0]}: required, but not given"
+    if fault["type"] == "union_tag_invalid":
+        tag, expected = fault["ctx"]["tag"], fault["ctx"]["expected_tags"]
+        hint = _did_you_mean(tag, _quoted_words(expected))
+        return (
+            f"{place}.{_quoted_words(fault['ctx']['discriminator'])[0]}: must be one of {expected}, got {tag!r}{hint}"
+        )
     came = fault["input"]
     hint = ""
-    if fault["type"] in ("literal_error", "union_tag_invalid") and isinstance(came, str):
-        expected = str(fault["ctx"].get("expected", fault["ctx"].get("expected_tags", "")))
-        hint = _did_you_mean(came, [word for word in expected.split("'") if word.strip(" ,or")])
+    if fault["type"] == "literal_error" and isinstance(came, str):
+        hint = _did_you_mean(came, _quoted_words(fault["ctx"]["expected"]))
     message = fault["msg"].removeprefix("Input ").replace("should be", "must be")
     got = "" if isinstance(came, Mapping) else f", got {came!r}"
     return f"{place}: {message}{got}{hint}"
+
+
+def _quoted_words(text: str) -> list[str]:
+    """The words in single quotes: `'adam', 'asgd' or 'sgd'` gives adam, asgd, sgd."""
+    return text.split("'")[1::2]
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
