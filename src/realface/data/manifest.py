@@ -1,0 +1,271 @@
+"""The manifest: which face crops there are, what they show, and how they were cut."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import Field
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import CropSpecError, ManifestError, RecipeError
+from realface.core.recipe import Section, check_recipe
+from realface.data.manifest_formats import read_file, write_file
+from realface.data.manifest_schema import COLUMNS, SCHEMA, no_such_column, table_from_rows
+
+FORMAT = 1
+
+
+class ManifestHeader(Section):
+    """What holds for all rows of a manifest."""
+
+    format: int = Field(FORMAT, description="version of the file format")
+    root: str = Field(".", description="folder of `path` and `mask`, itself relative to the manifest's folder")
+    crop: CropSpec = Field(default_factory=CropSpec.external, description="how the crops were made")
+    sources: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each file named in `source`")
+    losses: dict[str, int] = Field(default_factory=dict, description="what preparing left out, counted by reason")
+    note: str = Field("", description="whatever the maker wants to say")
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """An Arrow table of face crops with a header.
+
+    Nothing is changed in place: every method gives a new manifest, which shares memory with the old one.
+
+    Attributes:
+        table: one row a crop, with exactly the columns of `manifest_schema.SCHEMA`. Only `path` and `label` are
+            never null. `path` and `mask` are relative to `root`, with slashes, or absolute.
+        header: what holds for all rows; its `root` is set anew by `write`.
+        root: the folder that paths are relative to, absolute.
+    """
+
+    table: pa.Table
+    header: ManifestHeader
+    root: Path
+
+    @classmethod
+    def read(cls, path: Path, *, root: Path | None = None) -> Manifest:
+        """Read a `.parquet`, `.json`, `.jsonl` or `.csv` manifest; `manifest_formats` describes them.
+
+        Args:
+            path: the file.
+            root: the folder that its paths are relative to, where the header does not say it, or says it wrongly.
+
+        Raises:
+            MissingInputError: no such file.
+            ManifestError: not a manifest, with the place and kind of the fault.
+        """
+        path = Path(path)
+        table, document = read_file(path)
+        header = _checked_header(document or {}, where=str(path))
+        root = path.resolve().parent / header.root if root is None else Path(root)
+        return cls(table, header, _absolute(root))
+
+    def write(self, path: Path) -> None:
+        """Write the manifest atomically, in the format that the suffix names.
+
+        The root is written relative to the file's folder, so the manifest can be moved together with its crops, and
+        one written elsewhere still finds them.
+
+        Raises:
+            ManifestError: an unknown suffix.
+        """
+        path = Path(path)
+        root = Path(os.path.relpath(self.root.resolve(), path.resolve().parent)).as_posix()
+        header = self.header.model_copy(update={"root": root})
+        write_file(self.table, header.model_dump(mode="json"), path)
+
+    @classmethod
+    def from_rows(
+        cls, rows: Iterable[Mapping[str, Any]], *, root: Path, header: ManifestHeader | None = None
+    ) -> Manifest:
+        """Make a manifest of mappings from column to value.
+
+        Args:
+            rows: absent columns are null; a `Path` is taken as text with slashes.
+            root: the folder that `path` and `mask` are relative to.
+            header: by default that of crops made elsewhere.
+
+        Raises:
+            ManifestError: an unknown or missing column, or a value that does not fit; the text names the row, from 1.
+        """
+        table = table_from_rows(list(rows), where="rows", place=lambda row: f"row {row + 1}")
+        return cls(table, header or ManifestHeader(), _absolute(root))
+
+    @classmethod
+    def concatenate(cls, manifests: Sequence[Manifest]) -> Manifest:
+        """Put manifests one after the other.
+
+        Their roots may differ: the result's root is the folder above all of them, and `path`, `mask` and `source` get
+        the way to it in front. Losses are added up. Crops made elsewhere together with crops of a known spec give
+        `external`, because not all of them are known.
+
+        Raises:
+            ManifestError: no manifests, or two source files of one name and different content.
+            CropSpecError: crops made in two ways.
+        """
+        if not manifests:
+            raise ManifestError("no manifests to put together; give at least one")
+        root = Path(os.path.commonpath([manifest.root for manifest in manifests]))
+        moved = [manifest._seen_from(root) for manifest in manifests]
+        return cls(pa.concat_tables([one.table for one in moved]), _joint_header([one.header for one in moved]), root)
+
+    def __len__(self) -> int:
+        rows: int = self.table.num_rows
+        return rows
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(rows,), 1 = fake."""
+        labels: NDArray[np.int64] = self.table["label"].to_numpy().astype(np.int64)
+        return labels
+
+    def column(self, name: str) -> list[Any]:
+        """The values of one column; None where there is none.
+
+        Raises:
+            ManifestError: no such column.
+        """
+        values: list[Any] = self.table[_known(name)].to_pylist()
+        return values
+
+    def file_of(self, row: int) -> Path:
+        """The crop's file."""
+        return self.root / str(self.table["path"][row])
+
+    def filter(self, **wanted: Any) -> Manifest:
+        """The rows that have the wanted value, or one of a sequence of values, in every named column.
+
+        `manifest.filter(split="train", method=["Deepfakes", None])`: None stands for null. No row at all is no error.
+
+        Raises:
+            ManifestError: no such column, one of lists, or a value of another type than the column's.
+        """
+        keep = pa.chunked_array([pa.repeat(pa.scalar(True), len(self))])
+        for name, value in wanted.items():
+            kind = SCHEMA.field(_known(name)).type
+            if pa.types.is_list(kind):
+                raise ManifestError(f"filter: column {name!r} holds lists; only columns of single values can be used")
+            values = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+            try:
+                value_set = pa.array(values, kind)
+            except (pa.ArrowException, TypeError) as error:
+                raise ManifestError(f"filter: column {name!r} holds {kind}, got {value!r}") from error
+            keep = pc.and_(keep, pc.is_in(self.table[name], value_set=value_set))
+        return Manifest(self.table.filter(keep), self.header, self.root)
+
+    def take(self, rows: Sequence[int] | NDArray[Any]) -> Manifest:
+        """The given rows, in the given order."""
+        return Manifest(self.table.take(pa.array(rows, pa.int64())), self.header, self.root)
+
+    def with_column(self, name: str, values: Sequence[Any] | pa.Array | pa.ChunkedArray) -> Manifest:
+        """The same rows with one column replaced.
+
+        Raises:
+            ManifestError: no such column.
+        """
+        index = SCHEMA.get_field_index(_known(name))
+        column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, SCHEMA.field(name).type)
+        return Manifest(self.table.set_column(index, SCHEMA.field(name), column), self.header, self.root)
+
+    def video_keys(self) -> list[str]:
+        """One text a row that names its video among all: `dataset/method/compression/video`.
+
+        A bare video name repeats across methods and compressions. Where `video` is null, the row's path stands for it.
+        """
+        parts = [self.table[name].fill_null("") for name in ("dataset", "method", "compression")]
+        video = pc.coalesce(self.table["video"], self.table["path"])
+        keys: list[str] = pc.binary_join_element_wise(*parts, video, "/").to_pylist()
+        return keys
+
+    def sha256(self) -> str:
+        """Hash of the rows, in order, and of the crop spec; the same in whatever format and place the manifest is."""
+        digest = hashlib.sha256(self.header.crop.model_dump_json().encode())
+        for name in COLUMNS:
+            digest.update(name.encode())
+            column = self.table[name]
+            if column.null_count < len(column):
+                _hash_column(digest, column)
+        return digest.hexdigest()
+
+    def _seen_from(self, root: Path) -> Manifest:
+        """The same files with paths relative to `root`, a folder above."""
+        way = self.root.relative_to(root).as_posix()
+        if way == ".":
+            return self
+        table = self.table
+        for name in ("path", "mask", "source"):
+            index = SCHEMA.get_field_index(name)
+            is_absolute = pc.starts_with(table[name], "/")
+            joined = pc.binary_join_element_wise(way, table[name], "/")
+            table = table.set_column(index, SCHEMA.field(index), pc.if_else(is_absolute, table[name], joined))
+        sources = {
+            name if name.startswith("/") else f"{way}/{name}": digest for name, digest in self.header.sources.items()
+        }
+        return Manifest(table, self.header.model_copy(update={"sources": sources}), root)
+
+
+def _absolute(root: Path) -> Path:
+    return Path(os.path.abspath(root))  # noqa: PTH100 (Path.absolute keeps `..`)
+
+
+def _known(name: str) -> str:
+    if name not in COLUMNS:
+        raise ManifestError(no_such_column(name))
+    return name
+
+
+def _checked_header(document: Mapping[str, Any], *, where: str) -> ManifestHeader:
+    version = document.get("format", FORMAT)
+    if isinstance(version, int) and version > FORMAT:
+        raise ManifestError(
+            f"{where}: manifest format {version} is newer than this realface, which reads {FORMAT}; update realface"
+        )
+    try:
+        return check_recipe(ManifestHeader, document, where=f"{where}: header")
+    except RecipeError as error:
+        raise ManifestError(str(error)) from error
+
+
+def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
+    specs = {header.crop: None for header in headers}  # a dict keeps the order
+    known = [spec for spec in specs if not spec.is_external]
+    if len(known) > 1:
+        raise CropSpecError(
+            f"crops made in two ways cannot be put together: [{known[0].describe()}] and [{known[1].describe()}]; "
+            "prepare the videos again with one spec"
+        )
+    sources: dict[str, str] = {}
+    losses: dict[str, int] = {}
+    for header in headers:
+        for name, digest in header.sources.items():
+            if sources.setdefault(name, digest) != digest:
+                raise ManifestError(f"two source files are called {name} but differ in content; prepare them apart")
+        for reason, count in header.losses.items():
+            losses[reason] = losses.get(reason, 0) + count
+    notes = dict.fromkeys(header.note for header in headers if header.note)
+    crop = next(iter(specs)) if len(specs) == 1 else CropSpec.external()
+    return ManifestHeader(crop=crop, sources=sources, losses=losses, note="; ".join(notes))
+
+
+def _hash_column(digest: hashlib._Hash, column: pa.ChunkedArray) -> None:
+    """Add a column's values, whatever its chunks and what stands behind its nulls."""
+    digest.update(np.packbits(column.is_valid().to_numpy()).tobytes())
+    column = column.drop_null().combine_chunks()
+    if pa.types.is_list(column.type):
+        digest.update(pc.list_value_length(column).to_numpy().tobytes())
+        column = column.flatten()
+    if pa.types.is_string(column.type):
+        digest.update(pc.binary_length(column).to_numpy().tobytes())
+        digest.update("".join(column.to_pylist()).encode())
+    else:
+        digest.update(column.to_numpy().tobytes())

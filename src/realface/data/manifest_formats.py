@@ -1,0 +1,327 @@
+"""The four files a manifest can be: Parquet, JSON, JSONL and CSV. All columns and the header survive each of them.
+
+- `.parquet`: the header stands in the Arrow schema's metadata under `realface`.
+- `.json`: RFFR's list `[{"path": .., "label": 0}, ..]`, which its own code reads, plus optional columns. The list has
+  no room for a header, so it stands beside: `NAME.header.json`.
+- `.jsonl`: the first line is `{"realface": {header}}`, then one row a line.
+- `.csv`: the first line is `# realface {header}`, then column names, then rows. Lists are JSON text inside a cell. An
+  empty cell is null, a quoted empty cell (`""`) the empty text.
+
+Null values are left out of JSON and JSONL. A file without header is taken as made elsewhere: it is read with the
+default header, and back slashes in its paths become slashes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet
+
+from realface.core.errors import ManifestError
+from realface.core.files import existing, write_json, written_atomically
+from realface.data.manifest_schema import (
+    SCHEMA,
+    Place,
+    conformed,
+    require_known_columns,
+    table_from_rows,
+    wrong_value,
+)
+
+HEADER_KEY = "realface"
+CSV_HEADER = "# realface "
+JSON_BLOCK_BYTES = 16 << 20  # no row may be longer than a block
+WRITE_ROWS = 65536
+
+Header = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How one suffix is read and written.
+
+    Attributes:
+        read: path -> table with every column of the schema, and the header's document or None.
+        write: (table, header's document, path); the path is written in place, so give a temporary one.
+    """
+
+    read: Callable[[Path], tuple[pa.Table, Header | None]]
+    write: Callable[[pa.Table, Header, Path], None]
+
+
+def read_file(path: Path) -> tuple[pa.Table, Header | None]:
+    """Read a manifest's table and header.
+
+    Raises:
+        MissingInputError: no such file.
+        ManifestError: an unknown suffix, a file that is not what its suffix says, or rows that are not as documented.
+    """
+    file_format = _format_of(path)
+    table, header = file_format.read(existing(path, what="manifest"))
+    return (table if header is not None else _with_slashes(table)), header
+
+
+def write_file(table: pa.Table, header: Header, path: Path) -> None:
+    """Write a manifest atomically, in the format that the suffix names.
+
+    Raises:
+        ManifestError: an unknown suffix.
+    """
+    file_format = _format_of(path)
+    if path.suffix.lower() == ".json":
+        write_json(header_beside(path), header)
+    with written_atomically(path) as temporary:
+        file_format.write(table, header, temporary)
+
+
+def header_beside(path: Path) -> Path:
+    """Where the header of a `.json` manifest stands: `NAME.header.json` in the same folder."""
+    return path.with_suffix(".header.json")
+
+
+def _format_of(path: Path) -> FileFormat:
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise ManifestError(f"{path}: a manifest ends in {', '.join(FORMATS)}, got {path.suffix or 'no suffix'}")
+    return FORMATS[suffix]
+
+
+def _with_slashes(table: pa.Table) -> pa.Table:
+    for name in ("path", "source", "mask"):
+        index = SCHEMA.get_field_index(name)
+        column = pc.replace_substring(table[name], pattern="\\", replacement="/")
+        table = table.set_column(index, SCHEMA.field(index), column)
+    return table
+
+
+# Parquet
+
+
+def _read_parquet(path: Path) -> tuple[pa.Table, Header | None]:
+    try:
+        table = pa.parquet.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(f"{path}: not a Parquet file, or a damaged one ({_one_line(error)})") from error
+    text = (table.schema.metadata or {}).get(HEADER_KEY.encode())
+    header = None if text is None else _header_document(text, str(path))
+    return conformed(table, where=str(path), place=_row_place(path)), header
+
+
+def _write_parquet(table: pa.Table, header: Header, path: Path) -> None:
+    metadata = {HEADER_KEY: json.dumps(header, ensure_ascii=False)}
+    pa.parquet.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
+
+
+# JSON: RFFR's list
+
+
+def _read_json(path: Path) -> tuple[pa.Table, Header | None]:
+    rows = _parsed_json(_text(path), str(path))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ManifestError(f'{path}: expected a list of rows such as [{{"path": "a.png", "label": 0}}]')
+    beside = header_beside(path)
+    header = _header_document(beside.read_bytes(), str(beside)) if beside.exists() else None
+    return table_from_rows(rows, where=str(path), place=_row_place(path)), header
+
+
+def _write_json(table: pa.Table, _header: Header, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        separator = "[\n"
+        for line in _json_lines(table):
+            file.write(f"{separator}{line}")
+            separator = ",\n"
+        file.write("\n]\n" if len(table) else "[]\n")
+
+
+# JSONL
+
+
+def _read_jsonl(path: Path) -> tuple[pa.Table, Header | None]:
+    content = _text(path).encode()
+    first, _, rest = content.partition(b"\n")
+    header = None
+    if first.lstrip().startswith(f'{{"{HEADER_KEY}"'.encode()):
+        header = _header_document(json.dumps(_parsed_json(first.decode(), f"{path}:1")[HEADER_KEY]), str(path))
+        content = rest
+    first_line = 1 if header is None else 2
+    try:
+        return conformed(_arrow_json(content), where=str(path), place=_row_place(path)), header
+    except (pa.ArrowException, ManifestError):  # Arrow does not say on which line; reading line by line does
+        return _read_json_lines(path, content.decode(), first_line), header
+
+
+def _arrow_json(content: bytes) -> pa.Table:
+    if not content.strip():
+        return SCHEMA.empty_table()
+    nullable = pa.schema([field.with_nullable(True) for field in SCHEMA])
+    return pa.json.read_json(
+        io.BytesIO(content),
+        read_options=pa.json.ReadOptions(block_size=JSON_BLOCK_BYTES),
+        parse_options=pa.json.ParseOptions(explicit_schema=nullable, unexpected_field_behavior="infer"),
+    )
+
+
+def _read_json_lines(path: Path, text: str, first_line: int) -> pa.Table:
+    rows, lines = [], []
+    for number, line in enumerate(text.split("\n"), first_line):
+        if line.strip():
+            row = _parsed_json(line, f"{path}:{number}")
+            if not isinstance(row, dict):
+                raise ManifestError(f'{path}:{number}: expected a row such as {{"path": "a.png", "label": 0}}')
+            rows.append(row)
+            lines.append(number)
+    return table_from_rows(rows, where=str(path), place=lambda row: f"{path}:{lines[row]}")
+
+
+def _write_jsonl(table: pa.Table, header: Header, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps({HEADER_KEY: header}, ensure_ascii=False) + "\n")
+        file.writelines(f"{line}\n" for line in _json_lines(table))
+
+
+def _json_lines(table: pa.Table) -> Iterator[str]:
+    for batch in table.to_batches(max_chunksize=WRITE_ROWS):
+        for row in batch.to_pylist():
+            yield json.dumps({name: value for name, value in row.items() if value is not None}, ensure_ascii=False)
+
+
+# CSV
+
+
+def _read_csv(path: Path) -> tuple[pa.Table, Header | None]:
+    content = _text(path).encode()
+    header = None
+    first_line = 2  # line 1 names the columns
+    if content.startswith(CSV_HEADER.encode()):
+        first, _, content = content.partition(b"\n")
+        header = _header_document(first.decode().removeprefix(CSV_HEADER), str(path))
+        first_line = 3
+    if not content.strip():
+        raise ManifestError(f"{path}: no line of column names; a manifest needs at least path and label")
+    try:
+        texts = _csv_texts(content)
+    except pa.ArrowException as error:
+        raise ManifestError(f"{path}: not a CSV table ({_one_line(error)})") from error
+    require_known_columns(texts.column_names, where=str(path))
+    place = _csv_place(path, content.decode(), first_line)
+    columns = {name: _from_texts(texts[name], name, place) for name in texts.column_names}
+    return conformed(pa.table(columns), where=str(path), place=place), header
+
+
+def _csv_texts(content: bytes) -> pa.Table:
+    names = pa.csv.open_csv(
+        io.BytesIO(content), parse_options=pa.csv.ParseOptions(newlines_in_values=True)
+    ).schema.names
+    return pa.csv.read_csv(
+        io.BytesIO(content),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: pa.string() for name in names},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _from_texts(texts: pa.ChunkedArray, name: str, place: Place) -> pa.ChunkedArray:
+    kind = SCHEMA.field(name).type
+    if pa.types.is_string(kind):
+        return texts
+    try:
+        if pa.types.is_list(kind):
+            return _lists_from_texts(texts, kind)
+        return texts.cast(kind)
+    except (pa.ArrowException, ValueError) as error:
+        for row, text in enumerate(texts.to_pylist()):
+            try:
+                one = pa.chunked_array([pa.array([text], pa.string())])
+                _lists_from_texts(one, kind) if pa.types.is_list(kind) else one.cast(kind)
+            except (pa.ArrowException, ValueError):
+                raise wrong_value(place(row), name, text) from error
+        raise
+
+
+def _lists_from_texts(texts: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    parsed = json.loads(f"[{','.join(pc.fill_null(texts, 'null').to_pylist())}]")
+    if len(parsed) != len(texts):  # a cell such as `1], [2`
+        raise ValueError("a cell is more than one list")
+    return pa.chunked_array([pa.array(parsed, kind)])
+
+
+def _csv_place(path: Path, text: str, first_line: int) -> Place:
+    """Count lines as an editor does: a cell may hold line breaks, and empty lines are no rows."""
+
+    def place(row: int) -> str:
+        reader = csv.reader(io.StringIO(text, newline=""))
+        starts, start = [], 0
+        for record in reader:
+            if record:
+                starts.append(start)
+            start = reader.line_num
+        return f"{path}:{first_line - 1 + starts[row + 1]}"  # + 1: the first record names the columns
+
+    return place
+
+
+def _write_csv(table: pa.Table, header: Header, path: Path) -> None:
+    for index, field in enumerate(SCHEMA):
+        if pa.types.is_list(field.type):
+            texts = [
+                None if value is None else json.dumps(value, ensure_ascii=False)
+                for value in table.column(index).to_pylist()
+            ]
+            table = table.set_column(index, field.name, pa.array(texts, pa.string()))
+    with path.open("wb") as file:
+        file.write(f"{CSV_HEADER}{json.dumps(header, ensure_ascii=False)}\n".encode())
+        pa.csv.write_csv(table, file)
+
+
+# shared by the text formats
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte order mark
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: not UTF-8 text (byte {error.start})") from error
+
+
+def _parsed_json(text: str | bytes, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ManifestError(f"{where}: not JSON ({_one_line(error)})") from error
+
+
+def _header_document(text: str | bytes, where: str) -> Header:
+    document = _parsed_json(text, f"{where}: header")
+    if not isinstance(document, dict):
+        raise ManifestError(f"{where}: the header must be an object, got {type(document).__name__}")
+    return document
+
+
+def _row_place(path: Path) -> Place:
+    return lambda row: f"{path}: row {row + 1}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
+
+
+FORMATS: dict[str, FileFormat] = {
+    ".parquet": FileFormat(_read_parquet, _write_parquet),
+    ".json": FileFormat(_read_json, _write_json),
+    ".jsonl": FileFormat(_read_jsonl, _write_jsonl),
+    ".csv": FileFormat(_read_csv, _write_csv),
+}

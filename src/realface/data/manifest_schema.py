@@ -1,0 +1,173 @@
+"""The columns of a manifest, and turning any table or list of rows into them, with each fault named by its place."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from realface.core.errors import ManifestError
+
+SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("dataset", pa.string()),
+        pa.field("split", pa.string()),
+        pa.field("method", pa.string()),
+        pa.field("compression", pa.string()),
+        pa.field("video", pa.string()),
+        pa.field("frame", pa.int32()),
+        pa.field("time_s", pa.float64()),
+        pa.field("track", pa.int32()),
+        pa.field("identities", pa.list_(pa.string())),
+        pa.field("source", pa.string()),
+        pa.field("original", pa.string()),
+        pa.field("box", pa.list_(pa.float64())),
+        pa.field("landmarks", pa.list_(pa.float64())),
+        pa.field("mask", pa.string()),
+        pa.field("sha256", pa.string()),
+    ]
+)
+"""Type of every column; only `path` and `label` are never null."""
+COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
+BOX_LENGTH = 4
+NOT_CONVERTIBLE = (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError)
+
+Place = Callable[[int], str]
+"""Where a row stands, for messages: row number from 0 -> `faces.csv:7` or `faces.json: row 6`."""
+
+
+def table_from_rows(rows: Sequence[Mapping[str, Any]], *, where: str, place: Place) -> pa.Table:
+    """Turn mappings into a table with every column.
+
+    Raises:
+        ManifestError: a value of the wrong kind, an unknown or a missing column.
+    """
+    names = set().union(*rows) if rows else set(COLUMNS)
+    require_known_columns(names, where=where)
+    columns = {name: _array([row.get(name) for row in rows], name, place) for name in COLUMNS if name in names}
+    return conformed(pa.table(columns), where=where, place=place)
+
+
+def conformed(table: pa.Table, *, where: str, place: Place) -> pa.Table:
+    """Give `table` exactly the columns of `SCHEMA`, in order and type, absent ones null, and check the values.
+
+    Raises:
+        ManifestError: unknown or missing columns, values that do not fit; `where` or `place` opens the text.
+    """
+    require_known_columns(table.column_names, where=where)
+    columns = []
+    for field in SCHEMA:
+        if field.name in table.column_names:
+            columns.append(_cast(table.column(field.name), field, where))
+        else:
+            columns.append(pa.chunked_array([pa.nulls(len(table), field.type)]))
+    result = pa.table(columns, schema=SCHEMA)
+    _check_values(result, place)
+    return result
+
+
+def require_known_columns(names: Iterable[str], *, where: str) -> None:
+    """Refuse names that are no columns, and the absence of a required one.
+
+    Raises:
+        ManifestError: the text says what was probably meant.
+    """
+    names = list(names)
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown:
+        raise ManifestError(f"{where}: {'; '.join(no_such_column(name) for name in sorted(unknown))}")
+    for field in SCHEMA:
+        if not field.nullable and field.name not in names:
+            raise ManifestError(f"{where}: column {field.name!r} is missing; a manifest needs at least path and label")
+
+
+def no_such_column(name: str) -> str:
+    """Why `name` is refused, with the column that was probably meant, or all of them."""
+    close = difflib.get_close_matches(name, COLUMNS, n=1)
+    return f"no such column {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(COLUMNS)}")
+
+
+def _array(values: list[Any], name: str, place: Place) -> pa.Array:
+    kind = SCHEMA.field(name).type
+    values = [value.as_posix() if isinstance(value, PurePath) else value for value in values]
+    try:
+        return _typed_array(values, kind)
+    except NOT_CONVERTIBLE as error:
+        for row, value in enumerate(values):
+            try:
+                _typed_array([value], kind)
+            except NOT_CONVERTIBLE:
+                raise wrong_value(place(row), name, value) from error
+        raise
+
+
+def _typed_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_integer(kind):  # Arrow would cut 0.5 down to 0
+        inferred = pa.array(values)
+        if not (pa.types.is_integer(inferred.type) or pa.types.is_null(inferred.type)):
+            raise TypeError(f"expected whole numbers, got {inferred.type}")
+        return inferred.cast(kind)
+    return pa.array(values, kind)
+
+
+def wrong_value(place: str, name: str, value: Any) -> ManifestError:
+    """The error for a value that column `name` cannot hold."""
+    if name == "label":
+        expected = "0 (real) or 1 (fake)"
+    else:
+        expected = {
+            "string": "a text",
+            "int32": "a whole number",
+            "double": "a number",
+            "list<element: string>": "a list of texts",
+            "list<element: double>": "a list of numbers",
+        }.get(str(SCHEMA.field(name).type).replace("item", "element"), str(SCHEMA.field(name).type))
+    shown = json.dumps(value, default=str, ensure_ascii=False)
+    return ManifestError(f"{place}: {name} must be {expected}, got {shown}")
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        raise ManifestError(f"{where}: column {field.name!r} must be {field.type}, got {column.type}") from error
+
+
+def _check_values(table: pa.Table, place: Place) -> None:
+    """Vectorised checks of every value; the first fault of a column is named."""
+    for name in ("path", "label"):
+        if row := _first(pc.is_null(table[name])):
+            raise ManifestError(f"{place(row[0])}: {name} is missing")
+    if row := _first(pc.equal(table["path"], "")):
+        raise ManifestError(f"{place(row[0])}: path is empty")
+    if row := _first(pc.invert(pc.is_in(table["label"], value_set=pa.array([0, 1], pa.int8())))):
+        raise wrong_value(place(row[0]), "label", table["label"][row[0]].as_py())
+    if row := _first(pc.not_equal(pc.list_value_length(table["box"]), BOX_LENGTH)):
+        raise ManifestError(
+            f"{place(row[0])}: box must be four numbers (x0, y0, x1, y1), got {table['box'][row[0]].as_py()}"
+        )
+    if row := _first(pc.invert(pc.is_finite(table["time_s"]))):
+        raise ManifestError(f"{place(row[0])}: time_s must be a finite number, got {table['time_s'][row[0]].as_py()}")
+    for name in ("box", "landmarks", "identities"):
+        column = table[name].combine_chunks()
+        flat = pc.list_flatten(column)
+        wrong = pc.is_null(flat) if name == "identities" else pc.invert(pc.fill_null(pc.is_finite(flat), False))
+        if position := _first(wrong):
+            bad_row = pc.list_parent_indices(column)[position[0]].as_py()
+            kind = "texts without null" if name == "identities" else "finite numbers"
+            raise ManifestError(f"{place(bad_row)}: {name} must be {kind}, got {column[bad_row].as_py()}")
+
+
+def _first(mask: pa.Array | pa.ChunkedArray) -> tuple[int] | None:
+    """Position of the first true, in a tuple so that 0 is no falsehood; None where there is none."""
+    if not pc.any(mask).as_py():
+        return None
+    return (int(np.argmax(mask.fill_null(False).to_numpy(zero_copy_only=False))),)

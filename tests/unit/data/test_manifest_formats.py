@@ -1,0 +1,176 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import ManifestError, MissingInputError
+from realface.data.manifest import Manifest, ManifestHeader
+
+SUFFIXES = [".parquet", ".json", ".jsonl", ".csv"]
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+whole = st.integers(-(2**31), 2**31 - 1)
+optional_columns = {
+    **dict.fromkeys(["dataset", "split", "method", "compression", "video", "source", "original", "mask"], texts),
+    **dict.fromkeys(["frame", "track"], whole),
+    "time_s": numbers,
+    "sha256": texts,
+    "identities": st.lists(texts, max_size=2),
+    "box": st.lists(numbers, min_size=4, max_size=4),
+    "landmarks": st.lists(numbers, max_size=10),
+}
+rows = st.fixed_dictionaries(
+    {"path": names, "label": st.sampled_from([0, 1])},
+    optional={name: st.none() | values for name, values in optional_columns.items()},
+)
+headers = st.builds(
+    ManifestHeader,
+    crop=st.builds(CropSpec, margin=st.floats(0, 4), size=st.integers(16, 4096)),
+    sources=st.dictionaries(texts, texts, max_size=2),
+    losses=st.dictionaries(texts, st.integers(0, 9), max_size=2),
+    note=texts,
+)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_rows=st.lists(rows, max_size=5), header=headers)
+def test_every_column_and_the_header_survive_every_format(tmp_path, suffix, given_rows, header):
+    manifest = Manifest.from_rows(given_rows, root=tmp_path, header=header)
+    manifest.write(tmp_path / f"m{suffix}")
+    back = Manifest.read(tmp_path / f"m{suffix}")
+    assert back.table.equals(manifest.table)
+    assert back.header == header
+    assert back.root == tmp_path
+    assert back.sha256() == manifest.sha256()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_null_and_empty_text_stay_apart(tmp_path, suffix):
+    manifest = Manifest.from_rows(
+        [{"path": "a.png", "label": 0, "method": ""}, {"path": "b.png", "label": 1}], root=tmp_path
+    )
+    manifest.write(tmp_path / f"m{suffix}")
+    assert Manifest.read(tmp_path / f"m{suffix}").column("method") == ["", None]
+
+
+def test_json_is_the_list_that_rffr_reads(tmp_path):
+    Manifest.from_rows([{"path": "a.png", "label": 0}, {"path": "ü b.png", "label": 1}], root=tmp_path).write(
+        tmp_path / "m.json"
+    )
+    assert json.loads((tmp_path / "m.json").read_text(encoding="utf-8")) == [
+        {"path": "a.png", "label": 0},
+        {"path": "ü b.png", "label": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.json", r'[{"path": "real\\a.png", "label": 0}]'),
+        ("m.jsonl", r'{"path": "real\\a.png", "label": 0}'),
+        ("m.csv", "path,label\nreal\\a.png,0\n"),
+        ("m.csv", "\ufeffpath,label\r\nreal\\a.png,0\r\n"),
+    ],
+)
+def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    manifest = Manifest.read(tmp_path / name)
+    assert manifest.column("path") == ["real/a.png"]
+    assert manifest.header.crop.is_external
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("m.csv", "path,label\na.png,0\nb.png,2\n", r"m\.csv:3: label must be 0 \(real\) or 1 \(fake\), got 2"),
+        ("m.csv", "path,label\na.png,0\nb.png,fake\n", r'm\.csv:3: label must be 0 \(real\) or 1 \(fake\), got "fake"'),
+        ("m.csv", 'path,label\n\n"a\nb",0\nb,2\n', r"m\.csv:5: label must be 0"),
+        ("m.csv", "path,label\na.png,\n", r"m\.csv:2: label is missing"),
+        ("m.csv", "path,label\n,1\n", r"m\.csv:2: path is missing"),
+        ("m.csv", 'path,label\n"",1\n', r"m\.csv:2: path is empty"),
+        (
+            "m.csv",
+            "# realface {}\npath,label,frame\na,0,1\na,0,x\n",
+            r'm\.csv:4: frame must be a whole number, got "x"',
+        ),
+        ("m.csv", "path,label,time_s\na,0,x\n", r'm\.csv:2: time_s must be a number, got "x"'),
+        ("m.csv", "path,label,time_s\na,0,nan\n", r"m\.csv:2: time_s must be a finite number, got nan"),
+        ("m.csv", "path,label,box\na,0,12\n", r'm\.csv:2: box must be a list of numbers, got "12"'),
+        ("m.csv", 'path,label,box\na,0,"[1],[2]"\nb,0,\n', r"m\.csv:2: box must be a list of numbers"),
+        ("m.csv", "path,label,identities\na,0,071\n", r'm\.csv:2: identities must be a list of texts, got "071"'),
+        ("m.csv", "path,label,identities\na,0,[null]\n", r"m\.csv:2: identities must be texts without null"),
+        ("m.csv", "file,label\na,0\n", r"m\.csv: no such column 'file'; known: path, label"),
+        ("m.csv", "path,label,vidoe\na,0,1\n", r"m\.csv: no such column 'vidoe'; did you mean 'video'\?"),
+        ("m.csv", "path\na\n", r"m\.csv: column 'label' is missing; a manifest needs at least path and label"),
+        ("m.csv", "", r"m\.csv: no line of column names"),
+        ("m.csv", "path,label\na,0,1\n", r"m\.csv: not a CSV table"),
+        ("m.jsonl", '{"path": "a", "label": 0}\n\n{"path": "b", "label": 3}\n', r"m\.jsonl:3: label must be 0"),
+        (
+            "m.jsonl",
+            '{"path": "a", "label": "fake"}',
+            r'm\.jsonl:1: label must be 0 \(real\) or 1 \(fake\), got "fake"',
+        ),
+        ("m.jsonl", '{"path": "a", "label": 0.5}', r"m\.jsonl:1: label must be 0 \(real\) or 1 \(fake\), got 0\.5"),
+        ("m.jsonl", '{"path": "a", "label": 0}\n{"path"', r"m\.jsonl:2: not JSON"),
+        ("m.jsonl", '{"path": "a", "label": 0}\n[1]\n', r"m\.jsonl:2: expected a row such as"),
+        ("m.jsonl", '{"realface": {}}\n{"path": "a", "label": 7}', r"m\.jsonl:2: label must be 0"),
+        ("m.jsonl", '{"realface": []}\n', r"m\.jsonl: the header must be an object, got list"),
+        ("m.json", '[{"path": "a", "label": 0}, {"path": "b", "label": -1}]', r"m\.json: row 2: label must be 0"),
+        ("m.json", '[{"path": "a", "label": 0, "box": [1, 2]}]', r"m\.json: row 1: box must be four numbers"),
+        ("m.json", '[{"path": 7, "label": 0}]', r"m\.json: row 1: path must be a text, got 7"),
+        ("m.json", '{"path": "a"}', r"m\.json: expected a list of rows such as"),
+        ("m.json", "text", r"m\.json: not JSON"),
+        ("m.json", b"\xff\xfe", r"m\.json: not UTF-8 text \(byte 0\)"),
+        ("m.parquet", "text", r"m\.parquet: not a Parquet file, or a damaged one"),
+        ("m.txt", "a 0", r"m\.txt: a manifest ends in \.parquet, \.json, \.jsonl, \.csv, got \.txt"),
+        ("m", "a 0", r"a manifest ends in .*, got no suffix"),
+        (
+            "m.csv",
+            '# realface {"format": 2}\npath,label\n',
+            r"manifest format 2 is newer than this realface, which reads 1",
+        ),
+        (
+            "m.csv",
+            '# realface {"roots": "x"}\npath,label\n',
+            r"m\.csv: header.*roots: no such setting; did you mean root\?",
+        ),
+        ("m.csv", "# realface {\npath,label\n", r"m\.csv: header: not JSON"),
+    ],
+)
+def test_a_fault_is_named_with_its_place(tmp_path, name, content, fault):
+    content = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ManifestError, match=rf"(?s){fault}"):
+        Manifest.read(tmp_path / name)
+
+
+def test_parquet_of_other_types_is_read_when_values_fit_and_refused_when_not(tmp_path):
+    fits = pa.table({"label": pa.array([0, 1], pa.int64()), "path": pa.array(["a", "b"]).dictionary_encode()})
+    pyarrow.parquet.write_table(fits, tmp_path / "fits.parquet")
+    assert Manifest.read(tmp_path / "fits.parquet").column("label") == [0, 1]
+    pyarrow.parquet.write_table(pa.table({"label": ["fake"], "path": ["a"]}), tmp_path / "not.parquet")
+    with pytest.raises(ManifestError, match=r"not\.parquet: column 'label' must be int8, got string"):
+        Manifest.read(tmp_path / "not.parquet")
+    pyarrow.parquet.write_table(pa.table({"label": [0, 5], "path": ["a", "b"]}), tmp_path / "five.parquet")
+    with pytest.raises(ManifestError, match=r"five\.parquet: row 2: label must be 0 \(real\) or 1 \(fake\), got 5"):
+        Manifest.read(tmp_path / "five.parquet")
+
+
+def test_a_missing_manifest_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match=r"manifest .*gone\.csv does not exist"):
+        Manifest.read(tmp_path / "gone.csv")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    manifest = Manifest.from_rows([{"path": "a.png", "label": 0}], root=tmp_path)
+    manifest.write(tmp_path / "m.csv")
+    with pytest.raises(ManifestError, match="a manifest ends in"):
+        manifest.write(tmp_path / "m.doc")
+    assert [file.name for file in tmp_path.iterdir()] == ["m.csv"]
