@@ -66,6 +66,14 @@ class ArtifactError(RealfaceError, ValueError):
     """A detector's folder is missing, damaged, or does not fit."""
 
 
+class MethodError(RealfaceError, ValueError):
+    """A method is not known, or an installed add-on that offers one is broken."""
+
+
+class ModelInputError(RealfaceError, ValueError):
+    """A batch of images does not have the shape that a network takes."""
+
+
 class MetricError(RealfaceError, ValueError):
     """Scores from which the asked number cannot be computed."""
 

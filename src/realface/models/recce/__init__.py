@@ -1,1 +1,1 @@
-"""RECCE, end-to-end reconstruction-classification learning (CVPR 2022)."""
+"""RECCE: learn to reconstruct real faces; what cannot be reconstructed was forged (CVPR 2022)."""

@@ -1,0 +1,172 @@
+"""A detector on disk: a folder with `model.safetensors` and `model.json`.
+
+Loading neither unpickles nor downloads, and refuses weights that are not the ones that were saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import safetensors.torch
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import ArtifactError, MethodError, RecipeError
+from realface.core.files import existing, folder_written_atomically, sha256_of, write_json
+from realface.core.recipe import Section, check_recipe
+from realface.models.catalog import Method, get_method
+
+FORMAT: Literal[1] = 1
+CARD_NAME = "model.json"
+WEIGHTS_NAME = "model.safetensors"
+S = TypeVar("S", bound=Section)
+
+
+class ArtifactCard(Section):
+    """What `model.json` says of the weights beside it."""
+
+    format: Literal[1] = Field(FORMAT, description="version of the artifact's format")
+    method: str = Field(description="name of the method in the catalog")
+    config: dict[str, Any] = Field(description="the method's config, as in the recipe's `method` section")
+    input_size: int = Field(gt=0, description="height and width to which crops are resized, in pixels")
+    interpolation: Literal["bilinear"] = Field(
+        "bilinear", description="how crops are resized: OpenCV's bilinear, without antialiasing"
+    )
+    crop: CropSpec = Field(description="how the crops were made that the network was trained on")
+    threshold: float = Field(0.5, ge=0, le=1, description="score from which a face is called fake")
+    threshold_rule: str = Field("", description="what chose the threshold, and on which set")
+    calibration: dict[str, Any] | None = Field(None, description="what maps scores to probabilities; null: nothing")
+    trained_on: list[dict[str, Any]] = Field(default=[], description="per manifest: name, sha256, rows")
+    metrics: dict[str, Any] = Field(default={}, description="of the validation that chose these weights")
+    licence: str = Field("", description="terms under which the weights may be used")
+    purpose: Literal["detection", "research", "demonstration"] = Field(
+        "research", description="`demonstration`: means nothing about real videos, and every verdict says so"
+    )
+    weights_sha256: str = Field("", description="of model.safetensors; filled in on saving")
+    provenance: dict[str, Any] = Field(default={}, description="versions, commit, machine and command")
+
+
+def save_artifact(folder: Path, network: nn.Module, card: ArtifactCard) -> None:
+    """Write a detector, atomically; an older one of that name is replaced.
+
+    Args:
+        folder: where to; parents are made.
+        network: one that the catalog's method `card.method` builds from `card.config`.
+        card: what to say of it; `weights_sha256` is filled in.
+
+    Raises:
+        ArtifactError: the card describes another network.
+    """
+    if network.config != _checked_config(card, _method_of(card, "card"), "card"):
+        raise ArtifactError(f"the card's config is not the network's: {card.config} against {network.config}")
+    # a contiguous copy each: safetensors stores neither other memory formats nor shared memory
+    weights = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
+    with folder_written_atomically(folder) as partial:
+        safetensors.torch.save_file(weights, partial / WEIGHTS_NAME)
+        hashed = card.model_copy(update={"weights_sha256": sha256_of(partial / WEIGHTS_NAME)})
+        write_json(partial / CARD_NAME, hashed.model_dump(mode="json"))
+
+
+def read_card(folder: Path) -> ArtifactCard:
+    """Read and check an artifact's `model.json`.
+
+    Raises:
+        MissingInputError: no such folder.
+        ArtifactError: no model.json in it, or one that this version cannot use.
+    """
+    path = existing(folder, what="artifact") / CARD_NAME
+    if not path.is_file():
+        raise ArtifactError(f"{folder} has no {CARD_NAME}; give the folder that `realface train` wrote as RUN/artifact")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path} is not JSON ({error}); copy the artifact again") from error
+    if not isinstance(document, dict):
+        raise ArtifactError(f"{path}: expected a mapping, got {type(document).__name__}; copy the artifact again")
+    if document.get("format") != FORMAT:
+        raise ArtifactError(
+            f"{path}: this version of realface reads format {FORMAT}, got format {document.get('format')!r}; "
+            "use the version that wrote it, or a newer one"
+        )
+    return _checked(ArtifactCard, document, str(path))
+
+
+def load_network(folder: Path, *, device: torch.device | str = "cpu") -> nn.Module:
+    """The network of an artifact, in eval mode.
+
+    Args:
+        folder: the artifact.
+        device: where it shall be.
+
+    Raises:
+        MissingInputError: no such folder.
+        ArtifactError: the artifact is incomplete, damaged, or not for this version.
+    """
+    card = read_card(folder)
+    where = str(folder / CARD_NAME)
+    method = _method_of(card, where)
+    weights = _read_weights(folder, card)
+    config = _checked_config(card, method, where)
+    with torch.random.fork_rng(devices=[]):  # the initial values are thrown away, so no caller's numbers shall change
+        network = method.build_network(config)
+    _require_same_parameters(network.state_dict(), weights, where=str(folder / WEIGHTS_NAME))
+    network.load_state_dict(weights)
+    return network.to(device).eval()
+
+
+def _read_weights(folder: Path, card: ArtifactCard) -> dict[str, Tensor]:
+    path = folder / WEIGHTS_NAME
+    if not path.is_file():
+        raise ArtifactError(f"{folder} has no {WEIGHTS_NAME}; copy the artifact again")
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != card.weights_sha256:
+        raise ArtifactError(
+            f"{path} is damaged or was exchanged: its SHA-256 is {sha256}, {CARD_NAME} says "
+            f"{card.weights_sha256 or 'nothing'}; copy the artifact again"
+        )
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise ArtifactError(f"{path} is not a safetensors file ({error}); copy the artifact again") from error
+
+
+def _require_same_parameters(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, where: str) -> None:
+    """Name all parameters that are missing, not known, or of another shape."""
+    faults = [f"missing {name}" for name in expected if name not in found]
+    faults += [f"unexpected {name}" for name in found if name not in expected]
+    faults += [
+        f"{name} must have shape {tuple(expected[name].shape)}, got {tuple(found[name].shape)}"
+        for name in expected
+        if name in found and expected[name].shape != found[name].shape
+    ]
+    if faults:
+        raise ArtifactError(f"{where} does not fit the network that {CARD_NAME} describes: {'; '.join(faults)}")
+
+
+def _method_of(card: ArtifactCard, where: str) -> Method:
+    try:
+        return get_method(card.method)
+    except MethodError as error:
+        raise ArtifactError(f"{where}: {error}") from error
+
+
+def _checked_config(card: ArtifactCard, method: Method, where: str) -> Section:
+    return _checked(method.config_type, card.config, f"{where}: config")
+
+
+def _checked(schema: type[S], document: Mapping[str, Any], where: str) -> S:
+    try:
+        return check_recipe(schema, document, where=where)
+    except RecipeError as error:
+        raise ArtifactError(str(error)) from error

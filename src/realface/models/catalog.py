@@ -1,0 +1,87 @@
+"""The methods that realface knows: each a config, a network and a task."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from torch import nn
+
+from realface.core.errors import MethodError
+from realface.core.recipe import Section
+from realface.models.recce.config import RecceConfig
+from realface.models.recce.network import Recce
+from realface.models.recce.task import RecceTask
+
+ENTRY_POINT_GROUP = "realface.methods"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to detect forgeries.
+
+    Attributes:
+        name: as in a recipe's `method.name` and an artifact's `method`.
+        summary: one line.
+        config_type: its constants; a field `name` holds the method's name, a field `input_size` the crop's, in pixels.
+        build_network: config -> network. The network keeps it as `config` and returns an `Output` for (B, 3, H, W)
+            in [0, 1].
+        build_task: network -> `Task`, which keeps it as `network`.
+    """
+
+    name: str
+    summary: str
+    config_type: type[Section]
+    build_network: Callable[[Any], nn.Module]
+    build_task: Callable[[Any], nn.Module]
+
+
+METHODS: dict[str, Method] = {
+    "recce": Method(
+        name="recce",
+        summary="RECCE: what a decoder trained on real faces cannot reconstruct was forged (CVPR 2022)",
+        config_type=RecceConfig,
+        build_network=Recce,
+        build_task=RecceTask,
+    ),
+}
+
+
+def known_methods() -> dict[str, Method]:
+    """The methods above, and those that installed packages offer as entry points of the group `realface.methods`.
+
+    Raises:
+        MethodError: an entry point gives no `Method`, or one whose name is taken.
+    """
+    methods = dict(METHODS)
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        method = entry_point.load()
+        if not isinstance(method, Method):
+            raise MethodError(
+                f"entry point {ENTRY_POINT_GROUP}: {entry_point.name} = {entry_point.value} must be a "
+                f"realface.models.catalog.Method, got {type(method).__name__}; update or remove the package"
+            )
+        if method.name in methods:
+            raise MethodError(
+                f"entry point {ENTRY_POINT_GROUP}: {entry_point.name} = {entry_point.value} offers the method "
+                f"{method.name!r}, which exists already; update or remove the package"
+            )
+        methods[method.name] = method
+    return methods
+
+
+def get_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        MethodError: there is none; the text names the likely one, and all.
+    """
+    methods = known_methods()
+    if name not in methods:
+        close = difflib.get_close_matches(name, methods, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise MethodError(f"no method is called {name!r}; {hint}known: {', '.join(sorted(methods))}")
+    return methods[name]

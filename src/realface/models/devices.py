@@ -1,0 +1,37 @@
+"""The device that a name such as `auto` or `cuda:1` stands for on this machine."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from realface.core.errors import DeviceError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device of that name.
+
+    Args:
+        name: `auto` (the first GPU, else the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        DeviceError: no such name, or no such device here; the text lists those that are.
+    """
+    if name == "auto":
+        return torch.device(available_devices()[0])
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise DeviceError(f"device must be auto, cpu, cuda, cuda:N or mps, got {name!r}")
+    wanted = "cuda:0" if name == "cuda" else name
+    here = available_devices()
+    if wanted not in here:
+        raise DeviceError(f"device {name!r} is not on this machine, which has {', '.join(here)}; choose one, or auto")
+    return torch.device(wanted)
+
+
+def available_devices() -> list[str]:
+    """Names of the devices here, the fastest kind first, `cpu` last."""
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        gpus.append("mps")
+    return [*gpus, "cpu"]

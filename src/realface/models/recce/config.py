@@ -1,0 +1,76 @@
+"""Every constant of RECCE, with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from realface.core.recipe import Section
+
+# Stride 32 must leave at least 2 x 2 values per channel, or batch norm cannot train on a batch of one.
+MIN_INPUT_SIZE = 64
+
+ENCODER_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "legacy_xception": {"input_size": 299, "decoder_widths": (256, 128, 64), "reasoning_width": 256},
+        "light_xception": {"input_size": 128, "decoder_widths": (64, 32, 16), "reasoning_width": 64},
+    }
+)
+
+
+class RecceConfig(Section):
+    """The `method:` section of a recipe that trains RECCE, and the `config` of its artifacts.
+
+    `input_size`, `decoder_widths` and `reasoning_width` default to values that suit the encoder; the ones shown are
+    those of `legacy_xception`, the paper's.
+    """
+
+    name: Literal["recce"] = "recce"
+    encoder: Literal["legacy_xception", "light_xception"] = Field(
+        "legacy_xception",
+        description="`legacy_xception`: the paper's. `light_xception`: ours, of the same blocks, narrow enough to be "
+        "trained from scratch on two CPU cores",
+    )
+    input_size: int = Field(
+        299,
+        ge=MIN_INPUT_SIZE,
+        description="height and width to which crops are resized, in pixels; light_xception: 128. "
+        "Source: paper, 4.1 (WildDeepfake: 224)",
+    )
+    num_classes: Literal[1, 2] = Field(
+        1, description="1: one logit, binary cross-entropy. 2: two logits, cross-entropy. Source: release"
+    )
+    decoder_widths: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (256, 128, 64), description="channels after each doubling; light_xception: 64, 32, 16. Source: release"
+    )
+    reasoning_width: PositiveInt = Field(
+        256, description="channels of a vertex in the graph reasoning; light_xception: 64. Source: release"
+    )
+    dropout: float = Field(
+        0.2, ge=0, lt=1, description="before decoder and classifier, inside reasoning and attention. Source: release"
+    )
+    noise_std: float = Field(
+        1e-6, ge=0, description="of the noise on the encoder's input in training, images in [-1, 1]. Source: release"
+    )
+    noise_probability: float = Field(
+        0.5, ge=0, le=1, description="share of the training images that get the noise. Source: release"
+    )
+    flood_level: float = Field(
+        0.04, ge=0, description="b of |loss - b| + b, below which the classification loss rises again. Source: release"
+    )
+    lambda_1: float = Field(0.1, ge=0, description="weight of the reconstruction loss. Source: paper, 4.1")
+    lambda_2: float = Field(0.1, ge=0, description="weight of the metric loss. Source: paper, 4.1")
+    metric_margin: float = Field(
+        1.0, description="how much more alike two reals should be than a real and a fake. Source: paper, 3.2"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suit_the_encoder(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        suitable = ENCODER_DEFAULTS.get(str(values.get("encoder", "legacy_xception")), {})
+        return {**suitable, **values}

@@ -1,0 +1,94 @@
+"""RECCE's multi-scale graph reasoning, as one batched contraction over all vertices."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class GraphReasoning(nn.Module):
+    """Carries what the decoder knows at two finer scales into the encoder's map.
+
+    Every position of the coarse map is a vertex a, linked to the r x r positions that it covers in a map r times finer:
+    2 x 2 vertices b and 4 x 4 vertices c. There are no biases, and parameters are named as in the authors' checkpoint.
+
+    Args:
+        width: channels A of the coarse map.
+        fine_widths: channels of the maps that are 2 and 4 times finer.
+        vertex_width: channels V of every embedded vertex.
+        dropout: on the result.
+
+    Source: paper, 3.3; the release computes the same in a loop over the positions.
+    """
+
+    def __init__(self, width: int, fine_widths: tuple[int, int], *, vertex_width: int, dropout: float) -> None:
+        super().__init__()
+        self.va_embedding = _embedding_of_map(width, vertex_width)
+        self.va_gated_b = nn.Sequential(nn.Conv2d(width, vertex_width, 1, bias=False), nn.Sigmoid())
+        self.va_gated_c = nn.Sequential(nn.Conv2d(width, vertex_width, 1, bias=False), nn.Sigmoid())
+        self.vb_embedding = _embedding_of_vertices(fine_widths[0], vertex_width)
+        self.vc_embedding = _embedding_of_vertices(fine_widths[1], vertex_width)
+        self.reweight_ab = nn.Sequential(nn.Linear(2 * vertex_width, 1, bias=False), nn.ReLU(), nn.Softmax(dim=-2))
+        self.reweight_ac = nn.Sequential(nn.Linear(2 * vertex_width, 1, bias=False), nn.ReLU(), nn.Softmax(dim=-2))
+        self.reproject = nn.Sequential(
+            nn.Conv2d(3 * vertex_width, width, 1, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 1, bias=False),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, coarse: Tensor, fine: Tensor, finest: Tensor) -> Tensor:
+        """What the finer scales add to the coarse map.
+
+        Args:
+            coarse: (B, A, h, w).
+            fine: (B, _, 2h, 2w).
+            finest: (B, _, 4h, 4w).
+
+        Returns:
+            (B, A, h, w).
+        """
+        a = self.va_embedding(coarse)
+        b = self.vb_embedding(linked_vertices(fine, ratio=2))
+        c = self.vc_embedding(linked_vertices(finest, ratio=4))
+        from_b = (1 - self.va_gated_b(coarse)) * _aggregate(a, b, self.reweight_ab)
+        from_c = (1 - self.va_gated_c(coarse)) * _aggregate(a, c, self.reweight_ac)
+        carried: Tensor = self.reproject(torch.cat([from_b, from_c, a], dim=1).sigmoid())
+        return carried
+
+
+def linked_vertices(feature: Tensor, *, ratio: int) -> Tensor:
+    """The vertices that each coarse position covers: (B, C, ratio * h, ratio * w) -> (B, h, w, ratio * ratio, C)."""
+    batch, width, rows, columns = feature.shape
+    cells = feature.reshape(batch, width, rows // ratio, ratio, columns // ratio, ratio)
+    return cells.permute(0, 2, 4, 3, 5, 1).flatten(3, 4)
+
+
+def _aggregate(a: Tensor, linked: Tensor, reweight: nn.Sequential) -> Tensor:
+    """The weighted sum of each vertex's linked vertices.
+
+    Args:
+        a: (B, V, h, w), the embedded coarse vertices.
+        linked: (B, h, w, K, V), the embedded vertices linked to each.
+        reweight: ([a, linked]) (..., K, 2V) -> the links' weights (..., K, 1), which sum to 1.
+
+    Returns:
+        (B, V, h, w).
+    """
+    a_per_link = a.permute(0, 2, 3, 1).unsqueeze(3).expand_as(linked)
+    weight = reweight(torch.cat([a_per_link, linked], dim=-1))
+    return torch.einsum("bhwkv,bhwk->bvhw", linked, weight.squeeze(4))
+
+
+def _embedding_of_map(in_width: int, out_width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_width, out_width, 1, bias=False),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(out_width, out_width, 1, bias=False),
+    )
+
+
+def _embedding_of_vertices(in_width: int, out_width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(in_width, out_width, bias=False), nn.ReLU(inplace=True), nn.Linear(out_width, out_width, bias=False)
+    )

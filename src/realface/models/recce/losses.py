@@ -1,0 +1,74 @@
+"""RECCE's three losses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from realface.core.labels import Label
+
+EPSILON = 1e-6  # keeps the mean over no pairs at 0; release
+
+
+def classification_loss(logit: Tensor, label: Tensor, *, flood_level: float) -> Tensor:
+    """Binary cross-entropy that is held up at the flood level, so that training goes on without overfitting.
+
+    Args:
+        logit: (B,), > 0 = fake. Of a two-class network the difference of its logits, with which this is exactly the
+            cross-entropy of both.
+        label: (B,) int64, 1 = fake.
+        flood_level: b of |loss - b| + b.
+
+    Returns:
+        Scalar >= flood_level.
+
+    Source: release; flooding from arXiv 2002.08709.
+    """
+    loss = F.binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
+    return (loss - flood_level).abs() + flood_level
+
+
+def reconstruction_loss(reconstruction: Tensor, image: Tensor, label: Tensor) -> Tensor:
+    """Mean absolute error of the reconstruction, over real faces only.
+
+    Fakes are left out so that the decoder learns what real faces look like and nothing else.
+
+    Args:
+        reconstruction: (B, 3, H, W), in [-1, 1], the network's own range.
+        image: (B, 3, H, W), in [-1, 1], what should have been reconstructed.
+        label: (B,) int64, 1 = fake.
+
+    Returns:
+        Scalar >= 0; exactly 0, with a gradient of 0, when the batch has no real face.
+
+    Source: paper, 3.2. In [-1, 1] as in the release, so that lambda_1 means the same.
+    """
+    real = label == Label.REAL
+    if not real.any():
+        return reconstruction.sum() * 0.0  # keeps the decoder in the graph, which DDP requires
+    return (reconstruction[real] - image[real]).abs().mean()
+
+
+def metric_loss(similarity: Tensor, label: Tensor, *, margin: float) -> Tensor:
+    """A hinge that wants reals alike and fakes unlike reals; pairs of fakes are free, since forgeries differ.
+
+    Args:
+        similarity: (B, B), in [0, 1].
+        label: (B,) int64, 1 = fake.
+        margin: how much more alike two reals should be than a real and a fake.
+
+    Returns:
+        Scalar >= 0: max(0, margin - mean over (real, real) + mean over (real, fake)). The mean over no pairs is 0, so
+        a batch with a single real, or none, costs at least the margin, without a gradient.
+
+    Source: paper, 3.2; denominators as in the release.
+    """
+    real, fake = label == Label.REAL, label == Label.FAKE
+    same = (real[:, None] & real[None, :]).fill_diagonal_(False)
+    different = (real[:, None] & fake[None, :]) | (fake[:, None] & real[None, :])
+    return (margin - _mean_over(similarity, same) + _mean_over(similarity, different)).clamp(min=0)
+
+
+def _mean_over(similarity: Tensor, pairs: Tensor) -> Tensor:
+    return torch.where(pairs, similarity, 0).sum() / (pairs.sum() + EPSILON)

@@ -1,0 +1,143 @@
+"""The RECCE network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from realface.core.errors import ModelInputError
+from realface.models.outputs import ReconstructionOutput
+from realface.models.recce.attention import GuidedAttention
+from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
+from realface.models.recce.decoder import doubling, refinement, to_rgb
+from realface.models.recce.encoders import ENCODERS, Encoder
+from realface.models.recce.graph_reasoning import GraphReasoning
+from realface.models.recce.similarity import pooled
+
+
+@dataclass(frozen=True)
+class RecceOutput(ReconstructionOutput):
+    """What RECCE says.
+
+    Attributes:
+        attention: (B, 1, h, w) in (0, 1), where the reconstruction's error made the classifier look.
+        embeddings: pooled features (B, C) of the encoder's embedding and of the decoder's first and second block,
+            from which the metric loss makes its similarity maps.
+    """
+
+    attention: Tensor
+    embeddings: tuple[Tensor, Tensor, Tensor]
+
+
+class Decoded(NamedTuple):
+    """The decoder's maps.
+
+    Attributes:
+        fine: (B, _, 2h, 2w), where the embedding is (B, _, h, w).
+        finest: (B, _, 4h, 4w).
+        image: (B, 3, 8h, 8w), in [-1, 1].
+    """
+
+    fine: Tensor
+    finest: Tensor
+    image: Tensor
+
+
+class Recce(nn.Module):
+    """Classifies a face by how its reconstruction, learnt from real faces, fails.
+
+    Parameters are named as in the authors' checkpoint, whose `encoder.fc`, which nothing uses, is left out.
+
+    Source: paper, figure 2; order of the encoder's parts as in the release.
+    """
+
+    encoder: Encoder
+
+    def __init__(self, config: RecceConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = ENCODERS[config.encoder]()
+        width = self.encoder.embedding_width
+        fine, finest, last = config.decoder_widths
+        self.decoder1 = doubling(width, fine)
+        self.decoder2 = refinement(fine)
+        self.decoder3 = doubling(fine, finest)
+        self.decoder4 = refinement(finest)
+        self.decoder5 = doubling(finest, last)
+        self.decoder6 = to_rgb(last)
+        self.reasoning = GraphReasoning(
+            width, (fine, finest), vertex_width=config.reasoning_width, dropout=config.dropout
+        )
+        self.attention = GuidedAttention(width, dropout=config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+        self.fc = nn.Linear(self.encoder.feature_width, config.num_classes)
+        self.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and what tensor cores want
+
+    def forward(self, image: Tensor) -> RecceOutput:
+        """Classify and reconstruct.
+
+        Args:
+            image: (B, 3, H, W), H = W >= 64, in [0, 1]. In training noise is added to what the encoder sees.
+
+        Raises:
+            ModelInputError: another shape.
+        """
+        _require_square_rgb(image)
+        image = to_network_range(image)
+        embedding = self.encoder.embed(self._noisy(image))
+        decoded = self._decode(self.dropout(embedding))
+        reconstruction = F.interpolate(decoded.image, size=image.shape[-2:], mode="bilinear", align_corners=True)
+
+        feature = self.encoder.to_reasoning(embedding)
+        feature = self.reasoning(feature, decoded.fine, decoded.finest) + feature
+        feature = self.encoder.to_attention(feature)
+        feature, attention = self.attention(image, reconstruction, feature)
+        logits = _at_least_float32(self.fc(self.dropout(pooled(self.encoder.to_features(feature)))))  # (B, num_classes)
+        reconstruction = _at_least_float32(reconstruction)
+        return RecceOutput(
+            logit=logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0],
+            reconstruction=from_network_range(reconstruction),
+            evidence=(image - reconstruction).abs().mean(dim=1, keepdim=True) / 2,  # [-1, 1] is twice as long as [0, 1]
+            attention=_at_least_float32(attention),
+            embeddings=(pooled(embedding), pooled(decoded.fine), pooled(decoded.finest)),
+        )
+
+    def _noisy(self, image: Tensor) -> Tensor:
+        """The image, in training with noise on some of the batch, as in the release; (B, 3, H, W) in [-1, 1]."""
+        if not self.training:
+            return image
+        chosen = torch.rand(len(image), 1, 1, 1, device=image.device) < self.config.noise_probability
+        return (image + torch.randn_like(image) * self.config.noise_std * chosen).clamp(-1, 1)
+
+    def _decode(self, embedding: Tensor) -> Decoded:
+        fine = self.decoder2(self.decoder1(embedding))
+        finest = self.decoder4(self.decoder3(fine))
+        return Decoded(fine, finest, self.decoder6(self.decoder5(finest)))
+
+
+def to_network_range(image: Tensor) -> Tensor:
+    """[0, 1] -> [-1, 1]: mean 0.5 and standard deviation 0.5, as in the release."""
+    return image * 2 - 1
+
+
+def from_network_range(image: Tensor) -> Tensor:
+    """[-1, 1] -> [0, 1]; clamped, because interpolation may round a little beyond."""
+    return ((image + 1) / 2).clamp(0, 1)
+
+
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    """Outputs are never in the half precision that autocast computes in."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def _require_square_rgb(image: Tensor) -> None:
+    shape = tuple(image.shape)
+    if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < MIN_INPUT_SIZE:
+        raise ModelInputError(
+            f"recce takes square RGB images (B, 3, S, S) with S >= {MIN_INPUT_SIZE}, got a batch of shape {shape}; "
+            "crop and resize the faces first"
+        )

@@ -1,0 +1,42 @@
+"""One training step of RECCE."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from realface.models.outputs import StepResult
+from realface.models.recce.losses import classification_loss, metric_loss, reconstruction_loss
+from realface.models.recce.network import Recce, RecceOutput, to_network_range
+from realface.models.recce.similarity import similarity_map
+
+
+class RecceTask(nn.Module):
+    """The network with its three losses."""
+
+    def __init__(self, network: Recce) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, label: Tensor) -> StepResult:
+        """The loss of a batch.
+
+        Args:
+            image: (B, 3, H, W), in [0, 1].
+            label: (B,) int64, 1 = fake.
+
+        Source: release, classification + lambda_1 reconstruction + lambda_2 metric.
+        """
+        config = self.network.config
+        output: RecceOutput = self.network(image)
+        with torch.autocast(image.device.type, enabled=False):  # similarities of a batch differ in the third digit
+            classification = classification_loss(output.logit, label, flood_level=config.flood_level)
+            reconstruction = reconstruction_loss(
+                to_network_range(output.reconstruction), to_network_range(image), label
+            )
+            metric = torch.stack(
+                [metric_loss(similarity_map(e), label, margin=config.metric_margin) for e in output.embeddings]
+            ).sum()
+            loss = classification + config.lambda_1 * reconstruction + config.lambda_2 * metric
+        parts = {"classification": classification, "reconstruction": reconstruction, "metric": metric}
+        return StepResult(loss, {name: part.detach() for name, part in parts.items()}, output)
