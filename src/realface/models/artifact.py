@@ -77,6 +77,17 @@ def save_artifact(folder: Path, network: nn.Module, card: ArtifactCard) -> None:
         write_json(partial / CARD_NAME, hashed.model_dump(mode="json"))
 
 
+def find_artifact(path: Path) -> Path:
+    """The artifact that a user means by a path: the folder itself, or `artifact` in a run folder of `realface train`.
+
+    Raises:
+        MissingInputError: no such folder.
+    """
+    inner = existing(path, what="artifact") / "artifact"
+    is_run = not (path / CARD_NAME).exists() and (inner / CARD_NAME).is_file()
+    return inner if is_run else path
+
+
 def read_card(folder: Path) -> ArtifactCard:
     """Read and check an artifact's `model.json`.
 
