@@ -1,0 +1,38 @@
+"""The outermost structure of MP4 and MOV files, which tells whether one is whole."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+_FIRST = {b"ftyp", b"moov", b"mdat", b"wide"}  # how such a file can begin; old MOV files have no ftyp
+_NEEDED = {b"ftyp", b"moov", b"moof", b"mdat"}  # the index and the frames; what else is cut does not matter
+
+
+def is_cut_off(path: Path) -> bool:
+    """Whether an MP4 or MOV lacks its index or ends inside it or the frames; False for files of any other kind.
+
+    FFmpeg calls the one "invalid data" and silently decodes the other up to the cut.
+
+    Source: ISO/IEC 14496-12, 4.2. A box is its size, its type of 4 letters, and its content. The size counts all
+    three; 0 means "up to the end of the file", 1 that 8 bytes with the size follow the type.
+    """
+    file_size = path.stat().st_size
+    position = 0
+    has_index = False
+    with path.open("rb") as file:
+        while position + 8 <= file_size:
+            file.seek(position)
+            header = file.read(16)
+            size, kind = struct.unpack(">I4s", header[:8])
+            if position == 0 and kind not in _FIRST:
+                return False
+            has_index = has_index or kind == b"moov"
+            if size == 1:
+                size = int.from_bytes(header[8:], "big")
+            if size < 8:  # up to the end of the file, or bytes that are no box
+                break
+            position += size
+            if position > file_size and kind in _NEEDED:
+                return True
+    return position > 0 and not has_index

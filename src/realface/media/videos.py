@@ -1,0 +1,228 @@
+"""Probing videos, and decoding frames that are evenly spread over their whole length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from realface.core.errors import MediaError
+from realface.media.input_files import require_file
+from realface.media.mp4_boxes import is_cut_off
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".flv", ".wmv", ".ogv"}
+)
+"""What `find_media` looks for; a video that is named outright may have any suffix."""
+
+_MAX_PIXELS = 8192 * 8192  # of one frame; FFmpeg alone would go on to 16 times as many
+# Playlists, which make FFmpeg open other files and addresses, pictures and text ("tty") are left out.
+_OPEN_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf",
+}
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video says about itself, and what was counted.
+
+    Attributes:
+        path: the file.
+        width: pixels as shown, after rotation; a sample aspect ratio is ignored.
+        height: likewise.
+        fps: frames per second, the mean where the rate varies.
+        num_frames: frames in the file, counted and not taken from its header, which may be wrong.
+        duration_s: seconds from the first frame to the end of the last.
+        rotation: degrees counter-clockwise by which stored frames are turned to be shown: 0, 90, 180 or 270.
+        codec: FFmpeg's name of it, such as "h264".
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: float
+    num_frames: int
+    duration_s: float
+    rotation: int
+    codec: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded frame.
+
+    Attributes:
+        index: its number in the order shown, from 0; damaged frames that could not be decoded are not counted.
+        time_s: seconds after the first frame, from its time stamp, so right for variable frame rates too.
+        image: (H, W, 3) uint8 RGB, upright, contiguous.
+    """
+
+    index: int
+    time_s: float
+    image: NDArray[np.uint8]
+
+
+def is_video_name(path: Path) -> bool:
+    """Whether the suffix is one of a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def spread_indices(num_frames: int, count: int) -> list[int]:
+    """The middle frame of each of `count` equal parts of a video, so neither end is preferred; all if it is shorter."""
+    assert count >= 1, count
+    if num_frames <= count:
+        return list(range(num_frames))
+    return [(2 * part + 1) * num_frames // (2 * count) for part in range(count)]
+
+
+def probe_video(path: Path) -> VideoInfo:
+    """Size, length and rotation of a video; reads all its packets and decodes its first frame.
+
+    Raises:
+        MissingInputError: there is nothing of that name.
+        MediaError: "not a file", "empty file", "not a video", "truncated", "no video stream", "too large", "no frames".
+    """
+    num_frames = _count_frames(path)
+    with _opened(path) as (container, stream):
+        frame = next(_decoded(container, stream), None)
+        if frame is None:
+            raise _no_frames(path)
+        rotation = _quarter_turns(frame) * 90
+        width, height = (frame.height, frame.width) if rotation in {90, 270} else (frame.width, frame.height)
+        duration_s = _duration_s(container, stream) or num_frames / _nominal_fps(stream)
+        return VideoInfo(
+            path=path,
+            width=width,
+            height=height,
+            fps=_nominal_fps(stream),
+            num_frames=num_frames,
+            duration_s=duration_s,
+            rotation=rotation,
+            codec=stream.codec_context.name,
+        )
+
+
+def spread_frames(path: Path, count: int) -> Iterator[Frame]:
+    """Decode `count` frames, evenly spread over the whole length, in one pass forward.
+
+    Which ones: `spread_indices` of the number of packets. Fewer come where the video is shorter, or where frames are
+    damaged. One frame is held at a time. Rotation tags are applied (mirroring is not), the sample aspect ratio is not.
+
+    Yields:
+        Frames in the order shown, at least one.
+
+    Raises:
+        MissingInputError: there is nothing of that name.
+        MediaError: as `probe_video`.
+    """
+    wanted = spread_indices(_count_frames(path), count)
+    has_frame = False
+    with _opened(path) as (container, stream):
+        for index, frame in enumerate(_decoded(container, stream)):
+            if index in wanted:
+                has_frame = True
+                image = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame))
+                yield Frame(index, _time_s(frame, index, stream), np.ascontiguousarray(image, dtype=np.uint8))
+            if index == wanted[-1]:
+                break
+    if not has_frame:
+        raise _no_frames(path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first video stream, ready to decode with as many threads as there are cores."""
+    require_file(path, what="video")
+    if is_cut_off(path):
+        raise MediaError(f"{path} is cut off: its end is missing; copy or download it again", reason="truncated")
+    try:
+        # "file:" keeps a name with a colon from being read as an address
+        container = av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="ignore")
+    except PermissionError as error:
+        raise MediaError(f"{path} may not be read; change its permissions", reason="unreadable") from error
+    except av.FFmpegError as error:
+        raise MediaError(
+            f"{path} is not a video that can be read, or is damaged ({error.strerror}); "
+            "convert it to MP4, or leave it out",
+            reason="not a video",
+        ) from error
+    with container:
+        streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+        if not streams:
+            raise MediaError(f"{path} has no video stream, only sound or data; leave it out", reason="no video stream")
+        stream = streams[0]
+        if stream.width * stream.height > _MAX_PIXELS:
+            raise MediaError(
+                f"{path} is too large: {stream.width} x {stream.height} pixels, and the limit is {_MAX_PIXELS:,}; "
+                "make it smaller",
+                reason="too large",
+            )
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _count_frames(path: Path) -> int:
+    """Packets with a frame to show. It reads the file but decodes nothing, some 50 times faster than decoding."""
+    num_frames = 0
+    with _opened(path) as (container, stream):
+        try:
+            for packet in container.demux(stream):
+                num_frames += packet.size > 0 and not packet.is_discard
+        except av.FFmpegError:  # the rest is damaged; what came before it counts
+            pass
+    if num_frames == 0:
+        raise _no_frames(path)
+    return num_frames
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """All frames that can be decoded, in the order shown; damaged packets are passed over."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue
+        yield from frames
+
+
+def _no_frames(path: Path) -> MediaError:
+    return MediaError(f"{path} has no frames that can be decoded; copy or download it again", reason="no frames")
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """Quarter turns counter-clockwise, 0 to 3, after the frame's display matrix."""
+    return round(frame.rotation / 90) % 4
+
+
+def _time_s(frame: VideoFrame, index: int, stream: VideoStream) -> float:
+    if frame.pts is None or stream.time_base is None:
+        return index / _nominal_fps(stream)
+    return float((frame.pts - (stream.start_time or 0)) * stream.time_base)
+
+
+def _duration_s(container: InputContainer, stream: VideoStream) -> float:
+    """Seconds as the header has them, 0 where it says nothing."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
+
+
+def _nominal_fps(stream: VideoStream) -> float:
+    return float(stream.average_rate or stream.guessed_rate or 25)
