@@ -115,6 +115,8 @@ def _typed_array(values: list[Any], kind: pa.DataType) -> pa.Array:
         if not (pa.types.is_integer(inferred.type) or pa.types.is_null(inferred.type)):
             raise TypeError(f"expected whole numbers, got {inferred.type}")
         return inferred.cast(kind)
+    if pa.types.is_list(kind) and any(isinstance(value, str) for value in values):  # Arrow would take its letters
+        raise TypeError("expected lists, got a text")
     return pa.array(values, kind)
 
 

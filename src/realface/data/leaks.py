@@ -1,0 +1,97 @@
+"""Leaks: the same video, or the same person, in two splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from realface.core.errors import LeakError
+from realface.data.manifest import Manifest
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Something that stands in more than one split.
+
+    Attributes:
+        kind: a video, or a person (one of `identities`).
+        name: the video's or the person's name, which means something within the data set only.
+        dataset: the data set, None where the manifest does not name it.
+        splits: the splits, sorted.
+    """
+
+    kind: Literal["video", "person"]
+    name: str
+    dataset: str | None
+    splits: tuple[str, ...]
+
+    def __str__(self) -> str:
+        dataset = "" if self.dataset is None else f" (dataset {self.dataset})"
+        return f"{self.kind} {self.name} is in {' and '.join(self.splits)}{dataset}"
+
+
+def find_leaks(manifest: Manifest) -> list[Leak]:
+    """The videos and persons that stand in two splits, sorted by name, videos first.
+
+    A fake holds its own video and its real counterpart (`original`), so a real in one split and a fake made of it in
+    another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
+    data set. Rows without a split leak nothing.
+    """
+    table = manifest.table.filter(pc.is_valid(manifest.table["split"]))
+    return [*_in_two_splits("video", video_names(table)), *_in_two_splits("person", person_names(table))]
+
+
+def require_no_leaks(manifest: Manifest, *, where: str) -> None:
+    """Refuse a manifest with leaks.
+
+    Args:
+        manifest: all rows that take part, with their splits.
+        where: opens the error's text.
+
+    Raises:
+        LeakError: names the first leaks and says how many there are.
+    """
+    leaks = find_leaks(manifest)
+    if leaks:
+        more = f", and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else ""
+        raise LeakError(
+            f"{where}: {'; '.join(str(leak) for leak in leaks[:SHOWN])}{more}; "
+            "split again by identity with `realface manifest split`"
+        )
+
+
+def video_names(table: pa.Table) -> pa.Table:
+    """Every video that a row holds, its own and its original: columns row, dataset, name, split.
+
+    Without `video` the row's source file stands for it, and without that its own path.
+    """
+    own = pc.coalesce(table["video"], table["source"], table["path"])
+    rows = pa.array(range(len(table)), pa.int64())
+    both = [
+        pa.table({"row": rows, "dataset": table["dataset"], "name": name, "split": table["split"]})
+        for name in (own, table["original"])
+    ]
+    names = pa.concat_tables(both)
+    return names.filter(pc.is_valid(names["name"]))
+
+
+def person_names(table: pa.Table) -> pa.Table:
+    """Every person that a row shows: columns row, dataset, name, split."""
+    identities = table["identities"].combine_chunks()
+    rows = pc.list_parent_indices(identities)
+    columns = {name: table[name].take(rows) for name in ("dataset", "split")}
+    return pa.table({"row": rows, "name": pc.list_flatten(identities), **columns})
+
+
+def _in_two_splits(kind: Literal["video", "person"], names: pa.Table) -> list[Leak]:
+    splits = names.group_by(["dataset", "name"]).aggregate([("split", "distinct")])
+    leaked = splits.filter(pc.greater(pc.list_value_length(splits["split_distinct"]), 1))
+    return [
+        Leak(kind, row["name"], row["dataset"], tuple(sorted(row["split_distinct"])))
+        for row in leaked.sort_by([("dataset", "ascending"), ("name", "ascending")]).to_pylist()
+    ]

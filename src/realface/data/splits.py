@@ -1,0 +1,119 @@
+"""Splitting a manifest so that no video and no person stands in two splits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from realface.core.errors import ManifestError
+from realface.core.labels import Label
+from realface.data.leaks import person_names, video_names
+from realface.data.manifest import Manifest
+
+DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+
+
+def split_by_identity(manifest: Manifest, fractions: Mapping[str, float] | None = None, *, seed: int) -> Manifest:
+    """Give every row a split such that what hangs together stays together.
+
+    Rows hang together when they share a video, an original or a person of the same data set, directly or through other
+    rows: a swapped pair with both its reals is one group. Groups are dealt out whole, the largest first, each to the
+    split that lacks most of it.
+
+    Args:
+        manifest: its own `split` column is not looked at.
+        fractions: share of the videos, by split; they add up to 1. By default 0.8 train, 0.1 val, 0.1 test. Met as
+            nearly as whole groups allow.
+        seed: which groups of one size go where.
+
+    Returns:
+        The same rows with a new `split` column. Every split has rows, and both classes where there are enough groups.
+
+    Raises:
+        ManifestError: fractions that cannot be, or fewer groups than splits.
+    """
+    fractions = DEFAULT_FRACTIONS if fractions is None else fractions
+    wanted = {name: share for name, share in fractions.items() if share != 0}
+    shares = np.array(list(wanted.values()), dtype=np.float64)
+    if not wanted or not np.isfinite(shares).all() or (shares < 0).any() or not math.isclose(shares.sum(), 1.0):
+        raise ManifestError(f"fractions of splits must be positive and add up to 1, got {dict(fractions)}")
+    group_of_row = _groups(manifest)
+    videos = _videos_per_class(manifest, group_of_row)
+    if len(videos) < len(wanted):
+        raise ManifestError(
+            f"{len(videos)} groups of connected videos and persons cannot fill {len(wanted)} splits; "
+            "ask for fewer splits, or add videos of other people"
+        )
+    split_of_group = _deal(videos, shares, np.random.default_rng(seed))
+    names = np.array(list(wanted), dtype=object)
+    return manifest.with_column("split", pa.array(names[split_of_group[group_of_row]], pa.string()))
+
+
+def _groups(manifest: Manifest) -> NDArray[Any]:
+    """(rows,), the number of each row's group, from 0: components of the graph of rows and the names they hold."""
+    names = [_names_within_dataset(kind, table) for kind, table in _names(manifest).items()]
+    rows = np.concatenate([table["row"].to_numpy() for table in names])
+    codes = pa.chunked_array([chunk for table in names for chunk in table["name"].chunks], pa.string())
+    name_codes = pc.rank(codes, tiebreaker="dense").to_numpy().astype(np.int64) - 1
+    size = len(manifest) + (int(name_codes.max()) + 1 if len(name_codes) else 0)
+    links = coo_array((np.ones(len(rows), np.int8), (rows, len(manifest) + name_codes)), shape=(size, size))
+    _, component = connected_components(links, directed=False)
+    _, group_of_row = np.unique(component[: len(manifest)], return_inverse=True)
+    groups: NDArray[Any] = group_of_row
+    return groups
+
+
+def _names(manifest: Manifest) -> dict[str, pa.Table]:
+    return {"video": video_names(manifest.table), "person": person_names(manifest.table)}
+
+
+def _names_within_dataset(kind: str, names: pa.Table) -> pa.Table:
+    """Names that are the same only for the same kind and data set."""
+    unique = pc.binary_join_element_wise(kind, names["dataset"].fill_null(""), names["name"], "\0")
+    return pa.table({"row": names["row"].cast(pa.int64()), "name": unique})
+
+
+def _videos_per_class(manifest: Manifest, group_of_row: NDArray[Any]) -> NDArray[np.int64]:
+    """(groups, 2): how many real and how many fake videos each group has."""
+    videos = pa.table({"video": manifest.video_keys(), "group": group_of_row, "label": manifest.labels})
+    distinct = videos.group_by(["group", "label", "video"]).aggregate([])
+    counts = np.zeros((int(group_of_row.max(initial=-1)) + 1, len(Label)), np.int64)
+    np.add.at(counts, (distinct["group"].to_numpy(), distinct["label"].to_numpy()), 1)
+    return counts
+
+
+def _deal(videos: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """(groups,), the split of each group.
+
+    Each class is dealt for itself as a share of all its videos, so that a split does not get its number of videos in
+    fakes only.
+    """
+    weight = videos / np.maximum(videos.sum(axis=0), 1)  # (groups, 2), each column adds up to 1
+    missing = np.repeat(shares[:, None], videos.shape[1], axis=1)  # (splits, 2), what each split still lacks
+    has_class = np.zeros(missing.shape, bool)
+    order = rng.permutation(len(videos))
+    order = order[np.argsort(-weight[order].sum(axis=1), kind="stable")]
+    left = (videos > 0).sum(axis=0)  # groups with each class that are not dealt yet
+    split_of_group = np.empty(len(videos), np.int64)
+    for num_dealt, group in enumerate(order):
+        classes = videos[group] > 0
+        is_empty = ~has_class.any(axis=1)
+        if len(order) - num_dealt <= is_empty.sum():
+            allowed = is_empty
+        else:  # the last groups with a class are kept for the splits that have none of it
+            allowed = (~has_class & classes & (left <= (~has_class).sum(axis=0))).any(axis=1)
+        need = np.round(missing @ weight[group], 9)  # rounded, so that equal needs are equal and the first split wins
+        split = int(np.argmax(np.where(allowed, need, -np.inf) if allowed.any() else need))
+        split_of_group[group] = split
+        missing[split] -= weight[group]
+        has_class[split] |= classes
+        left -= classes
+    return split_of_group

@@ -1,0 +1,74 @@
+import pytest
+
+from realface.core.errors import LeakError
+from realface.data.leaks import find_leaks, require_no_leaks
+from realface.data.manifest import Manifest
+
+
+def manifest_of(*rows, **common):
+    return Manifest.from_rows(
+        [{"path": f"{i}.png", "label": 0, **common, **row} for i, row in enumerate(rows)], root="crops"
+    )
+
+
+def found(manifest):
+    return [str(leak) for leak in find_leaks(manifest)]
+
+
+def test_splits_without_anything_in_common_have_no_leak():
+    assert find_leaks(manifest_of({"video": "a", "split": "train"}, {"video": "b", "split": "test"})) == []
+    assert find_leaks(manifest_of()) == []
+
+
+def test_a_video_in_two_splits_is_a_leak_whatever_its_compression_and_method():
+    manifest = manifest_of(
+        {"video": "071_054", "split": "train", "compression": "c23", "method": "Deepfakes"},
+        {"video": "071_054", "split": "test", "compression": "c40", "method": "FaceSwap"},
+        dataset="faceforensics",
+    )
+    assert found(manifest) == ["video 071_054 is in test and train (dataset faceforensics)"]
+
+
+def test_a_fake_and_its_original_in_two_splits_are_a_leak():
+    manifest = manifest_of(
+        {"video": "071", "split": "train"}, {"video": "071_054", "original": "071", "split": "val", "label": 1}
+    )
+    assert found(manifest) == ["video 071 is in train and val"]
+
+
+def test_a_person_in_three_splits_is_one_leak():
+    manifest = manifest_of(
+        {"video": "a", "identities": ["071", "054"], "split": "train"},
+        {"video": "b", "identities": ["071"], "split": "val"},
+        {"video": "c", "identities": ["071"], "split": "test"},
+        {"video": "d", "split": "test"},
+        dataset="faceforensics",
+    )
+    assert found(manifest) == ["person 071 is in test and train and val (dataset faceforensics)"]
+
+
+def test_names_are_compared_within_a_dataset_and_rows_without_split_leak_nothing():
+    manifest = manifest_of(
+        {"dataset": "x", "video": "1", "identities": ["1"], "split": "train"},
+        {"dataset": "y", "video": "1", "identities": ["1"], "split": "test"},
+        {"dataset": "x", "video": "1", "identities": ["1"]},
+    )
+    assert find_leaks(manifest) == []
+
+
+def test_without_a_video_the_source_file_counts_and_then_the_path():
+    assert found(manifest_of({"source": "s.mp4", "split": "a"}, {"source": "s.mp4", "split": "b"})) == [
+        "video s.mp4 is in a and b"
+    ]
+    assert found(manifest_of({"path": "same.png", "split": "a"}, {"path": "same.png", "split": "b"})) == [
+        "video same.png is in a and b"
+    ]
+
+
+def test_require_no_leaks_names_three_and_counts_the_rest():
+    rows = [{"video": f"v{i}", "split": split} for i in range(5) for split in ("train", "val")]
+    with pytest.raises(
+        LeakError, match=r"^data: video v0 is in train and val; video v1 .*; video v2 .*, and 2 more; split again by"
+    ):
+        require_no_leaks(manifest_of(*rows), where="data")
+    require_no_leaks(manifest_of({"video": "a", "split": "train"}), where="data")

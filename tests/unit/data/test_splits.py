@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realface.core.errors import ManifestError
+from realface.data.leaks import find_leaks
+from realface.data.manifest import Manifest
+from realface.data.splits import split_by_identity
+
+
+def pairs_study(num_pairs, frames=2):
+    """FaceForensics++ in small: each pair of people gives two reals and two fakes."""
+    rows = []
+    for pair in range(num_pairs):
+        a, b = f"{2 * pair:03}", f"{2 * pair + 1:03}"
+        videos = [(a, 0, [a], None), (b, 0, [b], None), (f"{a}_{b}", 1, [a, b], a), (f"{b}_{a}", 1, [b, a], b)]
+        for video, label, identities, original in videos:
+            rows += [
+                {"path": f"{video}/{frame}.png", "label": label, "video": video, "identities": identities}
+                | {"original": original, "dataset": "ff"}
+                for frame in range(frames)
+            ]
+    return Manifest.from_rows(rows, root="crops")
+
+
+def singles(num_real, num_fake):
+    rows = [{"path": f"{i}.png", "label": int(i >= num_real), "video": f"v{i}"} for i in range(num_real + num_fake)]
+    return Manifest.from_rows(rows, root="crops")
+
+
+def videos_of(manifest, split):
+    return len(set(manifest.filter(split=split).video_keys()))
+
+
+def test_ten_pairs_are_dealt_eight_one_one_and_stay_whole():
+    split = split_by_identity(pairs_study(10), seed=0)
+    assert [videos_of(split, name) for name in ("train", "val", "test")] == [32, 4, 4]
+    assert find_leaks(split) == []
+    assert split.column("path") == pairs_study(10).column("path")
+
+
+def test_the_same_seed_gives_the_same_split_and_another_another():
+    study = pairs_study(20)
+    first = split_by_identity(study, seed=1).column("split")
+    assert split_by_identity(study, seed=1).column("split") == first
+    assert split_by_identity(study, seed=2).column("split") != first
+
+
+def test_every_split_gets_both_classes_where_there_are_enough_groups():
+    split = split_by_identity(singles(num_real=50, num_fake=3), seed=3)
+    for name in ("train", "val", "test"):
+        assert set(split.filter(split=name).labels) == {0, 1}
+
+
+def test_no_split_is_empty_even_when_a_class_is_short():
+    split = split_by_identity(singles(num_real=2, num_fake=1), seed=0)
+    assert sorted(split.column("split")) == ["test", "train", "val"]
+
+
+def test_persons_of_two_datasets_do_not_hang_together():
+    rows = [{"path": f"{name}.png", "label": 0, "dataset": name, "identities": ["1"]} for name in "ab"]
+    split = split_by_identity(Manifest.from_rows(rows, root="."), {"train": 0.5, "test": 0.5}, seed=0)
+    assert sorted(split.column("split")) == ["test", "train"]
+
+
+def test_fewer_groups_than_splits_are_refused():
+    with pytest.raises(ManifestError, match="1 groups of connected videos and persons cannot fill 3 splits"):
+        split_by_identity(pairs_study(1), seed=0)
+    with pytest.raises(ManifestError, match="0 groups"):
+        split_by_identity(singles(0, 0), seed=0)
+
+
+@pytest.mark.parametrize("fractions", [{}, {"train": 0.5}, {"train": 1.5, "test": -0.5}, {"train": np.nan}])
+def test_fractions_must_add_up_to_one(fractions):
+    with pytest.raises(ManifestError, match=r"fractions of splits must be positive and add up to 1, got \{"):
+        split_by_identity(pairs_study(3), fractions, seed=0)
+
+
+def test_a_fraction_of_zero_gets_nothing():
+    split = split_by_identity(pairs_study(4), {"train": 0.5, "val": 0, "test": 0.5}, seed=0)
+    assert [videos_of(split, name) for name in ("train", "val", "test")] == [8, 0, 8]
+
+
+person = st.sampled_from("abcdefgh")
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(st.sampled_from("uvwxyz"), st.lists(person, max_size=2), st.booleans()), min_size=1))
+def test_no_split_ever_leaks(rows):
+    manifest = Manifest.from_rows(
+        [
+            {"path": f"{i}.png", "label": int(fake), "video": video, "identities": persons}
+            for i, (video, persons, fake) in enumerate(rows)
+        ],
+        root=".",
+    )
+    num_groups = len(groups_of(rows))
+    if num_groups < 2:
+        with pytest.raises(ManifestError, match="cannot fill 2 splits"):
+            split_by_identity(manifest, {"train": 0.5, "test": 0.5}, seed=0)
+    else:
+        split = split_by_identity(manifest, {"train": 0.5, "test": 0.5}, seed=0)
+        assert find_leaks(split) == []
+        assert set(split.column("split")) == {"train", "test"}
+
+
+def groups_of(rows):
+    """Groups of names that hang together, merged one row after the other: the plain way, as an oracle."""
+    groups = []
+    for video, persons, _ in rows:
+        names = {video, *(f"person {name}" for name in persons)}
+        touched = [group for group in groups if group & names]
+        groups = [group for group in groups if not group & names] + [names.union(*touched)]
+    return groups
