@@ -10,7 +10,7 @@ _NEEDED = {b"ftyp", b"moov", b"moof", b"mdat"}  # the index and the frames; what
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether an MP4 or MOV lacks its index or ends inside it or the frames; False for files of any other kind.
+    """Whether an MP4 or MOV lacks its index or its frames, or a part of them; False for files of any other kind.
 
     FFmpeg calls the one "invalid data" and silently decodes the other up to the cut.
 
@@ -19,7 +19,7 @@ def is_cut_off(path: Path) -> bool:
     """
     file_size = path.stat().st_size
     position = 0
-    has_index = False
+    kinds = set()
     with path.open("rb") as file:
         while position + 8 <= file_size:
             file.seek(position)
@@ -27,7 +27,7 @@ def is_cut_off(path: Path) -> bool:
             size, kind = struct.unpack(">I4s", header[:8])
             if position == 0 and kind not in _FIRST:
                 return False
-            has_index = has_index or kind == b"moov"
+            kinds.add(kind)
             if size == 1:
                 size = int.from_bytes(header[8:], "big")
             if size < 8:  # up to the end of the file, or bytes that are no box
@@ -35,4 +35,4 @@ def is_cut_off(path: Path) -> bool:
             position += size
             if position > file_size and kind in _NEEDED:
                 return True
-    return position > 0 and not has_index
+    return bool(kinds) and not {b"moov", b"mdat"} <= kinds

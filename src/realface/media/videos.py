@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -42,7 +43,7 @@ class VideoInfo:
         height: likewise.
         fps: frames per second, the mean where the rate varies.
         num_frames: frames in the file, counted and not taken from its header, which may be wrong.
-        duration_s: seconds from the first frame to the end of the last.
+        duration_s: seconds from the first frame to the end of the last, from their time stamps.
         rotation: degrees counter-clockwise by which stored frames are turned to be shown: 0, 90, 180 or 270.
         codec: FFmpeg's name of it, such as "h264".
     """
@@ -92,14 +93,13 @@ def probe_video(path: Path) -> VideoInfo:
         MissingInputError: there is nothing of that name.
         MediaError: "not a file", "empty file", "not a video", "truncated", "no video stream", "too large", "no frames".
     """
-    num_frames = _count_frames(path)
+    num_frames, duration_s = _measured(path)
     with _opened(path) as (container, stream):
         frame = next(_decoded(container, stream), None)
         if frame is None:
             raise _no_frames(path)
         rotation = _quarter_turns(frame) * 90
         width, height = (frame.height, frame.width) if rotation in {90, 270} else (frame.width, frame.height)
-        duration_s = _duration_s(container, stream) or num_frames / _nominal_fps(stream)
         return VideoInfo(
             path=path,
             width=width,
@@ -125,14 +125,17 @@ def spread_frames(path: Path, count: int) -> Iterator[Frame]:
         MissingInputError: there is nothing of that name.
         MediaError: as `probe_video`.
     """
-    wanted = spread_indices(_count_frames(path), count)
+    wanted = spread_indices(_measured(path)[0], count)
     has_frame = False
     with _opened(path) as (container, stream):
+        start_s: float | None = None
         for index, frame in enumerate(_decoded(container, stream)):
+            time_s = index / _nominal_fps(stream) if frame.time is None else frame.time
+            start_s = time_s if start_s is None else start_s
             if index in wanted:
                 has_frame = True
                 image = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame))
-                yield Frame(index, _time_s(frame, index, stream), np.ascontiguousarray(image, dtype=np.uint8))
+                yield Frame(index, time_s - start_s, np.ascontiguousarray(image, dtype=np.uint8))
             if index == wanted[-1]:
                 break
     if not has_frame:
@@ -171,30 +174,39 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, stream
 
 
-def _count_frames(path: Path) -> int:
-    """Packets with a frame to show. It reads the file but decodes nothing, some 50 times faster than decoding."""
+def _measured(path: Path) -> tuple[int, float]:
+    """The number of frames and the seconds they last, from all packets.
+
+    That reads the file but decodes nothing, and is some 50 times faster than decoding. Headers are not believed: they
+    can be wrong, estimated, or of a time before the file was cut.
+    """
     num_frames = 0
+    starts: list[int] = []
+    ends: list[int] = []
     with _opened(path) as (container, stream):
-        try:
-            for packet in container.demux(stream):
-                num_frames += packet.size > 0 and not packet.is_discard
-        except av.FFmpegError:  # the rest is damaged; what came before it counts
-            pass
-    if num_frames == 0:
-        raise _no_frames(path)
-    return num_frames
+        for packet in _packets(container, stream):
+            if packet.size == 0 or packet.is_discard:
+                continue
+            num_frames += 1
+            if packet.pts is not None:
+                starts.append(packet.pts)
+                ends.append(packet.pts + (packet.duration or 0))
+        if num_frames == 0:
+            raise _no_frames(path)
+        if not starts or stream.time_base is None:
+            return num_frames, num_frames / _nominal_fps(stream)
+        return num_frames, float((max(ends) - min(starts)) * stream.time_base)
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """All packets up to the end, or to damage after which FFmpeg does not find its way."""
+    with suppress(av.FFmpegError):
+        yield from container.demux(stream)
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """All frames that can be decoded, in the order shown; damaged packets are passed over."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return
-        if packet is None:
-            return
+    for packet in _packets(container, stream):
         try:
             frames = packet.decode()
         except av.FFmpegError:
@@ -209,19 +221,6 @@ def _no_frames(path: Path) -> MediaError:
 def _quarter_turns(frame: VideoFrame) -> int:
     """Quarter turns counter-clockwise, 0 to 3, after the frame's display matrix."""
     return round(frame.rotation / 90) % 4
-
-
-def _time_s(frame: VideoFrame, index: int, stream: VideoStream) -> float:
-    if frame.pts is None or stream.time_base is None:
-        return index / _nominal_fps(stream)
-    return float((frame.pts - (stream.start_time or 0)) * stream.time_base)
-
-
-def _duration_s(container: InputContainer, stream: VideoStream) -> float:
-    """Seconds as the header has them, 0 where it says nothing."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
 
 
 def _nominal_fps(stream: VideoStream) -> float:

@@ -21,6 +21,7 @@ def endless_box(kind: bytes, num_bytes: int) -> bytes:
 WHOLE = {
     "index last": box(b"ftyp", 16) + box(b"free", 0) + box(b"mdat", 500) + box(b"moov", 100),
     "index first": box(b"ftyp", 16) + box(b"moov", 100) + box(b"mdat", 500),
+    "index first, room after it": box(b"ftyp", 16) + box(b"moov", 100) + box(b"free", 200) + box(b"mdat", 200),
     "64-bit sizes": box(b"ftyp", 16) + long_box(b"mdat", 500) + box(b"moov", 100),
     "up to the end": box(b"ftyp", 16) + box(b"moov", 100) + endless_box(b"mdat", 500),
     "fragments": box(b"ftyp", 16) + box(b"moov", 100) + box(b"moof", 50) + box(b"mdat", 500),
