@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from realface.core.errors import MediaError, MissingInputError
+from realface.core.errors import MediaError
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset
+from realface.data.dataset import CropDataset, limit_worker_threads
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.metrics.score_table import SCHEMA, ScoreTable
@@ -26,7 +26,7 @@ class FailedRow:
     """A row that could not be scored.
 
     Attributes:
-        row: its number in the manifest, from 0.
+        row: its number in the manifest that was scored, from 0.
         path: the file.
         reason: what was wrong with it, by which losses are counted.
         text: the whole message.
@@ -102,6 +102,7 @@ def score_readable_crops(
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=_collated,
+        worker_init_fn=limit_worker_threads,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else the loader draws from the global one, and validating would change training
     )
@@ -148,8 +149,6 @@ class _Readable(Dataset[Any]):
             return row, self._crops[row]["image"]
         except MediaError as error:
             return FailedRow(row, str(self._manifest.file_of(row)), error.reason, str(error))
-        except MissingInputError as error:
-            return FailedRow(row, str(self._manifest.file_of(row)), "missing file", str(error))
 
 
 def _collated(items: Sequence[tuple[int, Tensor] | FailedRow]) -> _Batch:

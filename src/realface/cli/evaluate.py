@@ -1,0 +1,110 @@
+"""`realface evaluate`: an artifact on manifests, with every number and its interval."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from realface.evaluation.evaluate import Evaluation
+    from realface.metrics.summary import Estimate, Numbers
+
+FAILURES_SHOWN = 10
+PLAIN_WIDTH = 160
+"""Characters a line where there is no terminal to ask."""
+
+
+def command(
+    artifact: Annotated[Path, typer.Argument(metavar="RUN_OR_ARTIFACT", help="What `realface train` wrote.")],
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="What to measure on.")],
+    out: Annotated[Path, typer.Option(help="A new folder for scores, numbers and example faces.")],
+    split: Annotated[
+        str | None, typer.Option(help="Which rows; `all` for every one. Else the test rows where there are any.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops at a time.")] = 32,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode; 0 decodes in this one.")] = 0,
+    resamples: Annotated[int, typer.Option(min=0, help="Of the bootstrap that gives the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Score face crops with a trained model and measure how well it tells reals from fakes.
+
+    Writes OUT/scores.parquet, OUT/metrics.json and OUT/examples, from which `realface report` makes a page. Crops
+    that cannot be read are named and left out; the exit code is then 2.
+    """
+    import json
+
+    from realface.evaluation.evaluate import METRICS_NAME, evaluate_artifact
+
+    evaluation = evaluate_artifact(
+        artifact,
+        manifests,
+        out,
+        split=split,
+        device=device,
+        batch_size=batch_size,
+        workers=workers,
+        num_resamples=resamples,
+        seed=seed,
+        quiet=as_json,
+    )
+    for note in evaluation.notes:
+        print(f"realface: note: {note}", file=sys.stderr)
+    for failure in evaluation.failed[:FAILURES_SHOWN]:
+        print(f"realface: not scored: {failure.path} ({failure.reason})", file=sys.stderr)
+    if len(evaluation.failed) > FAILURES_SHOWN:
+        rest = len(evaluation.failed) - FAILURES_SHOWN
+        print(f"realface: not scored: {rest} more, all named in {out / METRICS_NAME}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(evaluation.document, indent=2, ensure_ascii=False))
+    else:
+        _print(evaluation)
+    if evaluation.failed:
+        raise typer.Exit(2)
+
+
+def _print(evaluation: Evaluation) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from realface.evaluation.evaluate import METRICS_NAME
+
+    for test_set in evaluation.document["manifests"]:
+        rows = "all rows" if test_set["split"] == "all" else f"split {test_set['split']}"
+        print(f"{test_set['path']}: {rows}, {test_set['rows']} of {test_set['rows_in_file']} crops")
+    summary = evaluation.summary
+    table = Table("fakes", "videos", "video AUC", "EER", "AP", "accuracy", "frame AUC", box=box.SIMPLE_HEAD)
+    table.add_row(*_row("all", summary.overall))
+    for method, numbers in summary.per_method.items():
+        table.add_row(*_row(method, numbers))
+    on_terminal = sys.stdout.isatty()
+    Console(markup=False, highlight=False, width=None if on_terminal else PLAIN_WIDTH).print(table)
+    reasons = {e.reason for numbers in (summary.overall, *summary.per_method.values()) for e in numbers.video.values()}
+    for reason in sorted(reason for reason in reasons if reason):
+        print(f"-: {reason}")
+    print(f"fake from {summary.threshold:.4f} up (the model's threshold); brackets: 95 % interval over videos")
+    print(f"numbers: {evaluation.out / METRICS_NAME}")
+
+
+def _row(name: str, numbers: Numbers) -> tuple[str, ...]:
+    video = numbers.video
+    return (
+        name,
+        f"{numbers.counts.real_videos} real, {numbers.counts.fake_videos} fake",
+        _text(video["auc"], with_interval=True),
+        *(_text(video[metric]) for metric in ("eer", "average_precision", "accuracy")),
+        _text(numbers.frame["auc"], with_interval=True),
+    )
+
+
+def _text(estimate: Estimate, *, with_interval: bool = False) -> str:
+    if estimate.value is None:
+        return "-"
+    if not with_interval or estimate.low is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

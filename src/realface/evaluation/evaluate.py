@@ -1,0 +1,268 @@
+"""An artifact and manifests in; a score table, all numbers and example faces out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import nn
+
+from realface.core.crop_spec import require_same_crops
+from realface.core.errors import ManifestError, MediaError
+from realface.core.files import folder_written_atomically, new_folder, write_json
+from realface.core.provenance import collect_provenance
+from realface.data.manifest import Manifest
+from realface.evaluation.examples import choose_examples, write_examples
+from realface.evaluation.scoring import FailedRow, score_readable_crops
+from realface.metrics.score_table import ScoreTable
+from realface.metrics.summary import Summary, summarise
+from realface.models.artifact import ArtifactCard, find_artifact, load_network, read_card
+from realface.models.devices import resolve_device
+
+FORMAT = 1
+METRICS_NAME = "metrics.json"
+SCORES_NAME = "scores.parquet"
+EXAMPLES_NAME = "examples"
+TEST_SPLIT = "test"
+ALL_SPLITS = "all"
+SEEN_SPLITS = frozenset({"train", "val"})
+DEMONSTRATION_NOTE = "demonstration model: these numbers mean nothing about real videos"
+CARD_PARTS = (
+    "method",
+    "purpose",
+    "licence",
+    "input_size",
+    "interpolation",
+    "threshold",
+    "threshold_rule",
+    "trained_on",
+    "weights_sha256",
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        out: the folder with `scores.parquet`, `metrics.json` and `examples/`.
+        summary: all numbers.
+        failed: the rows that could not be scored, in order.
+        notes: what a reader of the numbers must know.
+        document: what `metrics.json` holds.
+    """
+
+    out: Path
+    summary: Summary
+    failed: list[FailedRow]
+    notes: list[str]
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _TestSet:
+    """One manifest's rows that are to be scored.
+
+    Attributes:
+        path: the manifest's file.
+        whole: all of it.
+        split: which rows, `all` for every one.
+        rows: those rows.
+    """
+
+    path: Path
+    whole: Manifest
+    split: str
+    rows: Manifest
+
+    def entry(self) -> dict[str, Any]:
+        """What `metrics.json` says of it."""
+        return {
+            "path": str(self.path),
+            "sha256": self.whole.sha256(),
+            "split": self.split,
+            "rows": len(self.rows),
+            "rows_in_file": len(self.whole),
+            "crop": self.whole.header.crop.describe(),
+        }
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """The scores of all test sets.
+
+    Attributes:
+        table: the rows that could be read, set after set.
+        rows: per set, the manifest of just those rows.
+        failed: the other rows.
+    """
+
+    table: ScoreTable
+    rows: list[Manifest]
+    failed: list[FailedRow]
+
+    def locate(self, row: int) -> tuple[Manifest, int]:
+        """The manifest, and the row in it, of a row of the table."""
+        ends = np.cumsum([len(manifest) for manifest in self.rows])
+        which = int(np.searchsorted(ends, row, side="right"))
+        return self.rows[which], row - int(ends[which]) + len(self.rows[which])
+
+
+def evaluate_artifact(
+    artifact: Path,
+    manifests: Sequence[Path],
+    out: Path,
+    *,
+    split: str | None = None,
+    device: str = "auto",
+    batch_size: int = 32,
+    workers: int = 0,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Evaluation:
+    """Score manifests with an artifact and write everything a report needs.
+
+    The folder appears whole or not at all. The same artifact, manifests and seed give the same scores and numbers.
+
+    Args:
+        artifact: an artifact's folder, or a run's that has it in `artifact`.
+        manifests: one or more. With several, rows without a dataset get the manifest's path as dataset, so that
+            videos of the same name stay apart.
+        out: a new folder.
+        split: which rows; `all` takes every one. By default the `test` rows of a manifest that has any, else all.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        batch_size: crops at a time.
+        workers: processes that decode; 0 decodes in this one.
+        num_resamples: of the bootstrap that gives the intervals.
+        seed: of the bootstrap.
+        quiet: show no progress.
+
+    Raises:
+        MissingInputError: the artifact or a manifest does not exist.
+        OutputExistsError: `out` has something in it.
+        ArtifactError: the artifact cannot be used.
+        ManifestError: a manifest cannot be used, is given twice, or has no rows of the split.
+        CropSpecError: a manifest's crops are not what the artifact expects.
+        MediaError: no row at all can be read.
+        MetricError: a video has real and fake rows, or the network gives something that is no probability.
+    """
+    folder = find_artifact(artifact)
+    card = read_card(folder)
+    on = resolve_device(device)
+    test_sets = _open_all(manifests, split, card, folder)
+    network = load_network(folder, device=on)
+    new_folder(out)
+    scored = _score(network, test_sets, card.input_size, on, batch_size=batch_size, workers=workers, quiet=quiet)
+    summary = summarise(scored.table, threshold=card.threshold, seed=seed, num_resamples=num_resamples)
+    notes = _notes(card, folder, test_sets, scored)
+    document = {
+        "format": FORMAT,
+        "artifact": {
+            "folder": str(folder),
+            **card.model_dump(mode="json", include=set(CARD_PARTS)),
+            "crop": card.crop.describe(),
+        },
+        "manifests": [test_set.entry() for test_set in test_sets],
+        "failed": [{"path": failure.path, "reason": failure.reason} for failure in scored.failed],
+        "notes": notes,
+        **summary.to_json(),
+        "provenance": collect_provenance(device=str(on)),
+    }
+    with folder_written_atomically(out) as partial:
+        scored.table.write(partial / SCORES_NAME)
+        write_json(partial / METRICS_NAME, document)
+        write_examples(
+            partial / EXAMPLES_NAME,
+            network,
+            scored.table,
+            choose_examples(scored.table),
+            scored.locate,
+            input_size=card.input_size,
+            threshold=card.threshold,
+            device=on,
+        )
+    return Evaluation(out, summary, scored.failed, notes, document)
+
+
+def _open_all(manifests: Sequence[Path], split: str | None, card: ArtifactCard, folder: Path) -> list[_TestSet]:
+    """Read all manifests and refuse what cannot be evaluated, before any time is spent on scoring."""
+    if not manifests:
+        raise ManifestError("no manifest to evaluate on; give at least one")
+    twice = [
+        path for number, path in enumerate(manifests) if path.resolve() in {p.resolve() for p in manifests[:number]}
+    ]
+    if twice:
+        raise ManifestError(f"{twice[0]} is given twice, and every row would count double; give it once")
+    test_sets = [_open(path, split, card, folder, is_alone=len(manifests) == 1) for path in manifests]
+    unscored = [each.rows.table.append_column("score", pa.array(np.zeros(len(each.rows)))) for each in test_sets]
+    ScoreTable(pa.concat_tables(unscored)).video_level()  # refuses a video with two labels
+    return test_sets
+
+
+def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is_alone: bool) -> _TestSet:
+    """Read a manifest, check its crops and choose its rows."""
+    whole = Manifest.read(path)
+    require_same_crops(whole.header.crop, crops_name=str(path), model=card.crop, model_name=str(folder))
+    splits = sorted({name for name in whole.column("split") if name is not None})
+    if split is None:
+        split = TEST_SPLIT if TEST_SPLIT in splits else ALL_SPLITS
+    rows = whole if split == ALL_SPLITS else whole.filter(split=split)
+    if len(rows) == 0:
+        known = f"it has {', '.join(splits)}" if splits else "none of its rows names a split"
+        raise ManifestError(f"{path} has no rows of split {split!r}: {known}; --split all takes every row")
+    if not is_alone:
+        rows = rows.with_column("dataset", rows.table["dataset"].fill_null(str(path)))
+    return _TestSet(path, whole, split, rows)
+
+
+def _score(
+    network: nn.Module,
+    test_sets: Sequence[_TestSet],
+    input_size: int,
+    device: torch.device,
+    *,
+    batch_size: int,
+    workers: int,
+    quiet: bool,
+) -> _Scored:
+    tables, rows, failed = [], [], []
+    for test_set in test_sets:
+        table, lost = score_readable_crops(
+            network,
+            test_set.rows,
+            input_size=input_size,
+            device=device,
+            batch_size=batch_size,
+            workers=workers,
+            quiet=quiet,
+        )
+        tables.append(table)
+        rows.append(test_set.rows.take(np.setdiff1d(np.arange(len(test_set.rows)), [each.row for each in lost])))
+        failed += lost
+    if not any(len(table) for table in tables):
+        raise MediaError(f"none of {len(failed)} crops can be read; the first: {failed[0].text}", reason="all failed")
+    return _Scored(ScoreTable.concatenate(tables), rows, failed)
+
+
+def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scored: _Scored) -> list[str]:
+    """What a reader of the numbers must know, one line each."""
+    notes = [DEMONSTRATION_NOTE] if card.purpose == "demonstration" else []
+    external = [str(each.path) for each in test_sets if each.whole.header.crop.is_external]
+    if card.crop.is_external:
+        external.append(str(folder))
+    if external:
+        notes.append(f"how the crops were made is not known ({', '.join(external)}); whether they fit is not checked")
+    for test_set in test_sets:
+        seen = sorted(set(test_set.rows.column("split")) & SEEN_SPLITS)
+        if seen:
+            notes.append(f"{test_set.path}: rows of {' and '.join(seen)} are among those measured; this is no test")
+    if scored.failed:
+        whole = len(scored.failed) + len(scored.table)
+        notes.append(f"{len(scored.failed)} of {whole} crops could not be read and are in no number")
+    return notes

@@ -1,0 +1,256 @@
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import (
+    CropSpecError,
+    ManifestError,
+    MediaError,
+    MetricError,
+    MissingInputError,
+    OutputExistsError,
+)
+from realface.core.recipe import Section
+from realface.data.manifest import Manifest, ManifestHeader
+from realface.evaluation.evaluate import evaluate_artifact
+from realface.media.images import read_image, write_image
+from realface.metrics.score_table import ScoreTable
+from realface.models import catalog
+from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.outputs import ReconstructionOutput
+
+SPEC = CropSpec(finder="mtcnn", size=32)
+
+
+class BrightnessConfig(Section):
+    name: Literal["brightness"] = "brightness"
+    input_size: int = 8
+
+
+class Brightness(nn.Module):
+    """Scores the mean grey; reconstructs the negative, so that evidence is known too."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, image):
+        grey = image.mean(dim=(1, 2, 3)) * self.gain
+        evidence = (image - (1 - image)).abs().mean(dim=1, keepdim=True)
+        return ReconstructionOutput(grey.clamp(0.01, 0.99).logit(), reconstruction=1 - image, evidence=evidence)
+
+
+@pytest.fixture(autouse=True)
+def brightness_method(monkeypatch):
+    method = catalog.Method("brightness", "a test's", BrightnessConfig, Brightness, lambda network: network)
+    monkeypatch.setitem(catalog.METHODS, "brightness", method)
+
+
+def build_artifact(folder: Path, **changes) -> Path:
+    network = Brightness(BrightnessConfig())
+    values = {"method": "brightness", "config": network.config.model_dump(), "input_size": 8, "crop": SPEC}
+    save_artifact(folder, network, ArtifactCard(**(values | {"threshold": 0.5, "purpose": "research"} | changes)))
+    return folder
+
+
+@dataclass
+class Row:
+    grey: int
+    label: int
+    video: str
+    method: str | None = None
+    split: str | None = "test"
+
+
+ROWS = [
+    Row(50, 0, "a"),
+    Row(70, 0, "a"),
+    Row(180, 0, "b"),
+    Row(150, 1, "a", "FaceSwap"),
+    Row(200, 1, "b", "FaceSwap"),
+    Row(90, 1, "a", "SelfBlend"),
+    Row(250, 1, "b", "SelfBlend"),
+    Row(10, 0, "c", split="train"),
+]
+
+
+def build_manifest(folder: Path, rows=ROWS, *, crop=SPEC) -> Path:
+    for number, row in enumerate(rows):
+        write_image(folder / f"{number}.png", np.full((16, 16, 3), row.grey, np.uint8))
+    columns = [
+        {"path": f"{n}.png", "label": r.label, "video": r.video, "method": r.method, "split": r.split}
+        for n, r in enumerate(rows)
+    ]
+    Manifest.from_rows(columns, root=folder, header=ManifestHeader(crop=crop)).write(folder / "manifest.parquet")
+    return folder / "manifest.parquet"
+
+
+def evaluate(tmp_path, *manifests, artifact=None, out="out", **options):
+    options = {"device": "cpu", "quiet": True, "num_resamples": 50} | options
+    artifact = artifact or build_artifact(tmp_path / "artifact")
+    return evaluate_artifact(artifact, manifests or [build_manifest(tmp_path / "crops")], tmp_path / out, **options)
+
+
+def test_scores_numbers_and_examples_are_written(tmp_path):
+    evaluation = evaluate(tmp_path)
+    assert sorted(path.name for path in evaluation.out.iterdir()) == ["examples", "metrics.json", "scores.parquet"]
+    table = ScoreTable.read(evaluation.out / "scores.parquet")
+    assert table.scores == pytest.approx([grey / 255 for grey in (50, 70, 180, 150, 200, 90, 250)], abs=1e-6)
+    assert json.loads((evaluation.out / "metrics.json").read_text()) == evaluation.document
+    # videos: reals 60 and 180, fakes 150, 200, 90, 250; 2 of 8 pairs are the wrong way round
+    assert evaluation.summary.overall.video["auc"].value == pytest.approx(6 / 8)
+    assert evaluation.document["per_method"]["FaceSwap"]["video"]["auc"]["value"] == pytest.approx(3 / 4)
+
+
+def test_the_document_says_what_was_measured_on_what(tmp_path):
+    manifest = build_manifest(tmp_path / "crops")
+    document = evaluate(tmp_path, manifest).document
+    assert document["format"] == 1
+    assert document["artifact"]["method"] == "brightness"
+    assert document["artifact"]["crop"] == SPEC.describe()
+    assert document["manifests"] == [
+        {
+            "path": str(manifest),
+            "sha256": Manifest.read(manifest).sha256(),
+            "split": "test",
+            "rows": 7,
+            "rows_in_file": 8,
+            "crop": SPEC.describe(),
+        }
+    ]
+    assert document["notes"] == []
+    assert "torch" in document["provenance"]["packages"]
+
+
+def test_the_same_input_gives_the_same_scores_numbers_and_pictures(tmp_path):
+    manifest = build_manifest(tmp_path / "crops")
+    first, second = (evaluate(tmp_path, manifest, out=name) for name in ("one", "two"))
+    assert first.summary == second.summary
+    names = sorted(str(path.relative_to(first.out)) for path in first.out.rglob("*.p*"))
+    assert len(names) > 5
+    assert all((first.out / name).read_bytes() == (second.out / name).read_bytes() for name in names)
+
+
+def test_without_test_rows_all_are_taken(tmp_path):
+    rows = [Row(row.grey, row.label, row.video, row.method, split=None) for row in ROWS]
+    evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", rows))
+    assert evaluation.document["manifests"][0]["split"] == "all"
+    assert evaluation.document["manifests"][0]["rows"] == 8
+
+
+def test_rows_that_training_saw_are_measured_only_with_a_note(tmp_path):
+    evaluation = evaluate(tmp_path, split="all")
+    assert len(ScoreTable.read(evaluation.out / "scores.parquet")) == 8
+    assert "rows of train are among those measured; this is no test" in evaluation.notes[0]
+
+
+def test_a_split_without_rows_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(ManifestError, match=r"no rows of split 'val': it has test, train; --split all takes every row"):
+        evaluate(tmp_path, split="val")
+    assert not (tmp_path / "out").exists()
+
+
+def test_crops_of_another_spec_are_refused_with_both_named(tmp_path):
+    manifest = build_manifest(tmp_path / "crops", crop=SPEC.model_copy(update={"margin": 0.5}))
+    with pytest.raises(
+        CropSpecError, match=r"manifest.parquet holds .*margin 0.5.* but .*artifact expects .*margin 0.3"
+    ):
+        evaluate(tmp_path, manifest)
+    assert not (tmp_path / "out").exists()
+
+
+def test_external_crops_are_noted(tmp_path):
+    evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", crop=CropSpec.external()))
+    assert len(evaluation.notes) == 1
+    assert "how the crops were made is not known" in evaluation.notes[0]
+
+
+def test_an_external_model_is_noted(tmp_path):
+    artifact = build_artifact(tmp_path / "external", crop=CropSpec.external())
+    assert str(artifact) in evaluate(tmp_path, artifact=artifact).notes[0]
+
+
+def test_a_demonstration_model_says_so(tmp_path):
+    artifact = build_artifact(tmp_path / "demo", purpose="demonstration")
+    assert "mean nothing about real videos" in evaluate(tmp_path, artifact=artifact).notes[0]
+
+
+def test_a_run_folder_stands_for_its_artifact(tmp_path):
+    build_artifact(tmp_path / "run" / "artifact")
+    evaluation = evaluate(tmp_path, artifact=tmp_path / "run")
+    assert evaluation.document["artifact"]["folder"] == str(tmp_path / "run" / "artifact")
+
+
+def test_a_row_whose_file_is_gone_is_reported_and_the_rest_measured(tmp_path):
+    manifest = build_manifest(tmp_path / "crops")
+    (tmp_path / "crops" / "4.png").unlink()
+    evaluation = evaluate(tmp_path, manifest)
+    assert [failure.path for failure in evaluation.failed] == [str(tmp_path / "crops" / "4.png")]
+    assert evaluation.document["failed"] == [{"path": str(tmp_path / "crops" / "4.png"), "reason": "missing file"}]
+    assert "1 of 7 crops could not be read" in evaluation.notes[0]
+    index = json.loads((evaluation.out / "examples" / "examples.json").read_text())
+    for example in index["examples"]:  # rows behind the missing one must still find their own file
+        face = read_image(evaluation.out / "examples" / example["files"]["face"])
+        assert face.mean() == pytest.approx(read_image(tmp_path / "crops" / example["path"]).mean())
+
+
+def test_when_no_file_can_be_read_nothing_is_written(tmp_path):
+    manifest = build_manifest(tmp_path / "crops")
+    for picture in (tmp_path / "crops").glob("*.png"):
+        picture.unlink()
+    with pytest.raises(MediaError, match="none of 7 crops can be read; the first:"):
+        evaluate(tmp_path, manifest)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_videos_of_the_same_name_in_two_manifests_stay_apart(tmp_path):
+    manifests = [build_manifest(tmp_path / name) for name in ("first", "second")]
+    evaluation = evaluate(tmp_path, *manifests)
+    assert evaluation.summary.overall.counts.real_videos == 4
+    datasets = ScoreTable.read(evaluation.out / "scores.parquet").column("dataset")
+    assert datasets == [str(manifests[0])] * 7 + [str(manifests[1])] * 7
+
+
+def test_a_manifest_given_twice_is_refused(tmp_path):
+    manifest = build_manifest(tmp_path / "crops")
+    with pytest.raises(ManifestError, match="is given twice, and every row would count double"):
+        evaluate(tmp_path, manifest, tmp_path / "crops" / ".." / "crops" / "manifest.parquet")
+
+
+def test_no_manifest_is_refused(tmp_path):
+    with pytest.raises(ManifestError, match="no manifest to evaluate on"):
+        evaluate_artifact(build_artifact(tmp_path / "artifact"), [], tmp_path / "out")
+
+
+def test_a_video_with_both_labels_is_refused_before_scoring(tmp_path):
+    rows = [Row(10, 0, "a", "FaceSwap"), Row(20, 1, "a", "FaceSwap")]
+    with pytest.raises(MetricError, match="video -/FaceSwap/-/a has real and fake rows"):
+        evaluate(tmp_path, build_manifest(tmp_path / "crops", rows))
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_class_is_said_and_not_a_number(tmp_path):
+    evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", ROWS[:3]))
+    auc = evaluation.document["video"]["auc"]
+    assert auc == {"value": None, "low": None, "high": None, "reason": "only reals here; fakes are needed too"}
+
+
+def test_an_output_folder_with_something_in_it_is_refused(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    with pytest.raises(OutputExistsError, match="is not empty"):
+        evaluate(tmp_path)
+    assert (tmp_path / "out" / "mine.txt").read_text() == "keep"
+
+
+def test_a_missing_artifact_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match="gone does not exist"):
+        evaluate(tmp_path, artifact=tmp_path / "gone")

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from realface.data.manifest import Manifest
+from realface.evaluation.examples import choose_examples, write_examples
+from realface.media.images import read_image, write_image
+from realface.metrics.score_table import ScoreTable
+from realface.models.outputs import Output, ReconstructionOutput
+
+
+class Negative(nn.Module):
+    """Reconstructs the negative and is surprised by the left half."""
+
+    def forward(self, image):
+        evidence = torch.zeros(len(image), 1, 4, 4)
+        evidence[..., :2] = 2.0
+        return ReconstructionOutput(torch.zeros(len(image)), reconstruction=1 - image, evidence=evidence)
+
+
+class Plain(nn.Module):
+    def forward(self, image):
+        return Output(torch.zeros(len(image)))
+
+
+def build_table(scores_of_videos: dict[tuple[int, str], list[float]]) -> ScoreTable:
+    rows = [(label, video, score) for (label, video), scores in scores_of_videos.items() for score in scores]
+    return ScoreTable.from_columns(
+        path=[f"{number}.png" for number in range(len(rows))],
+        label=[row[0] for row in rows],
+        video=[row[1] for row in rows],
+        score=[row[2] for row in rows],
+    )
+
+
+def write(folder: Path, network: nn.Module):
+    table = build_table({(0, "r"): [0.2], (1, "f"): [0.9]})
+    for number, grey in enumerate((0, 51)):
+        write_image(folder / f"{number}.png", np.full((8, 8, 3), grey, np.uint8))
+    manifest = Manifest.from_rows(table.table.select(["path", "label"]).to_pylist(), root=folder)
+    return write_examples(
+        folder / "examples",
+        network,
+        table,
+        choose_examples(table),
+        lambda row: (manifest, row),
+        input_size=8,
+        threshold=0.5,
+        device=torch.device("cpu"),
+    )
+
+
+def test_both_ends_of_both_classes_are_chosen_hardest_first():
+    table = build_table({(label, f"{label}{n}"): [n / 10] for label in (0, 1) for n in range(10)})
+    by_kind = {}
+    for choice in choose_examples(table, per_kind=2):
+        by_kind.setdefault(choice.kind, []).append(table.scores[choice.row])
+    assert by_kind == {
+        "fake_hardest": [0.0, 0.1],
+        "fake_easiest": [0.9, 0.8],
+        "real_hardest": [0.9, 0.8],
+        "real_easiest": [0.0, 0.1],
+    }
+
+
+def test_the_frame_nearest_to_its_videos_mean_is_shown():
+    table = build_table({(1, "f"): [0.1, 0.5, 0.75, 1.0]})  # mean 0.5875
+    assert [choice.row for choice in choose_examples(table)] == [1]
+
+
+def test_few_videos_are_shared_between_the_ends_and_none_is_shown_twice():
+    table = build_table({(1, "a"): [0.1], (1, "b"): [0.2], (1, "c"): [0.3]})
+    assert [(choice.row, choice.kind) for choice in choose_examples(table)] == [
+        (0, "fake_hardest"),
+        (1, "fake_hardest"),
+        (2, "fake_easiest"),
+    ]
+
+
+def test_a_network_that_reconstructs_gives_three_pictures(tmp_path):
+    index = write(tmp_path, Negative())
+    fake = index["examples"][0]
+    pictures = {name: read_image(tmp_path / "examples" / file) for name, file in fake["files"].items()}
+    assert (pictures["face"] == 51).all()
+    assert (pictures["reconstruction"] == 204).all()
+    assert (pictures["evidence"][:, 0].astype(int).sum(axis=-1) > 500).all()  # bright yellow
+    assert (pictures["evidence"][:, -1].astype(int).sum(axis=-1) < 20).all()  # black
+    assert index["evidence_scale"] == pytest.approx(2.0)
+
+
+def test_the_index_says_what_each_face_is_and_how_it_was_judged(tmp_path):
+    fake, real = write(tmp_path, Negative())["examples"]
+    assert (fake["label"], fake["prediction"], fake["score"]) == ("fake", "fake", 0.9)
+    assert (real["label"], real["prediction"], real["path"], real["video"]) == ("real", "real", "0.png", "r")
+
+
+def test_a_network_that_does_not_reconstruct_gives_the_face_only(tmp_path):
+    index = write(tmp_path, Plain())
+    assert [set(example["files"]) for example in index["examples"]] == [{"face"}, {"face"}]
+    assert index["evidence_scale"] is None
