@@ -1,0 +1,86 @@
+"""The crops of a manifest as tensors, decoded in the loader's workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from realface.core.errors import MediaError, MissingInputError
+from realface.data.manifest import Manifest
+from realface.media.images import read_image
+
+Transform = Callable[[NDArray[np.uint8], np.random.Generator | None], Tensor]
+
+
+class CropItem(TypedDict):
+    """One crop.
+
+    Keys:
+        image: (3, S, S) float32 in [0, 1].
+        label: () int64, 1 = fake.
+        row: its number in the manifest, from 0.
+    """
+
+    image: Tensor
+    label: Tensor
+    row: int
+
+
+class CropDataset(Dataset[CropItem]):
+    """The rows of a manifest, one crop each.
+
+    What chance does to a row follows from (seed, epoch, row) alone: neither from the worker or rank that reads it nor
+    from what was read before.
+
+    Args:
+        manifest: the crops; workers share its memory.
+        transform: image and generator -> (3, S, S), such as a `FaceTransform`.
+        seed: the run's seed, >= 0.
+        training: whether the transform gets a generator; without one nothing is left to chance.
+    """
+
+    def __init__(self, manifest: Manifest, *, transform: Transform, seed: int, training: bool) -> None:
+        self._manifest = manifest
+        self._labels = torch.from_numpy(manifest.labels)
+        self._transform = transform
+        self._seed = seed
+        self._training = training
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch it is, >= 0. Workers hold copies: tell them, or call it before they start."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._manifest)
+
+    def __getitem__(self, row: int) -> CropItem:
+        """Decode one crop.
+
+        Raises:
+            MediaError: the file is gone or is no picture; the text names the row. Never another crop in its place.
+        """
+        generator = None
+        if self._training:
+            generator = np.random.default_rng(np.random.SeedSequence((self._seed, self._epoch, row)))
+        return CropItem(image=self._transform(self._read(row), generator), label=self._labels[row], row=row)
+
+    def _read(self, row: int) -> NDArray[np.uint8]:
+        try:
+            return read_image(self._manifest.file_of(row))
+        except MissingInputError as error:
+            raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
+        except MediaError as error:
+            raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
+
+
+def limit_worker_threads(_worker: int) -> None:
+    """Keep a loader's worker to one thread, as its `worker_init_fn`: the workers are the parallelism."""
+    cv2.setNumThreads(0)

@@ -1,0 +1,191 @@
+"""FaceForensics++ and DeepFakeDetection as their download script leaves them.
+
+    original_sequences/{youtube,actors}/{raw,c0,c23,c40}/videos/071.mp4
+    manipulated_sequences/<method>/{raw,c0,c23,c40}/videos/071_054.mp4
+    manipulated_sequences/<method>/masks/videos/071_054.mp4
+    {splits/,dataset/splits/,}{train,val,test}.json
+
+A fake is named `<target>_<source>`: the target's video with the source's face. Every folder below
+`manipulated_sequences` is a method. The DeepFakeDetection part (`actors`) has no official split: all of it is test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realface.core.errors import LayoutError
+from realface.core.labels import Label
+from realface.data.layouts.layout import Scan, SourceItem
+from realface.media.videos import is_video_name
+
+ORIGINALS, MANIPULATED = "original_sequences", "manipulated_sequences"
+LEVELS = {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}
+SPLITS = ("train", "val", "test")
+SPLIT_FOLDERS = ("splits", "dataset/splits", ".")
+DFD_REALS, DFD_METHOD = "actors", "DeepFakeDetection"
+
+
+class FaceForensicsLayout:
+    """The reader. Videos that are in no split file are kept, with split None, and counted."""
+
+    name = "faceforensics"
+
+    def recognise(self, root: Path) -> list[str]:
+        """What lacks: folders of videos. Originals or fakes alone are enough."""
+        if any(True for _ in _video_folders(root)):
+            return []
+        return [f"{ORIGINALS}/youtube/<raw, c23 or c40>/videos", f"{MANIPULATED}/<method>/<raw, c23 or c40>/videos"]
+
+    def scan(self, root: Path) -> Scan:
+        """Find every video.
+
+        Raises:
+            LayoutError: a split file that is none, a video in two splits, or both `raw` and `c0` in one place.
+        """
+        splits, missing = _read_splits(root)
+        items: list[SourceItem] = []
+        counts: Counter[str] = Counter()
+        for folder in _video_folders(root):
+            found = [_item(folder, path, splits) for path in folder.videos()]
+            items += found
+            counts[f"{folder.label.word} videos, {folder.group} {folder.level}"] = len(found)
+            missing += _missing_of(folder, found, splits, root)
+        for kind in (ORIGINALS, MANIPULATED):
+            if not any(folder.kind == kind for folder in _video_folders(root)):
+                missing.append(f"{kind}: no videos")
+        if without_split := sum(item.split is None for item in items):
+            counts["videos in no split"] = without_split
+        if strange := sum(not item.identities for item in items):
+            counts["videos whose name does not say who is in them"] = strange
+        return Scan(root, self.name, items, dict(counts), missing)
+
+
+@dataclass(frozen=True)
+class _VideoFolder:
+    """One `videos` folder: `group` is youtube, actors or a method, `level` a compression."""
+
+    path: Path
+    kind: str
+    group: str
+    level: str
+
+    @property
+    def label(self) -> Label:
+        return Label.REAL if self.kind == ORIGINALS else Label.FAKE
+
+    @property
+    def is_dfd(self) -> bool:
+        return self.group == (DFD_REALS if self.label == Label.REAL else DFD_METHOD)
+
+    @property
+    def masks(self) -> Path:
+        return self.path.parents[1] / "masks" / "videos"
+
+    def videos(self) -> list[Path]:
+        return sorted(path for path in self.path.iterdir() if is_video_name(path) and not path.name.startswith("."))
+
+
+def _video_folders(root: Path) -> Iterator[_VideoFolder]:
+    for kind in (ORIGINALS, MANIPULATED):
+        for group in sorted((root / kind).glob("*")):
+            present = [name for name in LEVELS if (group / name / "videos").is_dir()]
+            if {"raw", "c0"} <= set(present):
+                raise LayoutError(f"{group} has both raw and c0, which are the same; keep one of them")
+            for name in present:
+                yield _VideoFolder(group / name / "videos", kind, group.name, LEVELS[name])
+
+
+def _item(folder: _VideoFolder, path: Path, splits: _Splits) -> SourceItem:
+    persons, original = _names_in(path.stem, folder)
+    mask = folder.masks / path.name
+    is_fake = folder.label == Label.FAKE
+    return SourceItem(
+        source=path,
+        label=folder.label,
+        dataset="deepfakedetection" if folder.is_dfd else "faceforensics",
+        video=path.stem,
+        split="test" if folder.is_dfd else splits.of_persons.get(persons),
+        method=folder.group if is_fake else None,
+        compression=folder.level,
+        identities=persons,
+        original=original,
+        mask=mask if is_fake and mask.exists() else None,
+    )
+
+
+def _names_in(stem: str, folder: _VideoFolder) -> tuple[tuple[str, ...], str | None]:
+    """The persons, the target first, and a fake's original; nothing where the name has another form."""
+    who, *scene = stem.split("__") if folder.is_dfd else [stem]
+    persons = tuple(who.split("_"))
+    if not all(persons) or len(persons) != (1 if folder.label == Label.REAL else 2):
+        return (), None
+    original = "__".join([persons[0], *scene[:1]]) if folder.label == Label.FAKE else None
+    return persons, original
+
+
+@dataclass(frozen=True)
+class _Splits:
+    """What the split files say.
+
+    Attributes:
+        of_persons: the split of each real, by (id,), and of each fake, by (target, source).
+    """
+
+    of_persons: dict[tuple[str, ...], str]
+
+    def expected(self, label: Label) -> list[str]:
+        """Names of the videos that there should be."""
+        return ["_".join(persons) for persons in self.of_persons if len(persons) == label + 1]
+
+
+def _read_splits(root: Path) -> tuple[_Splits, list[str]]:
+    of_persons: dict[tuple[str, ...], str] = {}
+    missing = []
+    for split in SPLITS:
+        file = next((f for folder in SPLIT_FOLDERS if (f := root / folder / f"{split}.json").is_file()), None)
+        if file is None:
+            missing.append(f"{split}.json, the list of pairs, neither in splits/ nor dataset/splits/ nor at the top")
+            continue
+        for a, b in _read_pairs(file):
+            for persons in ((a,), (b,), (a, b), (b, a)):
+                if of_persons.setdefault(persons, split) != split:
+                    raise LayoutError(
+                        f"{file}: {'_'.join(persons)} is in the {of_persons[persons]} split already; "
+                        "a video may be in one split only"
+                    )
+    return _Splits(of_persons), missing
+
+
+def _read_pairs(file: Path) -> list[tuple[str, str]]:
+    try:
+        pairs: Any = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LayoutError(f"{file}: not JSON ({error})") from error
+    fits = isinstance(pairs, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair) for pair in pairs
+    )
+    if not fits:
+        raise LayoutError(f'{file}: expected a list of pairs such as [["071", "054"]]')
+    return [(a, b) for a, b in pairs]
+
+
+def _missing_of(folder: _VideoFolder, found: list[SourceItem], splits: _Splits, root: Path) -> list[str]:
+    """Videos that the splits name and masks of fakes that are not here."""
+    where = folder.path.relative_to(root).as_posix()
+    missing = []
+    if not folder.is_dfd:
+        here = {item.video for item in found}
+        expected = splits.expected(folder.label)
+        if absent := [name for name in expected if name not in here]:
+            missing.append(
+                f"{where}: {len(absent)} of the {len(expected)} videos of the split files, such as {absent[0]}"
+            )
+    if folder.label == Label.FAKE and (unmasked := sum(item.mask is None for item in found)):
+        masks = folder.masks.relative_to(root).as_posix()
+        missing.append(f"{masks}: the masks of {unmasked} of {len(found)} {folder.level} fakes")
+    return missing

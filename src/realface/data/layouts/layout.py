@@ -1,0 +1,73 @@
+"""What a reader of a data set's folder gives, and what it must be able to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from realface.core.labels import Label
+
+
+@dataclass(frozen=True)
+class SourceItem:
+    """One video or picture of a data set, before faces are cut out of it.
+
+    Attributes:
+        source: the file, below the data set's root.
+        label: real or fake.
+        dataset: the data set's name.
+        split: train, val or test; None where the data set does not say.
+        method: how the fake was made; None for reals, and where unknown.
+        compression: such as c23; None where the data set has no such levels.
+        video: the video's name within dataset, method and compression.
+        identities: the persons, the face's own first; empty where unknown.
+        original: `video` of the real counterpart of a fake; None where unknown.
+        mask: the picture or video of what was manipulated.
+    """
+
+    source: Path
+    label: Label
+    dataset: str
+    video: str
+    split: str | None = None
+    method: str | None = None
+    compression: str | None = None
+    identities: tuple[str, ...] = ()
+    original: str | None = None
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a layout found.
+
+    Attributes:
+        root: the data set's folder.
+        layout: the layout's name.
+        items: every file that is used, in natural order.
+        counts: how many of each kind were found, and how many were left out and why.
+        missing: one line each for what should be there and is not, or is there and could not be used.
+    """
+
+    root: Path
+    layout: str
+    items: list[SourceItem]
+    counts: dict[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+class Layout(Protocol):
+    """A reader of one way to lay out a data set. It never guesses a label."""
+
+    name: str
+
+    def recognise(self, root: Path) -> list[str]:
+        """What `root` lacks to have this layout; empty when it has it. Quick: no walk through all files."""
+
+    def scan(self, root: Path) -> Scan:
+        """Find every file.
+
+        Raises:
+            LayoutError: what is there contradicts itself.
+        """

@@ -1,0 +1,43 @@
+"""From a stored crop to what a network is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from realface.media.images import resize_image
+
+
+@dataclass(frozen=True)
+class FaceTransform:
+    """Resizes a crop and, in training, mirrors some.
+
+    Attributes:
+        input_size: height and width of the result, in pixels.
+        flip: chance that a crop is mirrored left to right, in [0, 1]; nothing is without a generator.
+
+    Source: RECCE's and RFFR's releases, which train with `flip` 0.5.
+    """
+
+    input_size: int
+    flip: float = 0.0
+
+    def __call__(self, image: NDArray[np.uint8], generator: np.random.Generator | None = None) -> Tensor:
+        """What the network is given.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            generator: where chance comes from; None leaves nothing to chance.
+
+        Returns:
+            (3, S, S) float32 in [0, 1], contiguous.
+        """
+        resized = resize_image(image, self.input_size)
+        if generator is not None and generator.random() < self.flip:
+            resized = resized[:, ::-1]
+        channels_first = np.ascontiguousarray(resized.transpose(2, 0, 1))
+        return torch.from_numpy(channels_first).to(torch.float32) / 255
