@@ -43,7 +43,18 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # by EXIF orientation; Pillow's angles are counter-clockwise
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
+# What Pillow's plugins raise on damage: one per library below them, and Python's own from reading fields that lie.
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 
 def is_image_name(path: Path) -> bool:
@@ -65,7 +76,8 @@ def read_image(path: Path, *, max_pixels: int = 150_000_000) -> NDArray[np.uint8
 
     Raises:
         MissingInputError: there is nothing of that name.
-        MediaError: "not a file", "empty file", "not a picture", "too large", "truncated" or "unsupported".
+        MediaError: "not a file", "empty file", "unreadable", "not a picture", "too large", "truncated" or
+            "unsupported".
     """
     require_file(path, what="picture")
     with _opened(path) as image:

@@ -91,7 +91,8 @@ def probe_video(path: Path) -> VideoInfo:
 
     Raises:
         MissingInputError: there is nothing of that name.
-        MediaError: "not a file", "empty file", "not a video", "truncated", "no video stream", "too large", "no frames".
+        MediaError: "not a file", "empty file", "unreadable", "not a video", "truncated", "no video stream",
+            "unsupported", "too large" or "no frames".
     """
     num_frames, duration_s = _measured(path)
     with _opened(path) as (container, stream):
@@ -164,6 +165,11 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not streams:
             raise MediaError(f"{path} has no video stream, only sound or data; leave it out", reason="no video stream")
         stream = streams[0]
+        if stream.codec_context is None:  # PyAV's type does not say that it can be
+            raise MediaError(
+                f"{path} has a video stream of a kind that FFmpeg cannot decode; convert it to MP4 (H.264)",
+                reason="unsupported",
+            )
         if stream.width * stream.height > _MAX_PIXELS:
             raise MediaError(
                 f"{path} is too large: {stream.width} x {stream.height} pixels, and the limit is {_MAX_PIXELS:,}; "

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 
 from realface.core.errors import MediaError, MissingInputError
 from realface.media.images import is_image_name, read_image, resize_image, write_image
@@ -224,6 +224,17 @@ def test_a_truncated_picture_is_refused(tmp_path: Path, options: dict[str, objec
     (tmp_path / "a.jpg").write_bytes(whole.getvalue()[: int(kept * whole.tell())])
     with pytest.raises(MediaError, match=r"a\.jpg is cut off or damaged \(.+\); copy or download it again$") as caught:
         read_image(tmp_path / "a.jpg")
+    assert caught.value.reason == "truncated"
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this build of Pillow reads no AVIF")
+def test_a_damaged_avif_is_refused(tmp_path: Path):
+    Image.fromarray(four_colours()).save(tmp_path / "a.avif")
+    content = (tmp_path / "a.avif").read_bytes()
+    start = content.index(b"mdat") + 4
+    (tmp_path / "a.avif").write_bytes(content[:start] + b"\xff" * (len(content) - start))
+    with pytest.raises(MediaError, match=r"a\.avif is cut off or damaged") as caught:
+        read_image(tmp_path / "a.avif")
     assert caught.value.reason == "truncated"
 
 

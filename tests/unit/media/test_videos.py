@@ -304,6 +304,16 @@ def test_a_video_of_which_nothing_decodes_has_no_frames(tmp_path: Path, read):
     assert caught.value.reason == "no frames"
 
 
+def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path):
+    path = written_video(tmp_path / "a.mkv", numbered_frames(2))
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_OTHER/ISO/AVC"))
+    with pytest.raises(
+        MediaError, match=r"a\.mkv has a video stream of a kind that FFmpeg cannot decode; con"
+    ) as caught:
+        probe_video(path)
+    assert caught.value.reason == "unsupported"
+
+
 def test_enormous_frames_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = written_video(tmp_path / "a.mp4", numbered_frames(1))
     monkeypatch.setattr(videos, "_MAX_PIXELS", 3000)
