@@ -1,0 +1,61 @@
+"""Seeding a run, and leaving the caller's random generators as they were."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.utils.deterministic
+from lightning.fabric.utilities.seed import seed_everything
+
+SEED_VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")
+"""What `seed_everything` leaves in the environment."""
+_settings: Any = torch.utils.deterministic  # its one setting is a property that type checkers do not see
+
+
+@contextmanager
+def reproducible(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed Python, numpy and torch, and use deterministic kernels on a CPU; all is put back at the end.
+
+    On a GPU some kernels that the networks need have no deterministic form, so there the choice is left to torch.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _kept_numpy_and_python():
+        seed_everything(seed, workers=True, verbose=False)
+        with _deterministic(device):
+            yield
+
+
+@contextmanager
+def _kept_numpy_and_python() -> Iterator[None]:
+    variables = {name: os.environ.get(name) for name in SEED_VARIABLES}
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 (plug-ins may use it)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        for name, value in variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _deterministic(device: torch.device) -> Iterator[None]:
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = _settings.fill_uninitialized_memory
+    try:
+        if device.type == "cpu":
+            torch.use_deterministic_algorithms(True)
+            _settings.fill_uninitialized_memory = False  # a search for faulty kernels, which costs time
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        _settings.fill_uninitialized_memory = fill

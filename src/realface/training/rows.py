@@ -1,0 +1,136 @@
+"""The rows that a run trains and validates on, and everything that must be refused before the first step."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realface.core.crop_spec import CropSpec, require_same_crops
+from realface.core.errors import MissingInputError, TrainingError
+from realface.data.leaks import require_no_leaks
+from realface.data.manifest import Manifest
+from realface.metrics.ranking import missing_class
+from realface.training.recipe import DataSection, RowsSection
+
+NAMED_FILES = 3
+"""How many missing files are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """What a run learns from and is judged by.
+
+    Attributes:
+        train: the training rows.
+        val: the validation rows.
+        crop: how all their crops were made; `external` as soon as that is unknown of some.
+        trained_on: the training manifests as the artifact names them: `name`, `sha256`, and `rows` that were used.
+    """
+
+    train: Manifest
+    val: Manifest
+    crop: CropSpec
+    trained_on: list[dict[str, Any]]
+
+
+def read_rows(data: DataSection) -> RunRows:
+    """Read the manifests of a recipe and check that training on them means something.
+
+    Raises:
+        MissingInputError: a manifest, or crops that it lists, are not there.
+        ManifestError: a file is no manifest.
+        CropSpecError: manifests with crops made in different ways.
+        LeakError: a video or a person stands in two splits, or in training and validation.
+        TrainingError: no rows, one class where two are needed, or rows of a test split in validation.
+    """
+    manifests = {path: Manifest.read(path) for path in (*data.manifests_of(data.train), *data.manifests_of(data.val))}
+    crop = _common_crop(manifests)
+    require_no_leaks(Manifest.concatenate(list(manifests.values())), where=_names(list(manifests)))
+    chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
+    train, val = (Manifest.concatenate(list(parts.values())) for parts in chosen.values())
+    if data.train.balance and (reason := missing_class(train.labels)):
+        raise TrainingError(f"data.train: {reason}; name manifests with both, or set data.train.balance to false")
+    if reason := missing_class(val.labels):
+        raise TrainingError(f"data.val: {reason}, or no metric can choose the best step")
+    if "test" in val.column("split"):
+        raise TrainingError(
+            "data.val: rows of the test split would choose the best step and the threshold, and the test numbers would "
+            "mean nothing; set data.val.filters to a validation split"
+        )
+    _require_apart(train, val)
+    for name, rows in (("train", train), ("val", val)):
+        _require_files(rows, where=f"data.{name}")
+    trained_on = [
+        {"name": path.name, "sha256": manifests[path].sha256(), "rows": len(part)}
+        for path, part in chosen["train"].items()
+    ]
+    return RunRows(train, val, crop, trained_on)
+
+
+def _choose(rows: RowsSection, data: DataSection, manifests: dict[Path, Manifest], name: str) -> dict[Path, Manifest]:
+    chosen = {path: manifests[path].filter(**rows.filters) for path in data.manifests_of(rows)}
+    if not any(len(part) for part in chosen.values()):
+        present = "; ".join(
+            f"{column} holds {_listed({str(v) for path in chosen for v in manifests[path].column(column)})}"
+            for column in rows.filters
+        )
+        raise TrainingError(
+            f"data.{name}: no row of {_names(list(chosen))} has {rows.filters}" + (f" ({present})" if present else "")
+        )
+    return chosen
+
+
+def _common_crop(manifests: dict[Path, Manifest]) -> CropSpec:
+    (first, first_manifest), *others = manifests.items()
+    known, known_name = first_manifest.header.crop, str(first)
+    for path, manifest in others:
+        spec = manifest.header.crop
+        require_same_crops(spec, crops_name=str(path), model=known, model_name=known_name)
+        if known.is_external:
+            known, known_name = spec, str(path)
+    unknown = [path for path, manifest in manifests.items() if manifest.header.crop.is_external]
+    if not unknown:
+        return known
+    print(
+        f"realface: warning: how the crops of {_names(unknown)} were made is unknown; the detector will say "
+        "`external`, and will need --crop or --crops to judge files",
+        file=sys.stderr,
+    )
+    return CropSpec.external()
+
+
+def _require_apart(train: Manifest, val: Manifest) -> None:
+    """Refuse a video or person on both sides, whatever the manifests' own split columns say."""
+    sides = [rows.with_column("split", [side] * len(rows)) for side, rows in (("data.train", train), ("data.val", val))]
+    require_no_leaks(Manifest.concatenate(sides), where="the recipe")
+
+
+def _require_files(rows: Manifest, *, where: str) -> None:
+    """Refuse rows without a file. Each folder is listed once, which is far quicker than asking for each file."""
+    listed: dict[Path, set[str]] = {}
+    missing = []
+    for row in range(len(rows)):
+        file = rows.file_of(row)
+        if file.parent not in listed:
+            listed[file.parent] = set(os.listdir(file.parent)) if file.parent.is_dir() else set()  # noqa: PTH208
+        if file.name not in listed[file.parent]:
+            missing.append(file)
+    if missing:
+        more = f" and {len(missing) - NAMED_FILES} more" if len(missing) > NAMED_FILES else ""
+        raise MissingInputError(
+            f"{where}: {len(missing)} of {len(rows)} crops are missing: {_names(missing[:NAMED_FILES])}{more}; "
+            "prepare them again, or move the crops back beside their manifest"
+        )
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(str(path) for path in paths)
+
+
+def _listed(values: set[str]) -> str:
+    shown = sorted(values)[:12]
+    return ", ".join(shown) + (", ..." if len(values) > len(shown) else "")

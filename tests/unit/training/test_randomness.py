@@ -1,0 +1,48 @@
+import os
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from realface.training.randomness import reproducible
+
+CPU = torch.device("cpu")
+
+
+def draw():
+    return random.random(), np.random.random(), torch.rand(1).item()  # noqa: NPY002
+
+
+def test_same_seed_gives_the_same_draws():
+    drawn = []
+    for _ in range(2):
+        with reproducible(7, CPU):
+            drawn.append(draw())
+    assert drawn[0] == drawn[1]
+
+
+def test_callers_draws_are_not_disturbed():
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    undisturbed = draw()
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    with reproducible(7, CPU):
+        draw()
+    assert draw() == undisturbed
+
+
+def test_deterministic_kernels_are_used_inside_only():
+    before = torch.are_deterministic_algorithms_enabled()
+    with reproducible(7, CPU):
+        assert torch.are_deterministic_algorithms_enabled()
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
+def test_settings_are_put_back_after_an_error(monkeypatch):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "5")
+    monkeypatch.delenv("PL_SEED_WORKERS", raising=False)
+    with pytest.raises(KeyboardInterrupt), reproducible(7, CPU):
+        raise KeyboardInterrupt
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    assert (os.environ["PL_GLOBAL_SEED"], "PL_SEED_WORKERS" in os.environ) == ("5", False)
