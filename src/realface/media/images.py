@@ -21,18 +21,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 """What `find_media` looks for; a picture that is named outright may have any suffix."""
 
-_FORMATS = (
-    "JPEG",
-    "MPO",
-    "PNG",
-    "WEBP",
-    "AVIF",
-    "BMP",
-    "GIF",
-    "TIFF",
-    "JPEG2000",
-    "PPM",
-)  # no EPS, which runs a program
+# EPS is left out, because decoding it runs a program.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "JPEG2000", "PPM")
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
