@@ -105,8 +105,8 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("warehouse")
     study = write_sample_study(folder / "FaceForensics", size=StudySize.tiny(), workers=1, quiet=True)
-    reals = sorted((study / "original_sequences").rglob("*.mp4"))
-    fakes = sorted((study / "manipulated_sequences" / "FaceSwap" / "c23").rglob("*.mp4"))
+    reals = sorted((study / "original_sequences").rglob("*.mp4"))[:4]
+    fakes = sorted((study / "manipulated_sequences" / "FaceSwap" / "c23").rglob("*.mp4"))[:4]
     for name, videos in (("real", reals), ("fake", fakes)):
         (folder / "my_videos" / name).mkdir(parents=True)
         for video in videos:
