@@ -1,0 +1,121 @@
+"""Seconds from a video file to its verdict, by stage."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from realface.bench.clip import ClipSize, write_clip
+from realface.bench.machine import describe_machine
+from realface.core.progress import progress
+from realface.detection.detector import Detector
+from realface.detection.verdict import STAGES
+from realface.faces.finders import default_crop_spec
+from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.catalog import get_method
+
+RECCE_ENCODERS = ("light_xception", "legacy_xception")  # the demo's and the paper's
+
+
+def bench_verdict(
+    models: Mapping[str, Path] | None = None,
+    *,
+    repeats: int = 5,
+    device: str = "auto",
+    batch_size: int = 16,
+    num_frames: int | None = None,
+    clip: ClipSize | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Time the way from a generated clip to its verdict.
+
+    The models take turns, so that what else happens on the machine meets all of them. The first verdict of each, which
+    loads the face finder too, is reported apart.
+
+    Args:
+        models: name -> artifact; RECCE in its two sizes with random weights when None, for which time is the same.
+        repeats: verdicts that are timed per model.
+        device: as for `Detector.load`.
+        batch_size: likewise.
+        num_frames: likewise.
+        clip: size of the video; 10 s of 1280 x 720 at 25 frames per second by default.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready; per model and stage the median, least and most seconds of the repeats.
+    """
+    size = clip or ClipSize()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        video = write_clip(folder / "clip.mp4", size)
+        artifacts = models or {encoder: _random_recce(folder, encoder) for encoder in RECCE_ENCODERS}
+        loaded = {name: _load(path, device, batch_size, num_frames) for name, path in artifacts.items()}
+        first = {name: _time_verdict(detector, video) for name, (detector, _) in loaded.items()}
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in loaded}
+        with progress("bench", repeats * len(loaded), unit="verdicts", quiet=quiet) as bar:
+            for _ in range(repeats):
+                for name, (detector, _) in loaded.items():
+                    runs[name].append(_time_verdict(detector, video))
+                    bar.advance()
+    return {
+        "bench": "verdict",
+        "clip": asdict(size),
+        "repeats": repeats,
+        "batch_size": batch_size,
+        "device": device,
+        "models": {
+            name: {
+                **_size_of(detector),
+                "load_s": load_s,
+                "first_s": first[name],
+                "seconds": {stage: spread([run[stage] for run in runs[name]]) for stage in (*STAGES, "total")},
+            }
+            for name, (detector, load_s) in loaded.items()
+        },
+        "machine": describe_machine(),
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, least and most; `values` must not be empty."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def _load(artifact: Path, device: str, batch_size: int, num_frames: int | None) -> tuple[Detector, float]:
+    start = time.perf_counter()
+    detector = Detector.load(artifact, device=device, batch_size=batch_size, num_frames=num_frames)
+    return detector, time.perf_counter() - start
+
+
+def _time_verdict(detector: Detector, video: Path) -> dict[str, float]:
+    start = time.perf_counter()
+    verdict = detector.detect(video)
+    return {**verdict.seconds, "total": time.perf_counter() - start}
+
+
+def _size_of(detector: Detector) -> dict[str, Any]:
+    description = detector.describe()
+    return {key: description[key] for key in ("method", "input_size", "num_frames")}
+
+
+def _random_recce(folder: Path, encoder: str) -> Path:
+    """An artifact that has seen no data."""
+    method = get_method("recce")
+    config = method.config_type.model_validate({"encoder": encoder})
+    torch.manual_seed(0)
+    card = ArtifactCard(
+        method="recce",
+        config=config.model_dump(mode="json"),
+        input_size=config.model_dump()["input_size"],
+        crop=default_crop_spec(),
+        purpose="demonstration",
+    )
+    save_artifact(folder / encoder, method.build_network(config), card)
+    return folder / encoder

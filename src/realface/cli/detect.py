@@ -1,0 +1,164 @@
+"""`realface detect`: a verdict on every picture and video."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
+
+    from realface.detection.detector import Detector
+    from realface.detection.verdict import Failure, Verdict
+    from realface.detection.writers import Writer
+
+NO_MODEL = (
+    "detect needs a model: give --model ARTIFACT; `realface demo` makes one to try things out (demo/run/artifact) and "
+    "`realface train` makes one from your data (RUN/artifact); importing the authors' weights comes in a later version"
+)
+
+
+def command(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Pictures, videos, or folders of them.")
+    ],
+    model: Annotated[Path | None, typer.Option(metavar="ARTIFACT", help="The artifact, or the run with it.")] = None,
+    crops: Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    image_size: Annotated[
+        int | None, typer.Option(min=16, max=2048, help="Pixels that the network is given; the model's own by default.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and faces scored, together.")] = 16,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Fake from this score up; the model's own by default.")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames per video, evenly spread; the model's own by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row per file.")] = False,
+    overlay: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw each verdict into this folder, which must be new or empty.")
+    ] = None,
+) -> None:
+    """Say of every picture and video how probably a face in it is forged.
+
+    Every face is scored; a picture has the score of its most suspicious face. A video has the score of its most
+    suspicious person: the mean over the frames that show them, leaving out those seen in less than a third of the
+    frames with faces.
+
+    A file that cannot be judged gets a line with the reason, the rest go on, and the exit code is 2.
+    """
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    if model is None:
+        from realface.core.errors import ArtifactError
+
+        raise ArtifactError(NO_MODEL)
+
+    from realface.core.files import new_folder
+    from realface.detection.detector import Detector
+
+    detector = Detector.load(
+        model,
+        device=device,
+        crops=crops,
+        image_size=image_size,
+        batch_size=batch_size,
+        threshold=threshold,
+        num_frames=frames,
+    )
+    if overlay is not None:
+        new_folder(overlay)
+    stream = _forgiving_stdout()
+    all_well = _run(detector, files, writer=_writer(stream, detector, as_json, as_csv), overlay=overlay)
+    if not all_well:
+        raise typer.Exit(2)
+
+
+def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None) -> bool:
+    """Print every answer; whether every file has a verdict."""
+    from realface.core.progress import progress
+    from realface.detection.writers import Tally
+
+    found, failures = _find(files)
+    tally = Tally()
+    # lines on the same terminal show the progress by themselves
+    quiet = not sys.stderr.isatty() or sys.stdout.isatty()
+    complete = False
+    try:
+        with progress("detect", len(found), unit="files", quiet=quiet) as bar:
+            for failure in failures:
+                tally.add(failure)
+                writer.add(failure)
+            for result, drawn in _answers(detector, found, overlay):
+                tally.add(result)
+                writer.add(result, overlay=drawn)
+                bar.advance()
+        complete = True
+    except KeyboardInterrupt:
+        left = len(found) + len(failures) - tally.num_files
+        print(f"realface: broken off; {left} files were not judged", file=sys.stderr)
+        raise
+    finally:
+        writer.finish(tally, complete=complete)
+        if tally.num_files > 1 or tally.failures:
+            print(tally.line(), file=sys.stderr)
+    return not tally.failures
+
+
+def _find(files: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
+    """The pictures and videos that the arguments stand for, and the arguments that stand for none."""
+    from realface.core.errors import MediaError, MissingInputError
+    from realface.detection.detector import failure_of
+    from realface.media.discovery import find_media
+
+    found: list[Path] = []
+    failures: list[Failure] = []
+    for path in files:
+        try:
+            found += find_media([path])
+        except (MediaError, MissingInputError) as error:
+            failures.append(failure_of(path, error))
+    return list(dict.fromkeys(found)), failures
+
+
+def _answers(
+    detector: Detector, found: Sequence[Path], overlay: Path | None
+) -> Iterator[tuple[Verdict | Failure, Path | None]]:
+    """Each file's answer with the picture drawn of it."""
+    from realface.core.errors import MediaError
+    from realface.detection.detector import failure_of
+    from realface.detection.overlay import write_overlay
+    from realface.detection.verdict import Verdict
+
+    for result in detector.detect_many(found):
+        if overlay is None or not isinstance(result, Verdict):
+            yield result, None
+            continue
+        try:
+            drawn = write_overlay(detector, result, overlay)
+        except MediaError as error:  # it changed since
+            yield failure_of(result.path, error), None
+        else:
+            yield result, drawn
+
+
+def _writer(stream: TextIO, detector: Detector, as_json: bool, as_csv: bool) -> Writer:
+    from realface.detection.writers import CsvWriter, JsonWriter, LineWriter
+
+    if as_json:
+        return JsonWriter(stream, model=detector.describe())
+    return CsvWriter(stream) if as_csv else LineWriter(stream)
+
+
+def _forgiving_stdout() -> TextIO:
+    """Standard output that can print every file name; taken before a progress bar takes its place."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return sys.stdout

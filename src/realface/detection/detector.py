@@ -1,0 +1,294 @@
+"""From a picture or a video to a verdict."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from realface.core.boxes import Box
+from realface.core.errors import CropSpecError, MediaError, MissingInputError
+from realface.detection.aggregation import RULE, deciding_track, score_tracks
+from realface.detection.job import Job, ScoreQueue, SeenFrame
+from realface.detection.scoring import CropScorer
+from realface.detection.verdict import DEMONSTRATION, DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict
+from realface.faces.cropper import crop_box, crop_face
+from realface.faces.finder import Face, FaceFinder, as_landmarks
+from realface.faces.finders import finder_for
+from realface.faces.tracks import link_faces
+from realface.media.images import read_image
+from realface.media.videos import Frame, is_video_name, spread_frames
+from realface.models.artifact import ArtifactCard, find_artifact, load_network, read_card
+from realface.models.devices import resolve_device
+
+PIXELS_AT_ONCE = 64_000_000  # of decoded frames held together: bounds the memory whatever the video's size and length
+NO_FACE = "no face found"
+
+
+class Detector:
+    """Finds, crops and scores the faces of files with one artifact.
+
+    Args:
+        network: the artifact's network, in eval mode, on `device`.
+        card: what the artifact says of itself.
+        finder: the one of the artifact's crop spec; None when the files are face crops already.
+        device: where the network computes.
+        image_size: height and width given to the network, in pixels; the artifact's input size by default.
+        batch_size: frames that are searched and faces that are scored together.
+        threshold: from which score on a file is called fake; the artifact's by default.
+        num_frames: frames looked at per video, evenly spread; those of the artifact's crop spec by default.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        card: ArtifactCard,
+        *,
+        finder: FaceFinder | None,
+        device: torch.device,
+        image_size: int | None = None,
+        batch_size: int = 16,
+        threshold: float | None = None,
+        num_frames: int | None = None,
+    ) -> None:
+        self.card = card
+        self.finder = finder
+        self.threshold = card.threshold if threshold is None else threshold
+        self.num_frames = num_frames or card.crop.frames
+        self.input_size = image_size or card.input_size
+        self._scorer = CropScorer(network, input_size=self.input_size, batch_size=batch_size, device=device)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str,
+        *,
+        device: str = "auto",
+        crops: bool = False,
+        finder: FaceFinder | None = None,
+        image_size: int | None = None,
+        batch_size: int = 16,
+        threshold: float | None = None,
+        num_frames: int | None = None,
+    ) -> Detector:
+        """Load an artifact.
+
+        Args:
+            folder: the artifact, or the run folder that holds it.
+            device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+            crops: the files will be face crops already, so no face is looked for.
+            finder: in place of the artifact's own; it must be the same one in the same version.
+            image_size: as in the constructor, like all that follow.
+            batch_size: likewise.
+            threshold: likewise.
+            num_frames: likewise.
+
+        Raises:
+            ArtifactError: there is no artifact, or it is damaged.
+            CropSpecError: the artifact's crops cannot be made here.
+            DeviceError: the device is not here.
+        """
+        place = resolve_device(device)
+        artifact = find_artifact(Path(folder))
+        card = read_card(artifact)
+        chosen = None if crops else _finder(card, artifact, given=finder, device=place)
+        network = load_network(artifact, device=str(place))
+        # Xception is twice as fast with channels last, on the CPU too
+        network = network.to(memory_format=torch.channels_last)
+        return cls(
+            network,
+            card,
+            finder=chosen,
+            device=place,
+            image_size=image_size,
+            batch_size=batch_size,
+            threshold=threshold,
+            num_frames=num_frames,
+        )
+
+    @property
+    def model(self) -> str:
+        """Method and weights in a few words, such as `recce 1a2b3c4d5e6f`."""
+        return f"{self.card.method} {self.card.weights_sha256[:12]}"
+
+    def detect(self, path: Path | str) -> Verdict:
+        """The verdict on one picture or video.
+
+        Raises:
+            MissingInputError: no such file.
+            MediaError: it cannot be read, or it shows no face ("no face found").
+        """
+        job = next(self._finished_jobs([Path(path)]))
+        if job.error is not None:
+            raise job.error
+        return self._verdict(job)
+
+    def detect_many(self, paths: Iterable[Path | str]) -> Iterator[Verdict | Failure]:
+        """One answer per file, in order, as soon as it is known; a bad file does not stop the others.
+
+        Faces of several pictures go through the network together, so an answer may wait for the next files.
+        """
+        for job in self._finished_jobs(Path(path) for path in paths):
+            yield self._verdict(job) if job.error is None else failure_of(job.path, job.error)
+
+    def describe(self) -> dict[str, Any]:
+        """What the detector is, ready for JSON."""
+        return {
+            "method": self.card.method,
+            "weights_sha256": self.card.weights_sha256,
+            "purpose": self.card.purpose,
+            "note": DEMONSTRATION_NOTE if self.card.purpose == DEMONSTRATION else None,
+            "licence": self.card.licence,
+            "input_size": self.input_size,
+            "threshold": self.threshold,
+            "num_frames": self.num_frames,
+            "crop": None if self.finder is None else self.card.crop.model_dump(mode="json"),
+            "rule": RULE,
+        }
+
+    def evidence(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[NDArray[np.float32]] | None:
+        """The map of surprise over each face of a picture.
+
+        Args:
+            image: (H, W, 3) RGB.
+            boxes: faces as they stand in a verdict.
+
+        Returns:
+            For each box (h, w) >= 0 over its crop, in the network's own resolution; None when the method draws none.
+        """
+        return self._scorer.evidence([self._scorer.prepare(self.crop(image, box)) for box in boxes])
+
+    def crop(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+        """The part of a picture that the network judges; the whole picture when the files are face crops."""
+        return image if self.finder is None else crop_face(image, box, self.card.crop)
+
+    def crop_area(self, box: Box) -> Box:
+        """Where in the picture that part lies, in whole pixels; it may reach beyond the picture."""
+        return box if self.finder is None else crop_box(box, self.card.crop)
+
+    def read_frames(self, path: Path) -> Iterator[Frame]:
+        """The frames that are looked at; a picture is one frame.
+
+        Raises:
+            MissingInputError: no such file.
+            MediaError: it cannot be read.
+        """
+        try:
+            if is_video_name(path):
+                yield from spread_frames(path, self.num_frames)
+            else:
+                yield Frame(index=0, time_s=0.0, image=read_image(path))
+        except MissingInputError:
+            raise
+        except OSError as error:
+            raise MediaError(f"cannot read {path}: {error.strerror or error}", reason="unreadable") from error
+
+    def _finished_jobs(self, paths: Iterable[Path]) -> Iterator[Job]:
+        queue = ScoreQueue(self._scorer)
+        jobs: deque[Job] = deque()
+        for path in paths:
+            jobs.append(Job(path, kind="video" if is_video_name(path) else "image"))
+            self._look_through(jobs[-1], queue)
+            while jobs and jobs[0].is_done:
+                yield jobs.popleft()
+        queue.flush()
+        yield from jobs
+
+    def _look_through(self, job: Job, queue: ScoreQueue) -> None:
+        """Decode, find and crop, one chunk of frames after the other; faces go to the queue."""
+        frames = job.clocked("decode", self.read_frames(job.path))
+        try:
+            for chunk in _chunks(frames, self._scorer.batch_size):
+                with job.clock("find"):
+                    found = self._find([frame.image for frame in chunk])
+                for frame, faces in zip(chunk, found, strict=True):
+                    job.height, job.width = frame.image.shape[:2]
+                    job.frames.append(SeenFrame(frame.index, frame.time_s, faces))
+                    for face in faces:
+                        with job.clock("crop"):
+                            prepared = self._scorer.prepare(self.crop(frame.image, face.box))
+                        queue.add(job, prepared)
+            if not job.num_faces:
+                raise MediaError(f"{job.path}: {NO_FACE}", reason=NO_FACE)
+        except (MediaError, MissingInputError) as error:
+            job.error = error
+        job.is_read = True
+
+    def _find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        if self.finder is not None:
+            return self.finder.find(images)
+        return [[_whole_picture(image)] for image in images]
+
+    def _verdict(self, job: Job) -> Verdict:
+        numbers = link_faces([frame.faces for frame in job.frames])
+        scores = iter(job.scores)
+        frames = tuple(
+            FrameScore(
+                frame.index,
+                frame.time_s,
+                tuple(
+                    FaceScore(face.box, next(scores), track, found=face.score if self.finder is not None else None)
+                    for face, track in zip(frame.faces, tracks, strict=True)
+                ),
+            )
+            for frame, tracks in zip(job.frames, numbers, strict=True)
+        )
+        tracks = score_tracks(frames)
+        return Verdict(
+            path=job.path,
+            kind=job.kind,
+            width=job.width,
+            height=job.height,
+            score=deciding_track(tracks).score,
+            threshold=self.threshold,
+            frames=frames,
+            tracks=tracks,
+            model=self.model,
+            purpose=self.card.purpose,
+            seconds=dict(job.seconds),
+        )
+
+
+def failure_of(path: Path, error: MediaError | MissingInputError) -> Failure:
+    """An error as the answer to one of many files."""
+    reason = error.reason if isinstance(error, MediaError) else "missing"
+    return Failure(path, reason, str(error))
+
+
+def _finder(card: ArtifactCard, artifact: Path, *, given: FaceFinder | None, device: torch.device) -> FaceFinder:
+    if card.crop.is_external:
+        raise CropSpecError(
+            f"{artifact} was made from crops that came from elsewhere, so it is not known how to cut faces out for it; "
+            "cut them out as its authors did and give --crops"
+        )
+    if given is None:
+        return finder_for(card.crop, device=str(device))
+    if (given.name, given.version) != (card.crop.finder, card.crop.finder_version):
+        raise CropSpecError(
+            f"{artifact} expects faces found by {card.crop.finder} [{card.crop.finder_version}], "
+            f"not by {given.name} [{given.version}]; give that one, or none"
+        )
+    return given
+
+
+def _whole_picture(image: NDArray[np.uint8]) -> Face:
+    height, width = image.shape[:2]
+    return Face(Box(0, 0, width, height), score=1.0, landmarks=as_landmarks(np.full((5, 2), np.nan)))
+
+
+def _chunks(frames: Iterable[Frame], limit: int) -> Iterator[list[Frame]]:
+    """Frames in groups of at most `limit`, smaller where frames are large."""
+    chunk: list[Frame] = []
+    for frame in frames:
+        chunk.append(frame)
+        if len(chunk) >= limit or len(chunk) * frame.image.size // 3 >= PIXELS_AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

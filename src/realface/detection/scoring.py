@@ -1,0 +1,75 @@
+"""Face crops through the network, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from realface.core.errors import ArtifactError, DeviceError
+from realface.data.transforms import FaceTransform
+from realface.models.outputs import Output, ReconstructionOutput
+
+
+class CropScorer:
+    """A network that takes face crops of any size, resized as evaluation resizes them.
+
+    Args:
+        network: in eval mode, on `device`.
+        input_size: height and width that the network is given, in pixels.
+        batch_size: crops that go through at once.
+    """
+
+    def __init__(self, network: nn.Module, *, input_size: int, batch_size: int, device: torch.device) -> None:
+        self._network = network
+        self._transform = FaceTransform(input_size)
+        self._device = device
+        self.batch_size = batch_size
+
+    def prepare(self, crop: NDArray[np.uint8]) -> Tensor:
+        """What the network is given of a crop: (H, W, 3) RGB in, (3, S, S) in [0, 1] out."""
+        return self._transform(crop)
+
+    def score(self, faces: Sequence[Tensor]) -> list[float]:
+        """Probability of a forgery for each prepared crop.
+
+        Raises:
+            ArtifactError: the network answers with something that is no number.
+            DeviceError: the device's memory is too small for a batch.
+        """
+        scores = [score for output in self._outputs(faces) for score in output.score.tolist()]
+        if not np.isfinite(scores).all():
+            raise ArtifactError(
+                "the network's score is not a number: its weights are damaged; train or import it again"
+            )
+        return scores
+
+    def evidence(self, faces: Sequence[Tensor]) -> list[NDArray[np.float32]] | None:
+        """The map of surprise over each prepared crop.
+
+        Returns:
+            For each crop (H, W) >= 0, of the network's own height and width; None when the network draws no map.
+
+        Raises:
+            DeviceError: the device's memory is too small for a batch.
+        """
+        maps: list[NDArray[np.float32]] = []
+        for output in self._outputs(faces):
+            if not isinstance(output, ReconstructionOutput):
+                return None
+            maps.extend(output.evidence.squeeze(1).float().cpu().numpy())
+        return maps
+
+    def _outputs(self, faces: Sequence[Tensor]) -> Iterator[Output]:
+        for start in range(0, len(faces), self.batch_size):
+            batch = torch.stack(list(faces[start : start + self.batch_size]))
+            try:
+                with torch.inference_mode():
+                    yield self._network(batch.to(device=self._device, memory_format=torch.channels_last))
+            except torch.OutOfMemoryError as error:
+                raise DeviceError(
+                    f"{self._device} has too little memory for {len(batch)} faces at once; give a smaller --batch-size"
+                ) from error

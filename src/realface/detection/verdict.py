@@ -1,0 +1,180 @@
+"""What a detector says of a file, or why it says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from realface.core.boxes import Box
+from realface.core.labels import Label
+
+DEMONSTRATION = "demonstration"
+DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
+
+STAGES = ("decode", "find", "crop", "score")
+
+
+@dataclass(frozen=True)
+class FaceScore:
+    """One face in one frame.
+
+    Attributes:
+        box: in pixels of the frame as it is shown; may reach beyond it. With face crops it is the whole picture.
+        score: probability of a forgery, in [0, 1].
+        track: number of the person within the file, from 0.
+        found: the finder's confidence, in [0, 1]; None for face crops, where none was asked.
+    """
+
+    box: Box
+    score: float
+    track: int
+    found: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The face as it stands in the JSON document."""
+        return {"box": list(self.box), "score": self.score, "track": self.track, "found": self.found}
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """One frame that was looked at; a picture has exactly one.
+
+    Attributes:
+        index: number of the frame in the video, from 0.
+        time_s: seconds from the start.
+        faces: the finder's surest first; empty where no face was found.
+    """
+
+    index: int
+    time_s: float
+    faces: tuple[FaceScore, ...]
+
+    @property
+    def score(self) -> float | None:
+        """The highest score of the frame's faces; None without a face."""
+        return max((face.score for face in self.faces), default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The frame as it stands in the JSON document."""
+        return {
+            "index": self.index,
+            "time_s": self.time_s,
+            "score": self.score,
+            "faces": [face.to_json() for face in self.faces],
+        }
+
+
+@dataclass(frozen=True)
+class TrackScore:
+    """One person followed through the frames.
+
+    Attributes:
+        track: its number.
+        num_frames: frames in which it was found.
+        score: mean of its faces' scores.
+        counts: whether it is long enough to have a say in the file's score.
+    """
+
+    track: int
+    num_frames: int
+    score: float
+    counts: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The track as it stands in the JSON document."""
+        return {"track": self.track, "num_frames": self.num_frames, "score": self.score, "counts": self.counts}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a detector says of one picture or video.
+
+    Attributes:
+        path: the file.
+        kind: what it is.
+        width: of the picture or of a frame as it is shown, in pixels.
+        height: likewise.
+        score: probability of a forgery, in [0, 1], by `aggregation.RULE`.
+        threshold: from which score on the prediction is fake.
+        frames: those looked at, in the order of time.
+        tracks: the people found in them; never empty.
+        model: method and weights that said it, such as `recce 1a2b3c4d5e6f`.
+        purpose: what the artifact is for; of a demonstration every verdict says that it means nothing.
+        seconds: spent in each of `STAGES`.
+    """
+
+    path: Path
+    kind: Literal["image", "video"]
+    width: int
+    height: int
+    score: float
+    threshold: float
+    frames: tuple[FrameScore, ...]
+    tracks: tuple[TrackScore, ...]
+    model: str
+    purpose: str
+    seconds: Mapping[str, float]
+
+    @property
+    def prediction(self) -> str:
+        """`fake` from the threshold up, `real` below."""
+        return Label(self.score >= self.threshold).word
+
+    @property
+    def num_faces(self) -> int:
+        """Faces scored, over all frames."""
+        return sum(len(frame.faces) for frame in self.frames)
+
+    @property
+    def note(self) -> str | None:
+        """What must be said with every verdict of this model; None when there is nothing."""
+        return DEMONSTRATION_NOTE if self.purpose == DEMONSTRATION else None
+
+    def line(self) -> str:
+        """One line as RECCE prints it."""
+        line = f"path: {self.path} | fake probability: {self.score:.4f} | prediction: {self.prediction}"
+        return f"{line} | {self.note}" if self.note else line
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as an element of `files` in the JSON document."""
+        return {
+            "path": str(self.path),
+            "kind": self.kind,
+            "width": self.width,
+            "height": self.height,
+            "score": self.score,
+            "prediction": self.prediction,
+            "threshold": self.threshold,
+            "note": self.note,
+            "tracks": [track.to_json() for track in self.tracks],
+            "frames": [frame.to_json() for frame in self.frames],
+            "model": self.model,
+            "purpose": self.purpose,
+            "seconds": {**self.seconds, "total": sum(self.seconds.values())},
+        }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a file has no verdict.
+
+    Attributes:
+        path: the file.
+        reason: a short fixed phrase such as `no face found`, by which failures are counted.
+        text: what was expected, what came, and what to do.
+    """
+
+    path: Path
+    reason: str
+    text: str
+
+    def line(self) -> str:
+        """One line beside those of the verdicts; the text is repeated only where it says more than the reason."""
+        more = self.text.removeprefix(str(self.path)).lstrip(": ")
+        return " | ".join([f"path: {self.path}", self.reason, *([more] if more != self.reason else [])])
+
+    def to_json(self) -> dict[str, Any]:
+        """The failure as an element of `files` in the JSON document."""
+        return {"path": str(self.path), "error": {"reason": self.reason, "text": self.text}}

@@ -1,0 +1,151 @@
+"""Verdicts as lines, CSV or one JSON document, each written as soon as it is known."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from realface.detection.verdict import Failure, Verdict
+
+FORMAT = 1
+CSV_COLUMNS = (
+    "path",
+    "kind",
+    "score",
+    "prediction",
+    "threshold",
+    "num_frames",
+    "num_faces",
+    "note",
+    "overlay",
+    "error",
+    "error_text",
+)
+
+
+class Tally:
+    """Counts of what came out."""
+
+    def __init__(self) -> None:
+        self.predictions: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+
+    def add(self, result: Verdict | Failure) -> None:
+        """Count one file."""
+        if isinstance(result, Failure):
+            self.failures[result.reason] += 1
+        else:
+            self.predictions[result.prediction] += 1
+
+    @property
+    def num_files(self) -> int:
+        """Files that have an answer."""
+        return self.predictions.total() + self.failures.total()
+
+    def line(self) -> str:
+        """Such as `12 files: 7 real, 3 fake, 2 without a verdict (1 empty file, 1 no face found)`."""
+        files = "1 file" if self.num_files == 1 else f"{self.num_files} files"
+        text = f"{files}: {self.predictions['real']} real, {self.predictions['fake']} fake"
+        if self.failures:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self.failures.most_common())
+            text += f", {self.failures.total()} without a verdict ({reasons})"
+        return text
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as they stand in the JSON document."""
+        return {
+            "num_files": self.num_files,
+            "num_real": self.predictions["real"],
+            "num_fake": self.predictions["fake"],
+            "num_failed": self.failures.total(),
+            "failures": dict(self.failures.most_common()),
+        }
+
+
+class Writer(Protocol):
+    """One way to print answers."""
+
+    def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
+        """Print one file's answer; `overlay` is the picture drawn of it."""
+
+    def finish(self, tally: Tally, *, complete: bool) -> None:
+        """Print what stands at the end; `complete` is false after Ctrl-C."""
+
+
+class LineWriter:
+    """RECCE's line per file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:  # noqa: ARG002 (it has no place)
+        """Print one line."""
+        print(result.line(), file=self._stream, flush=True)
+
+    def finish(self, tally: Tally, *, complete: bool) -> None:
+        """Print nothing more."""
+
+
+class CsvWriter:
+    """A header and a row per file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._rows = csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\n")
+        self._rows.writeheader()
+
+    def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
+        """Print one row."""
+        row: dict[str, object] = {"path": result.path}
+        if isinstance(result, Failure):
+            row |= {"error": result.reason, "error_text": result.text}
+        else:
+            row |= {
+                "kind": result.kind,
+                "score": result.score,
+                "prediction": result.prediction,
+                "threshold": result.threshold,
+                "num_frames": len(result.frames),
+                "num_faces": result.num_faces,
+                "note": result.note,
+                "overlay": overlay,
+            }
+        self._rows.writerow(row)
+        self._stream.flush()
+
+    def finish(self, tally: Tally, *, complete: bool) -> None:
+        """Print nothing more."""
+
+
+class JsonWriter:
+    """One document, one line per file, so that a run over millions of files needs no memory for them.
+
+    It is closed on Ctrl-C too, and says then that it is not complete.
+    """
+
+    def __init__(self, stream: TextIO, *, model: Mapping[str, Any]) -> None:
+        self._stream = stream
+        self._separator = "\n"
+        self._stream.write(f'{{"format": {FORMAT},\n"model": {_json(model)},\n"files": [')
+
+    def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
+        """Print one element of `files`."""
+        separator, self._separator = self._separator, ",\n"
+        document = result.to_json()
+        if isinstance(result, Verdict):
+            document["overlay"] = None if overlay is None else str(overlay)
+        self._stream.write(separator + _json(document))
+        self._stream.flush()
+
+    def finish(self, tally: Tally, *, complete: bool) -> None:
+        """Close the document with the counts."""
+        self._stream.write(f'\n],\n"summary": {_json({**tally.to_json(), "complete": complete})}}}\n')
+        self._stream.flush()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
