@@ -22,7 +22,7 @@ class Leak:
         kind: a video, or a person (one of `identities`).
         name: the video's or the person's name, which means something within the data set only.
         dataset: the data set, None where the manifest does not name it.
-        splits: the splits, sorted.
+        splits: the splits, train, val and test first.
     """
 
     kind: Literal["video", "person"]
@@ -65,6 +65,12 @@ def require_no_leaks(manifest: Manifest, *, where: str) -> None:
         )
 
 
+def split_order(split: str) -> tuple[int, str]:
+    """Sorts splits as everybody names them: train, val, test, then others by name."""
+    usual = ("train", "val", "test")
+    return (usual.index(split) if split in usual else len(usual), split)
+
+
 def video_names(table: pa.Table) -> pa.Table:
     """Every video that a row holds, its own and its original: columns row, dataset, name, split.
 
@@ -92,6 +98,6 @@ def _in_two_splits(kind: Literal["video", "person"], names: pa.Table) -> list[Le
     splits = names.group_by(["dataset", "name"]).aggregate([("split", "distinct")])
     leaked = splits.filter(pc.greater(pc.list_value_length(splits["split_distinct"]), 1))
     return [
-        Leak(kind, row["name"], row["dataset"], tuple(sorted(row["split_distinct"])))
+        Leak(kind, row["name"], row["dataset"], tuple(sorted(row["split_distinct"], key=split_order)))
         for row in leaked.sort_by([("dataset", "ascending"), ("name", "ascending")]).to_pylist()
     ]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from realface.core.labels import Label
-from realface.data.leaks import find_leaks
+from realface.data.leaks import find_leaks, split_order
 from realface.data.manifest import Manifest
 
 SHOWN = 3
@@ -59,7 +58,7 @@ def manifest_notes(manifest: Manifest) -> list[str]:
     if 0 < splits.null_count < len(splits):
         notes.append(f"{splits.null_count} of {len(splits)} rows are in no split")
     for group in _repeated(manifest, "sha256"):
-        if len(set(group.labels)) == len(set(group.splits)) == 1:
+        if len(group.labels) == 1 and len(group.splits) <= 1 and len(set(group.paths)) > 1:
             notes.append(f"the same picture {len(group.rows)} times: {_listed(group.paths)}")
     if manifest.header.crop.is_external:
         notes.append("how the crops were made is not known (crop spec external)")
@@ -79,47 +78,48 @@ def count_labels(manifest: Manifest) -> dict[str | None, dict[str, int]]:
 class _Group:
     """Rows that share a value."""
 
-    rows: tuple[int, ...]
-    paths: tuple[str, ...]
-    labels: tuple[int, ...]
-    splits: tuple[str | None, ...]
+    rows: list[int] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    labels: set[int] = field(default_factory=set)
+    splits: set[str] = field(default_factory=set)
 
 
-def _repeated(manifest: Manifest, column: str) -> Iterator[_Group]:
+def _repeated(manifest: Manifest, column: str) -> Iterable[_Group]:
     """The groups of several rows with one value of `column`, in the order of their first rows."""
     counts = manifest.table.group_by([column], use_threads=False).aggregate([([], "count_all")])
     values = counts.filter(pc.and_(pc.greater(counts["count_all"], 1), pc.is_valid(counts[column])))[column]
-    rows = pc.indices_nonzero(pc.is_in(manifest.table[column], value_set=values.combine_chunks()))
-    members = pa.table(
-        {"row": rows} | {name: manifest.table[name].take(rows) for name in dict.fromkeys([column, *_GROUP_COLUMNS])}
-    )
-    by_value: dict[str, list[dict[str, str | int | None]]] = {}
-    for member in members.to_pylist():
-        by_value.setdefault(member[column], []).append(member)
-    for group in by_value.values():
-        yield _Group(*(tuple(member[name] for member in group) for name in ("row", *_GROUP_COLUMNS)))  # type: ignore[arg-type]
-
-
-_GROUP_COLUMNS = ("path", "label", "split")
+    rows = pc.indices_nonzero(pc.is_in(manifest.table[column], value_set=values.combine_chunks())).to_pylist()
+    members = manifest.take(rows)
+    groups: dict[str, _Group] = {}
+    for row, value, path, label, split in zip(
+        rows, *(members.column(name) for name in (column, "path", "label", "split")), strict=True
+    ):
+        group = groups.setdefault(value, _Group())
+        group.rows.append(row)
+        group.paths.append(path)
+        group.labels.add(label)
+        if split is not None:
+            group.splits.add(split)
+    return groups.values()
 
 
 def _contradictions(manifest: Manifest) -> Iterator[Fault]:
     for group in _repeated(manifest, "path"):
-        numbers = ", ".join(str(row + 1) for row in group.rows[:SHOWN])
-        if len(set(group.labels)) > 1:
-            yield Fault("two labels", f"{group.paths[0]} is real in one row and fake in another", group.rows)
+        path, rows = group.paths[0], tuple(group.rows)
+        if len(group.labels) > 1:
+            yield Fault("two labels", f"{path} is real in one row and fake in another", rows)
         else:
-            yield Fault("repeated path", f"{group.paths[0]} is in {len(group.rows)} rows ({numbers})", group.rows)
+            numbers = _listed([str(row + 1) for row in rows])
+            yield Fault("repeated path", f"{path} is in {len(rows)} rows ({numbers})", rows)
     for group in _repeated(manifest, "sha256"):
+        paths, rows = _listed(group.paths), tuple(group.rows)
         if len(set(group.paths)) == 1:
             continue  # a repeated path, which is named above
-        if len(set(group.labels)) > 1:
-            text = f"the same picture is real in one row and fake in another: {_listed(group.paths)}"
-            yield Fault("two labels", text, group.rows)
-        elif len({split for split in group.splits if split is not None}) > 1:
-            splits = " and ".join(sorted({split for split in group.splits if split is not None}))
-            text = f"the same picture is in {splits}: {_listed(group.paths)}"
-            yield Fault("same content", text, group.rows)
+        if len(group.labels) > 1:
+            yield Fault("two labels", f"the same picture is real in one row and fake in another: {paths}", rows)
+        elif len(group.splits) > 1:
+            splits = " and ".join(sorted(group.splits, key=split_order))
+            yield Fault("same content", f"the same picture is in {splits}: {paths}", rows)
 
 
 def _missing_files(manifest: Manifest) -> Iterator[Fault]:

@@ -26,7 +26,7 @@ def test_a_video_in_two_splits_is_a_leak_whatever_its_compression_and_method():
         {"video": "071_054", "split": "test", "compression": "c40", "method": "FaceSwap"},
         dataset="faceforensics",
     )
-    assert found(manifest) == ["video 071_054 is in test and train (dataset faceforensics)"]
+    assert found(manifest) == ["video 071_054 is in train and test (dataset faceforensics)"]
 
 
 def test_a_fake_and_its_original_in_two_splits_are_a_leak():
@@ -44,7 +44,7 @@ def test_a_person_in_three_splits_is_one_leak():
         {"video": "d", "split": "test"},
         dataset="faceforensics",
     )
-    assert found(manifest) == ["person 071 is in test and train and val (dataset faceforensics)"]
+    assert found(manifest) == ["person 071 is in train and val and test (dataset faceforensics)"]
 
 
 def test_names_are_compared_within_a_dataset_and_rows_without_split_leak_nothing():

@@ -1,0 +1,193 @@
+"""`realface manifest`: look at lists of face crops, check, split, merge and convert them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from realface.data.manifest import Manifest
+    from realface.data.manifest_checks import Fault
+
+app = typer.Typer(no_args_is_help=True, help="Show, check, split, merge or convert lists of face crops.")
+
+SHOWN_PER_KIND = 5
+
+FileArgument = Annotated[Path, typer.Argument(help="A .parquet, .json, .jsonl or .csv manifest.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+RootOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="What the paths are relative to; by default what the file says.")
+]
+OutOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="Manifest to write, in any of the formats.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output file that exists.")]
+
+
+@app.command()
+def show(file: FileArgument, as_json: JsonOption = False) -> None:
+    """Say what a manifest holds: rows by split, label and method, videos, persons, crops."""
+    from realface.data.manifest import Manifest
+
+    _print(_summary(Manifest.read(file), file), as_json=as_json)
+
+
+@app.command()
+def check(
+    file: FileArgument,
+    root: RootOption = None,
+    files: Annotated[bool, typer.Option(help="Look for the crops and masks on the disk too.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for missing files, contradictions, and videos or persons in two splits; with any, end with code 1."""
+    from realface.data.manifest import Manifest
+    from realface.data.manifest_checks import check_manifest, manifest_notes
+
+    manifest = Manifest.read(file, root=root)
+    faults, notes = check_manifest(manifest, files=files), manifest_notes(manifest)
+    if as_json:
+        found = [{"kind": fault.kind, "text": fault.text, "rows": list(fault.rows)} for fault in faults]
+        _print({"file": str(file), "rows": len(manifest), "faults": found, "notes": notes}, as_json=True)
+    else:
+        for line in [*_fault_lines(faults), *(f"note: {note}" for note in notes)]:
+            print(line)
+        result = f"{len(faults)} fault{'s' * (len(faults) > 1)}" if faults else "sound"
+        print(f"{file}: {len(manifest)} rows, {result}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def split(
+    file: FileArgument,
+    out: OutOption,
+    fractions: Annotated[
+        str, typer.Option(metavar="NAME=SHARE,...", help="Share of the videos that each split gets.")
+    ] = "train=0.8,val=0.1,test=0.1",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives another split.")] = 0,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Deal all rows out to splits so that no video and no person stands in two of them."""
+    from realface.data.manifest import Manifest
+    from realface.data.splits import split_by_identity
+
+    _require_free(out, force=force)
+    manifest = split_by_identity(Manifest.read(file), _fractions(fractions), seed=seed)
+    _write(manifest, out, as_json=as_json)
+
+
+@app.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The manifests, in order.")],
+    out: OutOption,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put manifests one after the other. Their crops must have been made in the same way."""
+    from realface.data.manifest import Manifest
+
+    _require_free(out, force=force)
+    _write(Manifest.concatenate([Manifest.read(file) for file in files]), out, as_json=as_json)
+
+
+@app.command()
+def convert(
+    file: FileArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Manifest to write; its suffix chooses the format.")],
+    root: RootOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a manifest in another format or place. The crops stay where they are and are found from there."""
+    from realface.data.manifest import Manifest
+
+    _require_free(out, force=force)
+    _write(Manifest.read(file, root=root), out, as_json=as_json)
+
+
+def _fault_lines(faults: Sequence[Fault]) -> list[str]:
+    """A line for each fault, but of one kind only so many that they do not hide the next."""
+    lines = []
+    for kind in dict.fromkeys(fault.kind for fault in faults):
+        texts = [fault.text for fault in faults if fault.kind == kind]
+        lines += [f"fault: {kind}: {text}" for text in texts[:SHOWN_PER_KIND]]
+        if len(texts) > SHOWN_PER_KIND:
+            lines.append(f"fault: {kind}: and {len(texts) - SHOWN_PER_KIND} more; --json lists all")
+    return lines
+
+
+def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
+    from realface.data.leaks import person_names
+    from realface.data.manifest_checks import count_labels
+
+    persons = person_names(manifest.table)
+    return {
+        "file": str(file),
+        "root": str(manifest.root),
+        "rows": len(manifest),
+        "videos": len(set(manifest.video_keys())),
+        "persons": len(persons.group_by(["dataset", "name"]).aggregate([])),
+        "splits": {split or "none": count for split, count in count_labels(manifest).items()},
+        **{name + "s": _counts(manifest, name) for name in ("dataset", "method", "compression")},
+        "crops": manifest.header.crop.describe(),
+        "losses": manifest.header.losses,
+        "sha256": manifest.sha256(),
+        "note": manifest.header.note,
+    }
+
+
+def _counts(manifest: Manifest, column: str) -> dict[str, int]:
+    counts = {pair["values"]: pair["counts"] for pair in manifest.table[column].value_counts().to_pylist()}
+    return {"none" if value is None else value: count for value, count in counts.items()}
+
+
+def _write(manifest: Manifest, out: Path, *, as_json: bool) -> None:
+    manifest.write(out)
+    _print(_summary(manifest, out), as_json=as_json)
+
+
+def _print(document: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    for name, value in document.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
+        if shown != "":
+            print(f"{name + ':':<14}{shown}")
+
+
+def _words(count: int | Mapping[str, int]) -> str:
+    if isinstance(count, int):
+        return str(count)
+    return f"({', '.join(f'{number} {label}' for label, number in count.items())})"
+
+
+def _require_free(out: Path, *, force: bool) -> None:
+    from realface.core.errors import OutputExistsError
+
+    if out.exists() and not force:
+        raise OutputExistsError(f"{out} exists; give another name, or --force to replace it")
+
+
+def _fractions(text: str) -> dict[str, float]:
+    from realface.core.errors import ManifestError
+
+    fractions: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        try:
+            value = float(share)
+        except ValueError as error:
+            raise ManifestError(
+                f"--fractions: expected NAME=SHARE,... such as train=0.8,test=0.2, got {text!r}"
+            ) from error
+        if not name.strip() or name.strip() in fractions:
+            raise ManifestError(f"--fractions: every split needs a name of its own, got {text!r}")
+        fractions[name.strip()] = value
+    return fractions

@@ -1,0 +1,132 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from realface.cli.manifest import app
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import CropSpecError, ManifestError, MissingInputError, OutputExistsError
+from realface.data.leaks import find_leaks
+from realface.data.manifest import Manifest, ManifestHeader
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def written(path, *rows, crop=None):
+    header = ManifestHeader(crop=crop or CropSpec())
+    rows = [{"path": f"{i}.png", "label": i % 2, **row} for i, row in enumerate(rows)]
+    Manifest.from_rows(rows, root=path.parent, header=header).write(path)
+    return path
+
+
+def test_show_counts_rows_videos_and_persons(tmp_path):
+    rows = [{"video": "a", "identities": ["1", "2"], "split": "train"}, {"video": "a", "method": "DF"}, {"video": "b"}]
+    file = written(tmp_path / "m.parquet", *rows)
+    text = run("show", file).stdout
+    assert "splits:       train (1 real, 0 fake), none (1 real, 1 fake)" in text
+    assert "methods:      none 2, DF 1" in text
+    document = json.loads(run("show", file, "--json").stdout)
+    assert (document["rows"], document["videos"], document["persons"]) == (3, 3, 2)
+    assert document["splits"] == {"train": {"real": 1, "fake": 0}, "none": {"real": 1, "fake": 1}}
+    assert document["crops"] == CropSpec().describe()
+
+
+def test_check_ends_with_0_when_sound(tmp_path):
+    file = written(tmp_path / "m.csv", {}, {})
+    result = run("check", file, "--no-files")
+    assert result.exit_code == 0
+    assert result.stdout == f"{file}: 2 rows, sound\n"
+
+
+def test_check_ends_with_1_and_names_the_faults(tmp_path):
+    file = written(
+        tmp_path / "m.csv",
+        {"identities": ["071"], "dataset": "ff", "split": "train"},
+        {"identities": ["071"], "dataset": "ff", "split": "test"},
+    )
+    result = run("check", file)
+    assert result.exit_code == 1
+    assert "fault: leak: person 071 is in train and test (dataset ff)\n" in result.stdout
+    assert f"fault: missing file: 2 of 2 rows have no file: crops 0.png, 1.png in {tmp_path}\n" in result.stdout
+    assert result.stdout.endswith(": 2 rows, 2 faults\n")
+    document = json.loads(run("check", file, "--json").stdout)
+    assert [fault["kind"] for fault in document["faults"]] == ["missing file", "leak"]
+    assert document["faults"][0]["rows"] == [0, 1]
+
+
+def test_check_shows_a_few_faults_of_each_kind(tmp_path):
+    rows = [{"path": f"{i}", "label": 0} for i in range(7)] * 2
+    result = run("check", written(tmp_path / "m.csv", *rows), "--no-files")
+    assert result.stdout.count("fault: repeated path: ") == 6
+    assert "fault: repeated path: and 2 more; --json lists all" in result.stdout
+    assert result.stdout.endswith("14 rows, 7 faults\n")
+
+
+def test_check_takes_a_root(tmp_path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "a.png").touch()
+    (tmp_path / "list.json").write_text('[{"path": "a.png", "label": 0}]')
+    assert run("check", tmp_path / "list.json").exit_code == 1
+    assert run("check", tmp_path / "list.json", "--root", tmp_path / "base").exit_code == 0
+
+
+def test_split_writes_a_manifest_without_leaks(tmp_path):
+    file = written(tmp_path / "m.parquet", *({"video": f"v{i // 2}"} for i in range(20)))
+    result = run("split", file, "--out", tmp_path / "s.jsonl", "--fractions", "train=0.5, test=0.5", "--seed", 3)
+    assert result.exit_code == 0
+    split = Manifest.read(tmp_path / "s.jsonl")
+    assert sorted(split.column("split")) == ["test"] * 10 + ["train"] * 10
+    assert find_leaks(split) == []
+    assert split.header.crop == CropSpec()
+
+
+@pytest.mark.parametrize(
+    ("fractions", "fault"),
+    [
+        ("train=x", "--fractions: expected NAME=SHARE,... such as train=0.8,test=0.2, got 'train=x'"),
+        ("train=0.5,train=0.5", "--fractions: every split needs a name of its own"),
+        ("=1", "--fractions: every split needs a name of its own"),
+        ("train=0.5", "fractions of splits must be positive and add up to 1"),
+    ],
+)
+def test_split_refuses_fractions_that_cannot_be(tmp_path, fractions, fault):
+    result = run("split", written(tmp_path / "m.csv", {}, {}), "--out", tmp_path / "s.csv", "--fractions", fractions)
+    assert isinstance(result.exception, ManifestError)
+    assert fault in str(result.exception)
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_merge_keeps_the_order_and_finds_both_folders(tmp_path):
+    files = [written(tmp_path / name / "m.csv", {}) for name in "ba"]
+    assert run("merge", *files, "--out", tmp_path / "both.parquet").exit_code == 0
+    both = Manifest.read(tmp_path / "both.parquet")
+    assert [both.file_of(row) for row in range(2)] == [tmp_path / "b" / "0.png", tmp_path / "a" / "0.png"]
+
+
+def test_merge_refuses_crops_made_in_two_ways(tmp_path):
+    files = [written(tmp_path / f"{margin}.csv", {}, crop=CropSpec(margin=margin)) for margin in (0.3, 0.5)]
+    assert isinstance(run("merge", *files, "--out", tmp_path / "both.csv").exception, CropSpecError)
+
+
+def test_convert_to_another_place_and_format_finds_the_same_files(tmp_path):
+    file = written(tmp_path / "m.parquet", {"box": [0, 1, 2, 3]})
+    assert run("convert", file, tmp_path / "lists" / "m.json").exit_code == 0
+    back = Manifest.read(tmp_path / "lists" / "m.json")
+    assert back.table.equals(Manifest.read(file).table)
+    assert back.file_of(0) == tmp_path / "0.png"
+
+
+def test_an_existing_output_is_replaced_only_with_force(tmp_path):
+    file, out = written(tmp_path / "m.csv", {}), written(tmp_path / "out.csv", {}, {})
+    result = run("convert", file, out)
+    assert isinstance(result.exception, OutputExistsError)
+    assert "exists; give another name, or --force to replace it" in str(result.exception)
+    assert len(Manifest.read(out)) == 2
+    assert run("convert", file, out, "--force").exit_code == 0
+    assert len(Manifest.read(out)) == 1
+
+
+def test_a_missing_file_is_an_input_error(tmp_path):
+    assert isinstance(run("show", tmp_path / "gone.csv").exception, MissingInputError)
