@@ -1,0 +1,75 @@
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from realface.core.boxes import Box
+from realface.core.crop_spec import CropSpec
+from realface.detection.detector import Detector
+from realface.faces.finder import Face
+from realface.media.video_writing import write_video
+from realface.models.artifact import ArtifactCard
+from realface.models.outputs import ReconstructionOutput
+
+SPEC = CropSpec(finder="scripted", finder_version="1", margin=0.0, size=32, frames=6)
+
+
+class Brightness(nn.Module):
+    """The logit of a face's mean brightness, so that the score is the brightness itself."""
+
+    def forward(self, image: Tensor) -> ReconstructionOutput:
+        gray = image.mean(dim=1, keepdim=True)
+        return ReconstructionOutput(logit=torch.logit(gray.mean(dim=(1, 2, 3))), reconstruction=image, evidence=gray)
+
+
+@dataclass
+class ScriptedFinder:
+    """Gives each picture, in the order in which they come, the boxes that were written down for it."""
+
+    script: list[list[Box]]
+    name: str = "scripted"
+    version: str = "1"
+    calls: list[int] = field(default_factory=list)
+
+    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        self.calls.append(len(images))
+        return [
+            [Face(box, 0.99, np.zeros((5, 2), np.float32)) for box in self.script.pop(0)] for _ in images
+        ]
+
+
+DetectorBuilder = Callable[..., Detector]
+
+
+@pytest.fixture
+def build_detector() -> DetectorBuilder:
+    def build(script: Sequence[Sequence[Box]] | None, **settings: object) -> Detector:
+        """A detector whose score of a face is its brightness; without a script the files are face crops."""
+        purpose = settings.pop("purpose", "detection")
+        card = ArtifactCard(
+            method="recce", config={}, input_size=16, crop=SPEC, purpose=purpose, weights_sha256="0123456789abcdef"
+        )
+        finder = None if script is None else ScriptedFinder([list(boxes) for boxes in script])
+        network = settings.pop("network", None) or Brightness()
+        return Detector(network, card, finder=finder, device=torch.device("cpu"), **settings)  # type: ignore[arg-type]
+
+    return build
+
+
+def gray(brightness: float, *, size: int = 64) -> NDArray[np.uint8]:
+    return np.full((size, size, 3), round(brightness * 255), np.uint8)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Callable[..., Path]:
+    def write(*brightness: float, name: str = "clip.mp4") -> Path:
+        path = tmp_path / name
+        write_video(path, [gray(value) for value in brightness], crf=1)
+        return path
+
+    return write

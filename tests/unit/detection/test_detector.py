@@ -1,0 +1,212 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from realface.core.boxes import Box
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import ArtifactError, CropSpecError, DeviceError, MediaError, MissingInputError
+from realface.detection.detector import Detector
+from realface.detection.verdict import Failure, Verdict
+from realface.faces.finders import default_crop_spec
+from realface.media.images import write_image
+from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.catalog import get_method
+from realface.models.outputs import Output
+
+LEFT, RIGHT = Box(0, 0, 32, 32), Box(32, 0, 64, 32)
+WHOLE = Box(0, 0, 64, 64)
+
+
+def two_tone(path: Path, left: float, right: float) -> Path:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, :32], image[:, 32:] = round(left * 255), round(right * 255)
+    write_image(path, image)
+    return path
+
+
+def test_a_picture_has_the_score_of_its_most_suspicious_face(tmp_path: Path, build_detector: Callable) -> None:
+    verdict = build_detector([[LEFT, RIGHT]]).detect(two_tone(tmp_path / "a.png", 0.2, 0.8))
+    assert verdict.score == pytest.approx(0.8, abs=1e-4)
+    assert [face.score for face in verdict.frames[0].faces] == pytest.approx([0.2, 0.8], abs=1e-4)
+    assert [face.box for face in verdict.frames[0].faces] == [LEFT, RIGHT]
+    assert verdict.prediction == "fake"
+    assert (verdict.kind, verdict.width, verdict.height) == ("image", 64, 64)
+
+
+def test_a_picture_without_a_face_has_no_verdict(tmp_path: Path, build_detector: Callable) -> None:
+    path = two_tone(tmp_path / "a.png", 0.2, 0.8)
+    with pytest.raises(MediaError, match=r"a\.png: no face found") as caught:
+        build_detector([[]]).detect(path)
+    assert caught.value.reason == "no face found"
+
+
+def test_a_video_has_the_mean_over_its_frames(video: Callable, build_detector: Callable) -> None:
+    verdict = build_detector([[WHOLE]] * 3).detect(video(0.2, 0.4, 0.9))
+    assert verdict.score == pytest.approx(0.5, abs=0.01)
+    assert [frame.index for frame in verdict.frames] == [0, 1, 2]
+    assert [frame.time_s for frame in verdict.frames] == pytest.approx([0, 0.04, 0.08])
+
+
+def test_a_face_in_one_frame_of_many_does_not_decide(video: Callable, build_detector: Callable) -> None:
+    top, bottom = Box(0, 0, 20, 20), Box(40, 40, 60, 60)
+    verdict = build_detector([[top, bottom], [top], [top], [top]]).detect(video(0.9, 0.1, 0.1, 0.1))
+    assert verdict.score == pytest.approx(0.3, abs=0.01)
+    assert [track.counts for track in verdict.tracks] == [True, False]
+
+
+def test_frames_without_a_face_are_kept_without_a_score(video: Callable, build_detector: Callable) -> None:
+    verdict = build_detector([[], [WHOLE], []]).detect(video(0.9, 0.3, 0.9))
+    assert [frame.score for frame in verdict.frames] == [None, pytest.approx(0.3, abs=0.01), None]
+
+
+def test_num_frames_bounds_the_frames_looked_at(video: Callable, build_detector: Callable) -> None:
+    verdict = build_detector([[WHOLE]] * 2, num_frames=2).detect(video(*[0.5] * 8))
+    assert [frame.index for frame in verdict.frames] == [2, 6]
+
+
+def test_face_crops_are_scored_whole_without_a_finder(tmp_path: Path, build_detector: Callable) -> None:
+    verdict = build_detector(None).detect(two_tone(tmp_path / "a.png", 0.2, 0.8))
+    assert verdict.score == pytest.approx(0.5, abs=0.01)
+    (face,) = verdict.frames[0].faces
+    assert face.box == WHOLE
+    assert face.found is None
+
+
+def test_the_threshold_given_replaces_the_artifacts(tmp_path: Path, build_detector: Callable) -> None:
+    path = two_tone(tmp_path / "a.png", 0.2, 0.2)
+    assert build_detector(None).detect(path).prediction == "real"
+    assert build_detector(None, threshold=0.1).detect(path).prediction == "fake"
+
+
+def test_a_bad_file_does_not_stop_the_others_and_keeps_its_place(tmp_path: Path, build_detector: Callable) -> None:
+    good, bad, gone = two_tone(tmp_path / "a.png", 0.2, 0.2), tmp_path / "b.png", tmp_path / "c.png"
+    bad.write_bytes(b"")
+    first, second, third, fourth = build_detector(None).detect_many([good, bad, gone, good])
+    assert isinstance(first, Verdict)
+    assert isinstance(second, Failure)
+    assert isinstance(third, Failure)
+    assert isinstance(fourth, Verdict)
+    assert [second.reason, third.reason] == ["empty file", "missing"]
+
+
+def test_detect_raises_what_is_wrong_with_the_file(tmp_path: Path, build_detector: Callable) -> None:
+    with pytest.raises(MissingInputError, match=r"gone\.png does not exist"):
+        build_detector(None).detect(tmp_path / "gone.png")
+
+
+def test_a_file_that_may_not_be_read_is_a_failure(
+    tmp_path: Path, build_detector: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("realface.detection.detector.read_image", refuse)
+    (failure,) = build_detector(None).detect_many([tmp_path / "a.png"])
+    assert failure == Failure(tmp_path / "a.png", "unreadable", f"cannot read {tmp_path}/a.png: Permission denied")
+
+
+def test_faces_of_several_pictures_go_through_the_network_together(tmp_path: Path, build_detector: Callable) -> None:
+    batches = []
+
+    class Counting(nn.Module):
+        def forward(self, image: Tensor) -> Output:
+            batches.append(len(image))
+            return Output(image.mean(dim=(1, 2, 3)).logit())
+
+    paths = [two_tone(tmp_path / f"{number}.png", number / 10, number / 10) for number in range(1, 6)]
+    verdicts = list(build_detector(None, network=Counting(), batch_size=3).detect_many(paths))
+    assert [verdict.score for verdict in verdicts] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5], abs=0.01)
+    assert batches == [3, 2]
+
+
+def test_the_batch_size_bounds_the_frames_held_and_changes_no_score(video: Callable, build_detector: Callable) -> None:
+    path = video(0.1, 0.3, 0.5, 0.7, 0.9)
+    small, large = build_detector([[WHOLE]] * 5, batch_size=2), build_detector([[WHOLE]] * 5)
+    assert small.detect(path).score == pytest.approx(large.detect(path).score, abs=1e-6)
+    assert small.finder.calls == [2, 2, 1]
+    assert large.finder.calls == [5]
+
+
+def test_large_frames_are_held_in_smaller_numbers(
+    video: Callable, build_detector: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realface.detection.detector.PIXELS_AT_ONCE", 2 * 64 * 64)
+    detector = build_detector([[WHOLE]] * 5)
+    detector.detect(video(*[0.5] * 5))
+    assert detector.finder.calls == [2, 2, 1]
+
+
+def test_the_verdict_says_how_long_each_stage_took(video: Callable, build_detector: Callable) -> None:
+    seconds = build_detector([[WHOLE]] * 3).detect(video(0.2, 0.4, 0.9)).seconds
+    assert set(seconds) == {"decode", "find", "crop", "score"}
+    assert seconds["decode"] > 0
+    assert seconds["score"] > 0
+
+
+def test_a_score_that_is_no_number_is_an_error(tmp_path: Path, build_detector: Callable) -> None:
+    class Broken(nn.Module):
+        def forward(self, image: Tensor) -> Output:
+            return Output(torch.full((len(image),), torch.nan))
+
+    path = two_tone(tmp_path / "a.png", 0.2, 0.2)
+    with pytest.raises(ArtifactError, match="score is not a number: its weights are damaged; train or import it again"):
+        build_detector(None, network=Broken()).detect(path)
+
+
+def test_too_little_memory_on_the_device_says_what_to_give(tmp_path: Path, build_detector: Callable) -> None:
+    class Greedy(nn.Module):
+        def forward(self, image: Tensor) -> Output:
+            raise torch.OutOfMemoryError
+
+    path = two_tone(tmp_path / "a.png", 0.2, 0.2)
+    with pytest.raises(DeviceError, match="cpu has too little memory for 1 faces at once; give a smaller --batch-size"):
+        build_detector(None, network=Greedy()).detect(path)
+
+
+def test_a_network_that_draws_no_map_gives_no_evidence(build_detector: Callable) -> None:
+    class Plain(nn.Module):
+        def forward(self, image: Tensor) -> Output:
+            return Output(torch.zeros(len(image)))
+
+    assert build_detector(None, network=Plain()).evidence(np.zeros((8, 8, 3), np.uint8), [Box(0, 0, 8, 8)]) is None
+
+
+def saved(folder: Path, crop: CropSpec) -> Path:
+    method = get_method("recce")
+    config = method.config_type.model_validate({"encoder": "light_xception", "input_size": 64})
+    card = ArtifactCard(method="recce", config=config.model_dump(mode="json"), input_size=64, crop=crop)
+    save_artifact(folder, method.build_network(config), card)
+    return folder
+
+
+def test_an_artifact_of_another_finder_version_is_refused_with_both(tmp_path: Path) -> None:
+    spec = default_crop_spec().model_copy(update={"finder_version": "older"})
+    folder = saved(tmp_path / "artifact", spec)
+    with pytest.raises(CropSpecError, match=r"made with mtcnn \[older\] but here it is \[facenet-pytorch "):
+        Detector.load(folder, device="cpu")
+    assert Detector.load(folder, device="cpu", crops=True).finder is None
+
+
+def test_an_artifact_of_external_crops_needs_face_crops(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "artifact", CropSpec.external())
+    with pytest.raises(CropSpecError, match="from elsewhere.*cut them out as its authors did and give --crops"):
+        Detector.load(folder, device="cpu")
+    assert Detector.load(folder, device="cpu", crops=True).finder is None
+
+
+def test_a_finder_that_is_not_the_artifacts_is_refused(tmp_path: Path, build_detector: Callable) -> None:
+    folder = saved(tmp_path / "artifact", default_crop_spec())
+    finder = build_detector([]).finder
+    with pytest.raises(CropSpecError, match=r"expects faces found by mtcnn \[.*\], not by scripted \[1\]"):
+        Detector.load(folder, device="cpu", finder=finder)
+
+
+def test_a_run_folder_stands_for_its_artifact(tmp_path: Path) -> None:
+    saved(tmp_path / "run" / "artifact", default_crop_spec(frames=7))
+    detector = Detector.load(tmp_path / "run", device="cpu")
+    assert detector.num_frames == 7
+    assert detector.input_size == 64

@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from realface.core.boxes import Box
+from realface.core.errors import MediaError
+from realface.detection.overlay import BACKGROUND, COLORS, draw_overlay, lay_heat, strongest_evidence, write_overlay
+from realface.media.images import read_image, write_image
+from realface.models.outputs import Output
+
+LEFT, RIGHT = Box(4, 4, 28, 60), Box(36, 4, 60, 60)
+
+
+def picture(path: Path, brightness: float = 0.5) -> Path:
+    write_image(path, np.full((64, 64, 3), round(brightness * 255), np.uint8))
+    return path
+
+
+def test_heat_colours_only_the_area_and_only_where_there_is_surprise() -> None:
+    image = np.full((10, 10, 3), 100, np.uint8)
+    evidence = np.zeros((4, 4), np.float32)
+    evidence[:, 2:] = 1.0
+    heated = lay_heat(image, evidence, Box(2, 2, 6, 6), highest=1.0)
+    changed = (heated != image).any(axis=2)
+    assert changed[2:6, 4:6].all()
+    assert changed.sum() == 8
+    assert (image == 100).all(), "the picture given must stay as it is"
+
+
+def test_heat_beyond_the_picture_is_cut_off() -> None:
+    image = np.full((10, 10, 3), 100, np.uint8)
+    heated = lay_heat(image, np.ones((4, 4), np.float32), Box(-2, 8, 2, 12), highest=1.0)
+    assert (heated != image).any(axis=2).sum() == 4
+
+
+def test_heat_that_lies_outside_altogether_changes_nothing() -> None:
+    image = np.full((10, 10, 3), 100, np.uint8)
+    assert (lay_heat(image, np.ones((4, 4), np.float32), Box(20, 20, 24, 24), highest=1.0) == image).all()
+
+
+def test_one_bright_pixel_in_a_hundred_does_not_set_the_scale() -> None:
+    evidence = np.full((20, 20), 0.1, np.float32)
+    evidence[0, 0] = 9.0
+    assert strongest_evidence([evidence]) == pytest.approx(0.1)
+
+
+def test_each_face_is_boxed_in_the_colour_of_its_prediction(tmp_path: Path, build_detector: Callable) -> None:
+    path = tmp_path / "a.png"
+    image = np.full((64, 64, 3), 25, np.uint8)
+    image[:, 32:] = 230
+    write_image(path, image)
+    detector = build_detector([[LEFT, RIGHT]])
+    drawn = draw_overlay(detector, detector.detect(path))
+    left, right = drawn[:, : drawn.shape[1] // 2], drawn[100:, drawn.shape[1] // 2 :]
+    real, fake = COLORS[0], COLORS[1]
+    assert (left == real).all(axis=2).any()
+    assert (right == fake).all(axis=2).any()
+    assert not (right == real).all(axis=2).any()
+
+
+def test_small_pictures_are_enlarged_and_large_ones_shrunk_to_be_readable(
+    tmp_path: Path, build_detector: Callable
+) -> None:
+    small, large = picture(tmp_path / "small.png"), tmp_path / "large.png"
+    write_image(large, np.full((100, 3000, 3), 128, np.uint8))
+    detector = build_detector(None)
+    assert draw_overlay(detector, detector.detect(small)).shape[1] == 640
+    assert draw_overlay(detector, detector.detect(large)).shape[1] == 1920
+
+
+def test_a_demonstration_has_a_taller_header_with_its_warning(tmp_path: Path, build_detector: Callable) -> None:
+    path = picture(tmp_path / "a.png")
+    plain, warned = build_detector(None), build_detector(None, purpose="demonstration")
+    assert len(draw_overlay(warned, warned.detect(path))) > len(draw_overlay(plain, plain.detect(path)))
+
+
+def test_a_videos_sheet_has_a_column_for_each_of_its_most_suspicious_frames(
+    video: Callable, build_detector: Callable
+) -> None:
+    brightness = [0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.4, 0.6]
+    detector = build_detector([[Box(0, 0, 64, 64)]] * 8, num_frames=8)
+    sheet = draw_overlay(detector, detector.detect(video(*brightness)))
+    first_row = sheet[sheet.shape[0] // 2]
+    assert (first_row[:8] == BACKGROUND).all()
+    gaps = (sheet[100:-40] == BACKGROUND).all(axis=(0, 2))
+    assert int(np.count_nonzero(np.diff(gaps.astype(int)) == -1)) == 6
+
+
+def test_a_method_without_a_map_is_drawn_without_heat(video: Callable, build_detector: Callable) -> None:
+    class Plain(nn.Module):
+        def forward(self, image: Tensor) -> Output:
+            return Output(torch.zeros(len(image)))
+
+    script = [[Box(0, 0, 64, 64)]] * 2
+    plain, mapped = build_detector(script, network=Plain()), build_detector(script)
+    path = video(0.4, 0.6)
+    assert len(draw_overlay(plain, plain.detect(path))) < len(draw_overlay(mapped, mapped.detect(path)))
+
+
+def test_files_of_one_name_get_numbered_overlays(tmp_path: Path, build_detector: Callable) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    detector = build_detector(None)
+    paths = [picture(tmp_path / folder / "x y é.png") for folder in "ab"]
+    drawn = [write_overlay(detector, detector.detect(path), tmp_path / "out") for path in paths]
+    assert [path.name for path in drawn] == ["x y é.png.jpg", "x y é.png-2.jpg"]
+    assert read_image(drawn[0]).shape[1] == 640
+
+
+def test_a_video_that_changed_in_between_is_said(video: Callable, build_detector: Callable) -> None:
+    detector = build_detector([[Box(0, 0, 64, 64)]] * 3)
+    verdict = detector.detect(video(0.4, 0.5, 0.6))
+    video(0.4)
+    with pytest.raises(MediaError, match=r"clip\.mp4 changed while it was looked at; try again"):
+        draw_overlay(detector, verdict)

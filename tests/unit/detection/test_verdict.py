@@ -1,0 +1,57 @@
+from dataclasses import replace
+from pathlib import Path
+
+from realface.core.boxes import Box
+from realface.detection.verdict import FaceScore, Failure, FrameScore, TrackScore, Verdict
+
+VERDICT = Verdict(
+    path=Path("a.jpg"),
+    kind="image",
+    width=64,
+    height=48,
+    score=0.12964,
+    threshold=0.5,
+    frames=(FrameScore(0, 0.0, (FaceScore(Box(1, 2, 3, 4), 0.12964, 0, 0.99),)),),
+    tracks=(TrackScore(0, 1, 0.12964, counts=True),),
+    model="recce 0123",
+    purpose="detection",
+    seconds={"decode": 0.5, "score": 0.25},
+)
+
+
+def test_a_verdict_is_printed_as_recce_prints_it() -> None:
+    assert VERDICT.line() == "path: a.jpg | fake probability: 0.1296 | prediction: real"
+
+
+def test_a_file_is_fake_from_the_threshold_up() -> None:
+    assert replace(VERDICT, score=0.5).prediction == "fake"
+    assert replace(VERDICT, score=0.49999).prediction == "real"
+
+
+def test_a_demonstration_says_on_every_verdict_that_it_means_nothing() -> None:
+    verdict = replace(VERDICT, purpose="demonstration")
+    note = "demonstration model: says nothing about real videos"
+    assert verdict.line() == f"path: a.jpg | fake probability: 0.1296 | prediction: real | {note}"
+    assert verdict.to_json()["note"] == note
+
+
+def test_the_json_holds_every_face_and_the_seconds() -> None:
+    document = VERDICT.to_json()
+    (frame,) = document["frames"]
+    assert frame["faces"] == [{"box": [1, 2, 3, 4], "score": 0.12964, "track": 0, "found": 0.99}]
+    assert frame["score"] == 0.12964
+    assert document["seconds"] == {"decode": 0.5, "score": 0.25, "total": 0.75}
+    assert document["note"] is None
+
+
+def test_a_frame_without_a_face_has_no_score() -> None:
+    assert FrameScore(3, 0.12, ()).to_json() == {"index": 3, "time_s": 0.12, "score": None, "faces": []}
+
+
+def test_a_failure_is_one_line_with_the_reason_and_what_to_do() -> None:
+    failure = Failure(Path("a.jpg"), "empty file", "a.jpg is empty (0 bytes); copy it again")
+    assert failure.line() == "path: a.jpg | empty file | is empty (0 bytes); copy it again"
+
+
+def test_a_failure_whose_text_says_no_more_than_the_reason_says_it_once() -> None:
+    assert Failure(Path("x.jpg"), "no face found", "x.jpg: no face found").line() == "path: x.jpg | no face found"

@@ -1,0 +1,85 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+from realface.core.boxes import Box
+from realface.detection.verdict import FaceScore, Failure, FrameScore, TrackScore, Verdict
+from realface.detection.writers import CsvWriter, JsonWriter, LineWriter, Tally
+
+
+def verdict(name: str = "a.jpg", score: float = 0.75) -> Verdict:
+    return Verdict(
+        path=Path(name),
+        kind="image",
+        width=8,
+        height=8,
+        score=score,
+        threshold=0.5,
+        frames=(FrameScore(0, 0.0, (FaceScore(Box(0, 0, 8, 8), score, 0, None),)),),
+        tracks=(TrackScore(0, 1, score, counts=True),),
+        model="recce 0123",
+        purpose="demonstration",
+        seconds={},
+    )
+
+
+FAILURE = Failure(Path("b.jpg"), "empty file", "b.jpg is empty")
+
+
+def test_lines_come_one_per_file() -> None:
+    stream = io.StringIO()
+    writer = LineWriter(stream)
+    writer.add(verdict())
+    writer.add(FAILURE)
+    writer.finish(Tally(), complete=True)
+    assert stream.getvalue().splitlines() == [verdict().line(), FAILURE.line()]
+
+
+def test_csv_has_a_header_and_a_row_per_file_even_with_a_comma_in_the_name() -> None:
+    stream = io.StringIO()
+    writer = CsvWriter(stream)
+    writer.add(verdict("a, b.jpg"), overlay=Path("out/a.jpg"))
+    writer.add(FAILURE)
+    first, second = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert (first["path"], first["score"], first["prediction"]) == ("a, b.jpg", "0.75", "fake")
+    assert (first["overlay"], first["error"]) == ("out/a.jpg", "")
+    assert first["note"] == "demonstration model: says nothing about real videos"
+    assert (second["path"], second["score"], second["error"]) == ("b.jpg", "", "empty file")
+
+
+def test_json_is_one_document_with_the_counts_at_its_end() -> None:
+    stream = io.StringIO()
+    writer, tally = JsonWriter(stream, model={"method": "recce"}), Tally()
+    for result in (verdict(), FAILURE, verdict(score=0.1)):
+        tally.add(result)
+        writer.add(result)
+    writer.finish(tally, complete=True)
+    document = json.loads(stream.getvalue())
+    assert document["format"] == 1
+    assert document["model"] == {"method": "recce"}
+    assert [file["path"] for file in document["files"]] == ["a.jpg", "b.jpg", "a.jpg"]
+    assert document["files"][1]["error"] == {"reason": "empty file", "text": "b.jpg is empty"}
+    assert document["summary"] == {
+        "num_files": 3,
+        "num_real": 1,
+        "num_fake": 1,
+        "num_failed": 1,
+        "failures": {"empty file": 1},
+        "complete": True,
+    }
+
+
+def test_json_broken_off_before_the_first_file_is_still_a_document() -> None:
+    stream = io.StringIO()
+    JsonWriter(stream, model={}).finish(Tally(), complete=False)
+    document = json.loads(stream.getvalue())
+    assert document["files"] == []
+    assert document["summary"]["complete"] is False
+
+
+def test_the_tally_counts_failures_by_reason() -> None:
+    tally = Tally()
+    for result in (verdict(), FAILURE, FAILURE, Failure(Path("c"), "no face found", "")):
+        tally.add(result)
+    assert tally.line() == "4 files: 0 real, 1 fake, 3 without a verdict (2 empty file, 1 no face found)"
