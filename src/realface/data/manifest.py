@@ -19,7 +19,7 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError, RecipeError
 from realface.core.recipe import Section, check_recipe
 from realface.data.manifest_formats import read_file, write_file
-from realface.data.manifest_schema import COLUMNS, SCHEMA, no_such_column, table_from_rows
+from realface.data.manifest_schema import COLUMNS, NOT_CONVERTIBLE, SCHEMA, no_such_column, table_from_rows, typed_array
 
 FORMAT = 1
 
@@ -150,18 +150,18 @@ class Manifest:
         Raises:
             ManifestError: no such column, one of lists, or a value of another type than the column's.
         """
-        keep = pa.chunked_array([pa.repeat(pa.scalar(True), len(self))])
+        table = self.table
         for name, value in wanted.items():
             kind = SCHEMA.field(_known(name)).type
             if pa.types.is_list(kind):
                 raise ManifestError(f"filter: column {name!r} holds lists; only columns of single values can be used")
-            values = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+            values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
             try:
-                value_set = pa.array(values, kind)
-            except (pa.ArrowException, TypeError) as error:
+                value_set = typed_array(values, kind)
+            except NOT_CONVERTIBLE as error:
                 raise ManifestError(f"filter: column {name!r} holds {kind}, got {value!r}") from error
-            keep = pc.and_(keep, pc.is_in(self.table[name], value_set=value_set))
-        return Manifest(self.table.filter(keep), self.header, self.root)
+            table = table.filter(pc.is_in(table[name], value_set=value_set))
+        return Manifest(table, self.header, self.root)
 
     def take(self, rows: Sequence[int] | NDArray[Any]) -> Manifest:
         """The given rows, in the given order."""

@@ -113,7 +113,7 @@ def _read_parquet(path: Path) -> tuple[pa.Table, Header | None]:
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file, or a damaged one ({_one_line(error)})") from error
     text = (table.schema.metadata or {}).get(HEADER_KEY.encode())
-    header = None if text is None else _header_document(text, str(path))
+    header = None if text is None else _parsed_header(text, str(path))
     return conformed(table, where=str(path), place=_row_place(path)), header
 
 
@@ -130,7 +130,7 @@ def _read_json(path: Path) -> tuple[pa.Table, Header | None]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ManifestError(f'{path}: expected a list of rows such as [{{"path": "a.png", "label": 0}}]')
     beside = header_beside(path)
-    header = _header_document(beside.read_bytes(), str(beside)) if beside.exists() else None
+    header = _parsed_header(beside.read_bytes(), str(beside)) if beside.exists() else None
     return table_from_rows(rows, where=str(path), place=_row_place(path)), header
 
 
@@ -151,7 +151,7 @@ def _read_jsonl(path: Path) -> tuple[pa.Table, Header | None]:
     first, _, rest = content.partition(b"\n")
     header = None
     if first.lstrip().startswith(f'{{"{HEADER_KEY}"'.encode()):
-        header = _header_document(json.dumps(_parsed_json(first.decode(), f"{path}:1")[HEADER_KEY]), str(path))
+        header = _checked_header(_parsed_json(first, f"{path}:1")[HEADER_KEY], str(path))
         content = rest
     first_line = 1 if header is None else 2
     try:
@@ -204,7 +204,7 @@ def _read_csv(path: Path) -> tuple[pa.Table, Header | None]:
     first_line = 2  # line 1 names the columns
     if content.startswith(CSV_HEADER.encode()):
         first, _, content = content.partition(b"\n")
-        header = _header_document(first.decode().removeprefix(CSV_HEADER), str(path))
+        header = _parsed_header(first.decode().removeprefix(CSV_HEADER), str(path))
         first_line = 3
     if not content.strip():
         raise ManifestError(f"{path}: no line of column names; a manifest needs at least path and label")
@@ -304,8 +304,11 @@ def _parsed_json(text: str | bytes, where: str) -> Any:
         raise ManifestError(f"{where}: not JSON ({_one_line(error)})") from error
 
 
-def _header_document(text: str | bytes, where: str) -> Header:
-    document = _parsed_json(text, f"{where}: header")
+def _parsed_header(text: str | bytes, where: str) -> Header:
+    return _checked_header(_parsed_json(text, f"{where}: header"), where)
+
+
+def _checked_header(document: Any, where: str) -> Header:
     if not isinstance(document, dict):
         raise ManifestError(f"{where}: the header must be an object, got {type(document).__name__}")
     return document

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -84,6 +83,9 @@ def require_known_columns(names: Iterable[str], *, where: str) -> None:
     unknown = [name for name in names if name not in COLUMNS]
     if unknown:
         raise ManifestError(f"{where}: {'; '.join(no_such_column(name) for name in sorted(unknown))}")
+    for name in names:
+        if names.count(name) > 1:
+            raise ManifestError(f"{where}: column {name!r} is there twice")
     for field in SCHEMA:
         if not field.nullable and field.name not in names:
             raise ManifestError(f"{where}: column {field.name!r} is missing; a manifest needs at least path and label")
@@ -99,17 +101,22 @@ def _array(values: list[Any], name: str, place: Place) -> pa.Array:
     kind = SCHEMA.field(name).type
     values = [value.as_posix() if isinstance(value, PurePath) else value for value in values]
     try:
-        return _typed_array(values, kind)
+        return typed_array(values, kind)
     except NOT_CONVERTIBLE as error:
         for row, value in enumerate(values):
             try:
-                _typed_array([value], kind)
+                typed_array([value], kind)
             except NOT_CONVERTIBLE:
                 raise wrong_value(place(row), name, value) from error
         raise
 
 
-def _typed_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+def typed_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """An Arrow array of exactly these values.
+
+    Raises:
+        One of `NOT_CONVERTIBLE`: a value of another kind.
+    """
     if pa.types.is_integer(kind):  # Arrow would cut 0.5 down to 0
         inferred = pa.array(values)
         if not (pa.types.is_integer(inferred.type) or pa.types.is_null(inferred.type)):
@@ -146,30 +153,27 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArr
 def _check_values(table: pa.Table, place: Place) -> None:
     """Vectorised checks of every value; the first fault of a column is named."""
     for name in ("path", "label"):
-        if row := _first(pc.is_null(table[name])):
-            raise ManifestError(f"{place(row[0])}: {name} is missing")
-    if row := _first(pc.equal(table["path"], "")):
-        raise ManifestError(f"{place(row[0])}: path is empty")
-    if row := _first(pc.invert(pc.is_in(table["label"], value_set=pa.array([0, 1], pa.int8())))):
-        raise wrong_value(place(row[0]), "label", table["label"][row[0]].as_py())
-    if row := _first(pc.not_equal(pc.list_value_length(table["box"]), BOX_LENGTH)):
-        raise ManifestError(
-            f"{place(row[0])}: box must be four numbers (x0, y0, x1, y1), got {table['box'][row[0]].as_py()}"
-        )
-    if row := _first(pc.invert(pc.is_finite(table["time_s"]))):
-        raise ManifestError(f"{place(row[0])}: time_s must be a finite number, got {table['time_s'][row[0]].as_py()}")
+        if (row := _first(pc.is_null(table[name]))) is not None:
+            raise ManifestError(f"{place(row)}: {name} is missing")
+    if (row := _first(pc.equal(table["path"], ""))) is not None:
+        raise ManifestError(f"{place(row)}: path is empty")
+    if (row := _first(pc.invert(pc.is_in(table["label"], value_set=pa.array([0, 1], pa.int8()))))) is not None:
+        raise wrong_value(place(row), "label", table["label"][row].as_py())
+    if (row := _first(pc.not_equal(pc.list_value_length(table["box"]), BOX_LENGTH))) is not None:
+        raise ManifestError(f"{place(row)}: box must be four numbers (x0, y0, x1, y1), got {table['box'][row].as_py()}")
+    if (row := _first(pc.invert(pc.is_finite(table["time_s"])))) is not None:
+        raise ManifestError(f"{place(row)}: time_s must be a finite number, got {table['time_s'][row].as_py()}")
     for name in ("box", "landmarks", "identities"):
         column = table[name].combine_chunks()
         flat = pc.list_flatten(column)
         wrong = pc.is_null(flat) if name == "identities" else pc.invert(pc.fill_null(pc.is_finite(flat), False))
-        if position := _first(wrong):
-            bad_row = pc.list_parent_indices(column)[position[0]].as_py()
+        if (position := _first(wrong)) is not None:
+            row = pc.list_parent_indices(column)[position].as_py()
             kind = "texts without null" if name == "identities" else "finite numbers"
-            raise ManifestError(f"{place(bad_row)}: {name} must be {kind}, got {column[bad_row].as_py()}")
+            raise ManifestError(f"{place(row)}: {name} must be {kind}, got {column[row].as_py()}")
 
 
-def _first(mask: pa.Array | pa.ChunkedArray) -> tuple[int] | None:
-    """Position of the first true, in a tuple so that 0 is no falsehood; None where there is none."""
-    if not pc.any(mask).as_py():
-        return None
-    return (int(np.argmax(mask.fill_null(False).to_numpy(zero_copy_only=False))),)
+def _first(mask: pa.Array | pa.ChunkedArray) -> int | None:
+    """Position of the first true; None where there is none."""
+    position = int(pc.index(mask, True).as_py())
+    return None if position < 0 else position

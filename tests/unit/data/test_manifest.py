@@ -6,7 +6,8 @@ import pytest
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError
-from realface.data.manifest import COLUMNS, Manifest, ManifestHeader
+from realface.data.manifest import Manifest, ManifestHeader
+from realface.data.manifest_schema import COLUMNS
 
 
 def manifest_in(root, *paths, crop=None, sources=None, **columns):
@@ -84,6 +85,7 @@ def test_filter_takes_values_sequences_and_null():
     assert manifest.filter(method=["FaceSwap", None]).column("path") == ["a", "c"]
     assert manifest.filter(split="train", label=1).column("path") == ["b"]
     assert len(manifest.filter(split="test")) == 0
+    assert manifest.filter(label=np.array([1])).filter(split={"val"}).column("path") == ["c"]
     assert manifest.filter().column("path") == ["a", "b", "c"]
 
 
@@ -93,6 +95,7 @@ def test_filter_takes_values_sequences_and_null():
         ({"splits": "train"}, "no such column 'splits'; did you mean 'split'?"),
         ({"identities": "071"}, "filter: column 'identities' holds lists"),
         ({"label": "fake"}, "filter: column 'label' holds int8, got 'fake'"),
+        ({"label": [0, 0.5]}, r"filter: column 'label' holds int8, got \[0, 0\.5\]"),
     ],
 )
 def test_a_filter_that_cannot_be_is_refused(wanted, fault):

@@ -1,0 +1,80 @@
+import pytest
+
+from realface.core.labels import Label
+from realface.data.layouts.plain import EXPECTED, PlainLayout
+
+
+def study(root, *files):
+    for name in files:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def scan(root, *files):
+    return PlainLayout().scan(study(root, *files))
+
+
+def test_real_and_fake_folders_give_labels_in_natural_order(tmp_path):
+    found = scan(tmp_path / "mine", "real/b10.mp4", "real/b2.jpg", "fake/a.png")
+    assert [(item.source.name, item.label) for item in found.items] == [
+        ("a.png", Label.FAKE),
+        ("b2.jpg", Label.REAL),
+        ("b10.mp4", Label.REAL),
+    ]
+    assert {item.dataset for item in found.items} == {"mine"}
+    assert {(item.split, item.method, item.identities, item.original) for item in found.items} == {
+        (None, None, (), None)
+    }
+    assert found.counts == {"fake pictures": 1, "real pictures": 1, "real videos": 1}
+    assert found.missing == []
+
+
+def test_splits_above_and_numbered_classes_are_understood(tmp_path):
+    found = scan(tmp_path, "train/0/a.mp4", "Val/1/a.mp4", "test/Real/a.mp4")
+    assert {(item.split, item.label) for item in found.items} == {
+        ("train", Label.REAL),
+        ("val", Label.FAKE),
+        ("test", Label.REAL),
+    }
+
+
+def test_the_first_folder_below_fake_is_the_method(tmp_path):
+    found = scan(tmp_path, "fake/Deepfakes/deep/x.mp4", "fake/y.mp4", "real/youtube/z.mp4")
+    assert {item.source.name: item.method for item in found.items} == {
+        "x.mp4": "Deepfakes",
+        "y.mp4": None,
+        "z.mp4": None,
+    }
+
+
+def test_files_of_one_name_are_videos_of_their_own(tmp_path):
+    found = scan(tmp_path, "train/real/1.mp4", "train/fake/1.mp4", "test/real/1.mp4", "train/real/sub/1.mp4")
+    assert len({item.video for item in found.items}) == 4
+
+
+def test_one_label_is_enough_and_the_other_is_named(tmp_path):
+    assert PlainLayout().recognise(study(tmp_path, "real/a.mp4")) == []
+    assert scan(tmp_path).missing == ["no fake pictures or videos"]
+
+
+def test_files_in_no_label_folder_are_left_out_and_named(tmp_path):
+    found = scan(tmp_path, "real/a.mp4", "fake/b.mp4", "extra/c.mp4", "extra/deep/d.png", "e.jpg", "train/f.mp4")
+    assert len(found.items) == 2
+    assert found.counts["left out: in no label folder"] == 4
+    assert set(found.missing) == {
+        f"extra/: 2 pictures or videos in no label folder were left out; expected {EXPECTED}",
+        f"the top folder: 1 pictures or videos in no label folder were left out; expected {EXPECTED}",
+        f"train/: 1 pictures or videos in no label folder were left out; expected {EXPECTED}",
+    }
+
+
+def test_other_files_are_counted_and_hidden_ones_are_not(tmp_path):
+    found = scan(tmp_path, "real/a.mp4", "fake/b.mp4", "fake/notes.txt", "README", "real/.DS_Store", ".git/x.png")
+    assert found.counts == {"real videos": 1, "fake videos": 1, "left out: neither picture nor video": 2}
+
+
+@pytest.mark.parametrize("files", [(), ("a.mp4",), ("deep/real/a.mp4",), ("real",)])
+def test_without_a_label_folder_it_says_what_lacks(tmp_path, files):
+    assert PlainLayout().recognise(study(tmp_path, *files)) == [EXPECTED]
+    assert scan(tmp_path).items == []

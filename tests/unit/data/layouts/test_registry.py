@@ -1,0 +1,76 @@
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from realface.core.errors import LayoutError, MissingInputError
+from realface.data.layouts import registry
+from realface.data.layouts.layout import Scan
+from realface.data.layouts.registry import choose_layout
+
+
+class AnythingLayout:
+    """Takes every folder, as another package might."""
+
+    name = "anything"
+
+    def recognise(self, root):
+        return []
+
+    def scan(self, root):
+        return Scan(root, self.name, [])
+
+
+LAYOUT = AnythingLayout()
+
+
+def install_anything(monkeypatch):
+    point = EntryPoint("anything", "its_package:LAYOUT", registry.ENTRY_POINTS)
+    monkeypatch.setattr(EntryPoint, "load", lambda _self: LAYOUT)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "realface.layouts" else [])
+
+
+def test_a_layout_is_recognised(tmp_path):
+    (tmp_path / "plain" / "real").mkdir(parents=True)
+    (tmp_path / "ff" / "original_sequences" / "youtube" / "c23" / "videos").mkdir(parents=True)
+    assert choose_layout(tmp_path / "plain").name == "plain"
+    assert choose_layout(tmp_path / "ff").name == "faceforensics"
+
+
+def test_a_layout_can_be_named(tmp_path):
+    (tmp_path / "real").mkdir()
+    assert choose_layout(tmp_path, "plain").name == "plain"
+    with pytest.raises(LayoutError, match="does not have the layout faceforensics: it lacks original_seq"):
+        choose_layout(tmp_path, "faceforensics")
+
+
+def test_an_unknown_name_is_refused_with_the_one_that_was_meant(tmp_path):
+    with pytest.raises(LayoutError, match=r"no layout is called 'faceforensic'; did you mean faceforensics\?"):
+        choose_layout(tmp_path, "faceforensic")
+    with pytest.raises(LayoutError, match="no layout is called 'xyz'; known: plain, faceforensics"):
+        choose_layout(tmp_path, "xyz")
+
+
+def test_a_folder_without_layout_is_told_what_each_lacks(tmp_path):
+    with pytest.raises(LayoutError, match=r"no layout that is known: plain lacks a folder real, .*; facefor"):
+        choose_layout(tmp_path)
+
+
+def test_a_folder_with_two_layouts_needs_a_name(tmp_path):
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "original_sequences" / "youtube" / "c23" / "videos").mkdir(parents=True)
+    with pytest.raises(LayoutError, match="fits several layouts: plain, faceforensics; name one with --layout"):
+        choose_layout(tmp_path)
+
+
+def test_a_missing_folder_and_a_file_are_refused(tmp_path):
+    with pytest.raises(MissingInputError, match="gone does not exist"):
+        choose_layout(tmp_path / "gone")
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(LayoutError, match=r"a\.mp4 is a file; give the data set's folder"):
+        choose_layout(tmp_path / "a.mp4")
+
+
+def test_another_package_can_add_a_layout(tmp_path, monkeypatch):
+    install_anything(monkeypatch)
+    assert choose_layout(tmp_path) is LAYOUT
+    assert choose_layout(tmp_path, "anything") is LAYOUT
