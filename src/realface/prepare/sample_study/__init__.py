@@ -1,0 +1,1 @@
+"""The sample study: short videos with real manipulations, made from two public-domain portraits."""

@@ -1,0 +1,70 @@
+"""Putting a made face into a frame: masks, colour transfer, blending."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.prepare.sample_study.face_points import Points
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) RGB."""
+Mask = NDArray[np.float32]
+"""(H, W) in [0, 1]: the share of the made face."""
+
+
+def polygon_mask(polygon: Points, *, softness: float, height: int, width: int) -> Mask:
+    """1 inside the polygon's hull, falling to 0 over about two `softness` in pixels."""
+    filled = np.zeros((height, width), dtype=np.float32)
+    cv2.fillConvexPoly(filled, np.round(cv2.convexHull(polygon)).astype(np.int32), 1.0)
+    return np.asarray(cv2.GaussianBlur(filled, (0, 0), softness), dtype=np.float32)
+
+
+def transferred_colours(image: Image, reference: Image, where: Mask) -> Image:
+    """Give a picture the reference's mean and spread of colour inside a mask, in L*a*b*.
+
+    Source: Reinhard et al. 2001, "Color Transfer between Images".
+    """
+    inside = where > 0.5
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
+    wanted = cv2.cvtColor(reference, cv2.COLOR_RGB2LAB)[inside].astype(np.float32)
+    spread = np.clip(wanted.std(axis=0) / np.maximum(lab[inside].std(axis=0), 1.0), 0.45, 1.25)
+    moved = (lab - lab[inside].mean(axis=0)) * spread + wanted.mean(axis=0)
+    return np.asarray(cv2.cvtColor(np.clip(moved, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB), dtype=np.uint8)
+
+
+def mixed(face: NDArray[Any], frame: Image, mask: Mask) -> Image:
+    """Plain blending."""
+    share = mask[..., None]
+    blended: NDArray[Any] = face * share + frame * (1 - share)
+    return np.clip(blended + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def poisson_blended(face: Image, frame: Image, mask: Mask) -> Image:
+    """Blend so that the face keeps its gradients and takes the frame's colours at the mask's outline.
+
+    Source: Perez et al. 2003, "Poisson Image Editing". The mask must stay clear of the frame's border.
+    """
+    inside = np.where(mask > 0.5, 255, 0).astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(inside)
+    center = (x + width // 2, y + height // 2)  # where OpenCV puts the mask's rectangle; so it stays in place
+    return np.asarray(cv2.seamlessClone(face, frame, inside, center, cv2.NORMAL_CLONE), dtype=np.uint8)
+
+
+def generated(image: NDArray[np.floating], shrinking: float, grain: float, generator: np.random.Generator) -> Image:
+    """A picture as a generator of a smaller size draws it: less detail, and noise of its own instead of the camera's.
+
+    Args:
+        image: (H, W, 3) in grey levels.
+        shrinking: how many times smaller the generator's picture is.
+        grain: standard deviation of the noise, in grey levels; forgers add it to hide the lack of detail.
+        generator: draws the noise.
+    """
+    height, width = image.shape[:2]
+    small = (round(width / shrinking), round(height / shrinking))
+    drawn = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    drawn += np.float32(grain) * generator.standard_normal((*small[::-1], 1), dtype=np.float32)
+    return np.clip(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)

@@ -1,0 +1,131 @@
+"""The three ways in which the study forges a video, each a function of recorded footage.
+
+All three work on recorded frames, grain and all, as a forger would; so outside the mask a fake is its target, pixel
+for pixel, until the encoder. A real video goes through the same blending with its own face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from realface.data.self_blending import SelfBlendRanges, draw_self_blend, self_blend
+from realface.prepare.sample_study.blending import (
+    Image,
+    Mask,
+    generated,
+    mixed,
+    poisson_blended,
+    polygon_mask,
+    transferred_colours,
+)
+from realface.prepare.sample_study.face_points import BROWS, EYES, MOUTH, OUTLINE, inner_face
+from realface.prepare.sample_study.footage import Footage, Take, lit
+from realface.prepare.sample_study.motion import FRAME
+from realface.prepare.sample_study.portraits import CANVAS
+from realface.prepare.sample_study.warping import thin_plate_map, warp
+
+# noise of the made face against the camera's: so a whole fake is about as sharp, and as large a file, as a whole real
+_REGRAIN = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Forged:
+    """A video's frames and where they were changed.
+
+    Attributes:
+        frames: each (FRAME, FRAME, 3) uint8 RGB.
+        masks: each (FRAME, FRAME) float32 in [0, 1].
+    """
+
+    frames: list[Image]
+    masks: list[Mask]
+
+
+Forger = Callable[[Footage, Take, np.random.Generator], Forged]
+"""Forges recorded footage, the target, with the help of a take of somebody else, the source."""
+
+
+def face_swap(target: Footage, source: Take, generator: np.random.Generator) -> Forged:
+    """The source's inner face on the target: warped by the points, recoloured, Poisson-blended."""
+    person = target.take.person
+    fitted = thin_plate_map(person.points, source.person.points, height=CANVAS, width=CANVAS)
+    area = polygon_mask(inner_face(person.points), softness=2.0, height=CANVAS, width=CANVAS)
+    face = transferred_colours(warp(source.person.image, fitted).astype(np.uint8), person.image, area)
+    shrinking = generator.uniform(1.6, 2.3)
+    grain = _REGRAIN * target.take.camera.grain
+    frames, masks = [], []
+    shown = zip(target.frames, target.fields, target.take.poses, target.points(), strict=True)
+    for frame, field, pose, points in shown:
+        made = generated(lit(warp(face, field), pose), shrinking, grain, generator)
+        mask = polygon_mask(inner_face(points), softness=1.5, height=FRAME, width=FRAME)
+        frames.append(poisson_blended(made, frame, mask))
+        masks.append(mask)
+    return Forged(frames, masks)
+
+
+# surroundings stay the target's, as in the other two methods; never so weak that the encoder would wipe it out
+_BLENDS = SelfBlendRanges(
+    source_chance=1.0,
+    colour=(-12, 12),
+    hue=(-8, 8),
+    sharpening=(0.4, 0.9),
+    shrinking=(1.6, 2.6),
+    scale=(0.94, 1.06),
+    softness=(0.03, 0.09),
+    ratios=(1.0,),
+)
+
+
+def self_blended(target: Footage, source: Take, generator: np.random.Generator) -> Forged:
+    """The target's face blended with an altered copy of itself; the source is not used."""
+    del source
+    blend = draw_self_blend(generator, _BLENDS)
+    made = [
+        self_blend(frame, np.concatenate([points[OUTLINE], points[BROWS]]), blend)
+        for frame, points in zip(target.frames, target.points(), strict=True)
+    ]
+    return Forged([frame for frame, _ in made], [mask for _, mask in made])
+
+
+def reenactment(target: Footage, source: Take, generator: np.random.Generator) -> Forged:
+    """The target with the source's mouth and brows: those parts are drawn anew, softer, and blended in."""
+    person = target.take.person
+    shrinking = generator.uniform(1.7, 2.5)
+    grain = _REGRAIN * target.take.camera.grain
+    area = _moving_parts(target)
+    frames, masks = [], []
+    for frame, pose, driver in zip(target.frames, target.take.poses, source.poses, strict=True):
+        field = target.head.frame_map(pose, expression=driver)
+        made = generated(lit(warp(person.image, field), pose), shrinking, grain, generator)
+        mask = np.asarray(warp(area, field, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+        frames.append(mixed(made, frame, mask))
+        masks.append(mask)
+    return Forged(frames, masks)
+
+
+def _moving_parts(footage: Footage) -> Mask:
+    """Soft ellipses over mouth and chin and over the eyes and brows, on the canvas."""
+    points = footage.take.person.points
+    area = np.zeros((CANVAS, CANVAS), dtype=np.float32)
+    for parts, stretch in ((points[MOUTH], (1.35, 1.6)), (np.concatenate([points[EYES], points[BROWS]]), (1.12, 1.5))):
+        center, half = (parts.max(axis=0) + parts.min(axis=0)) / 2, (parts.max(axis=0) - parts.min(axis=0)) / 2
+        axes = np.round(half * stretch).astype(int)
+        cv2.ellipse(area, np.round(center).astype(int).tolist(), axes.tolist(), 0, 0, 360, 1.0, cv2.FILLED)
+    return np.asarray(cv2.GaussianBlur(area, (0, 0), 2.5), dtype=np.float32)
+
+
+def untouched(target: Footage) -> Forged:
+    """A real video: its own face blended into it in the forgers' ways, which leaves it as it is but for rounding."""
+    frames = []
+    for frame, points in zip(target.frames, target.points(), strict=True):
+        mask = polygon_mask(inner_face(points), softness=1.5, height=FRAME, width=FRAME)
+        frames.append(mixed(poisson_blended(frame, frame, mask), frame, mask))
+    return Forged(frames, [])
+
+
+FORGERS: dict[str, Forger] = {"FaceSwap": face_swap, "SelfBlend": self_blended, "Reenactment": reenactment}
+"""By the name of the method's folder."""

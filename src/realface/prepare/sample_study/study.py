@@ -1,0 +1,162 @@
+"""The sample study: a small set of videos, real and forged, in FaceForensics++'s layout.
+
+It proves that the pipeline works from videos to a report on a machine that has no data set. All its people are
+variants of two portraits and its forgeries are three simple ones, so a number reached on it says nothing about real
+deepfakes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realface.core.files import folder_written_atomically, new_folder, write_json
+from realface.core.progress import progress
+from realface.media.video_writing import write_video
+from realface.prepare.sample_study.footage import Take, draw_take, record
+from realface.prepare.sample_study.forgery import FORGERS, untouched
+from realface.prepare.sample_study.motion import Split
+from realface.prepare.sample_study.portraits import Portrait, load_portraits
+
+COMPRESSION = "c23"
+_CRF = 23
+_TAKE, _GRAIN, _FORGERY = range(3)  # what a generator is for
+
+
+@dataclass(frozen=True)
+class StudySize:
+    """How many videos; a pair is two people, so two real videos and two fakes of each of the three methods.
+
+    Attributes:
+        train_pairs: of the training split.
+        val_pairs: of the validation split.
+        test_pairs: of the test split.
+        num_frames: of every video, 25 of them a second.
+    """
+
+    train_pairs: int
+    val_pairs: int
+    test_pairs: int
+    num_frames: int
+
+    @classmethod
+    def default(cls) -> StudySize:
+        """96 real videos and 288 fakes: enough to train a small detector on."""
+        return cls(train_pairs=30, val_pairs=6, test_pairs=12, num_frames=24)
+
+    @classmethod
+    def tiny(cls) -> StudySize:
+        """8 real videos and 24 fakes, in seconds: enough to see every part of the pipeline run."""
+        return cls(train_pairs=2, val_pairs=1, test_pairs=1, num_frames=8)
+
+    def pairs(self) -> dict[Split, list[tuple[int, int]]]:
+        """Each split's pairs of people, numbered from 0 over all splits."""
+        pairs: dict[Split, list[tuple[int, int]]] = {}
+        first = 0
+        splits: tuple[tuple[Split, int], ...] = (
+            ("train", self.train_pairs),
+            ("val", self.val_pairs),
+            ("test", self.test_pairs),
+        )
+        for split, count in splits:
+            pairs[split] = [(number, number + 1) for number in range(first, first + 2 * count, 2)]
+            first += 2 * count
+        return pairs
+
+
+@dataclass(frozen=True)
+class _Shooting:
+    """One real video and its fakes, to be written by one process."""
+
+    folder: Path
+    seed: int
+    split: Split
+    num_frames: int
+    target: int
+    source: int
+
+
+def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: int = 2, quiet: bool = False) -> Path:
+    """Write the study; the same size and seed give the same bytes on one machine, whatever the number of workers.
+
+    Args:
+        out: a folder that is absent or empty; it is filled at the end, whole or not at all.
+        size: how many videos.
+        seed: of everything that is drawn.
+        workers: processes.
+        quiet: show no progress.
+
+    Returns:
+        `out`: `original_sequences/youtube/c23/videos/NNN.mp4`, `manipulated_sequences/<method>/c23/videos/
+        <target>_<source>.mp4`, the masks in `manipulated_sequences/<method>/masks/videos/`, and the pairs in
+        `splits/{train,val,test}.json`.
+
+    Raises:
+        OutputExistsError: `out` has something in it.
+        MissingExtraError: scikit-image is not installed.
+    """
+    from realface.faces.mtcnn import MtcnnFinder  # the workers import this module, and need no torch
+
+    new_folder(out)
+    portraits = load_portraits(MtcnnFinder(device="cpu"))
+    with folder_written_atomically(out) as folder:
+        for split, pairs in size.pairs().items():
+            write_json(folder / "splits" / f"{split}.json", [[_name(a), _name(b)] for a, b in pairs])
+        shootings = [
+            _Shooting(folder, seed, split, size.num_frames, target, source)
+            for split, pairs in size.pairs().items()
+            for pair in pairs
+            for target, source in (pair, pair[::-1])
+        ]
+        with progress("sample study", len(shootings) * (1 + len(FORGERS)), unit="videos", quiet=quiet) as bar:
+            for _ in _shot(shootings, portraits, workers):
+                bar.advance(1 + len(FORGERS))
+    return out
+
+
+def _shot(shootings: Sequence[_Shooting], portraits: Sequence[Portrait], workers: int) -> Iterator[None]:
+    """Write every video; yields as each shooting is done."""
+    context = multiprocessing.get_context("spawn")  # a fork after torch has started threads can hang
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        try:
+            for done in as_completed([pool.submit(_shoot, shooting, portraits) for shooting in shootings]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _shoot(shooting: _Shooting, portraits: Sequence[Portrait]) -> None:
+    """Write one real video, and its fakes with their masks."""
+    target, source = _take(shooting, shooting.target, portraits), _take(shooting, shooting.source, portraits)
+    footage = record(target, np.random.default_rng([shooting.seed, shooting.target, _GRAIN]))
+    real = shooting.folder / "original_sequences" / "youtube" / COMPRESSION / "videos"
+    write_video(real / f"{_name(shooting.target)}.mp4", untouched(footage).frames, crf=_CRF)
+    for number, (method, forge) in enumerate(FORGERS.items()):
+        generator = np.random.default_rng([shooting.seed, shooting.target, _FORGERY, number])
+        forged = forge(footage, source, generator)
+        root = shooting.folder / "manipulated_sequences" / method
+        name = f"{_name(shooting.target)}_{_name(shooting.source)}.mp4"
+        write_video(root / COMPRESSION / "videos" / name, forged.frames, crf=_CRF)
+        masks = (np.repeat((255 * mask).astype(np.uint8)[..., None], 3, axis=2) for mask in forged.masks)
+        write_video(root / "masks" / "videos" / name, masks, crf=_CRF)
+
+
+def _take(shooting: _Shooting, number: int, portraits: Sequence[Portrait]) -> Take:
+    """The take of one person, the same whether that person is target or source."""
+    generator = np.random.default_rng([shooting.seed, number, _TAKE])
+    return draw_take(_portrait_of(number, portraits), shooting.split, shooting.num_frames, generator)
+
+
+def _portrait_of(number: int, portraits: Sequence[Portrait]) -> Portrait:
+    """Every second pair crosses the portraits, in either order; the others are two variants of one of them."""
+    return portraits[(0, 1, 0, 0, 1, 0, 1, 1)[number % 8]]
+
+
+def _name(number: int) -> str:
+    return f"{number:03d}"
