@@ -103,7 +103,7 @@ def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: 
         complete = True
     except KeyboardInterrupt:
         left = len(found) + len(failures) - tally.num_files
-        print(f"realface: broken off; {left} files were not judged", file=sys.stderr)
+        print(f"realface: {left} files were not judged", file=sys.stderr)
         raise
     finally:
         writer.finish(tally, complete=complete)

@@ -38,9 +38,7 @@ class ScriptedFinder:
 
     def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
         self.calls.append(len(images))
-        return [
-            [Face(box, 0.99, np.zeros((5, 2), np.float32)) for box in self.script.pop(0)] for _ in images
-        ]
+        return [[Face(box, 0.99, np.zeros((5, 2), np.float32)) for box in self.script.pop(0)] for _ in images]
 
 
 DetectorBuilder = Callable[..., Detector]

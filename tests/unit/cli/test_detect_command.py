@@ -1,0 +1,189 @@
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner, Result
+
+from realface.cli import detect
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import ArtifactError, DeviceError, MediaError, MissingInputError, OutputExistsError
+from realface.detection import overlay
+from realface.detection.detector import Detector
+from realface.media.images import write_image
+from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.catalog import get_method
+
+app = typer.Typer()
+app.command()(detect.command)
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """RECCE that has learnt nothing, for face crops."""
+    method = get_method("recce")
+    config = method.config_type.model_validate({"encoder": "light_xception", "input_size": 64})
+    torch.manual_seed(0)
+    card = ArtifactCard(
+        method="recce",
+        config=config.model_dump(mode="json"),
+        input_size=64,
+        crop=CropSpec.external(),
+        purpose="demonstration",
+    )
+    folder = tmp_path_factory.mktemp("model") / "run" / "artifact"
+    save_artifact(folder, method.build_network(config), card)
+    return folder
+
+
+def crop_file(path: Path) -> Path:
+    write_image(path, np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    return path
+
+
+def run(artifact: Path, *arguments: object) -> Result:
+    words = [str(argument) for argument in arguments]
+    return CliRunner().invoke(app, [*words, "--model", str(artifact), "--crops", "--device", "cpu"])
+
+
+def test_a_line_per_file_as_recce_prints_it(artifact: Path, tmp_path: Path) -> None:
+    path = crop_file(tmp_path / "a b é.png")
+    result = run(artifact, path)
+    assert result.exit_code == 0, result.output
+    score, prediction = result.stdout.split(" | ")[1:3]
+    assert result.stdout.startswith(f"path: {path} | fake probability: 0.")
+    assert len(score) == len("fake probability: 0.1234")
+    assert prediction in ("prediction: real", "prediction: fake")
+    assert result.stdout.endswith(" | demonstration model: says nothing about real videos\n")
+
+
+def test_a_run_folder_can_be_named_for_its_artifact(artifact: Path, tmp_path: Path) -> None:
+    assert run(artifact.parent, crop_file(tmp_path / "a.png")).exit_code == 0
+
+
+def test_bad_files_get_a_line_the_rest_go_on_and_the_code_is_2(artifact: Path, tmp_path: Path) -> None:
+    crop_file(tmp_path / "folder" / "good.png")
+    (tmp_path / "folder" / "a empty.png").write_bytes(b"")
+    (tmp_path / "folder" / "text.jpg").write_text("hello")
+    (tmp_path / "nothing").mkdir()
+    result = run(artifact, tmp_path / "gone.mp4", tmp_path / "folder", tmp_path / "nothing")
+    assert result.exit_code == 2
+    kinds = [line.split(" | ")[1].split(":")[0] for line in result.stdout.splitlines()]
+    assert kinds == ["missing", "empty folder", "empty file", "fake probability", "not a picture"]
+    assert "4 without a verdict (1 missing, 1 empty folder, 1 empty file, 1 not a picture)" in result.stderr
+
+
+def test_json_is_one_document(artifact: Path, tmp_path: Path) -> None:
+    paths = [crop_file(tmp_path / "a.png"), tmp_path / "gone.png"]
+    result = run(artifact, *paths, "--json")
+    document = json.loads(result.stdout)
+    assert {file["path"] for file in document["files"]} == {str(path) for path in paths}
+    assert document["summary"]["num_failed"] == 1
+    assert document["model"]["note"] == "demonstration model: says nothing about real videos"
+    assert result.exit_code == 2
+
+
+def test_csv_has_a_row_per_file(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--csv")
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert row["path"] == str(tmp_path / "a.png")
+    assert 0 < float(row["score"]) < 1
+
+
+def test_json_and_csv_together_are_refused(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--csv", "--json")
+    assert result.exit_code == 2
+    assert "give --json or --csv, not both" in result.output
+
+
+def test_a_file_given_twice_is_judged_once(artifact: Path, tmp_path: Path) -> None:
+    path = crop_file(tmp_path / "a.png")
+    assert len(run(artifact, path, path, tmp_path).stdout.splitlines()) == 1
+
+
+def test_without_a_model_it_says_what_makes_one() -> None:
+    result = CliRunner().invoke(app, ["a.jpg"])
+    assert isinstance(result.exception, ArtifactError)
+    for word in ("--model ARTIFACT", "realface demo", "realface train", "importing"):
+        assert word in str(result.exception)
+
+
+def test_a_device_that_is_not_here_is_said(artifact: Path, tmp_path: Path) -> None:
+    arguments = [str(tmp_path), "--model", str(artifact), "--crops", "--device", "cuda:99"]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, DeviceError)
+    assert "cuda:99" in str(result.exception)
+
+
+def test_a_model_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    result = run(tmp_path / "gone", tmp_path)
+    assert isinstance(result.exception, MissingInputError)
+
+
+def test_the_threshold_decides_the_prediction(artifact: Path, tmp_path: Path) -> None:
+    path = crop_file(tmp_path / "a.png")
+    assert "prediction: fake" in run(artifact, path, "--threshold", "0").stdout
+    assert "prediction: real" in run(artifact, path, "--threshold", "1").stdout
+
+
+def test_overlays_are_drawn_into_a_new_folder_and_named_in_the_json(artifact: Path, tmp_path: Path) -> None:
+    path = crop_file(tmp_path / "in" / "a.png")
+    result = run(artifact, path, "--json", "--overlay", tmp_path / "out")
+    drawn = Path(json.loads(result.stdout)["files"][0]["overlay"])
+    assert drawn == tmp_path / "out" / "a.png.jpg"
+    assert drawn.stat().st_size > 0
+
+
+def test_a_folder_with_something_in_it_is_not_drawn_into(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--overlay", tmp_path)
+    assert isinstance(result.exception, OutputExistsError)
+    assert result.stdout == ""
+
+
+def test_a_file_that_changed_before_it_was_drawn_is_a_failure_of_that_file(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MediaError("a.png changed while it was looked at; try again", reason="unreadable")
+
+    monkeypatch.setattr(overlay, "write_overlay", fail)
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--overlay", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "| unreadable | " in result.stdout
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", None])
+def test_ctrl_c_ends_with_130_having_printed_what_was_done(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str | None
+) -> None:
+    paths = [crop_file(tmp_path / name) for name in ("a.png", "b.png")]
+    judge_all = Detector.detect_many
+
+    def broken_off(self: Detector, files: list[Path]) -> Iterator[object]:
+        yield from judge_all(self, files[:1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Detector, "detect_many", broken_off)
+    result = run(artifact, *paths, *([form] if form else []))
+    assert result.exit_code == 130
+    assert "a.png" in result.stdout
+    assert "1 files were not judged" in result.stderr
+    if form == "--json":
+        document = json.loads(result.stdout)
+        assert [file["path"] for file in document["files"]] == [str(paths[0])]
+        assert document["summary"]["complete"] is False
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+@pytest.mark.parametrize("form", ["--json", "--csv", None])
+def test_a_name_that_is_no_unicode_is_printed_with_escapes(artifact: Path, tmp_path: Path, form: str | None) -> None:
+    path = crop_file(tmp_path / "plain.png").rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    result = run(artifact, path.parent, *([form] if form else []))
+    assert result.exit_code == 0, result.exception
+    assert "caf\\udce9.png" in result.stdout
