@@ -1,0 +1,233 @@
+"""The report: one HTML file that holds everything and asks nothing of the network."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from PIL import Image
+
+from realface import __version__
+from realface.core.files import write_text
+from realface.core.labels import Label
+from realface.evaluation.evaluate import DEMONSTRATION_NOTE
+from realface.media.images import read_image
+from realface.metrics.ranking import METRICS
+from realface.metrics.score_table import ScoreTable
+from realface.metrics.summary import Estimate
+from realface.report.evaluations import EvaluationFolder, read_evaluations
+from realface.report.figures import curve_style, histogram_figure, interval_figure, roc_figure, roc_of
+
+PICTURE_SIZE = 288
+"""Longest side of an embedded picture, in pixels: sharp at the shown size on a dense screen."""
+METRIC_NAMES = {
+    "auc": "AUC",
+    "eer": "Equal error rate",
+    "average_precision": "Average precision",
+    "accuracy": "Accuracy at the threshold",
+    "log_loss": "Log-loss (nats)",
+}
+KINDS = {
+    "fake_hardest": "Fakes that look most real to it",
+    "real_hardest": "Reals that look most fake to it",
+    "fake_easiest": "Fakes that look most fake to it",
+    "real_easiest": "Reals that look most real to it",
+}
+Numbers = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of a table of numbers: one method's, or one evaluation's."""
+
+    name: str
+    style: str
+    frame: Numbers
+    video: Numbers
+    counts: Mapping[str, int]
+
+    def drawn(self, lowest: float) -> Markup:
+        """The video AUC with its interval on a line from `lowest` to 1."""
+        auc = self.video["auc"]
+        return interval_figure(auc, lowest=lowest, title=f"{_number(auc)} {_interval(auc)} from {lowest:g} to 1")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of numbers.
+
+    Attributes:
+        rows: its lines.
+        lowest: left end of the drawn intervals; the right one is 1.
+        reasons: why numbers or intervals are missing.
+    """
+
+    rows: list[_Row]
+    lowest: float
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """How many videos of a class were called fake."""
+
+    word: str
+    fake: int
+    total: int
+
+
+@dataclass(frozen=True)
+class _Example:
+    """A face with its pictures as `data:` addresses."""
+
+    entry: Mapping[str, Any]
+    pictures: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the template shows of one evaluation."""
+
+    name: str
+    document: Mapping[str, Any]
+    frame: Numbers
+    video: Numbers
+    methods: _Table
+    roc: Markup | None
+    histogram: Markup
+    calls: list[_Calls]
+    examples: Mapping[str, list[_Example]]
+    is_demonstration: bool
+
+
+def write_report(folders: Sequence[Path], out: Path) -> None:
+    """Write a page about one evaluation, or about several side by side.
+
+    Args:
+        folders: what `realface evaluate` wrote; nothing else is read.
+        out: the page; an older one is replaced.
+
+    Raises:
+        MissingInputError: a folder, or a file or picture in it, is missing.
+        MetricError: a folder holds something else.
+        MediaError: a picture is damaged.
+    """
+    evaluations = read_evaluations(folders)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("realface.report", "."),
+        autoescape=True,  # names of methods, videos and files come from others
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    environment.filters["interval"] = _interval
+    compared = _comparison(evaluations) if len(evaluations) > 1 else None
+    page = environment.get_template("page.html.j2").render(
+        views=[_view(evaluation) for evaluation in evaluations],
+        compared=compared,
+        compared_roc=_compared_roc(evaluations) if compared else None,
+        has_same_rows=_has_same_rows(evaluations),
+        metric_names=METRIC_NAMES,
+        kinds=KINDS,
+        demonstration_note=DEMONSTRATION_NOTE,  # the banner says it already
+        style=Markup(environment.get_template("page.css").render()),  # noqa: S704 (our own file)
+        version=__version__,
+    )
+    write_text(out, page)
+
+
+def _view(evaluation: EvaluationFolder) -> _View:
+    document, table = evaluation.document, evaluation.table
+    videos = table.video_level()
+    curves = [roc_of(videos, "videos", "curve c0 d0"), roc_of(table, "frames", "curve c1 d1")]
+    drawn = [curve for curve in curves if curve]
+    methods = [(name, numbers, "") for name, numbers in document["per_method"].items()]
+    return _View(
+        name=evaluation.name,
+        document=document,
+        frame=_numbers(document["frame"]),
+        video=_numbers(document["video"]),
+        methods=_table([("all fakes", document, "total"), *methods]),
+        roc=roc_figure(drawn, title=f"ROC curves of {evaluation.name}, by video and by frame") if drawn else None,
+        histogram=histogram_figure(
+            videos, document["threshold"], title=f"Spread of the video scores of {evaluation.name}, reals and fakes"
+        ),
+        calls=[
+            _calls(videos, label, document["threshold"]) for label in reversed(Label) if (videos.labels == label).any()
+        ],
+        examples=_examples(evaluation),
+        is_demonstration=document["artifact"].get("purpose") == "demonstration",
+    )
+
+
+def _calls(videos: ScoreTable, label: Label, threshold: float) -> _Calls:
+    scores = videos.scores[videos.labels == label]
+    return _Calls(label.word, int((scores >= threshold).sum()), len(scores))
+
+
+def _comparison(evaluations: Sequence[EvaluationFolder]) -> _Table:
+    return _table([(each.name, each.document, curve_style(number)) for number, each in enumerate(evaluations)])
+
+
+def _compared_roc(evaluations: Sequence[EvaluationFolder]) -> Markup | None:
+    curves = [roc_of(each.table.video_level(), each.name, curve_style(n)) for n, each in enumerate(evaluations)]
+    drawn = [curve for curve in curves if curve]
+    return roc_figure(drawn, title="ROC curves of all evaluations, by video") if drawn else None
+
+
+def _has_same_rows(evaluations: Sequence[EvaluationFolder]) -> bool:
+    """Whether all were measured on the same crops, without which their numbers cannot be compared."""
+
+    def rows(table: ScoreTable) -> list[Any]:
+        return sorted(zip(table.column("dataset"), table.column("path"), table.column("label"), strict=True), key=str)
+
+    first = rows(evaluations[0].table)
+    return all(rows(evaluation.table) == first for evaluation in evaluations[1:])
+
+
+def _table(named: Sequence[tuple[str, Mapping[str, Any], str]]) -> _Table:
+    """A table from (name, part of a document, style) a line, the intervals drawn on one scale."""
+    rows = [
+        _Row(name, style, _numbers(document["frame"]), _numbers(document["video"]), document["counts"])
+        for name, document, style in named
+    ]
+    bounds = [bound for row in rows for bound in (row.video["auc"].value, row.video["auc"].low) if bound is not None]
+    reasons = {f"{row.name}: {row.video['auc'].reason}": None for row in rows if row.video["auc"].reason}
+    return _Table(rows, 0.5 if min(bounds, default=1.0) >= 0.5 else 0.0, list(reasons))
+
+
+def _numbers(estimates: Mapping[str, Mapping[str, Any]]) -> Numbers:
+    return {name: Estimate(**estimates[name]) for name in METRICS}
+
+
+def _examples(evaluation: EvaluationFolder) -> dict[str, list[_Example]]:
+    by_kind: dict[str, list[_Example]] = {kind: [] for kind in KINDS}
+    for entry in evaluation.examples:
+        pictures = {name: _embedded(read_image(evaluation.picture(file))) for name, file in entry["files"].items()}
+        by_kind.setdefault(entry["kind"], []).append(_Example(entry, pictures))
+    return {kind: examples for kind, examples in by_kind.items() if examples}
+
+
+def _embedded(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """(H, W, 3) -> a `data:` address."""
+    image = Image.fromarray(picture)
+    image.thumbnail((PICTURE_SIZE, PICTURE_SIZE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=90)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _number(estimate: Estimate) -> str:
+    return "–" if estimate.value is None else f"{estimate.value:.3f}"  # noqa: RUF001 (an en dash is meant)
+
+
+def _interval(estimate: Estimate) -> str:
+    return "" if estimate.low is None else f"[{estimate.low:.3f}, {estimate.high:.3f}]"

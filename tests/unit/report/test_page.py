@@ -1,0 +1,153 @@
+import re
+import shutil
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from realface.core.errors import MissingInputError
+from realface.report.page import write_report
+
+HOSTILE = '<script>alert("1")</script><img src=http://example.org/x.png>'
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def of(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+def write(tmp_path, *folders):
+    write_report(folders, tmp_path / "report.html")
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_asked_of_the_network(tmp_path, build_folder):
+    html = write(tmp_path, build_folder(tmp_path / "mine", methods=("FaceSwap", HOSTILE)))
+    page = Page(html)
+    addresses = [a[key] for _, a in page.tags for key in ("src", "href", "srcset", "data", "action") if key in a]
+    assert len(addresses) == 4  # three pictures and the empty icon
+    assert all(address.startswith("data:") for address in addresses)
+    assert page.of("script") == []
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+@pytest.mark.parametrize("place", ["method", "folder", "note", "path"])
+def test_text_from_files_is_escaped(tmp_path, build_folder, place):
+    hostile = HOSTILE.replace("/", "") if place == "folder" else HOSTILE
+    changes = {
+        "note": {"notes": [hostile]},
+        "path": {"failed": [{"path": hostile, "reason": hostile}]},
+        "method": {"methods": (hostile, "FaceSwap")},
+        "folder": {},
+    }[place]
+    folder = build_folder(tmp_path / (hostile if place == "folder" else "mine"), **changes)
+    page = Page(write(tmp_path, folder, build_folder(tmp_path / "other")))
+    assert page.of("script") == []
+    assert all(image["src"].startswith("data:") for image in page.of("img"))
+    assert hostile in page.text
+
+
+def test_the_headline_has_value_interval_and_number_of_videos(tmp_path, build_folder):
+    text = " ".join(Page(write(tmp_path, build_folder(tmp_path / "mine"))).text.split())
+    assert re.search(r"Video AUC 0\.\d{3}|Video AUC 1\.000", text)
+    assert re.search(r"95 % interval \d\.\d{3} to \d\.\d{3}", text)
+    assert "measured on 18 videos, 36 frames" in text
+    assert re.search(r"it calls \d+ of 12 fake videos and \d+ of 6 real videos fake", text)
+
+
+def test_each_method_has_a_line(tmp_path, build_folder):
+    text = Page(write(tmp_path, build_folder(tmp_path / "mine"))).text
+    assert "By way of forging" in text
+    assert all(name in text for name in ("all fakes", "FaceSwap", "SelfBlend"))
+
+
+def test_one_class_shows_the_reason_in_place_of_numbers(tmp_path, build_folder):
+    text = Page(write(tmp_path, build_folder(tmp_path / "mine", methods=()))).text
+    assert "No ROC curve: only reals here; fakes are needed too." in text
+
+
+@pytest.mark.parametrize(("purpose", "count"), [("demonstration", 1), ("research", 0), ("detection", 0)])
+def test_only_a_demonstration_has_the_banner(tmp_path, build_folder, purpose, count):
+    text = " ".join(Page(write(tmp_path, build_folder(tmp_path / "mine", purpose=purpose))).text.split())
+    assert text.count("mean nothing about real deepfakes") == count
+
+
+def test_what_was_trained_on_measured_on_and_with_is_said(tmp_path, build_folder):
+    text = " ".join(Page(write(tmp_path, build_folder(tmp_path / "mine"))).text.split())
+    for part in ("train.parquet, 100 rows", "t.parquet, split test: 36 of 50 rows", "mtcnn, margin 0.3", "numpy 2"):
+        assert part in text
+    assert "What these numbers do not say" in text
+
+
+@pytest.mark.parametrize("names", [("mine",), ("mine", "other")])
+def test_pictures_have_texts_and_headings_do_not_skip(tmp_path, build_folder, names):
+    page = Page(write(tmp_path, *(build_folder(tmp_path / name) for name in names)))
+    assert all(image["alt"] for image in page.of("img"))
+    assert all(drawing.get("aria-label") or drawing.get("aria-hidden") for drawing in page.of("svg"))
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_several_are_compared_in_one_table(tmp_path, build_folder):
+    folders = [build_folder(tmp_path / name, seed=seed) for seed, name in enumerate(("first", "second"))]
+    text = Page(write(tmp_path, *folders)).text
+    assert "2 evaluations side by side" in text
+    assert "not measured on the same crops" not in text
+
+
+def test_a_comparison_over_different_crops_is_said(tmp_path, build_folder):
+    folders = [build_folder(tmp_path / "a"), build_folder(tmp_path / "b", methods=("FaceSwap",))]
+    assert "were not measured on the same crops" in Page(write(tmp_path, *folders)).text
+
+
+def test_a_picture_that_is_gone_is_named_and_an_older_page_stays(tmp_path, build_folder):
+    folder = build_folder(tmp_path / "mine")
+    (folder / "examples" / "1_face.png").unlink()
+    (tmp_path / "report.html").write_text("old")
+    with pytest.raises(MissingInputError, match=r"1_face\.png"):
+        write(tmp_path, folder)
+    assert (tmp_path / "report.html").read_text() == "old"
+
+
+def chromium():
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.skipif(chromium() is None, reason="needs chromium, which is not on this machine")
+@pytest.mark.parametrize("width", [1200, 360])
+def test_a_browser_opens_it_without_requests_errors_or_sideways_scrolling(tmp_path, build_folder, width):
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    folders = [build_folder(tmp_path / "a", methods=("x" * 80, HOSTILE)), build_folder(tmp_path / "b")]
+    write(tmp_path, *folders)
+    address = (tmp_path / "report.html").as_uri()
+    requests, faults = [], []
+    with playwright.sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(address)
+        widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        loaded = page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+        browser.close()
+    assert [url for url in requests if url != address and not url.startswith("data:")] == []
+    assert faults == []
+    assert loaded
+    assert widths[0] <= widths[1]
