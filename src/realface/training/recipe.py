@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import reduce
+from functools import cache, reduce
 from importlib import resources
 from operator import or_
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, create_model, field_validator, model
 
 from realface.core.errors import MissingInputError
 from realface.core.recipe import Section, load_recipe
-from realface.data.manifest_schema import COLUMNS
+from realface.data.manifest_schema import COLUMNS, no_such_column
 from realface.models.catalog import known_methods
 from realface.training.optimisers import OptimiserConfig
 from realface.training.schedules import ConstantSchedule, ScheduleConfig
@@ -43,9 +43,8 @@ class RowsSection(Section):
     @field_validator("filters")
     @classmethod
     def _known_columns(cls, filters: dict[str, FilterValue]) -> dict[str, FilterValue]:
-        unknown = [name for name in filters if name not in COLUMNS]
-        if unknown:
-            raise ValueError(f"a manifest has no column {', '.join(unknown)}; it has {', '.join(COLUMNS)}")
+        if unknown := [name for name in filters if name not in COLUMNS]:
+            raise ValueError("; ".join(no_such_column(name) for name in unknown))
         return filters
 
 
@@ -157,7 +156,11 @@ class TrainRecipe(Section):
 
 def recipe_schema() -> type[TrainRecipe]:
     """The recipe whose `method` section is any method's of the catalog, those of plug-ins included."""
-    configs = [method.config_type for method in known_methods().values()]
+    return _schema_with(tuple(method.config_type for method in known_methods().values()))
+
+
+@cache  # one class per catalog, so that equal recipes are equal
+def _schema_with(configs: tuple[type[Section], ...]) -> type[TrainRecipe]:
     choice: Any = reduce(or_, configs)
     if len(configs) > 1:
         choice = Annotated[choice, Field(discriminator="name")]

@@ -65,7 +65,7 @@ def read_rows(data: DataSection) -> RunRows:
     for name, rows in (("train", train), ("val", val)):
         _require_files(rows, where=f"data.{name}")
     trained_on = [
-        {"name": path.name, "sha256": manifests[path].sha256(), "rows": len(part)}
+        {"name": "/".join(path.parts[-2:]), "sha256": manifests[path].sha256(), "rows": len(part)}
         for path, part in chosen["train"].items()
     ]
     return RunRows(train, val, crop, trained_on)

@@ -28,7 +28,7 @@ class RecceConfig(Section):
     those of `legacy_xception`, the paper's.
     """
 
-    name: Literal["recce"] = "recce"
+    name: Literal["recce"] = Field("recce", description="`recce`")
     encoder: Literal["legacy_xception", "light_xception"] = Field(
         "legacy_xception",
         description="`legacy_xception`: the paper's. `light_xception`: ours, of the same blocks, narrow enough to be "

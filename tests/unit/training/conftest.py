@@ -1,0 +1,123 @@
+"""Builders of what a run needs: manifests of small crops, and a method that trains in no time."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from realface.core.crop_spec import CropSpec
+from realface.core.recipe import Section, check_recipe
+from realface.data.manifest import Manifest, ManifestHeader
+from realface.media.images import write_image
+from realface.models import catalog
+from realface.models.outputs import Output, StepResult
+from realface.training.recipe import recipe_schema
+
+SIZE = 8
+
+
+class TinyConfig(Section):
+    name: Literal["tiny"] = "tiny"
+    input_size: int = SIZE
+    dropout: float = 0.25
+    logit_scale: float = 1.0
+    eval_scale: float = 1.0
+
+
+class TinyNetwork(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.convolution = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, image):
+        feature = self.norm(self.convolution(image)).relu().mean(dim=(2, 3))
+        scale = self.config.logit_scale if self.training else self.config.eval_scale
+        return Output(self.head(self.dropout(feature)).squeeze(1) * scale)
+
+
+class TinyTask(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image, label):
+        output = self.network(image)
+        loss = nn.functional.binary_cross_entropy_with_logits(output.logit, label.float())
+        return StepResult(loss, {"classification": loss.detach()}, output)
+
+
+@pytest.fixture(autouse=True)
+def tiny_method(monkeypatch):
+    """The catalog has a method `tiny`, a small convolution."""
+    method = catalog.Method("tiny", "for tests", TinyConfig, TinyNetwork, TinyTask)
+    monkeypatch.setitem(catalog.METHODS, "tiny", method)
+    return method
+
+
+SPLITS = {"train": 4, "val": 4, "test": 2}
+VIDEOS = [(f"{split}-{number}", number % 2, split) for split, count in SPLITS.items() for number in range(count)]
+
+
+@pytest.fixture
+def write_faces(tmp_path):
+    """Write crops and their manifest, whose path is returned.
+
+    A video is (name, label, split), or (name, label, split, person). Each gives two crops; fakes are brighter.
+    """
+
+    def write(folder="faces", videos=VIDEOS, *, crop=CropSpec(size=16)):  # noqa: B008 (frozen)
+        root = tmp_path / folder
+        rng = np.random.default_rng(0)
+        rows = []
+        for name, label, split, *person in videos:
+            for frame in range(2):
+                path = f"crops/{name}-{frame}.png"
+                low = 120 * label
+                (root / "crops").mkdir(parents=True, exist_ok=True)
+                write_image(root / path, rng.integers(low, low + 130, (16, 16, 3), dtype=np.uint8))
+                rows.append(
+                    {
+                        "path": path,
+                        "label": label,
+                        "split": split,
+                        "video": name,
+                        "frame": frame,
+                        "identities": person or [name],
+                    }
+                )
+        Manifest.from_rows(rows, root=root, header=ManifestHeader(crop=crop)).write(root / "manifest.parquet")
+        return root / "manifest.parquet"
+
+    return write
+
+
+@pytest.fixture
+def make_recipe():
+    """Settings by section -> a recipe of the tiny method, of eight steps on one CPU."""
+
+    def make(*, data, method=None, optim=None, trainer=None, **others):
+        document = {
+            "method": {"name": "tiny"} | (method or {}),
+            "data": {"workers": 0} | data,
+            "optim": {"name": "adam", "lr": 0.05} | (optim or {}),
+            "trainer": {"steps": 8, "batch_size": 4, "device": "cpu", "validate_every": 4, "log_every": 2}
+            | (trainer or {}),
+        }
+        return check_recipe(recipe_schema(), document | others, where="recipe")
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Bitwise equality holds for one number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

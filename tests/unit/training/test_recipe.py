@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+from realface.core.errors import MissingInputError, RecipeError
+from realface.core.recipe import check_recipe, load_recipe, save_recipe
+from realface.training.recipe import find_recipe, load_train_recipe, recipe_schema
+
+SMALLEST = {
+    "method": {"name": "recce"},
+    "data": {"manifests": ["faces.parquet"]},
+    "optim": {"name": "adam"},
+    "trainer": {"steps": 10},
+}
+
+
+def check(**sections):
+    return check_recipe(recipe_schema(), {**SMALLEST, **sections}, where="recipe")
+
+
+def fields_of(schema):
+    for section in [schema, *schema.get("$defs", {}).values()]:
+        for name, field in section.get("properties", {}).items():
+            yield f"{section['title']}.{name}", field
+
+
+def test_manifests_are_relative_to_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert check().data.manifests == [tmp_path / "faces.parquet"]
+
+
+def test_train_and_val_read_the_common_manifests_unless_they_name_their_own():
+    data = check(data={"manifests": ["/a.csv"], "val": {"manifests": ["/b.csv"]}}).data
+    assert (data.manifests_of(data.train), data.manifests_of(data.val)) == ([Path("/a.csv")], [Path("/b.csv")])
+
+
+def test_splits_are_train_and_val_unless_said_otherwise():
+    data = check().data
+    assert (data.train.filters, data.val.filters) == ({"split": "train"}, {"split": "val"})
+
+
+def test_saved_recipe_is_the_same_from_anywhere(tmp_path, monkeypatch):
+    recipe = check(schedule={"name": "cosine"})
+    save_recipe(recipe, tmp_path / "recipe.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe(recipe_schema(), tmp_path / "recipe.yaml") == recipe
+
+
+def test_method_section_is_the_methods_own_config():
+    assert check(method={"name": "tiny", "dropout": 0.5}).method.dropout == 0.5
+
+
+@pytest.mark.parametrize("split", ["test", ["val", "test"]])
+def test_selection_on_the_test_split_is_refused(split):
+    with pytest.raises(RecipeError, match="would choose the best step and the threshold on the test set"):
+        check(data={"manifests": ["a.csv"], "val": {"filters": {"split": split}}})
+
+
+def test_filter_on_an_unknown_column_is_refused():
+    with pytest.raises(RecipeError, match=r"no such column 'splt'; did you mean 'split'\?"):
+        check(data={"manifests": ["a.csv"], "train": {"filters": {"splt": "train"}}})
+
+
+def test_recipe_without_manifests_says_how_to_name_them():
+    with pytest.raises(RecipeError, match=r"data: no manifest is named; give `manifests`"):
+        check(data={"train": {"manifests": ["a.csv"]}})
+
+
+def test_three_faults_are_all_named():
+    with pytest.raises(RecipeError) as caught:
+        check(optim={"name": "adm"}, trainer={"steps": 0}, selection={"metrik": "auc"})
+    assert caught.value.faults == (
+        "optim.name: must be one of 'adam', 'adamw', 'sgd', got 'adm'; did you mean adam?",
+        "trainer.steps: must be greater than or equal to 1, got 0",
+        "selection.metrik: no such setting; did you mean metric?",
+    )
+
+
+@pytest.mark.parametrize("name", ["demo", "recce-ffpp-c23"])
+def test_shipped_recipes_lack_their_manifests_only(name):
+    with pytest.raises(RecipeError, match="no manifest is named") as caught:
+        load_train_recipe(name)
+    assert len(caught.value.faults) == 1
+    assert load_train_recipe(name, overrides=["data.manifests=[faces.parquet]"]).name == name
+
+
+def test_file_goes_before_a_shipped_recipe_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").write_text("", encoding="utf-8")
+    assert find_recipe("demo") == Path("demo")
+
+
+def test_folder_named_as_a_shipped_recipe_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert find_recipe("demo").name == "demo.yaml"
+
+
+def test_unknown_recipe_lists_the_shipped_ones():
+    with pytest.raises(MissingInputError, match=r"recipe dmo is not a file, .*: demo, recce-ffpp-c23"):
+        find_recipe("dmo")
+
+
+def test_paper_recipe_has_the_papers_numbers():
+    recipe = load_train_recipe("recce-ffpp-c23", overrides=["data.manifests=[faces.parquet]"])
+    assert (recipe.optim.lr, recipe.optim.weight_decay) == (2e-4, 1e-5)
+    assert (recipe.schedule.every, recipe.schedule.gamma) == (22_500, 0.5)
+    assert (recipe.trainer.steps, recipe.trainer.batch_size, recipe.method.input_size) == (90_000, 32, 299)
+    assert (recipe.method.lambda_1, recipe.method.lambda_2, recipe.method.flood_level) == (0.1, 0.1, 0.04)
+
+
+def test_every_field_is_described():
+    fields = dict(fields_of(recipe_schema().model_json_schema()))
+    undescribed = [name for name, field in fields.items() if not field.get("description")]
+    assert [name for name in undescribed if not name.startswith("TinyConfig")] == []

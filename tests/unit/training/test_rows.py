@@ -1,0 +1,121 @@
+import pytest
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import CropSpecError, LeakError, MissingInputError, TrainingError
+from realface.data.manifest import Manifest
+from realface.training.recipe import DataSection
+from realface.training.rows import read_rows
+
+PAIR = [("a", 0, "train"), ("b", 1, "train"), ("c", 0, "val"), ("d", 1, "val")]
+
+
+def read(*manifests, **sections):
+    return read_rows(DataSection(manifests=list(manifests), **sections))
+
+
+def test_rows_are_those_of_the_splits(write_faces):
+    rows = read(write_faces())
+    assert set(rows.train.column("split")) == {"train"}
+    assert (len(rows.train), len(rows.val), set(rows.val.column("split"))) == (8, 8, {"val"})
+
+
+def test_several_manifests_become_one(write_faces):
+    first = write_faces("one")
+    second = write_faces("two", [(f"other-{name}", *rest) for name, *rest in PAIR])
+    rows = read(first, second)
+    assert (len(rows.train), len(rows.val)) == (12, 12)
+    assert all(rows.train.file_of(row).is_file() for row in range(12))
+
+
+def test_filters_keep_the_rows_that_have_the_value(write_faces):
+    rows = read(write_faces(), train={"filters": {"video": ["train-0", "train-1"]}})
+    assert set(rows.train.column("video")) == {"train-0", "train-1"}
+
+
+def test_artifact_learns_the_manifests_hash_and_rows(write_faces):
+    path = write_faces()
+    assert read(path).trained_on == [
+        {"name": "faces/manifest.parquet", "sha256": Manifest.read(path).sha256(), "rows": 8}
+    ]
+
+
+def test_crop_spec_is_the_manifests(write_faces):
+    assert read(write_faces(crop=CropSpec(size=16, margin=0.5))).crop == CropSpec(size=16, margin=0.5)
+
+
+def test_crops_made_in_two_ways_are_refused(write_faces):
+    one = write_faces("one", crop=CropSpec(size=16))
+    two = write_faces("two", crop=CropSpec(size=32))
+    with pytest.raises(CropSpecError, match=r"two/manifest\.parquet holds crops made with .*32 px.*one/manifest"):
+        read(one, two)
+
+
+def test_two_ways_are_found_behind_an_external_manifest(write_faces):
+    specs = {"a": CropSpec.external(), "b": CropSpec(size=16), "c": CropSpec(size=32)}
+    with pytest.raises(CropSpecError, match=r"c/manifest\.parquet holds .*b/manifest\.parquet expects"):
+        read(*(write_faces(folder, crop=spec) for folder, spec in specs.items()))
+
+
+def test_external_crops_are_allowed_with_a_warning(write_faces, capsys):
+    rows = read(write_faces(crop=CropSpec.external()))
+    assert rows.crop.is_external
+    assert "warning: how the crops of" in capsys.readouterr().err
+
+
+def test_video_in_training_and_validation_is_refused(write_faces):
+    path = write_faces(videos=[*PAIR, ("a", 0, "val")])
+    with pytest.raises(LeakError, match="video a is in train and val"):
+        read(path)
+
+
+def test_person_in_training_and_validation_is_refused(write_faces):
+    path = write_faces(videos=[("a", 0, "train", "Ann"), ("b", 1, "train"), ("c", 0, "val", "Ann"), ("d", 1, "val")])
+    with pytest.raises(LeakError, match="person Ann is in train and val"):
+        read(path)
+
+
+def test_leak_into_the_test_split_is_refused_though_it_is_not_used(write_faces):
+    with pytest.raises(LeakError, match="video a is in train and test"):
+        read(write_faces(videos=[*PAIR, ("a", 0, "test")]))
+
+
+def test_same_rows_in_training_and_validation_are_refused_whatever_their_split(write_faces):
+    with pytest.raises(LeakError, match=r"video train-0 is in data\.train and data\.val"):
+        read(write_faces(), val={"filters": {"split": "train"}})
+
+
+def test_validation_on_the_test_split_is_refused_without_a_filter_too(write_faces):
+    train, test = write_faces("one", PAIR[:2]), write_faces("two", [("e", 0, "test"), ("f", 1, "test")])
+    with pytest.raises(TrainingError, match=r"data\.val: rows of the test split would choose the best step"):
+        read(train={"manifests": [train]}, val={"manifests": [test], "filters": {}})
+
+
+def test_filter_that_keeps_nothing_says_what_there_is(write_faces):
+    with pytest.raises(TrainingError, match=r"data\.val: no row of .*'dev'.*\(split holds test, train, val\)"):
+        read(write_faces(), val={"filters": {"split": "dev"}})
+
+
+def test_training_on_one_class_is_refused_when_balanced(write_faces):
+    path = write_faces(videos=[PAIR[0], *PAIR[2:]])
+    with pytest.raises(TrainingError, match=r"data\.train: only reals here.*set data\.train\.balance to false"):
+        read(path)
+    assert len(read(path, train={"filters": {"split": "train"}, "balance": False}).train) == 2
+
+
+def test_validation_on_one_class_is_refused(write_faces):
+    with pytest.raises(TrainingError, match=r"data\.val: only reals here.*no metric can choose"):
+        read(write_faces(videos=PAIR[:3]))
+
+
+def test_missing_crops_are_named_and_counted(write_faces):
+    path = write_faces()
+    for frame in (0, 1):
+        for video in ("train-0", "train-1"):
+            (path.parent / "crops" / f"{video}-{frame}.png").unlink()
+    with pytest.raises(MissingInputError, match=r"4 of 8 crops are missing: .*train-0-0\.png.* and 1 more"):
+        read(path)
+
+
+def test_missing_manifest_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match=r"gone\.parquet"):
+        read(tmp_path / "gone.parquet")
