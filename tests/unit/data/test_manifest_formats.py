@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -120,6 +121,8 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
         ),
         ("m.jsonl", '{"path": "a", "label": 0.5}', r"m\.jsonl:1: label must be 0 \(real\) or 1 \(fake\), got 0\.5"),
         ("m.jsonl", '{"path": "a", "label": 0}\n{"path"', r"m\.jsonl:2: not JSON"),
+        ("m.jsonl", 'null{"path": "a", "label": 0}\n', r"m\.jsonl:1: not JSON"),  # kills Arrow's reader
+        ("m.jsonl", '{"path": "a", "label": 0}, {"path": "b", "label": 0}', r"m\.jsonl:1: not JSON"),
         ("m.jsonl", '{"path": "a", "label": 0}\n[1]\n', r"m\.jsonl:2: expected a row such as"),
         ("m.jsonl", '{"realface": {}}\n{"path": "a", "label": 7}', r"m\.jsonl:2: label must be 0"),
         ("m.jsonl", '{"realface": []}\n', r"m\.jsonl: the header must be an object, got list"),
@@ -150,6 +153,22 @@ def test_a_fault_is_named_with_its_place(tmp_path, name, content, fault):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ManifestError, match=rf"(?s){fault}"):
         Manifest.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    place=st.floats(0, 1), cut=st.integers(0, 9), put=st.sampled_from([b"", b"null", b'"', b"\n", b"{", b"]", b"\xff"])
+)
+def test_a_damaged_file_is_read_or_refused_but_never_breaks_the_reader(tmp_path, suffix, place, cut, put):
+    file = tmp_path / f"m{suffix}"
+    rows = [{"path": f"{i}.png", "label": 0, "identities": ["a"], "box": [0, 1, 2, 3]} for i in range(2)]
+    Manifest.from_rows(rows, root=tmp_path).write(file)
+    content = file.read_bytes()
+    start = round(place * len(content))
+    file.write_bytes(content[:start] + put + content[start + cut :])
+    with suppress(ManifestError):
+        Manifest.read(file)
 
 
 def test_parquet_of_other_types_is_read_when_values_fit_and_refused_when_not(tmp_path):
