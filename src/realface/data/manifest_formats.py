@@ -7,8 +7,8 @@
 - `.csv`: the first line is `# realface {header}`, then column names, then rows. Lists are JSON text inside a cell. An
   empty cell is null, a quoted empty cell (`""`) the empty text.
 
-Parquet is the one for millions of rows. Null values are left out of JSON and JSONL. A file without header is taken as made elsewhere: it is read with the
-default header, and back slashes in its paths become slashes.
+Parquet is the one for millions of rows. Null values are left out of JSON and JSONL. A file without header is taken as
+made elsewhere: it is read with the default header, and back slashes in its paths become slashes.
 """
 
 from __future__ import annotations
