@@ -22,6 +22,7 @@ from realface.core.errors import ArtifactError, MethodError, RecipeError
 from realface.core.files import existing, folder_written_atomically, sha256_of, write_json
 from realface.core.recipe import Section, check_recipe
 from realface.models.catalog import Method, get_method
+from realface.models.weights import load_weights
 
 FORMAT: Literal[1] = 1
 CARD_NAME = "model.json"
@@ -130,8 +131,7 @@ def load_network(folder: Path, *, device: torch.device | str = "cpu") -> nn.Modu
     config = _checked_config(card, method, where)
     with torch.random.fork_rng(devices=[]):  # the initial values are thrown away, so no caller's numbers shall change
         network = method.build_network(config)
-    _require_same_parameters(network.state_dict(), weights, where=str(folder / WEIGHTS_NAME))
-    network.load_state_dict(weights)
+    load_weights(network, weights, where=str(folder / WEIGHTS_NAME))
     return network.to(device).eval()
 
 
@@ -150,19 +150,6 @@ def _read_weights(folder: Path, card: ArtifactCard) -> dict[str, Tensor]:
         return safetensors.torch.load(content)
     except SafetensorError as error:
         raise ArtifactError(f"{path} is not a safetensors file ({error}); copy the artifact again") from error
-
-
-def _require_same_parameters(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, where: str) -> None:
-    """Name all parameters that are missing, not known, or of another shape."""
-    faults = [f"missing {name}" for name in expected if name not in found]
-    faults += [f"unexpected {name}" for name in found if name not in expected]
-    faults += [
-        f"{name} must have shape {tuple(expected[name].shape)}, got {tuple(found[name].shape)}"
-        for name in expected
-        if name in found and expected[name].shape != found[name].shape
-    ]
-    if faults:
-        raise ArtifactError(f"{where} does not fit the network that {CARD_NAME} describes: {'; '.join(faults)}")
 
 
 def _method_of(card: ArtifactCard, where: str) -> Method:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -13,7 +14,7 @@ from torch import nn
 from realface.core.errors import MethodError
 from realface.core.recipe import Section
 from realface.models.recce.config import RecceConfig
-from realface.models.recce.network import Recce
+from realface.models.recce.network import Recce, load_encoder_weights
 from realface.models.recce.task import RecceTask
 
 ENTRY_POINT_GROUP = "realface.methods"
@@ -30,6 +31,8 @@ class Method:
         build_network: config -> network. The network keeps it as `config` and returns an `Output` for (B, 3, H, W)
             in [0, 1].
         build_task: network -> `Task`, which keeps it as `network`.
+        load_encoder_weights: (network, file) sets the encoder to pretrained weights, such as ImageNet's, in place;
+            None where a method has no such start.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Method:
     config_type: type[Section]
     build_network: Callable[[Any], nn.Module]
     build_task: Callable[[Any], nn.Module]
+    load_encoder_weights: Callable[[Any, Path], None] | None = None
 
 
 METHODS: dict[str, Method] = {
@@ -46,6 +50,7 @@ METHODS: dict[str, Method] = {
         config_type=RecceConfig,
         build_network=Recce,
         build_task=RecceTask,
+        load_encoder_weights=load_encoder_weights,
     ),
 }
 

@@ -19,5 +19,5 @@ def test_a_folder_without_an_artifact_is_given_back_for_the_reader_to_complain_o
 
 
 def test_an_artifact_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingInputError, match="artifact .*nowhere does not exist"):
+    with pytest.raises(MissingInputError, match=r"artifact .*nowhere does not exist"):
         find_artifact(tmp_path / "nowhere")

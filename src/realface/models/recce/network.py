@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from realface.models.recce.decoder import doubling, refinement, to_rgb
 from realface.models.recce.encoders import ENCODERS, Encoder
 from realface.models.recce.graph_reasoning import GraphReasoning
 from realface.models.recce.similarity import pooled
+from realface.models.weights import load_weights, read_weights
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,24 @@ class Recce(nn.Module):
         fine = self.decoder2(self.decoder1(embedding))
         finest = self.decoder4(self.decoder3(fine))
         return Decoded(fine, finest, self.decoder6(self.decoder5(finest)))
+
+
+def load_encoder_weights(network: Recce, file: Path) -> None:
+    """Start the encoder from weights of its own, such as ImageNet's; their classifier `fc` is left out.
+
+    Args:
+        network: whose encoder is changed in place.
+        file: safetensors or a state dict saved by torch, named as timm names `legacy_xception`'s parameters.
+
+    Raises:
+        MissingInputError: no such file.
+        ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
+    """
+    encoder = network.get_submodule("encoder")
+    # old files have no batch counters, which only matter for norms without momentum
+    counters = {name: count for name, count in encoder.state_dict().items() if name.endswith("num_batches_tracked")}
+    weights = {name: tensor for name, tensor in read_weights(file).items() if not name.startswith("fc.")}
+    load_weights(encoder, {**counters, **weights}, where=str(file))
 
 
 def to_network_range(image: Tensor) -> Tensor:

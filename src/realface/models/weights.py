@@ -1,0 +1,80 @@
+"""Files of weights, and whether they fit a module."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from realface.core.errors import ArtifactError
+from realface.core.files import existing
+
+# what both readers raise over files that are damaged or something else; the pickle documentation names the builtins
+DAMAGE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a file, without executing what is in it.
+
+    Args:
+        path: `.safetensors`, or what `torch.save` wrote of a state dict.
+
+    Raises:
+        MissingInputError: no such file.
+        ArtifactError: it is damaged, would have to be executed, or holds something else than named tensors.
+    """
+    content = _read(existing(path, what="weights file"))
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        inner = f"the keys {', '.join(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
+        raise ArtifactError(
+            f"{path} must hold tensors by name, a bare state dict, got {inner}; save only the state dict"
+        )
+    return dict(content)
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Set all parameters and buffers of a module.
+
+    Raises:
+        ArtifactError: names or shapes differ; all differences are named, after `where`. The module is unchanged.
+    """
+    expected = module.state_dict()
+    faults = [f"missing {name}" for name in expected if name not in weights]
+    faults += [f"unexpected {name}" for name in weights if name not in expected]
+    faults += [
+        f"{name} must have shape {tuple(expected[name].shape)}, got {tuple(weights[name].shape)}"
+        for name in expected
+        if name in weights and expected[name].shape != weights[name].shape
+    ]
+    if faults:
+        raise ArtifactError(f"{where} does not fit {type(module).__name__}: {'; '.join(faults)}")
+    module.load_state_dict(weights)
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except DAMAGE as error:
+        reason = str(error).partition("\n")[0]
+        raise ArtifactError(
+            f"{path} cannot be read as weights ({reason}); give .safetensors or a saved state dict"
+        ) from error

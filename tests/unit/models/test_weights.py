@@ -1,0 +1,65 @@
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from realface.core.errors import ArtifactError, MissingInputError
+from realface.models.weights import load_weights, read_weights
+
+
+class Executed:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
+def test_reads_safetensors_and_saved_state_dicts(tmp_path, name):
+    weights = {"a": torch.arange(3.0)}
+    save = safetensors.torch.save_file if name.endswith("safetensors") else torch.save
+    save(weights, tmp_path / name)
+    assert torch.equal(read_weights(tmp_path / name)["a"], weights["a"])
+
+
+def test_never_executes_a_pickle(tmp_path, capsys):
+    torch.save({"a": Executed()}, tmp_path / "weights.pth")
+    with pytest.raises(ArtifactError, match=r"weights.pth cannot be read as weights \(.*\); give .safetensors or"):
+        read_weights(tmp_path / "weights.pth")
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
+@pytest.mark.parametrize("content", [b"", b"this is no weights file"])
+def test_refuses_a_damaged_file(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match="cannot be read as weights"):
+        read_weights(tmp_path / name)
+
+
+def test_refuses_a_missing_file(tmp_path):
+    with pytest.raises(MissingInputError, match=r"weights file .*gone.pth does not exist"):
+        read_weights(tmp_path / "gone.pth")
+
+
+def test_refuses_a_whole_checkpoint_and_says_what_is_in_it(tmp_path):
+    torch.save({"step": 3, "model": {"a": torch.zeros(1)}}, tmp_path / "weights.pth")
+    with pytest.raises(ArtifactError, match="a bare state dict, got the keys step, model; save only the state dict"):
+        read_weights(tmp_path / "weights.pth")
+
+
+def test_refuses_something_that_is_no_mapping(tmp_path):
+    torch.save([torch.zeros(1)], tmp_path / "weights.pth")
+    with pytest.raises(ArtifactError, match="a bare state dict, got list"):
+        read_weights(tmp_path / "weights.pth")
+
+
+def test_names_every_parameter_that_does_not_fit_and_changes_none():
+    module = nn.Linear(2, 3)
+    before = module.weight.clone()
+    weights = {"weight": torch.zeros(3, 4), "scale": torch.zeros(1), "shift": torch.zeros(1)}
+    expected = (
+        r"file does not fit Linear: missing bias; unexpected scale; unexpected shift; "
+        r"weight must have shape \(3, 2\), got \(3, 4\)"
+    )
+    with pytest.raises(ArtifactError, match=expected):
+        load_weights(module, weights, where="file")
+    assert torch.equal(module.weight, before)
