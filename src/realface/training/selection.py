@@ -27,11 +27,16 @@ class Validation:
     scores: ScoreTable
 
     def is_better_than(self, other: Validation | None, *, metric: MetricName) -> bool:
-        """Whether this one is strictly better, so that of equal ones the earlier stays; anything beats None."""
+        """Whether this one is better; of equal ones that with the lower log-loss, then the earlier. Any beats None.
+
+        A small validation set soon gives an AUC of 1; later steps still gain in how sure they are.
+        """
         if other is None:
             return True
-        difference = self.metrics[metric] - other.metrics[metric]
-        return difference < 0 if metric == "log_loss" else difference > 0
+        mine, others = self.metrics[metric], other.metrics[metric]
+        if metric == "log_loss" or mine == others:
+            return self.metrics["log_loss"] < other.metrics["log_loss"]
+        return mine > others
 
 
 def validation_metrics(scores: ScoreTable) -> dict[str, float]:

@@ -47,5 +47,11 @@ def test_lower_log_loss_is_better():
     assert validation(log_loss=0.2).is_better_than(validation(log_loss=0.3), metric="log_loss")
 
 
+def test_of_equal_aucs_the_lower_log_loss_is_better():
+    assert validation(auc=1.0, log_loss=0.2).is_better_than(validation(auc=1.0, log_loss=0.3), metric="auc")
+    assert not validation(auc=1.0, log_loss=0.4).is_better_than(validation(auc=1.0, log_loss=0.3), metric="auc")
+
+
 def test_of_equal_validations_the_earlier_stays():
-    assert not validation(auc=0.7).is_better_than(validation(auc=0.7), metric="auc")
+    first, second = validation(auc=0.7, log_loss=0.3), validation(auc=0.7, log_loss=0.3)
+    assert not second.is_better_than(first, metric="auc")
