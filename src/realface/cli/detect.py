@@ -25,13 +25,13 @@ NO_MODEL = (
 
 def command(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_FOLDER...", help="Pictures, videos, or folders of them.")
+        list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Pictures, videos, or folders of them.")
     ],
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT", help="The artifact, or the run with it.")] = None,
     crops: Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     image_size: Annotated[
-        int | None, typer.Option(min=16, max=2048, help="Pixels that the network is given; the model's own by default.")
+        int | None, typer.Option(min=64, max=2048, help="Pixels that the network is given; the model's own by default.")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and faces scored, together.")] = 16,
     threshold: Annotated[
@@ -50,7 +50,7 @@ def command(
 
     Every face is scored; a picture has the score of its most suspicious face. A video has the score of its most
     suspicious person: the mean over the frames that show them, leaving out those seen in less than a third of the
-    frames with faces.
+    frames with faces, unless nobody is seen longer.
 
     A file that cannot be judged gets a line with the reason, the rest go on, and the exit code is 2.
     """

@@ -193,7 +193,7 @@ def test_an_artifact_of_another_finder_version_is_refused_with_both(tmp_path: Pa
 
 def test_an_artifact_of_external_crops_needs_face_crops(tmp_path: Path) -> None:
     folder = saved(tmp_path / "artifact", CropSpec.external())
-    with pytest.raises(CropSpecError, match="from elsewhere.*cut them out as its authors did and give --crops"):
+    with pytest.raises(CropSpecError, match=r"from elsewhere.*cut them out as its authors did and give --crops"):
         Detector.load(folder, device="cpu")
     assert Detector.load(folder, device="cpu", crops=True).finder is None
 
