@@ -47,8 +47,8 @@ class StudySize:
 
     @classmethod
     def default(cls) -> StudySize:
-        """96 real videos and 288 fakes: enough to train a small detector on."""
-        return cls(train_pairs=30, val_pairs=6, test_pairs=12, num_frames=24)
+        """90 real videos and 270 fakes: enough to train a small detector on."""
+        return cls(train_pairs=28, val_pairs=5, test_pairs=12, num_frames=24)
 
     @classmethod
     def tiny(cls) -> StudySize:
