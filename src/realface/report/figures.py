@@ -103,7 +103,7 @@ def histogram_figure(table: ScoreTable, threshold: float, *, title: str) -> Mark
     body.append(_rule(x, TOP, x, TOP + PLOT, "threshold"))
     anchor, shift = ("start", 5) if threshold < 0.5 else ("end", -5)
     body.append(_text(x + shift, TOP + PLOT - 4, f"threshold {threshold:.3f}", anchor, "threshold-name"))
-    body.append(_text(LEFT + PLOT / 2, TOP + PLOT + 38, "score: probability of a forgery", "middle"))
+    body.append(_text(LEFT + PLOT / 2, TOP + PLOT + 38, "score, from real to fake", "middle"))
     return _svg(body, title, width=LEFT + PLOT + RIGHT, height=TOP + PLOT + BOTTOM)
 
 
