@@ -163,30 +163,14 @@ def evaluate_artifact(
     notes = _notes(card, folder, test_sets, scored)
     document = {
         "format": FORMAT,
-        "artifact": {
-            "folder": str(folder),
-            **card.model_dump(mode="json", include=set(CARD_PARTS)),
-            "crop": card.crop.describe(),
-        },
+        "artifact": _card_entry(card, folder),
         "manifests": [test_set.entry() for test_set in test_sets],
         "failed": [{"path": failure.path, "reason": failure.reason} for failure in scored.failed],
         "notes": notes,
         **summary.to_json(),
         "provenance": collect_provenance(device=str(on)),
     }
-    with folder_written_atomically(out) as partial:
-        scored.table.write(partial / SCORES_NAME)
-        write_json(partial / METRICS_NAME, document)
-        write_examples(
-            partial / EXAMPLES_NAME,
-            network,
-            scored.table,
-            choose_examples(scored.table),
-            scored.locate,
-            input_size=card.input_size,
-            threshold=card.threshold,
-            device=on,
-        )
+    _write(out, document, scored, network, card, on)
     return Evaluation(out, summary, scored.failed, notes, document)
 
 
@@ -248,6 +232,35 @@ def _score(
     if not any(len(table) for table in tables):
         raise MediaError(f"none of {len(failed)} crops can be read; the first: {failed[0].text}", reason="all failed")
     return _Scored(ScoreTable.concatenate(tables), rows, failed)
+
+
+def _card_entry(card: ArtifactCard, folder: Path) -> dict[str, Any]:
+    """What `metrics.json` says of the artifact."""
+    parts = card.model_dump(mode="json", include=set(CARD_PARTS))
+    return {"folder": str(folder), **parts, "crop": card.crop.describe()}
+
+
+def _write(
+    out: Path,
+    document: dict[str, Any],
+    scored: _Scored,
+    network: nn.Module,
+    card: ArtifactCard,
+    device: torch.device,
+) -> None:
+    with folder_written_atomically(out) as partial:
+        scored.table.write(partial / SCORES_NAME)
+        write_json(partial / METRICS_NAME, document)
+        write_examples(
+            partial / EXAMPLES_NAME,
+            network,
+            scored.table,
+            choose_examples(scored.table),
+            scored.locate,
+            input_size=card.input_size,
+            threshold=card.threshold,
+            device=device,
+        )
 
 
 def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scored: _Scored) -> list[str]:
