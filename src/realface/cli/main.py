@@ -23,19 +23,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Learn what real faces look like, and find forged ones by what does not fit.",
 )
-for _name, _command in {
-    "demo": demo.command,
-    "prepare": prepare.command,
-    "train": train.command,
-    "evaluate": evaluate.command,
-    "detect": detect.command,
-    "report": report.command,
-    "models": models.command,
-    "bench": bench.command,
-    "doctor": doctor.command,
-}.items():
-    app.command(_name)(_command)
+app.command("demo")(demo.command)
+app.command("prepare")(prepare.command)
 app.add_typer(manifest.app, name="manifest")
+app.command("train")(train.command)
+app.command("evaluate")(evaluate.command)
+app.command("detect")(detect.command)
+app.command("report")(report.command)
+app.command("models")(models.command)
+app.command("bench")(bench.command)
+app.command("doctor")(doctor.command)
 
 
 def _print_version(asked: bool) -> None:
@@ -48,12 +45,12 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001 (read in `run`)
-    version: Annotated[  # noqa: ARG001 (its callback acts)
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; `run` acts on `--debug`, which it accepts anywhere."""
 
 
 def main() -> None:
@@ -69,13 +66,16 @@ def run(arguments: list[str]) -> int:
     """
     debug = "--debug" in arguments
     try:
-        app(args=arguments)
+        app(args=[argument for argument in arguments if argument != "--debug"])
     except SystemExit as end:  # how typer ends, also after a wrong option, which it explains itself
-        return end.code if isinstance(end.code, int) else 0
+        code = end.code if isinstance(end.code, int) else 0
+        if code == BROKEN_OFF:
+            print("realface: broken off", file=sys.stderr)
+        return code
     except KeyboardInterrupt:
         print("realface: broken off", file=sys.stderr)
         return BROKEN_OFF
-    except RealfaceError as error:
+    except (RealfaceError, OSError) as error:  # OSError: no permission, a full disk
         return _tell(f"error: {error}", USER_MUST_ACT, debug=debug)
     except Exception as error:
         fault = f"internal error: {type(error).__name__}: {error}"

@@ -1,0 +1,184 @@
+"""What `realface demo` does, stage by stage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realface.core.errors import OutputExistsError
+from realface.core.files import write_json
+from realface.data.manifest import Manifest
+from realface.detection.detector import Detector
+from realface.evaluation.evaluate import Evaluation, evaluate_artifact
+from realface.faces.finders import default_crop_spec
+from realface.prepare.pipeline import PrepareResult, prepare
+from realface.prepare.sample_study.study import StudySize, write_sample_study
+from realface.prepare.sample_study.trivial import trivial_auc
+from realface.report.page import write_report
+from realface.training.recipe import load_train_recipe
+from realface.training.run import TrainResult, train
+
+MARK = "demo.json"
+"""The file by which a folder is known to be an older demo, which may be replaced."""
+NO_EVIDENCE = (
+    "This shows that the pipeline works. It is no evidence about real deepfakes: the people are variants of two "
+    "portraits, both of which occur in training and test, and the forgeries are three simple ones."
+)
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How much the demo does.
+
+    Attributes:
+        study: how many videos.
+        frames: crops of each.
+        overrides: settings over the shipped recipe `demo`.
+    """
+
+    study: StudySize
+    frames: int
+    overrides: tuple[str, ...]
+
+
+FULL = DemoSize(StudySize.default(), frames=8, overrides=())
+QUICK = DemoSize(
+    StudySize.tiny(),
+    frames=2,
+    overrides=("trainer.steps=4", "trainer.batch_size=8", "trainer.validate_every=4", "data.workers=0"),
+)
+
+
+def tell_story(out: Path, size: DemoSize, *, workers: int | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Run every stage, print what a reader should see, and write it to `demo.json` too.
+
+    Args:
+        out: the folder; an older demo in it is replaced, anything else is refused.
+        size: how much to do.
+        workers: processes for the videos; one per core when None.
+        quiet: print nothing.
+
+    Returns:
+        The outcome, ready for JSON.
+
+    Raises:
+        OutputExistsError: `out` holds something that is no demo.
+    """
+    _clear(out)
+    workers = workers or os.cpu_count() or 1
+    story = _Story(quiet=quiet)
+    with story.stage("sample study"):
+        study = write_sample_study(out / "study", size=size.study, workers=workers, quiet=quiet)
+        trivial = trivial_auc(study)
+        story.say(f"a classifier that sees no face (bits, sharpness, corners) has a video AUC of {trivial:.3f} on it")
+    with story.stage("prepare"):
+        spec = default_crop_spec(frames=size.frames)
+        prepared = prepare(study, out / "faces", spec=spec, workers=workers, quiet=quiet)
+        story.say(f"{prepared.num_crops} face crops of {prepared.num_sources} videos")
+    with story.stage("train"):
+        overrides = (f"data.manifests=[{prepared.manifest}]", *size.overrides)
+        trained = train(load_train_recipe("demo", overrides=overrides), out / "run", quiet=quiet)
+        story.say(f"{trained.steps} steps; validation {trained.metric} {trained.best_metric:.3f}")
+    with story.stage("evaluate"):
+        evaluation = evaluate_artifact(
+            trained.artifact, [prepared.manifest], out / "evaluation", split="test", quiet=quiet
+        )
+        story.say(describe_auc(evaluation))
+    with story.stage("detect"):
+        detector = Detector.load(trained.artifact, device="cpu")
+        for verdict in detector.detect_many(_example_videos(study, prepared)):
+            story.say(verdict.line())
+    with story.stage("report"):
+        report = out / "report.html"
+        write_report([out / "evaluation"], report)
+    outcome = _outcome(story, trivial, prepared, trained, evaluation, report)
+    write_json(out / MARK, outcome)
+    story.say(NO_EVIDENCE)
+    story.say(f"{sum(story.seconds.values()):.0f} s in all")
+    story.say(f"the detector: {trained.artifact}")
+    story.say(f"the report: {report}")
+    return outcome
+
+
+class _Story:
+    """Prints the stages as they come and keeps their times."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.say(f"== {name}")
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+        self.say(f"   {self.seconds[name]:.1f} s")
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            print(text)
+            sys.stdout.flush()  # progress goes to stderr: keep the order
+
+
+def describe_auc(evaluation: Evaluation) -> str:
+    """The video AUC with its interval and the videos that it rests on."""
+    numbers = evaluation.summary.overall
+    auc = numbers.video["auc"]
+    videos = f"{numbers.counts.real_videos} real and {numbers.counts.fake_videos} fake test videos"
+    if auc.value is None:
+        return f"no video AUC: {auc.reason}"
+    interval = f", 95 % interval {auc.low:.3f} to {auc.high:.3f}" if auc.low is not None else f" ({auc.reason})"
+    return f"video AUC {auc.value:.3f}{interval}, on {videos}"
+
+
+def _clear(out: Path) -> None:
+    """Make the folder; an older demo in it, finished or not, makes place."""
+    if out.exists() and not out.is_dir():
+        raise OutputExistsError(f"{out} is a file; give a folder with --out")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / MARK).exists():
+            raise OutputExistsError(f"{out} holds something that is no demo; give another folder with --out")
+        shutil.rmtree(out)
+    write_json(out / MARK, {"finished": False})
+
+
+def _example_videos(study: Path, prepared: PrepareResult) -> list[Path]:
+    """Of the test split, two real videos and one fake of each method."""
+    rows = Manifest.read(prepared.manifest).filter(split="test")
+    sources: dict[str | None, list[str]] = {}
+    for method, source in dict.fromkeys(zip(rows.column("method"), rows.column("source"), strict=True)):
+        sources.setdefault(method, []).append(source)
+    return [study / source for method, named in sources.items() for source in named[: 1 if method else 2]]
+
+
+def _outcome(
+    story: _Story,
+    trivial: float,
+    prepared: PrepareResult,
+    trained: TrainResult,
+    evaluation: Evaluation,
+    report: Path,
+) -> dict[str, Any]:
+    numbers = evaluation.summary.overall
+    auc = numbers.video["auc"]
+    return {
+        "finished": True,
+        "note": NO_EVIDENCE,
+        "video_auc": {"value": auc.value, "low": auc.low, "high": auc.high, "reason": auc.reason},
+        "real_videos": numbers.counts.real_videos,
+        "fake_videos": numbers.counts.fake_videos,
+        "trivial_auc": trivial,
+        "crops": prepared.num_crops,
+        "losses": prepared.losses,
+        "seconds": {name: round(seconds, 1) for name, seconds in story.seconds.items()},
+        "artifact": str(trained.artifact),
+        "report": str(report),
+    }
