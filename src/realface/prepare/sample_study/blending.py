@@ -54,17 +54,14 @@ def poisson_blended(face: Image, frame: Image, mask: Mask) -> Image:
     return np.asarray(cv2.seamlessClone(face, frame, inside, center, cv2.NORMAL_CLONE), dtype=np.uint8)
 
 
-def generated(image: NDArray[np.floating], shrinking: float, grain: float, generator: np.random.Generator) -> Image:
-    """A picture as a generator of a smaller size draws it: less detail, and noise of its own instead of the camera's.
+def generated(image: NDArray[np.floating], texture: NDArray[np.float32]) -> Image:
+    """A picture as a generator of a smaller size draws it: less detail, and a texture of its own instead of the camera's.
 
     Args:
         image: (H, W, 3) in grey levels.
-        shrinking: how many times smaller the generator's picture is.
-        grain: standard deviation of the noise, in grey levels; forgers add it to hide the lack of detail.
-        generator: draws the noise.
+        texture: (h, w, 1), what the generator adds in its own, smaller picture, in grey levels.
     """
     height, width = image.shape[:2]
-    small = (round(width / shrinking), round(height / shrinking))
-    drawn = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    drawn += np.float32(grain) * generator.standard_normal((*small[::-1], 1), dtype=np.float32)
+    small = texture.shape[1::-1]
+    drawn = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.float32) + texture
     return np.clip(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from realface.data.self_blending import SelfBlendRanges, draw_self_blend, self_blend
 from realface.prepare.sample_study.blending import (
@@ -28,8 +29,7 @@ from realface.prepare.sample_study.motion import FRAME
 from realface.prepare.sample_study.portraits import CANVAS
 from realface.prepare.sample_study.warping import thin_plate_map, warp
 
-# noise of the made face against the camera's: so a whole fake is about as sharp, and as large a file, as a whole real
-_REGRAIN = 1.5
+_TEXTURE = 1.7  # a made face's noise against the camera's: so a fake is about as sharp, and as large a file, as a real
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +55,11 @@ def face_swap(target: Footage, source: Take, generator: np.random.Generator) -> 
     fitted = thin_plate_map(person.points, source.person.points, height=CANVAS, width=CANVAS)
     area = polygon_mask(inner_face(person.points), softness=2.0, height=CANVAS, width=CANVAS)
     face = transferred_colours(warp(source.person.image, fitted).astype(np.uint8), person.image, area)
-    shrinking = generator.uniform(1.6, 2.3)
-    grain = _REGRAIN * target.take.camera.grain
+    texture = _texture(target, generator.uniform(1.7, 2.4), generator)
     frames, masks = [], []
     shown = zip(target.frames, target.fields, target.take.poses, target.points(), strict=True)
     for frame, field, pose, points in shown:
-        made = generated(lit(warp(face, field), pose), shrinking, grain, generator)
+        made = generated(lit(warp(face, field), pose), texture)
         mask = polygon_mask(inner_face(points), softness=1.5, height=FRAME, width=FRAME)
         frames.append(poisson_blended(made, frame, mask))
         masks.append(mask)
@@ -94,17 +93,23 @@ def self_blended(target: Footage, source: Take, generator: np.random.Generator) 
 def reenactment(target: Footage, source: Take, generator: np.random.Generator) -> Forged:
     """The target with the source's mouth and brows: those parts are drawn anew, softer, and blended in."""
     person = target.take.person
-    shrinking = generator.uniform(1.7, 2.5)
-    grain = _REGRAIN * target.take.camera.grain
+    texture = _texture(target, generator.uniform(1.7, 2.4), generator)
     area = _moving_parts(target)
     frames, masks = [], []
     for frame, pose, driver in zip(target.frames, target.take.poses, source.poses, strict=True):
         field = target.head.frame_map(pose, expression=driver)
-        made = generated(lit(warp(person.image, field), pose), shrinking, grain, generator)
+        made = generated(lit(warp(person.image, field), pose), texture)
         mask = np.asarray(warp(area, field, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
         frames.append(mixed(made, frame, mask))
         masks.append(mask)
     return Forged(frames, masks)
+
+
+def _texture(target: Footage, shrinking: float, generator: np.random.Generator) -> NDArray[np.float32]:
+    """A generator's noise, as strong as the camera's would be; it sticks to its grid from frame to frame."""
+    side = round(FRAME / shrinking)
+    noise = generator.standard_normal((side, side, 1), dtype=np.float32)
+    return np.asarray(_TEXTURE * target.take.camera.grain * noise, dtype=np.float32)
 
 
 def _moving_parts(footage: Footage) -> Mask:
