@@ -1,0 +1,134 @@
+import csv
+import json
+
+import matplotlib.cbook
+import numpy as np
+import pytest
+from PIL import Image
+
+from realface.core.errors import CropSpecError, LayoutError, MissingInputError, OutputExistsError
+from realface.core.files import sha256_of
+from realface.data.manifest import Manifest
+from realface.faces.finders import default_crop_spec
+from realface.prepare.pipeline import UNFINISHED, prepare
+
+SPEC = default_crop_spec(size=32, frames=2)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A folder with one real portrait, its mirror image as the fake, a picture without a face and a broken one."""
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
+        portrait = Image.open(file).convert("RGB").resize((256, 300))
+    for name, picture in {
+        "real/grace.png": portrait,
+        "fake/ecarg.png": Image.fromarray(np.asarray(portrait)[:, ::-1]),
+        "real/sky.png": Image.new("RGB", (200, 200), "skyblue"),
+    }.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "in" / name)
+    (tmp_path / "in" / "fake" / "broken.jpg").write_text("no picture")
+    return tmp_path / "in"
+
+
+def test_faces_become_crops_and_a_manifest(source, tmp_path):
+    result = prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    assert (result.layout, result.num_sources, result.num_crops) == ("plain", 4, 2)
+    manifest = Manifest.read(result.manifest)
+    assert manifest.header.crop == SPEC
+    assert sorted(manifest.labels) == [0, 1]
+    assert all(manifest.file_of(row).exists() for row in range(len(manifest)))
+    assert manifest.header.sources["real/grace.png"] == sha256_of(source / "real" / "grace.png")
+
+
+def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
+    result = prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    assert result.losses == {"no face": 1, "not a picture": 1}
+    assert Manifest.read(result.manifest).header.losses == result.losses
+    with (tmp_path / "out" / "losses.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["source"], row["reason"]) for row in rows] == [
+        ("fake/broken.jpg", "not a picture"),
+        ("real/sky.png", "no face"),
+    ]
+
+
+def test_worker_processes_give_the_same_manifest_as_none(source, tmp_path):
+    alone = prepare(source, tmp_path / "alone", spec=SPEC, workers=0, quiet=True)
+    shared = prepare(source, tmp_path / "shared", spec=SPEC, workers=2, quiet=True)
+    assert alone.manifest.read_bytes() == shared.manifest.read_bytes()
+
+
+def test_a_broken_off_run_goes_on_without_doing_anything_twice(source, tmp_path, monkeypatch):
+    from realface.prepare import pipeline
+
+    whole = prepare(source, tmp_path / "whole", spec=SPEC, workers=0, quiet=True)
+    real_work, done = pipeline.prepare_item, []
+
+    def interrupted(item, **settings):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(item.video)
+        return real_work(item, **settings)
+
+    monkeypatch.setattr(pipeline, "prepare_item", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    assert not (tmp_path / "out" / "manifest.parquet").exists()
+    again = []
+    monkeypatch.setattr(pipeline, "prepare_item", lambda item, **s: again.append(item.video) or real_work(item, **s))
+    resumed = prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    assert len(again) == 2
+    assert not set(again) & set(done)
+    assert resumed.manifest.read_bytes() == whole.manifest.read_bytes()
+    assert not (tmp_path / "out" / UNFINISHED).exists()
+
+
+def test_going_on_with_other_settings_is_refused(source, tmp_path):
+    (tmp_path / "out" / UNFINISHED).mkdir(parents=True)
+    (tmp_path / "out" / UNFINISHED / "settings.json").write_text(json.dumps({"source": "elsewhere"}))
+    with pytest.raises(OutputExistsError, match="unfinished preparation with other settings; give another folder"):
+        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+
+
+def test_an_output_folder_with_something_in_it_is_refused_and_left_alone(source, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputExistsError, match="exists and is not empty"):
+        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_a_missing_source_folder_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match=r"source folder .*nowhere does not exist"):
+        prepare(tmp_path / "nowhere", tmp_path / "out", spec=SPEC, quiet=True)
+
+
+def test_a_layout_without_any_file_is_refused(tmp_path):
+    (tmp_path / "in" / "real").mkdir(parents=True)
+    with pytest.raises(LayoutError):
+        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, quiet=True)
+    with pytest.raises(LayoutError, match="has the layout plain but holds no video and no picture"):
+        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, layout="plain", quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_spec_that_cannot_be_followed_here_is_refused_before_any_work(source, tmp_path):
+    spec = SPEC.model_copy(update={"finder": "other"})
+    with pytest.raises(CropSpecError, match="no face finder is called 'other'"):
+        prepare(source, tmp_path / "out", spec=spec, quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_worker_process_is_explained(source, tmp_path, monkeypatch):
+    from concurrent.futures.process import BrokenProcessPool
+
+    from realface.core.errors import RealfaceError
+    from realface.prepare import pipeline
+
+    def broken(_):
+        raise BrokenProcessPool("killed")
+
+    monkeypatch.setattr(pipeline, "as_completed", broken)
+    with pytest.raises(RealfaceError, match=r"a worker process was killed.*run the same command again"):
+        prepare(source, tmp_path / "out", spec=SPEC, workers=1, quiet=True)
