@@ -29,7 +29,7 @@ from realface.prepare.sample_study.motion import FRAME
 from realface.prepare.sample_study.portraits import CANVAS
 from realface.prepare.sample_study.warping import thin_plate_map, warp
 
-_TEXTURE = 1.7  # a made face's noise against the camera's: so a fake is about as sharp, and as large a file, as a real
+_TEXTURE = 0.8  # a made face's noise against the camera's: so a fake is about as sharp, and as large a file, as a real
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ _BLENDS = SelfBlendRanges(
     source_chance=1.0,
     colour=(-12, 12),
     hue=(-8, 8),
-    sharpening=(0.4, 0.9),
+    sharpening=(0.45, 1.0),
     shrinking=(1.6, 2.6),
     scale=(0.94, 1.06),
     softness=(0.03, 0.09),
