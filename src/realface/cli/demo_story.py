@@ -48,7 +48,7 @@ class DemoSize:
     overrides: tuple[str, ...]
 
 
-FULL = DemoSize(StudySize.default(), frames=8, overrides=())
+FULL = DemoSize(StudySize.default(), frames=5, overrides=())
 QUICK = DemoSize(
     StudySize.tiny(),
     frames=2,

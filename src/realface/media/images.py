@@ -98,7 +98,8 @@ def write_image(path: Path, image: NDArray[np.uint8], *, jpeg_quality: int = 95)
         raise MediaError(f"cannot write {path}: give a name that ends in .png, .jpg or .jpeg", reason="unsupported")
     with written_atomically(path) as temporary:
         if suffix == ".png":
-            Image.fromarray(image).save(temporary, format="PNG")
+            # level 1 writes a crop of 256 px in a quarter of the default's time, some percent larger
+            Image.fromarray(image).save(temporary, format="PNG", compress_level=1)
         else:
             Image.fromarray(image).save(temporary, format="JPEG", quality=jpeg_quality, subsampling=0)
 

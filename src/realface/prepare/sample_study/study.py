@@ -47,8 +47,8 @@ class StudySize:
 
     @classmethod
     def default(cls) -> StudySize:
-        """90 real videos and 270 fakes: enough to train a small detector on."""
-        return cls(train_pairs=28, val_pairs=5, test_pairs=12, num_frames=24)
+        """124 real videos and 372 fakes: enough to train a small detector on."""
+        return cls(train_pairs=44, val_pairs=6, test_pairs=12, num_frames=12)
 
     @classmethod
     def tiny(cls) -> StudySize:
