@@ -62,7 +62,7 @@ class Checkout:
 def test_the_first_demo_sets_up_and_the_second_does_not(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path, stand_in())
     assert checkout.make("demo").returncode == 0
-    assert checkout.calls() == ["venv", "pip install -q -c constraints.txt -e .[demo,dev]", "realface demo"]
+    assert checkout.calls() == ["venv", "pip install -q -c constraints.txt -e .[dev]", "realface demo"]
     assert checkout.make("test").returncode == 0
     assert checkout.calls() == ["pytest -m not long"]
 
@@ -73,7 +73,7 @@ def test_changed_constraints_are_installed_again(tmp_path: Path) -> None:
     checkout.calls()
     os.utime(tmp_path / "constraints.txt", (2e9, 2e9))
     checkout.make("setup")
-    assert "pip install -q -c constraints.txt -e .[demo,dev]" in checkout.calls()
+    assert "pip install -q -c constraints.txt -e .[dev]" in checkout.calls()
 
 
 def test_a_set_up_that_failed_is_tried_again(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_torch_comes_first_and_alone_from_the_index_that_is_named(tmp_path: Path
     assert checkout.calls() == [
         "venv",
         "pip install -q -c constraints.txt --no-deps --index-url https://example.org/cpu torch torchvision",
-        "pip install -q -c constraints.txt -e .[demo,dev]",
+        "pip install -q -c constraints.txt -e .[dev]",
     ]
 
 

@@ -84,10 +84,3 @@ class DeviceError(RealfaceError, RuntimeError):
 
 class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
-
-
-class MissingExtraError(RealfaceError, ImportError):
-    """An optional dependency is not installed."""
-
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; install it with: pip install 'realface[{extra}]'")

@@ -96,7 +96,9 @@ def histogram_figure(table: ScoreTable, threshold: float, *, title: str) -> Mark
                 )
         middle = TOP + half + direction * half * 0.94
         body.append(_text(LEFT - 8, middle + 4, f"{top:.0%}", "end"))
-        body.append(_text(LEFT + PLOT, TOP + half + direction * half * 0.86 + 4, f"{label.word}s", "end", style))
+        # each name stands at the end where its class should have no bars
+        x, anchor = (LEFT + PLOT, "end") if label == Label.REAL else (LEFT + 6, "start")
+        body.append(_text(x, TOP + half + direction * half * 0.86 + 4, f"{label.word}s", anchor, style))
     body.append(_text(LEFT - 8, TOP + half + 4, "0", "end"))
     body.append(_rule(LEFT, TOP + half, LEFT + PLOT, TOP + half, "axis"))
     x = LEFT + PLOT * threshold

@@ -38,7 +38,7 @@ def test_on_this_machine_everything_required_works() -> None:
     checks = doctor.all_checks()
     assert [check for check in checks if check.state == "broken"] == []
     states = {check.name: check.state for check in checks}
-    assert states["torch"] == states["face finder"] == states["codec h264"] == states["demo"] == "ok"
+    assert states["torch"] == states["face finder"] == states["codec h264"] == "ok"
 
 
 def test_a_package_is_named_with_its_version() -> None:
@@ -80,8 +80,8 @@ def test_an_extra_whose_package_is_not_here_is_missing_and_says_how_to_install_i
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "installed_version", lambda name: None)
-    checks = {check.name: check for check in doctor.extra_checks(requirement("scikit-image; extra == 'demo'"))}
-    assert checks["demo"] == Check("extras", "demo", "missing", "lacks scikit-image", "pip install 'realface[demo]'")
+    checks = {check.name: check for check in doctor.extra_checks(requirement("mypy; extra == 'dev'"))}
+    assert checks["dev"] == Check("extras", "dev", "missing", "lacks mypy", "pip install 'realface[dev]'")
 
 
 def test_without_a_browser_only_the_tests_of_the_report_lack_something(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_something_broken_is_told_with_its_remedy_and_ends_with_code_1(monkeypat
 
 
 def test_a_missing_option_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "all_checks", answer_of(Check("extras", "demo", "missing", "lacks scikit-image")))
+    monkeypatch.setattr(doctor, "all_checks", answer_of(Check("extras", "dev", "missing", "lacks mypy")))
     assert CliRunner().invoke(app).exit_code == 0
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from realface.core import errors
-from realface.core.errors import MediaError, MissingExtraError, RealfaceError, RecipeError
+from realface.core.errors import MediaError, RealfaceError, RecipeError
 
 CHILDREN = [
     value
@@ -30,9 +30,3 @@ def test_a_recipe_error_lists_every_fault_on_its_own_line() -> None:
 
 def test_a_recipe_error_with_one_fault_says_fault() -> None:
     assert str(RecipeError("small.yaml", ["x: wrong"])) == "small.yaml: 1 fault\n  x: wrong"
-
-
-def test_a_missing_extra_says_how_to_install_it() -> None:
-    assert str(MissingExtraError("scikit-image", "demo")) == (
-        "scikit-image is not installed; install it with: pip install 'realface[demo]'"
-    )

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from realface.core.errors import MissingExtraError
 from realface.faces.finder import FaceFinder, largest_face
 from realface.prepare.sample_study.face_points import Points, dense_points
 
@@ -48,11 +47,7 @@ class Portrait:
 
 
 def load_portraits(finder: FaceFinder) -> tuple[Portrait, Portrait]:
-    """Load scikit-image's astronaut (Eileen Collins) and matplotlib's Grace Hopper; both are in the public domain.
-
-    Raises:
-        MissingExtraError: scikit-image is not installed.
-    """
+    """Load scikit-image's astronaut (Eileen Collins) and matplotlib's Grace Hopper; both are in the public domain."""
     pictures = {"astronaut": _astronaut(), "hopper": _hopper()}
     found = finder.find(list(pictures.values()))
     assert all(found), "the face finder finds both portraits"
@@ -64,10 +59,8 @@ def load_portraits(finder: FaceFinder) -> tuple[Portrait, Portrait]:
 
 
 def _astronaut() -> NDArray[np.uint8]:
-    try:
-        from skimage import data
-    except ImportError as error:
-        raise MissingExtraError("scikit-image", "demo") from error
+    from skimage import data
+
     return np.asarray(data.astronaut(), dtype=np.uint8)  # type: ignore[no-untyped-call]
 
 

@@ -99,7 +99,6 @@ def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: in
 
     Raises:
         OutputExistsError: `out` has something in it.
-        MissingExtraError: scikit-image is not installed.
     """
     from realface.faces.mtcnn import MtcnnFinder  # the workers import this module, and need no torch
 

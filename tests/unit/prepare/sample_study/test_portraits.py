@@ -1,9 +1,6 @@
-import sys
-
 import numpy as np
 import pytest
 
-from realface.core.errors import MissingExtraError
 from realface.prepare.sample_study.face_points import EYES
 from realface.prepare.sample_study.portraits import CANVAS, load_portraits
 
@@ -25,9 +22,3 @@ def test_the_same_portraits_come_twice(portraits, known_faces):
     for once, again in zip(portraits, load_portraits(known_faces), strict=True):
         assert np.array_equal(once.image, again.image)
         assert np.array_equal(once.matte, again.matte)
-
-
-def test_without_scikit_image_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(MissingExtraError, match=r"scikit-image is not installed.*pip install 'realface\[demo\]'"):
-        load_portraits(finder=None)
