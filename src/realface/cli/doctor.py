@@ -17,6 +17,7 @@ IMPORT_NAMES = {
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
     "pyyaml": "yaml",
+    "scikit-image": "skimage",
     "scikit-learn": "sklearn",
 }
 # What a package raises on import when a shared library is missing or two packages' versions do not go together.
