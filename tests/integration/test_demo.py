@@ -1,0 +1,49 @@
+import json
+
+import pytest
+
+from realface.cli.demo_story import MARK
+from realface.cli.main import run
+from realface.models.artifact import read_card
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A quick demo's folder, beside what it printed as JSON."""
+    out = tmp_path_factory.mktemp("demo") / "demo"
+    assert run(["demo", "--quick", "--out", str(out), "--workers", "1", "--json"]) == 0
+    return out
+
+
+def test_every_stage_leaves_what_the_next_one_needs(told):
+    assert (told / "faces" / "manifest.parquet").exists()
+    assert (told / "evaluation" / "metrics.json").exists()
+    assert (told / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert read_card(told / "run" / "artifact").purpose == "demonstration"
+
+
+def test_the_outcome_names_stages_videos_and_what_it_does_not_show(told):
+    outcome = json.loads((told / MARK).read_text(encoding="utf-8"))
+    assert list(outcome["seconds"]) == ["sample study", "prepare", "train", "evaluate", "detect", "report"]
+    assert (outcome["real_videos"], outcome["fake_videos"]) == (2, 6)
+    assert "no evidence about real deepfakes" in outcome["note"]
+    assert outcome["losses"] == {}
+
+
+def test_an_older_demo_is_replaced_but_nothing_else(told, tmp_path, capsys):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
+    assert run(["demo", "--quick", "--out", str(tmp_path / "thesis")]) == 2
+    assert "holds something that is no demo; give another folder with --out" in capsys.readouterr().err
+    assert (tmp_path / "thesis" / "chapter1.txt").exists()
+    (tmp_path / "file").write_text("")
+    assert run(["demo", "--quick", "--out", str(tmp_path / "file")]) == 2
+    assert "is a file; give a folder with --out" in capsys.readouterr().err
+
+
+def test_a_verdict_of_the_demos_detector_says_what_it_is_worth(told, capsys):
+    video = next((told / "study" / "original_sequences").rglob("*.mp4"))
+    assert run(["detect", str(video), "--model", str(told / "run")]) == 0
+    line = capsys.readouterr().out.strip()
+    assert line.startswith(f"path: {video} | fake probability: 0.")
+    assert line.endswith("| demonstration model: says nothing about real videos")

@@ -1,0 +1,70 @@
+import pytest
+
+from realface.cli import main as command_line
+from realface.cli.main import run
+from realface.core.errors import ManifestError
+
+
+def failing(monkeypatch, error):
+    def app(args):
+        raise error
+
+    monkeypatch.setattr(command_line, "app", app)
+
+
+def test_a_users_fault_is_one_line_and_code_2(monkeypatch, capsys):
+    failing(monkeypatch, ManifestError("a.csv:3: label must be 0 or 1"))
+    assert run(["manifest", "check", "a.csv"]) == 2
+    assert capsys.readouterr().err == "realface: error: a.csv:3: label must be 0 or 1\n"
+
+
+def test_a_folder_that_may_not_be_written_is_a_users_fault(monkeypatch, capsys):
+    failing(monkeypatch, PermissionError(13, "Permission denied", "/out"))
+    assert run(["prepare"]) == 2
+    assert "Permission denied: '/out'" in capsys.readouterr().err
+
+
+def test_our_fault_is_code_3_and_says_how_to_report_it(monkeypatch, capsys):
+    failing(monkeypatch, KeyError("x"))
+    assert run(["train"]) == 3
+    message = capsys.readouterr().err
+    assert "internal error: KeyError: 'x'" in message
+    assert "realface --debug" in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "train"], ["train", "--debug"]])
+def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch, capsys, arguments):
+    failing(monkeypatch, KeyError("x"))
+    assert run(arguments) == 3
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_code_130(monkeypatch, capsys):
+    failing(monkeypatch, KeyboardInterrupt())
+    assert run(["train"]) == 130
+    assert capsys.readouterr().err == "realface: broken off\n"
+
+
+def test_an_unknown_option_is_code_2(capsys):
+    assert run(["detect", "--modle", "x", "a.jpg"]) == 2
+    assert "--modle" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys):
+    from realface import __version__
+
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"realface {__version__}\n"
+
+
+def test_a_command_without_a_model_names_what_makes_one(capsys, tmp_path):
+    assert run(["detect", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert "realface demo" in message
+    assert "realface train" in message
+
+
+def test_models_lists_the_methods(capsys):
+    assert run(["models"]) == 0
+    assert capsys.readouterr().out.startswith("recce: ")
