@@ -41,9 +41,11 @@ def load_recipe(schema: type[S], path: Path, *, overrides: Sequence[str] = ()) -
         MissingInputError: no such file.
         RecipeError: not YAML, or not what the schema says; all faults in one text.
     """
-    text = existing(path, what="recipe").read_text(encoding="utf-8")
+    content = existing(path, what="recipe").read_bytes()
     try:
-        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader's child)
+        document = yaml.load(content.decode("utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader's child)
+    except UnicodeDecodeError as error:
+        raise RecipeError(str(path), [f"not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
     except yaml.YAMLError as error:
         raise RecipeError(str(path), [" ".join(str(error).split())]) from error
     if document is None:
@@ -107,6 +109,8 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                break  # the parent's own error says where
             if key in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.constructor.ConstructorError(None, None, f"line {line}: {key!r} is given twice")

@@ -98,6 +98,18 @@ def test_text_that_is_no_yaml_is_one_fault_on_one_line(tmp_path: Path) -> None:
     assert "\n" not in caught.value.faults[0]
 
 
+def test_a_recipe_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes("name: José\n".encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"not UTF-8 text \(byte 9\); save it as UTF-8"):
+        load_recipe(Recipe, path)
+
+
+def test_a_list_as_a_key_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="found unhashable key"):
+        load_recipe(Recipe, recipe_file(tmp_path, "? [seed, name]\n: 1\n"))
+
+
 def test_a_recipe_that_is_a_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="expected a mapping of sections, got list"):
         load_recipe(Recipe, recipe_file(tmp_path, "- seed: 1\n"))
