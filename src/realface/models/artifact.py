@@ -73,7 +73,8 @@ def save_artifact(folder: Path, network: nn.Module, card: ArtifactCard) -> None:
         for name, tensor in network.state_dict().items()
     }
     with folder_written_atomically(folder) as partial:
-        safetensors.torch.save_file(weights, partial / WEIGHTS_NAME)
+        # not save_file, whose files only their owner may read, whatever the umask
+        (partial / WEIGHTS_NAME).write_bytes(safetensors.torch.save(weights))
         hashed = card.model_copy(update={"weights_sha256": sha256_of(partial / WEIGHTS_NAME)})
         write_json(partial / CARD_NAME, hashed.model_dump(mode="json"))
 

@@ -77,6 +77,11 @@ def test_saving_replaces_an_older_artifact_and_leaves_nothing_else(artifact, net
     assert [path.name for path in artifact.parent.iterdir()] == ["artifact"]
 
 
+def test_whoever_may_read_the_card_may_read_the_weights(artifact):
+    card_mode, weights_mode = ((artifact / name).stat().st_mode for name in ("model.json", "model.safetensors"))
+    assert weights_mode == card_mode
+
+
 def test_loading_draws_no_random_numbers(artifact):
     torch.manual_seed(1)
     expected = torch.rand(3)
