@@ -48,7 +48,11 @@ def folder_written_atomically(path: Path) -> Iterator[Path]:
         if path.exists():
             old = temporary.with_name(f"{temporary.name}.old")
             path.rename(old)
-            temporary.rename(path)
+            try:
+                temporary.rename(path)
+            except BaseException:
+                old.rename(path)
+                raise
             shutil.rmtree(old)
         else:
             temporary.rename(path)
@@ -89,11 +93,20 @@ def new_folder(path: Path) -> Path:
     """Make an output folder, which must be absent or empty, so that nothing is ever mixed or overwritten.
 
     Raises:
+        OutputExistsError: as `require_free`.
+    """
+    require_free(path)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def require_free(path: Path) -> None:
+    """Refuse an output folder that is neither absent nor empty; nothing is made.
+
+    Raises:
         OutputExistsError: there is a file of that name, or a folder with something in it.
     """
     if path.exists() and not path.is_dir():
         raise OutputExistsError(f"{path} is a file; give a folder to write to")
     if path.is_dir() and any(path.iterdir()):
         raise OutputExistsError(f"{path} exists and is not empty; give another folder, or remove it first")
-    path.mkdir(parents=True, exist_ok=True)
-    return path

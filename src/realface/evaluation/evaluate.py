@@ -14,7 +14,7 @@ from torch import nn
 
 from realface.core.crop_spec import require_same_crops
 from realface.core.errors import ManifestError, MediaError
-from realface.core.files import folder_written_atomically, new_folder, write_json
+from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.provenance import collect_provenance
 from realface.data.manifest import Manifest
 from realface.evaluation.examples import choose_examples, write_examples
@@ -156,8 +156,8 @@ def evaluate_artifact(
     card = read_card(folder)
     on = resolve_device(device)
     test_sets = _open_all(manifests, split, card, folder)
+    require_free(out)
     network = load_network(folder, device=on)
-    new_folder(out)
     scored = _score(network, test_sets, card.input_size, on, batch_size=batch_size, workers=workers, quiet=quiet)
     summary = summarise(scored.table, threshold=card.threshold, seed=seed, num_resamples=num_resamples)
     notes = _notes(card, folder, test_sets, scored)

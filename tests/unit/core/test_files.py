@@ -88,6 +88,26 @@ def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> 
     assert names_in(tmp_path) == ["artifact"]
 
 
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "artifact"
+    path.mkdir()
+    (path / "old").write_text("old")
+    rename = Path.rename
+
+    def broken_off(self: Path, target: Path) -> Path:
+        if self.name.endswith(".partial"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", broken_off)
+    with pytest.raises(KeyboardInterrupt), folder_written_atomically(path) as temporary:
+        (temporary / "new").write_text("new")
+    assert names_in(tmp_path) == ["artifact"]
+    assert names_in(path) == ["old"]
+
+
 def test_json_is_indented_readable_utf_8_that_ends_with_a_line_end(tmp_path: Path) -> None:
     path = tmp_path / "card.json"
     write_json(path, {"name": "Zoë"})

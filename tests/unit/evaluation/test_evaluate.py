@@ -208,7 +208,7 @@ def test_when_no_file_can_be_read_nothing_is_written(tmp_path):
         picture.unlink()
     with pytest.raises(MediaError, match="none of 7 crops can be read; the first:"):
         evaluate(tmp_path, manifest)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_videos_of_the_same_name_in_two_manifests_stay_apart(tmp_path):
