@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import MediaError
+from realface.core.errors import MediaError, MissingInputError
 from realface.core.files import folder_written_atomically, sha256_of
 from realface.data.layouts.layout import SourceItem
-from realface.faces.cropper import crop_box, crop_face
+from realface.faces.cropper import crop_face
 from realface.faces.finder import Face, FaceFinder
 from realface.faces.tracks import link_faces, main_track
 from realface.media.images import is_image_name, read_image, write_image
@@ -71,6 +70,11 @@ def prepare_item(item: SourceItem, *, source_root: Path, out: Path, spec: CropSp
         frames, found = _find_all(item.source, spec=spec, finder=finder)
     except MediaError as error:
         return ItemRecord(source, "", [], error.reason, str(error))
+    except MissingInputError as error:  # a link that leads nowhere, or a file removed since the scan
+        return ItemRecord(source, "", [], "missing", str(error))
+    except OSError as error:
+        text = f"cannot read {item.source}: {error.strerror or error}"
+        return ItemRecord(source, "", [], "unreadable", text)
     faces = [[one.face for one in here] for here in found]
     numbers = link_faces(faces)
     chosen = main_track(faces, numbers)
@@ -87,7 +91,7 @@ def prepare_item(item: SourceItem, *, source_root: Path, out: Path, spec: CropSp
             name = f"{frame.index:06d}.png"
             write_image(temporary / name, one.crop)
             sha256 = sha256_of(temporary / name)
-            rows.append(_row(item, source, folder / name, frame, one.face, chosen, sha256, spec))
+            rows.append(_row(item, source, folder / name, frame, one.face, chosen, sha256))
     return ItemRecord(source, sha256_of(item.source), rows)
 
 
@@ -100,8 +104,8 @@ def crop_folder(item: SourceItem) -> PurePosixPath:
     """Where an item's crops go below `crops/`: unique by the video's identity, not by its bare name alone."""
     kind = item.method or ("fake" if item.label else "real")
     parts = [item.dataset, item.split, kind, item.compression]
-    # pictures and videos may share a name up to the suffix
-    name = f"{item.video}.{item.source.suffix[1:].lower()}"
+    # pictures and videos may share a name up to the suffix, and up to the suffix's case
+    name = f"{item.video}{item.source.suffix}"
     return PurePosixPath(*(_safe(part) for part in parts if part), *(_safe(part) for part in PurePosixPath(name).parts))
 
 
@@ -153,9 +157,7 @@ def _row(
     face: Face,
     track: int,
     sha256: str,
-    spec: CropSpec,
 ) -> dict[str, Any]:
-    box: Box = crop_box(face.box, spec)
     return {
         "path": path.as_posix(),
         "label": int(item.label),
@@ -170,7 +172,7 @@ def _row(
         "identities": list(item.identities),
         "source": source,
         "original": item.original,
-        "box": [float(value) for value in box],
+        "box": [float(value) for value in face.box],
         "landmarks": [float(value) for value in face.landmarks.reshape(-1)],
         "mask": None,
         "sha256": sha256,

@@ -8,6 +8,7 @@ where it stopped.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -88,7 +89,7 @@ def prepare(
     scan = choose_layout(source, layout).scan(source)
     if not scan.items:
         raise LayoutError(f"{source} has the layout {scan.layout} but holds no video and no picture")
-    _open_output(out, {"source": str(source), "layout": scan.layout, "crop": spec.model_dump()})
+    _open_output(out, _settings(scan, spec))
     todo = [index for index in range(len(scan.items)) if not _record_file(out, index).exists()]
     with progress("prepare", len(scan.items), unit="files", quiet=quiet) as shown:
         shown.advance(len(scan.items) - len(todo))
@@ -153,13 +154,20 @@ def _work(item: SourceItem) -> ItemRecord:
     )
 
 
+def _settings(scan: Scan, spec: CropSpec) -> dict[str, Any]:
+    """What must be the same for a preparation to go on; records go by an item's number, so all items belong to it."""
+    items = hashlib.sha256("\n".join(map(repr, scan.items)).encode(errors="surrogateescape")).hexdigest()
+    return {"source": str(scan.root), "layout": scan.layout, "crop": spec.model_dump(), "items": items}
+
+
 def _open_output(out: Path, settings: dict[str, Any]) -> None:
     """Make the output folder, or check that what was begun there is this same preparation."""
     settings_file = out / UNFINISHED / "settings.json"
     if settings_file.exists():
         if json.loads(settings_file.read_text(encoding="utf-8")) != settings:
             raise OutputExistsError(
-                f"{out} holds an unfinished preparation with other settings; give another folder, or remove it first"
+                f"{out} holds an unfinished preparation with other settings, or of other files; "
+                "give another folder, or remove it first"
             )
         return
     new_folder(out)

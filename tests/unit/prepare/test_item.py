@@ -73,6 +73,13 @@ def test_a_video_gives_one_row_per_sampled_frame_with_all_that_is_known(tmp_path
     assert len(row["sha256"]) == 64
 
 
+def test_the_box_is_the_face_without_the_margin_around_it(tmp_path):
+    source = video(tmp_path / "a_b.mp4", 200)
+    finder, spec = FixedFinder((8, 8, 40, 40)), SPEC.model_copy(update={"margin": 0.5})
+    record = prepare_item(item(source), source_root=tmp_path, out=tmp_path / "out", spec=spec, finder=finder)
+    assert record.rows[0]["box"] == [8, 8, 40, 40]
+
+
 def test_the_stored_crop_is_the_face(tmp_path):
     picture = np.zeros((48, 64, 3), dtype=np.uint8)
     picture[8:24, 20:36] = [250, 100, 50]
@@ -115,6 +122,23 @@ def test_a_file_that_is_no_video_is_lost_with_the_reason(tmp_path):
     assert str(tmp_path / "a.mp4") in record.text
 
 
+def test_a_link_that_leads_nowhere_is_lost_with_the_reason(tmp_path):
+    (tmp_path / "a.mp4").symlink_to(tmp_path / "gone.mp4")
+    record = prepare(tmp_path, tmp_path / "a.mp4", FixedFinder((0, 0, 20, 20)))
+    assert record.reason == "missing"
+    assert f"{tmp_path / 'a.mp4'} does not exist" in record.text
+
+
+def test_a_file_that_the_disk_does_not_give_is_lost_with_the_reason(tmp_path, monkeypatch):
+    def failing(_path, _count):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("realface.prepare.item.spread_frames", failing)
+    record = prepare(tmp_path, tmp_path / "a.mp4", FixedFinder((0, 0, 20, 20)))
+    assert record.reason == "unreadable"
+    assert record.text == f"cannot read {tmp_path / 'a.mp4'}: Input/output error"
+
+
 def test_names_that_differ_only_in_kind_or_suffix_get_folders_of_their_own():
     same = [
         item(Path("x/1.mp4")),
@@ -123,6 +147,7 @@ def test_names_that_differ_only_in_kind_or_suffix_get_folders_of_their_own():
         item(Path("x/1.mp4"), label=Label.REAL, method=None),
         item(Path("x/1.mp4"), method=None),
         item(Path("x/1.avi")),
+        item(Path("x/1.MP4")),
         item(Path("x/1.mp4"), video="b_a"),
     ]
     assert len({crop_folder(one) for one in same}) == len(same)

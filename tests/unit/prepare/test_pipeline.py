@@ -87,7 +87,21 @@ def test_a_broken_off_run_goes_on_without_doing_anything_twice(source, tmp_path,
 def test_going_on_with_other_settings_is_refused(source, tmp_path):
     (tmp_path / "out" / UNFINISHED).mkdir(parents=True)
     (tmp_path / "out" / UNFINISHED / "settings.json").write_text(json.dumps({"source": "elsewhere"}))
-    with pytest.raises(OutputExistsError, match="unfinished preparation with other settings; give another folder"):
+    with pytest.raises(OutputExistsError, match="unfinished preparation with other settings, or of other files"):
+        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+
+
+def test_going_on_after_the_source_changed_is_refused(source, tmp_path, monkeypatch):
+    from realface.prepare import pipeline
+
+    def interrupted(item, **_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "prepare_item", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    (source / "fake" / "broken.jpg").rename(source / "real" / "broken.jpg")
+    with pytest.raises(OutputExistsError, match="or of other files; give another folder"):
         prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
 
 
