@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,15 +12,16 @@ from realface.core.labels import Label
 from realface.metrics.ranking import missing_class
 
 DEFAULT_THRESHOLD = 0.5
-RULES = {
+ThresholdRule = Literal["balanced_accuracy", "equal_error"]
+RULES: dict[ThresholdRule, str] = {
     "balanced_accuracy": "highest mean of the shares of reals and fakes judged rightly",
     "equal_error": "reals called fake as often as fakes called real",
 }
-"""What each rule looks for, in the words that the artifact and the report show."""
+"""What each rule looks for, in the words that the artifact shows."""
 
 
 def choose_threshold(
-    labels: NDArray[np.int64], scores: NDArray[np.float64], *, rule: str = "balanced_accuracy"
+    labels: NDArray[np.int64], scores: NDArray[np.float64], *, rule: ThresholdRule = "balanced_accuracy"
 ) -> float:
     """Choose the threshold on validation scores; a score of the threshold and above is called fake.
 

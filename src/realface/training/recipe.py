@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, create_model, field_validator, model
 from realface.core.errors import MissingInputError
 from realface.core.recipe import Section, load_recipe
 from realface.data.manifest_schema import COLUMNS, no_such_column
+from realface.metrics.thresholds import ThresholdRule
 from realface.models.catalog import known_methods
 from realface.training.optimisers import OptimiserConfig
 from realface.training.schedules import ConstantSchedule, ScheduleConfig
@@ -130,7 +131,7 @@ class ArtifactSection(Section):
         "research", description="`demonstration`: every verdict says that it means nothing about real videos"
     )
     licence: str = Field("unstated", description="terms of the weights, which follow from those of the data")
-    threshold_rule: Literal["balanced_accuracy", "equal_error"] = Field(
+    threshold_rule: ThresholdRule = Field(
         "balanced_accuracy", description="how the threshold is chosen on the validation crops"
     )
 

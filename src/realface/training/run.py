@@ -16,7 +16,7 @@ from realface.core.progress import progress
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import save_recipe
 from realface.metrics.summary import summarise
-from realface.metrics.thresholds import choose_threshold
+from realface.metrics.thresholds import RULES, choose_threshold
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
 from realface.models.devices import resolve_device
@@ -177,7 +177,7 @@ def _write_artifact(
         input_size=config.input_size,
         crop=rows.crop,
         threshold=threshold,
-        threshold_rule=f"{rule} on {len(best.scores)} validation crops of {num_videos} videos",
+        threshold_rule=f"{rule} ({RULES[rule]}) on {len(best.scores)} validation crops of {num_videos} videos",
         trained_on=rows.trained_on,
         metrics={
             "step": best.step,
