@@ -97,7 +97,7 @@ def _common_crop(manifests: dict[Path, Manifest]) -> CropSpec:
         return known
     print(
         f"realface: warning: how the crops of {_names(unknown)} were made is unknown; the detector will say "
-        "`external`, and will need --crop or --crops to judge files",
+        "`external`, and will judge only face crops (--crops)",
         file=sys.stderr,
     )
     return CropSpec.external()
