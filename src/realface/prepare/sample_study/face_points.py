@@ -21,7 +21,6 @@ NOSE = slice(19, 22)
 """Tip, left wing, right wing."""
 MOUTH = slice(22, 26)
 """Left corner, right corner, upper lip, lower lip."""
-NUM_POINTS = 26
 
 _CHIN = 5
 _NOSE_TIP = 19

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realface.core.files import folder_written_atomically, new_folder, write_json
+from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.progress import progress
 from realface.media.video_writing import write_video
 from realface.prepare.sample_study.footage import Take, draw_take, record
@@ -102,7 +102,7 @@ def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: in
     """
     from realface.faces.mtcnn import MtcnnFinder  # the workers import this module, and need no torch
 
-    new_folder(out)
+    require_free(out)
     portraits = load_portraits(MtcnnFinder(device="cpu"))
     with folder_written_atomically(out) as folder:
         for split, pairs in size.pairs().items():
