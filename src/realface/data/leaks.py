@@ -1,4 +1,4 @@
-"""Leaks: the same video, or the same person, in two splits."""
+"""Leaks: the same video, person or picture in two splits."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Leak:
     """Something that stands in more than one split.
 
     Attributes:
-        kind: a video, or a person (one of `identities`).
-        name: the video's or the person's name, which means something within the data set only.
-        dataset: the data set, None where the manifest does not name it.
+        kind: a video, a person (one of `identities`), or a picture (crops with one `sha256`).
+        name: the video's or the person's name, which means something within the data set only; a picture's first path.
+        dataset: the data set, None where the manifest does not name it, and for pictures.
         splits: the splits, train, val and test first.
     """
 
-    kind: Literal["video", "person"]
+    kind: Literal["video", "person", "picture"]
     name: str
     dataset: str | None
     splits: tuple[str, ...]
@@ -36,14 +36,18 @@ class Leak:
 
 
 def find_leaks(manifest: Manifest) -> list[Leak]:
-    """The videos and persons that stand in two splits, sorted by name, videos first.
+    """The videos, persons and pictures that stand in two splits, in this order, sorted by name.
 
     A fake holds its own video and its real counterpart (`original`), so a real in one split and a fake made of it in
     another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
     data set. Rows without a split leak nothing.
     """
     table = manifest.table.filter(pc.is_valid(manifest.table["split"]))
-    return [*_in_two_splits("video", video_names(table)), *_in_two_splits("person", person_names(table))]
+    return [
+        *_in_two_splits("video", video_names(table)),
+        *_in_two_splits("person", person_names(table)),
+        *_pictures_in_two_splits(table),
+    ]
 
 
 def require_no_leaks(manifest: Manifest, *, where: str) -> None:
@@ -96,8 +100,20 @@ def person_names(table: pa.Table) -> pa.Table:
 
 def _in_two_splits(kind: Literal["video", "person"], names: pa.Table) -> list[Leak]:
     splits = names.group_by(["dataset", "name"]).aggregate([("split", "distinct")])
-    leaked = splits.filter(pc.greater(pc.list_value_length(splits["split_distinct"]), 1))
-    return [
-        Leak(kind, row["name"], row["dataset"], tuple(sorted(row["split_distinct"], key=split_order)))
-        for row in leaked.sort_by([("dataset", "ascending"), ("name", "ascending")]).to_pylist()
-    ]
+    leaked = _of_several_splits(splits).sort_by([("dataset", "ascending"), ("name", "ascending")])
+    return [Leak(kind, row["name"], row["dataset"], _ordered(row["split_distinct"])) for row in leaked.to_pylist()]
+
+
+def _pictures_in_two_splits(table: pa.Table) -> list[Leak]:
+    known = table.filter(pc.is_valid(table["sha256"]))
+    splits = known.group_by("sha256").aggregate([("split", "distinct"), ("path", "min")])
+    leaked = _of_several_splits(splits).sort_by("path_min")
+    return [Leak("picture", row["path_min"], None, _ordered(row["split_distinct"])) for row in leaked.to_pylist()]
+
+
+def _of_several_splits(groups: pa.Table) -> pa.Table:
+    return groups.filter(pc.greater(pc.list_value_length(groups["split_distinct"]), 1))
+
+
+def _ordered(splits: list[str]) -> tuple[str, ...]:
+    return tuple(sorted(splits, key=split_order))

@@ -9,12 +9,12 @@ from typing import Literal
 import pyarrow.compute as pc
 
 from realface.core.labels import Label
-from realface.data.leaks import find_leaks, split_order
+from realface.data.leaks import find_leaks
 from realface.data.manifest import Manifest
 
 SHOWN = 3
 
-FaultKind = Literal["missing file", "missing mask", "repeated path", "two labels", "same content", "leak"]
+FaultKind = Literal["missing file", "missing mask", "repeated path", "two labels", "leak"]
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,6 @@ def _contradictions(manifest: Manifest) -> Iterator[Fault]:
             continue  # a repeated path, which is named above
         if len(group.labels) > 1:
             yield Fault("two labels", f"the same picture is real in one row and fake in another: {paths}", rows)
-        elif len(group.splits) > 1:
-            splits = " and ".join(sorted(group.splits, key=split_order))
-            yield Fault("same content", f"the same picture is in {splits}: {paths}", rows)
 
 
 def _missing_files(manifest: Manifest) -> Iterator[Fault]:

@@ -29,6 +29,16 @@ def test_a_video_in_two_splits_is_a_leak_whatever_its_compression_and_method():
     assert found(manifest) == ["video 071_054 is in train and test (dataset faceforensics)"]
 
 
+def test_the_same_picture_in_two_splits_is_a_leak_whatever_its_names_and_data_sets():
+    manifest = manifest_of(
+        {"sha256": "x", "split": "test", "video": "a", "dataset": "one"},
+        {"sha256": "x", "split": "train", "video": "b", "dataset": "two"},
+        {"sha256": "y", "split": "train", "video": "c"},
+        {"sha256": "y", "split": "train", "video": "d"},
+    )
+    assert found(manifest) == ["picture 0.png is in train and test"]
+
+
 def test_a_fake_and_its_original_in_two_splits_are_a_leak():
     manifest = manifest_of(
         {"video": "071", "split": "train"}, {"video": "071_054", "original": "071", "split": "val", "label": 1}
