@@ -132,7 +132,7 @@ class ArtifactSection(Section):
     )
     licence: str = Field("unstated", description="terms of the weights, which follow from those of the data")
     threshold_rule: ThresholdRule = Field(
-        "balanced_accuracy", description="how the threshold is chosen on the validation crops"
+        "balanced_accuracy", description="how the threshold is chosen on the validation videos"
     )
 
 

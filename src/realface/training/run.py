@@ -165,19 +165,19 @@ def _fit(
 def _write_artifact(
     fitted: Fitted, best: Validation, *, recipe: TrainRecipe, rows: RunRows, run: Path, provenance: dict[str, Any]
 ) -> None:
-    """The detector of the best step; its threshold is chosen on the validation crops."""
+    """The detector of the best step; its threshold is chosen on the validation videos, by their mean scores."""
     config: Any = recipe.method
     fitted.task.load_state_dict(load_checkpoint(run / BEST_NAME).task)
     rule = recipe.artifact.threshold_rule
-    threshold = choose_threshold(best.scores.labels, best.scores.scores, rule=rule)
-    num_videos = len(best.scores.video_level())
+    videos = best.scores.video_level()
+    threshold = choose_threshold(videos.labels, videos.scores, rule=rule)
     card = ArtifactCard(
         method=config.name,
         config=config.model_dump(mode="json"),
         input_size=config.input_size,
         crop=rows.crop,
         threshold=threshold,
-        threshold_rule=f"{rule} ({RULES[rule]}) on {len(best.scores)} validation crops of {num_videos} videos",
+        threshold_rule=f"{rule} ({RULES[rule]}) on {len(videos)} validation videos",
         trained_on=rows.trained_on,
         metrics={
             "step": best.step,
