@@ -70,4 +70,5 @@ class BalancedSampler(Sampler[int]):
         return np.concatenate(passes)[skipped : skipped + self._rows_per_class]
 
     def _generator(self, purpose: int, number: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence((self._seed, purpose, number)))
+        # a spawn key, so that no order shares its stream with a row's augmentation, which is seeded by a tuple
+        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(purpose, number)))
