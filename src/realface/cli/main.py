@@ -75,13 +75,23 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("realface: broken off", file=sys.stderr)
         return BROKEN_OFF
-    except (RealfaceError, OSError) as error:  # OSError: no permission, a full disk
+    except RealfaceError as error:
         return _tell(f"error: {error}", USER_MUST_ACT, debug=debug)
+    except OSError as error:  # no permission, a full disk, a folder in the place of a file
+        return _tell(f"error: {_in_words(error)}", USER_MUST_ACT, debug=debug)
     except Exception as error:
         fault = f"internal error: {type(error).__name__}: {error}"
         advice = "This is a fault of realface; please report it with what `realface --debug ...` prints."
         return _tell(f"{fault}\n{advice}", OUR_FAULT, debug=debug)
     return 0
+
+
+def _in_words(error: OSError) -> str:
+    """Where and what, without Python's error number; of a rename the place that was meant."""
+    name = error.filename2 or error.filename
+    if name is None or not error.strerror:
+        return str(error)
+    return f"{name}: {error.strerror.lower()}; check the path, its permissions and the space on the disk"
 
 
 def _tell(text: str, code: int, *, debug: bool) -> int:

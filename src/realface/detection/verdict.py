@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ DEMONSTRATION = "demonstration"
 DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
 
 STAGES = ("decode", "find", "crop", "score")
+
+
+def _in_one_line(text: Path | str) -> str:
+    """`text` with line breaks and other control characters escaped: a file's name may hold them, a line may not."""
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" or c in "\u2028\u2029" else c for c in str(text))
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ class Verdict:
 
     def line(self) -> str:
         """One line as RECCE prints it."""
-        line = f"path: {self.path} | fake probability: {self.score:.4f} | prediction: {self.prediction}"
+        line = f"path: {_in_one_line(self.path)} | fake probability: {self.score:.4f} | prediction: {self.prediction}"
         return f"{line} | {self.note}" if self.note else line
 
     def to_json(self) -> dict[str, Any]:
@@ -173,7 +179,8 @@ class Failure:
     def line(self) -> str:
         """One line beside those of the verdicts; the text is repeated only where it says more than the reason."""
         more = self.text.removeprefix(str(self.path)).lstrip(": ")
-        return " | ".join([f"path: {self.path}", self.reason, *([more] if more != self.reason else [])])
+        more = _in_one_line(more)
+        return " | ".join([f"path: {_in_one_line(self.path)}", self.reason, *([more] if more != self.reason else [])])
 
     def to_json(self) -> dict[str, Any]:
         """The failure as an element of `files` in the JSON document."""

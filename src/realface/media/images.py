@@ -70,7 +70,7 @@ def read_image(path: Path, *, max_pixels: int = 150_000_000) -> NDArray[np.uint8
             "unsupported".
     """
     require_file(path, what="picture")
-    with _opened(path) as image:
+    with _opened(path, max_pixels) as image:
         width, height = image.size
         if width * height > max_pixels:
             raise _too_large(path, f"{width} x {height} pixels", max_pixels)
@@ -117,7 +117,7 @@ def resize_image(image: NDArray[np.uint8], size: int | tuple[int, int]) -> NDArr
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(path: Path, max_pixels: int) -> Image.Image:
     """Read the header only, with a clear line for what is no picture."""
     Image.init()
     formats = [name for name in _FORMATS if name in Image.OPEN]  # AVIF is not in every build of Pillow
@@ -128,7 +128,8 @@ def _opened(path: Path) -> Image.Image:
             )  # about large pictures, for which there is `max_pixels`, and damaged headers
             return Image.open(path, formats=formats)
     except Image.DecompressionBombError as error:
-        raise _too_large(path, "more pixels than Pillow decodes", 2 * (Image.MAX_IMAGE_PIXELS or 0)) from error
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise _too_large(path, f"more than {limit:,} pixels", min(max_pixels, limit)) from error
     except PermissionError as error:
         raise MediaError(f"{path} may not be read; change its permissions", reason="unreadable") from error
     except _DECODING_ERRORS as error:

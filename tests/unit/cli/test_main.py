@@ -21,7 +21,14 @@ def test_a_users_fault_is_one_line_and_code_2(monkeypatch, capsys):
 def test_a_folder_that_may_not_be_written_is_a_users_fault(monkeypatch, capsys):
     failing(monkeypatch, PermissionError(13, "Permission denied", "/out"))
     assert run(["prepare"]) == 2
-    assert "Permission denied: '/out'" in capsys.readouterr().err
+    assert "/out: permission denied; check the path" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_in_words_with_the_place_that_was_meant(monkeypatch, capsys):
+    failing(monkeypatch, IsADirectoryError(21, "Is a directory", ".out.1234.partial", None, "out"))
+    assert run(["models"]) == 2
+    told = capsys.readouterr().err
+    assert told == "realface: error: out: is a directory; check the path, its permissions and the space on the disk\n"
 
 
 def test_our_fault_is_code_3_and_says_how_to_report_it(monkeypatch, capsys):

@@ -55,3 +55,10 @@ def test_a_failure_is_one_line_with_the_reason_and_what_to_do() -> None:
 
 def test_a_failure_whose_text_says_no_more_than_the_reason_says_it_once() -> None:
     assert Failure(Path("x.jpg"), "no face found", "x.jpg: no face found").line() == "path: x.jpg | no face found"
+
+
+def test_a_line_stays_one_line_whatever_the_files_name() -> None:
+    path = Path("a\nb\u2028 \u00fc.jpg")
+    assert Failure(path, "empty file", f"{path} is empty").line() == (
+        "path: a\\nb\\u2028 \u00fc.jpg | empty file | is empty"
+    )

@@ -241,7 +241,9 @@ def test_a_damaged_avif_is_refused(tmp_path: Path):
 def test_a_bomb_is_refused_from_its_header(tmp_path: Path):
     bomb = png_bytes(50_000, 50_000, depth=8, colour_type=2, rows=b"")  # there is nothing to decode
     (tmp_path / "a.png").write_bytes(bomb)
-    with pytest.raises(MediaError, match=r"a\.png is too large: .+, and the limit is 1\d\d,\d{3},\d{3}") as caught:
+    with pytest.raises(
+        MediaError, match=r"a\.png is too large: more than 178,956,970 pixels, and the limit is 150,000,000"
+    ) as caught:
         read_image(tmp_path / "a.png")
     assert caught.value.reason == "too large"
 
