@@ -14,7 +14,8 @@ EXTERNAL = "external"
 class CropSpec(BaseModel):
     """Everything that decides which pixels of a frame become the crop.
 
-    It stands in the manifest's header and in the artifact. Two specs fit only when they are equal.
+    It stands in the manifest's header and in the artifact. Two specs fit when they cut a frame alike, however many
+    frames of a video they take.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +38,10 @@ class CropSpec(BaseModel):
         """The spec of crops and weights that came from elsewhere."""
         return cls(finder=EXTERNAL)
 
+    def cuts_like(self, other: CropSpec) -> bool:
+        """Whether the same frame gives the same crop by both."""
+        return self == other.model_copy(update={"frames": self.frames})
+
     def describe(self) -> str:
         """One line for messages and reports."""
         if self.is_external:
@@ -56,7 +61,7 @@ def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, mod
     Raises:
         CropSpecError: both are known and they differ; the text gives both.
     """
-    if crops.is_external or model.is_external or crops == model:
+    if crops.is_external or model.is_external or crops.cuts_like(model):
         return
     raise CropSpecError(
         f"{crops_name} holds crops made with [{crops.describe()}] but {model_name} expects [{model.describe()}]; "

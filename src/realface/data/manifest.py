@@ -237,13 +237,14 @@ def _checked_header(document: Mapping[str, Any], *, where: str) -> ManifestHeade
 
 
 def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
-    specs = {header.crop: None for header in headers}  # a dict keeps the order
+    specs = [header.crop for header in headers]
     known = [spec for spec in specs if not spec.is_external]
-    if len(known) > 1:
-        raise CropSpecError(
-            f"crops made in two ways cannot be put together: [{known[0].describe()}] and [{known[1].describe()}]; "
-            "prepare the videos again with one spec"
-        )
+    for other in known[1:]:
+        if not other.cuts_like(known[0]):
+            raise CropSpecError(
+                f"crops made in two ways cannot be put together: [{known[0].describe()}] and [{other.describe()}]; "
+                "prepare the videos again with one spec"
+            )
     sources: dict[str, str] = {}
     losses: dict[str, int] = {}
     for header in headers:
@@ -253,7 +254,7 @@ def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
         for reason, count in header.losses.items():
             losses[reason] = losses.get(reason, 0) + count
     notes = dict.fromkeys(header.note for header in headers if header.note)
-    crop = next(iter(specs)) if len(specs) == 1 else CropSpec.external()
+    crop = max(known, key=lambda spec: spec.frames) if specs and len(known) == len(specs) else CropSpec.external()
     return ManifestHeader(crop=crop, sources=sources, losses=losses, note="; ".join(notes))
 
 

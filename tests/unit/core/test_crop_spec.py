@@ -15,6 +15,11 @@ def test_equal_specs_fit() -> None:
     require_same_crops(made_with(), crops_name="train.parquet", model=made_with(), model_name="run/artifact")
 
 
+def test_specs_fit_whatever_the_number_of_frames() -> None:
+    require_same_crops(CropSpec(frames=4), crops_name="faces", model=CropSpec(frames=32), model_name="run")
+    assert not CropSpec(size=64, frames=4).cuts_like(CropSpec(size=128, frames=4))
+
+
 def test_a_difference_is_an_error_that_gives_both_sides() -> None:
     with pytest.raises(CropSpecError) as caught:
         require_same_crops(

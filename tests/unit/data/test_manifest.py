@@ -176,3 +176,11 @@ def test_concatenating_nothing_or_sources_that_contradict_is_refused():
         Manifest.concatenate(
             [manifest_in(".", "a", sources={"s.mp4": "1"}), manifest_in(".", "b", sources={"s.mp4": "2"})]
         )
+
+
+def test_crops_that_differ_in_the_number_of_frames_only_are_put_together():
+    few, many = (
+        Manifest.from_rows([{"path": f"{frames}.png", "label": 0}], root="crops", header=ManifestHeader(crop=spec))
+        for frames, spec in ((4, CropSpec(frames=4)), (32, CropSpec(frames=32)))
+    )
+    assert Manifest.concatenate([few, many]).header.crop == CropSpec(frames=32)
