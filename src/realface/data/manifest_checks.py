@@ -14,7 +14,7 @@ from realface.data.manifest import Manifest
 
 SHOWN = 3
 
-FaultKind = Literal["missing file", "missing mask", "repeated path", "two labels", "leak"]
+FaultKind = Literal["missing file", "missing mask", "repeated path", "two labels", "leak", "no rows"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def check_manifest(manifest: Manifest, *, files: bool = True) -> list[Fault]:
         manifest: what to check.
         files: look for the crops and masks on the disk too.
     """
+    if len(manifest) == 0:
+        return [Fault("no rows", "the manifest is empty, so nothing can be trained or measured on it")]
     faults = list(_missing_files(manifest)) if files else []
     faults += _contradictions(manifest)
     faults += [Fault("leak", str(leak)) for leak in find_leaks(manifest)]

@@ -37,6 +37,10 @@ def test_missing_crops_and_masks_are_counted_and_the_first_named(tmp_path):
     assert faults_of(manifest, files=False) == []
 
 
+def test_a_manifest_without_rows_is_a_fault():
+    assert [fault.kind for fault in check_manifest(manifest_of())] == ["no rows"]
+
+
 def test_a_path_twice_is_a_fault_and_with_both_labels_another():
     manifest = manifest_of({"path": "a"}, {"path": "b"}, {"path": "a"}, {"path": "b", "label": 1})
     assert faults_of(manifest, files=False) == [
@@ -85,8 +89,3 @@ def test_one_class_only_rows_without_split_and_unknown_crops_are_notes():
 def test_labels_are_counted_by_split():
     manifest = manifest_of({"split": "val"}, {"label": 1}, {"split": "val", "label": 1}, {"split": "val"})
     assert count_labels(manifest) == {"val": {"real": 2, "fake": 1}, None: {"real": 0, "fake": 1}}
-
-
-def test_an_empty_manifest_is_sound():
-    assert faults_of(manifest_of()) == []
-    assert count_labels(manifest_of()) == {}
