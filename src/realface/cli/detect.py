@@ -73,6 +73,11 @@ def command(
         threshold=threshold,
         num_frames=frames,
     )
+    if detector.card.crop.is_external:
+        print(
+            "realface: warning: how this model's crops were made is not known; whether these fit is not checked",
+            file=sys.stderr,
+        )
     if overlay is not None:
         new_folder(overlay)
     stream = _forgiving_stdout()

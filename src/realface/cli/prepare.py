@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,11 @@ def command(
     from realface.prepare.pipeline import prepare
 
     spec = default_crop_spec(frames=frames, margin=margin, size=size)
-    result = prepare(source, out, spec=spec, layout=layout, workers=workers, quiet=as_json)
+    try:
+        result = prepare(source, out, spec=spec, layout=layout, workers=workers, quiet=as_json)
+    except KeyboardInterrupt:
+        print("realface prepare: finished files are kept; the same command goes on from there", file=sys.stderr)
+        raise
     if as_json:
         print(json.dumps(asdict(result) | {"manifest": str(result.manifest)}, indent=2, ensure_ascii=False))
     else:

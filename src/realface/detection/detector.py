@@ -17,14 +17,14 @@ from realface.core.errors import CropSpecError, MediaError, MissingInputError
 from realface.detection.aggregation import RULE, deciding_track, score_tracks
 from realface.detection.job import Job, ScoreQueue, SeenFrame
 from realface.detection.scoring import CropScorer
-from realface.detection.verdict import DEMONSTRATION, DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict
+from realface.detection.verdict import DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict
 from realface.faces.cropper import crop_box, crop_face
 from realface.faces.finder import Face, FaceFinder, as_landmarks
 from realface.faces.finders import finder_for
 from realface.faces.tracks import link_faces
 from realface.media.images import read_image
 from realface.media.videos import Frame, is_video_name, spread_frames
-from realface.models.artifact import ArtifactCard, find_artifact, load_network, read_card
+from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 
 PIXELS_AT_ONCE = 64_000_000  # of decoded frames held together: bounds the memory whatever the video's size and length

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from realface.core.boxes import Box
 from realface.core.labels import Label
+from realface.models.artifact import DEMONSTRATION
 
-DEMONSTRATION = "demonstration"
 DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
 
 STAGES = ("decode", "find", "crop", "score")

@@ -21,7 +21,7 @@ from realface.evaluation.examples import choose_examples, write_examples
 from realface.evaluation.scoring import FailedRow, score_readable_crops
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise
-from realface.models.artifact import ArtifactCard, find_artifact, load_network, read_card
+from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 
 FORMAT = 1
@@ -265,7 +265,7 @@ def _write(
 
 def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scored: _Scored) -> list[str]:
     """What a reader of the numbers must know, one line each."""
-    notes = [DEMONSTRATION_NOTE] if card.purpose == "demonstration" else []
+    notes = [DEMONSTRATION_NOTE] if card.purpose == DEMONSTRATION else []
     external = [str(each.path) for each in test_sets if each.whole.header.crop.is_external]
     if card.crop.is_external:
         external.append(str(folder))

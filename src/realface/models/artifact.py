@@ -27,6 +27,9 @@ from realface.models.weights import load_weights
 FORMAT: Literal[1] = 1
 CARD_NAME = "model.json"
 WEIGHTS_NAME = "model.safetensors"
+DEMONSTRATION = "demonstration"
+"""The purpose of a detector that means nothing about real videos; every verdict and evaluation of it says so."""
+
 S = TypeVar("S", bound=Section)
 
 

@@ -22,6 +22,7 @@ from realface.media.images import read_image
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Estimate
+from realface.models.artifact import DEMONSTRATION
 from realface.report.evaluations import EvaluationFolder, read_evaluations
 from realface.report.figures import curve_style, histogram_figure, interval_figure, roc_figure, roc_of
 
@@ -164,7 +165,7 @@ def _view(evaluation: EvaluationFolder) -> _View:
             _calls(videos, label, document["threshold"]) for label in reversed(Label) if (videos.labels == label).any()
         ],
         examples=_examples(evaluation),
-        is_demonstration=document["artifact"].get("purpose") == "demonstration",
+        is_demonstration=document["artifact"].get("purpose") == DEMONSTRATION,
     )
 
 

@@ -187,3 +187,9 @@ def test_a_name_that_is_no_unicode_is_printed_with_escapes(artifact: Path, tmp_p
     result = run(artifact, path.parent, *([form] if form else []))
     assert result.exit_code == 0, result.exception
     assert "caf\\udce9.png" in result.stdout
+
+
+def test_a_model_of_external_crops_warns_once_that_nothing_can_be_checked(artifact: Path, tmp_path: Path) -> None:
+    files = [str(crop_file(tmp_path / name)) for name in ("a.png", "b.png")]
+    answer = CliRunner().invoke(app, [*files, "--crops", "--model", str(artifact)])
+    assert answer.stderr.count("how this model's crops were made is not known") == 1

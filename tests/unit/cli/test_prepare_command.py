@@ -44,3 +44,14 @@ def test_the_crops_are_as_asked(source, tmp_path):
     assert run(["prepare", str(source), str(out), "--workers", "0", "--size", "64", "--margin", "0.5"]) == 0
     spec = Manifest.read(out / "manifest.parquet").header.crop
     assert (spec.size, spec.margin) == (64, 0.5)
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on(source, tmp_path, capsys, monkeypatch):
+    from realface.prepare import pipeline
+
+    def broken_off(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "prepare_item", broken_off)
+    assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 130
+    assert "finished files are kept; the same command goes on from there" in capsys.readouterr().err
