@@ -4,7 +4,6 @@ import pytest
 from realface.prepare.sample_study.face_points import (
     EYES,
     MOUTH,
-    NUM_POINTS,
     OUTLINE,
     dense_points,
     face_height,
@@ -17,7 +16,7 @@ FIVE = np.array([(100, 100), (150, 100), (125, 130), (105, 150), (145, 150)], dt
 
 def test_the_five_points_are_among_the_dense_ones():
     points = dense_points(FIVE)
-    assert points.shape == (NUM_POINTS, 2)
+    assert points.shape == (26, 2)
     assert points[EYES].tolist() == FIVE[:2].tolist()
     assert points[MOUTH][:2].tolist() == FIVE[3:].tolist()
 
