@@ -73,11 +73,6 @@ def command(
         threshold=threshold,
         num_frames=frames,
     )
-    if detector.card.crop.is_external:
-        print(
-            "realface: warning: how this model's crops were made is not known; whether these fit is not checked",
-            file=sys.stderr,
-        )
     if overlay is not None:
         new_folder(overlay)
     stream = _forgiving_stdout()
@@ -93,6 +88,11 @@ def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: 
 
     found, failures = _find(files)
     tally = Tally()
+    if detector.card.crop.is_external:
+        print(
+            "realface: warning: how this model's crops were made is not known; whether these fit is not checked",
+            file=sys.stderr,
+        )
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     complete = False
