@@ -19,7 +19,7 @@ from realface.detection.job import Job, ScoreQueue, SeenFrame
 from realface.detection.scoring import CropScorer
 from realface.detection.verdict import DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict
 from realface.faces.cropper import crop_box, crop_face
-from realface.faces.finder import Face, FaceFinder, as_landmarks
+from realface.faces.finder import NO_FACE, Face, FaceFinder, as_landmarks
 from realface.faces.finders import finder_for
 from realface.faces.tracks import link_faces
 from realface.media.images import read_image
@@ -28,7 +28,6 @@ from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact,
 from realface.models.devices import resolve_device
 
 PIXELS_AT_ONCE = 64_000_000  # of decoded frames held together: bounds the memory whatever the video's size and length
-NO_FACE = "no face found"
 
 
 class Detector:

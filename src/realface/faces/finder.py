@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from realface.core.boxes import Box
 
+NO_FACE = "no face found"
+"""The reason by which pictures and videos without a face are counted, whatever the command."""
+
 
 @dataclass(frozen=True, eq=False)
 class Face:

@@ -16,13 +16,12 @@ from realface.core.errors import MediaError, MissingInputError
 from realface.core.files import folder_written_atomically, sha256_of
 from realface.data.layouts.layout import SourceItem
 from realface.faces.cropper import crop_face
-from realface.faces.finder import Face, FaceFinder
+from realface.faces.finder import NO_FACE, Face, FaceFinder
 from realface.faces.tracks import link_faces, main_track
 from realface.media.images import is_image_name, read_image, write_image
 from realface.media.videos import Frame, spread_frames
 
 FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
-NO_FACE = "no face"
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def prepare_item(item: SourceItem, *, source_root: Path, out: Path, spec: CropSp
     chosen = main_track(faces, numbers)
     if chosen is None:
         where = "frames" if len(frames) > 1 else "frame"
-        return ItemRecord(source, "", [], NO_FACE, f"{item.source}: no face found in {len(frames)} {where}")
+        return ItemRecord(source, "", [], NO_FACE, f"{item.source}: {NO_FACE} in {len(frames)} {where}")
     folder = PurePosixPath("crops") / crop_folder(item)
     rows = []
     with folder_written_atomically(out / folder) as temporary:

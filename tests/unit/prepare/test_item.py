@@ -110,7 +110,7 @@ def test_frames_without_the_face_are_left_out(tmp_path):
 def test_a_video_without_a_face_is_lost_with_the_reason(tmp_path):
     source = video(tmp_path / "dark.mp4", 0, 0)
     record = prepare(tmp_path, source, FixedFinder((0, 0, 20, 20)))
-    assert (record.reason, record.rows) == ("no face", [])
+    assert (record.reason, record.rows) == ("no face found", [])
     assert record.text == f"{source}: no face found in 2 frames"
     assert not (tmp_path / "out").exists()
 

@@ -43,13 +43,13 @@ def test_faces_become_crops_and_a_manifest(source, tmp_path):
 
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
     result = prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
-    assert result.losses == {"no face": 1, "not a picture": 1}
+    assert result.losses == {"no face found": 1, "not a picture": 1}
     assert Manifest.read(result.manifest).header.losses == result.losses
     with (tmp_path / "out" / "losses.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["source"], row["reason"]) for row in rows] == [
         ("fake/broken.jpg", "not a picture"),
-        ("real/sky.png", "no face"),
+        ("real/sky.png", "no face found"),
     ]
 
 
