@@ -77,10 +77,10 @@ def write_file(table: pa.Table, header: Header, path: Path) -> None:
         ManifestError: an unknown suffix.
     """
     file_format = _format_of(path)
-    if path.suffix.lower() == ".json":
-        write_json(header_beside(path), header)
     with written_atomically(path) as temporary:
         file_format.write(table, header, temporary)
+        if path.suffix.lower() == ".json":  # after the rows are written, so that a failure leaves the old pair
+            write_json(header_beside(path), header)
 
 
 def header_beside(path: Path) -> Path:

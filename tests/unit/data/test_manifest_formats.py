@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ManifestError, MissingInputError
+from realface.data import manifest_formats
 from realface.data.manifest import Manifest, ManifestHeader
 
 SUFFIXES = [".parquet", ".json", ".jsonl", ".csv"]
@@ -194,3 +196,19 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(ManifestError, match="a manifest ends in"):
         manifest.write(tmp_path / "m.doc")
     assert [file.name for file in tmp_path.iterdir()] == ["m.csv"]
+
+
+def test_a_json_manifest_that_cannot_be_written_leaves_its_old_header(tmp_path, monkeypatch):
+    path = tmp_path / "faces.json"
+    rows = [{"path": "a.png", "label": 0}]
+    Manifest.from_rows(rows, root=tmp_path, header=ManifestHeader(note="old")).write(path)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    broken = dataclasses.replace(manifest_formats.FORMATS[".json"], write=fail)
+    monkeypatch.setitem(manifest_formats.FORMATS, ".json", broken)
+    with pytest.raises(OSError, match="disk full"):
+        Manifest.from_rows(rows, root=tmp_path, header=ManifestHeader(note="new")).write(path)
+    monkeypatch.undo()
+    assert Manifest.read(path).header.note == "old"
