@@ -14,10 +14,11 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ from realface.core.progress import progress
 from realface.data.layouts.layout import Scan, SourceItem
 from realface.data.layouts.registry import choose_layout
 from realface.data.manifest import Manifest, ManifestHeader
-from realface.faces.finder import FaceFinder
 from realface.faces.finders import finder_for
 from realface.prepare.item import ItemRecord, prepare_item
 
@@ -104,9 +104,9 @@ def _records(
 ) -> Iterator[tuple[int, ItemRecord]]:
     count = min(os.cpu_count() or 1 if workers is None else workers, len(todo))
     if count == 0:
-        finder = finder_for(spec)
+        work = _bound_work(scan.root, out, spec)
         for index in todo:
-            yield index, prepare_item(scan.items[index], source_root=scan.root, out=out, spec=spec, finder=finder)
+            yield index, work(scan.items[index])
         return
     with ProcessPoolExecutor(
         count, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(scan.root, out, spec)
@@ -125,33 +125,27 @@ def _records(
             raise
 
 
-@dataclass(frozen=True)
-class _Worker:
-    source_root: Path
-    out: Path
-    spec: CropSpec
-    finder: FaceFinder
+def _bound_work(source_root: Path, out: Path, spec: CropSpec) -> Callable[[SourceItem], ItemRecord]:
+    """What is done with each item; one per process, since the finder loads its weights on first use."""
+    return partial(prepare_item, source_root=source_root, out=out, spec=spec, finder=finder_for(spec))
 
 
-_worker: _Worker | None = None  # one per worker process, set when it starts
+_work_here: Callable[[SourceItem], ItemRecord]  # of a worker process, set when it starts
 
 
 def _start_worker(source_root: Path, out: Path, spec: CropSpec) -> None:
     import cv2
     import torch
 
-    global _worker
+    global _work_here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends the pool
     torch.set_num_threads(1)  # the processes are the parallelism
     cv2.setNumThreads(1)
-    _worker = _Worker(source_root, out, spec, finder_for(spec))
+    _work_here = _bound_work(source_root, out, spec)
 
 
 def _work(item: SourceItem) -> ItemRecord:
-    assert _worker is not None
-    return prepare_item(
-        item, source_root=_worker.source_root, out=_worker.out, spec=_worker.spec, finder=_worker.finder
-    )
+    return _work_here(item)
 
 
 def _settings(scan: Scan, spec: CropSpec) -> dict[str, Any]:
