@@ -12,6 +12,7 @@ def made_with(**changes: object) -> CropSpec:
 
 
 def test_equal_specs_fit() -> None:
+    assert made_with().cuts_like(made_with())
     require_same_crops(made_with(), crops_name="train.parquet", model=made_with(), model_name="run/artifact")
 
 
