@@ -3,17 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
+from realface.data.manifest import Manifest
+
+Sampling = Literal["balanced", "paired", "all"]
+"""How an epoch is drawn: as many reals as fakes, every fake beside a real of its own source, or every row once."""
+
+NO_ROWS = "no rows to train on; check the manifests and their filters"
+
+
+class EpochOrder(Protocol):
+    """The rows of one epoch after the other, in an order that follows from the seed and the epoch alone.
+
+    Attributes:
+        num_left_out: fakes that no epoch has.
+    """
+
+    num_left_out: int
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, >= 0, whose order the next iteration gives."""
+
+    def __len__(self) -> int:
+        """Rows of an epoch; every epoch has as many."""
+
+    def __iter__(self) -> Iterator[int]:
+        """The epoch's rows, as numbers from 0."""
+
+
+def build_sampler(manifest: Manifest, *, sampling: Sampling, seed: int) -> EpochOrder:
+    """The order in which the rows of a manifest are trained on.
+
+    Args:
+        manifest: the rows to train on.
+        sampling: `balanced` and `all` as `BalancedSampler`, `paired` as `PairedSampler`.
+        seed: the run's seed, >= 0.
+
+    Raises:
+        ManifestError: no rows, no rows of a class that is to be balanced, or no pair.
+    """
+    if sampling == "paired":
+        return PairedSampler(manifest, seed=seed)
+    return BalancedSampler(manifest.labels, seed=seed, balance=sampling == "balanced")
 
 
 class BalancedSampler(Sampler[int]):
-    """The rows of one epoch after the other, in an order that follows from the seed and the epoch alone.
+    """As many reals as fakes in every epoch, or simply every row.
 
     Balanced, an epoch takes every row of the rarer class once and equally many of the other, which goes on in the next
     epoch where it stopped, so that all its rows are seen equally often. Reals and fakes come in pairs, so each batch of
@@ -31,7 +76,8 @@ class BalancedSampler(Sampler[int]):
 
     def __init__(self, labels: NDArray[np.integer], *, seed: int, balance: bool) -> None:
         if len(labels) == 0:
-            raise ManifestError("no rows to train on; check the manifests and their filters")
+            raise ManifestError(NO_ROWS)
+        self.num_left_out = 0
         self._seed = seed
         self._balance = balance
         self._classes = [np.flatnonzero(labels == label) for label in Label] if balance else [np.arange(len(labels))]
@@ -39,7 +85,7 @@ class BalancedSampler(Sampler[int]):
             if len(rows) == 0:
                 raise ManifestError(
                     f"cannot balance: none of the {len(labels)} rows is {label.word}; "
-                    f"add {label.word} faces, or turn balancing off"
+                    f"add {label.word} faces, or set the sampling to all"
                 )
         self._epoch = 0
 
@@ -53,7 +99,7 @@ class BalancedSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         rows = np.stack([self._rows_of(position) for position in range(len(self._classes))], axis=1)  # (n, classes)
         if self._balance:
-            rows = self._generator(len(self._classes), self._epoch).permuted(rows, axis=1)
+            rows = _generator(self._seed, len(self._classes), self._epoch).permuted(rows, axis=1)
         yield from rows.ravel().tolist()
 
     @property
@@ -65,10 +111,116 @@ class BalancedSampler(Sampler[int]):
         rows = self._classes[position]
         start = self._epoch * self._rows_per_class
         first, last = start // len(rows), (start + self._rows_per_class - 1) // len(rows)
-        passes = [self._generator(position, number).permutation(rows) for number in range(first, last + 1)]
+        passes = [_generator(self._seed, position, number).permutation(rows) for number in range(first, last + 1)]
         skipped = start - first * len(rows)
         return np.concatenate(passes)[skipped : skipped + self._rows_per_class]
 
-    def _generator(self, purpose: int, number: int) -> np.random.Generator:
-        # a spawn key, so that no order shares its stream with a row's augmentation, which is seeded by a tuple
-        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(purpose, number)))
+
+class PairedSampler(Sampler[int]):
+    """Every fake once an epoch, right beside a real of its own source.
+
+    A fake's source is the video that its `original` names, of the same data set and compression. Of that video's reals
+    one of the fake's own frame is taken; where there is none, or the frame is not known, any of the video. It is drawn
+    anew in every epoch, and so is which of the two comes first. Fakes without such a real are left out.
+
+    Args:
+        manifest: the rows to train on.
+        seed: the run's seed, >= 0.
+
+    Attributes:
+        num_left_out: fakes without a known real.
+
+    Raises:
+        ManifestError: no rows, or no fake with a known real.
+    """
+
+    def __init__(self, manifest: Manifest, *, seed: int) -> None:
+        if len(manifest) == 0:
+            raise ManifestError(NO_ROWS)
+        self._seed = seed
+        self._epoch = 0
+        links = _link(manifest)
+        is_paired = links.count > 0
+        if not is_paired.any():
+            raise ManifestError(_why_nothing_pairs(manifest))
+        self._reals = links.reals
+        self._fakes, self._first, self._count = (part[is_paired] for part in (links.fakes, links.first, links.count))
+        self.num_left_out = len(links.fakes) - len(self._fakes)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, >= 0, whose order the next iteration gives."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return 2 * len(self._fakes)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = _generator(self._seed, 0, self._epoch)
+        pairs = generator.permutation(len(self._fakes))
+        reals = self._reals[self._first[pairs] + generator.integers(self._count[pairs])]
+        rows = generator.permuted(np.stack([reals, self._fakes[pairs]], axis=1), axis=1)  # (pairs, 2)
+        yield from rows.ravel().tolist()
+
+
+@dataclass(frozen=True)
+class _Links:
+    """Which reals go with each fake: `reals[first[i] : first[i] + count[i]]` with `fakes[i]`.
+
+    Attributes:
+        fakes: (fakes,) rows.
+        reals: (reals,) rows of those whose video is known, by video and frame.
+        first: (fakes,) positions in `reals`.
+        count: (fakes,) 0 where no real goes with a fake.
+    """
+
+    fakes: NDArray[np.intp]
+    reals: NDArray[np.intp]
+    first: NDArray[np.intp]
+    count: NDArray[np.intp]
+
+
+def _link(manifest: Manifest) -> _Links:
+    table = manifest.table
+    is_fake = manifest.labels == Label.FAKE
+    source = pc.if_else(pa.array(is_fake), table["original"], table["video"])
+    video = _numbered(table["dataset"], table["compression"], source)
+    frame = _numbered(table["frame"])
+    moment = video * (frame.max() + 1) + frame  # orders by video, within it by frame
+    is_known = source.is_valid().to_numpy()
+    fakes, reals = np.flatnonzero(is_fake), np.flatnonzero(~is_fake & is_known)
+    reals = reals[np.argsort(moment[reals], kind="stable")]
+    of_frame, of_video = (_stretches(numbers[reals], numbers[fakes]) for numbers in (moment, video))
+    takes_frame = (of_frame[1] > 0) & table["frame"].is_valid().to_numpy()[fakes]
+    first, count = np.where(takes_frame, of_frame, of_video)
+    return _Links(fakes, reals, first, np.where(is_known[fakes], count, 0))
+
+
+def _numbered(*columns: pa.ChunkedArray) -> NDArray[np.int64]:
+    """(rows,) a number from 0 for each row, the same where all columns are the same; null is the same as null."""
+    numbers = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        encoded = pc.dictionary_encode(column, null_encoding="encode").combine_chunks()
+        both = numbers * len(encoded.dictionary) + encoded.indices.to_numpy()
+        numbers = pa.array(both).dictionary_encode().indices.to_numpy().astype(np.int64)  # dense again: no overflow
+    return numbers
+
+
+def _stretches(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
+    """(2, wanted): where each wanted number begins among the ordered ones, and how often it is there."""
+    first, end = np.searchsorted(ordered, wanted, side="left"), np.searchsorted(ordered, wanted, side="right")
+    return np.stack([first, end - first])
+
+
+def _why_nothing_pairs(manifest: Manifest) -> str:
+    is_fake = manifest.labels == Label.FAKE
+    num_named = int(np.sum(is_fake & manifest.table["original"].is_valid().to_numpy()))
+    return (
+        f"cannot pair any of the {np.sum(is_fake)} fakes with a real of its source: {num_named} name one in the column "
+        "`original`, and that is the `video` of no real of the same dataset and compression; prepare reals and fakes "
+        "together, in a layout that knows which belong together (faceforensics), or set the sampling to balanced"
+    )
+
+
+def _generator(seed: int, purpose: int, number: int) -> np.random.Generator:
+    # a spawn key, so that no order shares its stream with a row's augmentation, which is seeded by a tuple
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(purpose, number)))
