@@ -36,17 +36,21 @@ def command(
     except KeyboardInterrupt:
         print("realface prepare: finished files are kept; the same command goes on from there", file=sys.stderr)
         raise
+    is_lossy = bool(result.losses or result.mask_losses)
     if as_json:
         print(json.dumps(asdict(result) | {"manifest": str(result.manifest)}, indent=2, ensure_ascii=False))
     else:
+        masks = f", {result.num_masks} of them with a mask" if result.num_masks else ""
         used = result.num_sources - sum(result.losses.values())
-        print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops")
+        print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
         for text in result.missing:
             print(f"missing: {text}")
         for reason, count in result.losses.items():
             print(f"lost, {reason}: {count}")
-        if result.losses:
+        for reason, count in result.mask_losses.items():
+            print(f"mask not used, {reason}: {count}")
+        if is_lossy:
             print(f"each lost file with its reason: {out / 'losses.csv'}")
         print(f"manifest: {result.manifest}")
-    if result.losses:
+    if is_lossy:
         raise typer.Exit(2)

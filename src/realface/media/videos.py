@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,18 +126,31 @@ def spread_frames(path: Path, count: int) -> Iterator[Frame]:
         MissingInputError: there is nothing of that name.
         MediaError: as `probe_video`.
     """
-    wanted = spread_indices(_measured(path)[0], count)
+    yield from frames_at(path, spread_indices(_measured(path)[0], count))
+
+
+def frames_at(path: Path, indices: Collection[int]) -> Iterator[Frame]:
+    """Decode the frames of the given numbers, in one pass forward, as `spread_frames` does.
+
+    Args:
+        indices: numbers of frames from 0, at least one; those that the video does not have are passed over.
+
+    Raises:
+        MissingInputError: there is nothing of that name.
+        MediaError: as `probe_video`; "no frames" also where it has none of those that were asked for.
+    """
+    last = max(indices)
     has_frame = False
     with _opened(path) as (container, stream):
         start_s: float | None = None
         for index, frame in enumerate(_decoded(container, stream)):
             time_s = index / _nominal_fps(stream) if frame.time is None else frame.time
             start_s = time_s if start_s is None else start_s
-            if index in wanted:
+            if index in indices:
                 has_frame = True
                 image = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame))
                 yield Frame(index, time_s - start_s, np.ascontiguousarray(image, dtype=np.uint8))
-            if index == wanted[-1]:
+            if index == last:
                 break
     if not has_frame:
         raise _no_frames(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.files import folder_written_atomically, sha256_of
@@ -20,6 +21,7 @@ from realface.faces.finder import NO_FACE, Face, FaceFinder
 from realface.faces.tracks import link_faces, main_track
 from realface.media.images import is_image_name, read_image, write_image
 from realface.media.videos import Frame, spread_frames
+from realface.prepare.masks import cut_masks
 
 FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
 
@@ -34,6 +36,8 @@ class ItemRecord:
         rows: manifest rows of its crops, paths relative to the output folder.
         reason: why there are none, as a short fixed phrase; empty when there are some.
         text: the whole message of the loss.
+        mask_reason: why the rows have no mask although the layout knows one, as a short fixed phrase.
+        mask_text: the whole message of that loss.
     """
 
     source: str
@@ -41,6 +45,8 @@ class ItemRecord:
     rows: list[dict[str, Any]]
     reason: str = ""
     text: str = ""
+    mask_reason: str = ""
+    mask_text: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +58,12 @@ class _FoundFace:
 
 
 def prepare_item(item: SourceItem, *, source_root: Path, out: Path, spec: CropSpec, finder: FaceFinder) -> ItemRecord:
-    """Cut one person's face out of one source file and write the crops.
+    """Cut one person's face out of one source file and write the crops, and those of its mask.
 
     Args:
         item: the file and what the layout knows of it.
         source_root: folder to which recorded source paths are relative.
-        out: the output folder; crops go to `crops/` below it.
+        out: the output folder; crops go to `crops/` below it, masks under the same names to `masks/`.
         spec: how to crop.
         finder: the one that `spec` names.
 
@@ -67,31 +73,63 @@ def prepare_item(item: SourceItem, *, source_root: Path, out: Path, spec: CropSp
     source = relative_name(item.source, source_root)
     try:
         frames, found = _find_all(item.source, spec=spec, finder=finder)
-    except MediaError as error:
-        return ItemRecord(source, "", [], error.reason, str(error))
-    except MissingInputError as error:  # a link that leads nowhere, or a file removed since the scan
-        return ItemRecord(source, "", [], "missing", str(error))
-    except OSError as error:
-        text = f"cannot read {item.source}: {error.strerror or error}"
-        return ItemRecord(source, "", [], "unreadable", text)
+    except (MediaError, OSError) as error:
+        return ItemRecord(source, "", [], *_why_lost(item.source, error))
     faces = [[one.face for one in here] for here in found]
     numbers = link_faces(faces)
     chosen = main_track(faces, numbers)
     if chosen is None:
         where = "frames" if len(frames) > 1 else "frame"
         return ItemRecord(source, "", [], NO_FACE, f"{item.source}: {NO_FACE} in {len(frames)} {where}")
-    folder = PurePosixPath("crops") / crop_folder(item)
+    kept = [
+        (frame, here[tracks.index(chosen)])
+        for frame, here, tracks in zip(frames, found, numbers, strict=True)
+        if chosen in tracks
+    ]
+    masks, mask_loss = _masks(item, {frame.index: one.face.box for frame, one in kept}, spec)
+    crop_paths = _write_pictures(
+        out, PurePosixPath("crops") / crop_folder(item), {frame.index: one.crop for frame, one in kept}
+    )
+    mask_paths = _write_pictures(out, PurePosixPath("masks") / crop_folder(item), masks)
     rows = []
+    for frame, one in kept:
+        path, mask = crop_paths[frame.index], mask_paths.get(frame.index)
+        rows.append(_row(item, source, path, mask, frame, one.face, chosen, sha256_of(out / path)))
+    return ItemRecord(source, sha256_of(item.source), rows, mask_reason=mask_loss[0], mask_text=mask_loss[1])
+
+
+def _masks(
+    item: SourceItem, boxes: Mapping[int, Box], spec: CropSpec
+) -> tuple[dict[int, NDArray[np.uint8]], tuple[str, str]]:
+    """The mask's crops by the frame's number; where it cannot be used none, with reason and text."""
+    if item.mask is None:
+        return {}, ("", "")
+    try:
+        return cut_masks(item.mask, item.source, boxes, spec), ("", "")
+    except (MediaError, OSError) as error:
+        return {}, _why_lost(item.mask, error)
+
+
+def _write_pictures(
+    out: Path, folder: PurePosixPath, pictures: Mapping[int, NDArray[np.uint8]]
+) -> dict[int, PurePosixPath]:
+    """Write pictures named by their frame's number; the folder appears whole. Paths relative to `out`, by number."""
+    if not pictures:
+        return {}
+    names = {index: f"{index:06d}.png" for index in pictures}
     with folder_written_atomically(out / folder) as temporary:
-        for frame, here, tracks in zip(frames, found, numbers, strict=True):
-            if chosen not in tracks:
-                continue
-            one = here[tracks.index(chosen)]
-            name = f"{frame.index:06d}.png"
-            write_image(temporary / name, one.crop)
-            sha256 = sha256_of(temporary / name)
-            rows.append(_row(item, source, folder / name, frame, one.face, chosen, sha256))
-    return ItemRecord(source, sha256_of(item.source), rows)
+        for index, picture in pictures.items():
+            write_image(temporary / names[index], picture)
+    return {index: folder / name for index, name in names.items()}
+
+
+def _why_lost(path: Path, error: MediaError | OSError) -> tuple[str, str]:
+    """Reason and text of a file that cannot be used."""
+    if isinstance(error, MediaError):
+        return error.reason, str(error)
+    if isinstance(error, MissingInputError):  # a link that leads nowhere, or a file removed since the scan
+        return "missing", str(error)
+    return "unreadable", f"cannot read {path}: {error.strerror or error}"
 
 
 def relative_name(path: Path, root: Path) -> str:
@@ -152,6 +190,7 @@ def _row(
     item: SourceItem,
     source: str,
     path: PurePosixPath,
+    mask: PurePosixPath | None,
     frame: _Moment,
     face: Face,
     track: int,
@@ -173,6 +212,6 @@ def _row(
         "original": item.original,
         "box": [float(value) for value in face.box],
         "landmarks": [float(value) for value in face.landmarks.reshape(-1)],
-        "mask": None,
+        "mask": None if mask is None else mask.as_posix(),
         "sha256": sha256,
     }

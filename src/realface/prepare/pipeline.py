@@ -14,7 +14,7 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -45,7 +45,9 @@ class PrepareResult:
         layout: the layout that the source folder has.
         num_sources: files that the layout found.
         num_crops: rows of the manifest.
+        num_masks: rows with a mask.
         losses: how many source files gave no crop, by reason; `OUT/losses.csv` names each.
+        mask_losses: how many masks could not be used, by reason; the same file names each.
         missing: what the layout expects and the source folder lacks.
     """
 
@@ -53,7 +55,9 @@ class PrepareResult:
     layout: str
     num_sources: int
     num_crops: int
+    num_masks: int
     losses: dict[str, int]
+    mask_losses: dict[str, int]
     missing: tuple[str, ...]
 
 
@@ -77,7 +81,8 @@ def prepare(
         quiet: show no progress.
 
     Returns:
-        The summary. `out` then holds `manifest.parquet`, `crops/` and `losses.csv`.
+        The summary. `out` then holds `manifest.parquet`, `crops/`, `losses.csv` and, where the layout knows masks,
+        `masks/`.
 
     Raises:
         MissingInputError: no such source folder.
@@ -177,14 +182,15 @@ def _finish(scan: Scan, out: Path, spec: CropSpec) -> PrepareResult:
         ItemRecord(**json.loads(_record_file(out, index).read_text(encoding="utf-8")))
         for index in range(len(scan.items))
     ]
-    losses = Counter(record.reason for record in records if record.reason)
+    losses = _counted(record.reason for record in records)
+    mask_losses = _counted(record.mask_reason for record in records)
     header = ManifestHeader(
         crop=spec,
         sources={record.source: record.sha256 for record in records if record.sha256},
-        losses=dict(sorted(losses.items())),
+        losses=losses | {_of_mask(reason): count for reason, count in mask_losses.items()},
     )
     manifest = Manifest.from_rows([row for record in records for row in record.rows], root=out, header=header)
-    _write_losses(out / "losses.csv", [record for record in records if record.reason])
+    _write_losses(out / "losses.csv", records)
     manifest.write(out / "manifest.parquet")
     shutil.rmtree(out / UNFINISHED)
     return PrepareResult(
@@ -192,13 +198,28 @@ def _finish(scan: Scan, out: Path, spec: CropSpec) -> PrepareResult:
         layout=scan.layout,
         num_sources=len(scan.items),
         num_crops=len(manifest),
-        losses=header.losses,
+        num_masks=len(manifest) - manifest.table["mask"].null_count,
+        losses=losses,
+        mask_losses=mask_losses,
         missing=tuple(scan.missing),
     )
 
 
-def _write_losses(path: Path, lost: Sequence[ItemRecord]) -> None:
+def _counted(reasons: Iterable[str]) -> dict[str, int]:
+    """How often each reason occurs, in alphabetical order; the empty one is none."""
+    return dict(sorted(Counter(filter(None, reasons)).items()))
+
+
+def _of_mask(reason: str) -> str:
+    return f"mask: {reason}"
+
+
+def _write_losses(path: Path, records: Sequence[ItemRecord]) -> None:
     with written_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["source", "reason", "text"])
-        writer.writerows([record.source, record.reason, record.text] for record in lost)
+        for record in records:
+            if record.reason:
+                writer.writerow([record.source, record.reason, record.text])
+            if record.mask_reason:
+                writer.writerow([record.source, _of_mask(record.mask_reason), record.mask_text])

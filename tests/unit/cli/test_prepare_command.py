@@ -31,6 +31,27 @@ def test_losses_are_counted_by_reason_and_code_2(source, tmp_path, capsys):
     assert "losses.csv" in out
 
 
+def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, monkeypatch):
+    from realface.prepare import pipeline
+
+    result = pipeline.PrepareResult(
+        manifest=tmp_path / "m.parquet",
+        layout="faceforensics",
+        num_sources=2,
+        num_crops=8,
+        num_masks=4,
+        losses={},
+        mask_losses={"other size": 1},
+        missing=(),
+    )
+    monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: result)
+    assert run(["prepare", str(tmp_path), str(tmp_path / "out")]) == 2
+    out = capsys.readouterr().out
+    assert "2 of 2 files gave 8 crops, 4 of them with a mask" in out
+    assert "mask not used, other size: 1" in out
+    assert "losses.csv" in out
+
+
 def test_json_is_one_document(source, tmp_path, capsys):
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

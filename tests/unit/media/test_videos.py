@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from realface.core.errors import MediaError, MissingInputError
 from realface.media import videos
-from realface.media.videos import is_video_name, probe_video, spread_frames, spread_indices
+from realface.media.videos import frames_at, is_video_name, probe_video, spread_frames, spread_indices
 
 HEIGHT, WIDTH = 48, 64
 CONTAINERS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "mpeg4", ".mpg": "mpeg2video"}
@@ -121,6 +121,19 @@ def test_the_frames_asked_for_are_the_ones_decoded(tmp_path: Path, suffix: str):
 def test_one_long_group_of_pictures_is_read_as_well(tmp_path: Path):
     path = written_video(tmp_path / "a.mp4", numbered_frames(40), gop=1000)
     assert [number_of(frame.image) for frame in spread_frames(path, 3)] == [6, 20, 33]
+
+
+def test_frames_are_read_by_their_numbers_and_those_it_does_not_have_passed_over(tmp_path: Path):
+    path = written_video(tmp_path / "a.mp4", numbered_frames(20))
+    frames = list(frames_at(path, [17, 3, 40]))
+    assert [frame.index for frame in frames] == [3, 17]
+    assert [number_of(frame.image) for frame in frames] == [3, 17]
+
+
+def test_a_video_without_any_of_the_frames_asked_for_is_an_error(tmp_path: Path):
+    path = written_video(tmp_path / "a.mp4", numbered_frames(3))
+    with pytest.raises(MediaError, match="has no frames that can be decoded"):
+        list(frames_at(path, [3]))
 
 
 def test_a_short_video_gives_all_its_frames(tmp_path: Path):

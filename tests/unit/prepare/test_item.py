@@ -101,6 +101,45 @@ def test_the_larger_of_two_people_is_kept_in_every_frame(tmp_path):
     assert {tuple(row["box"]) for row in record.rows} == {(30, 10, 50, 30)}
 
 
+def mask_video(path, num_frames):
+    """Marks the frame's left half."""
+    picture = np.zeros((48, 64, 3), dtype=np.uint8)
+    picture[:, :32] = 255
+    write_video(path, [picture] * num_frames, crf=0)
+    return path
+
+
+def test_a_known_mask_is_cut_like_the_crop_and_stored_under_the_same_name(tmp_path):
+    source, mask = video(tmp_path / "a_b.mp4", *[200] * 8), mask_video(tmp_path / "mask.mp4", 8)
+    record = prepare(tmp_path, source, FixedFinder((16, 8, 48, 40)), mask=mask)
+    assert [row["mask"] for row in record.rows] == [row["path"].replace("crops/", "masks/") for row in record.rows]
+    with Image.open(tmp_path / "out" / record.rows[0]["mask"]) as stored:
+        assert stored.mode == "L"
+        assert (np.asarray(stored) == np.repeat([[255] * 8 + [0] * 8], 16, axis=0)).all()
+    assert record.mask_reason == ""
+
+
+def test_without_a_mask_none_is_written(tmp_path):
+    record = prepare(tmp_path, video(tmp_path / "a_b.mp4", 200), FixedFinder((16, 8, 48, 40)))
+    assert record.rows[0]["mask"] is None
+    assert not (tmp_path / "out" / "masks").exists()
+
+
+def test_a_mask_that_does_not_fit_leaves_the_crops_without_one_and_says_why(tmp_path):
+    source, mask = video(tmp_path / "a_b.mp4", *[200] * 8), mask_video(tmp_path / "mask.mp4", 7)
+    record = prepare(tmp_path, source, FixedFinder((16, 8, 48, 40)), mask=mask)
+    assert [row["mask"] for row in record.rows] == [None] * 4
+    assert (record.reason, record.mask_reason) == ("", "other length")
+    assert "mask.mp4 has 7 frames" in record.mask_text
+    assert not (tmp_path / "out" / "masks").exists()
+
+
+def test_a_mask_removed_since_the_scan_leaves_the_crops_without_one(tmp_path):
+    source = video(tmp_path / "a_b.mp4", 200)
+    record = prepare(tmp_path, source, FixedFinder((16, 8, 48, 40)), mask=tmp_path / "gone.mp4")
+    assert (len(record.rows), record.rows[0]["mask"], record.mask_reason) == (1, None, "missing")
+
+
 def test_frames_without_the_face_are_left_out(tmp_path):
     source = video(tmp_path / "a.mp4", 200, 0, 200, 0)
     record = prepare(tmp_path, source, FixedFinder((0, 0, 20, 20)))

@@ -9,7 +9,10 @@ from PIL import Image
 from realface.core.errors import CropSpecError, LayoutError, MissingInputError, OutputExistsError
 from realface.core.files import sha256_of
 from realface.data.manifest import Manifest
+from realface.data.manifest_checks import check_manifest
 from realface.faces.finders import default_crop_spec
+from realface.media.images import read_image
+from realface.media.video_writing import write_video
 from realface.prepare.pipeline import UNFINISHED, prepare
 
 SPEC = default_crop_spec(size=32, frames=2)
@@ -82,6 +85,55 @@ def test_a_broken_off_run_goes_on_without_doing_anything_twice(source, tmp_path,
     assert not set(again) & set(done)
     assert resumed.manifest.read_bytes() == whole.manifest.read_bytes()
     assert not (tmp_path / "out" / UNFINISHED).exists()
+
+
+@pytest.fixture
+def masked_source(tmp_path):
+    """FaceForensics++'s layout: two fakes of a portrait, the second one's mask a frame short."""
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
+        portrait = np.asarray(Image.open(file).convert("RGB").resize((256, 300)))
+    marked = np.zeros_like(portrait)
+    marked[:150] = 255
+    root = tmp_path / "study"
+    write_video(root / "original_sequences/youtube/c23/videos/000.mp4", [portrait] * 2)
+    for name, num_masks in (("000_001.mp4", 2), ("000_002.mp4", 1)):
+        write_video(root / "manipulated_sequences/Swap/c23/videos" / name, [portrait] * 2)
+        write_video(root / "manipulated_sequences/Swap/masks/videos" / name, [marked] * num_masks)
+    return root
+
+
+def test_masks_of_fakes_are_cut_and_those_that_do_not_fit_are_counted_and_named(masked_source, tmp_path):
+    result = prepare(masked_source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    assert (result.num_crops, result.num_masks) == (6, 2)
+    assert (result.losses, result.mask_losses) == ({}, {"other length": 1})
+    manifest = Manifest.read(result.manifest)
+    assert manifest.header.losses == {"mask: other length": 1}
+    masks = dict(zip(manifest.column("video"), manifest.column("mask"), strict=True))
+    assert masks["000"] is None
+    assert masks["000_002"] is None
+    assert read_image(manifest.root / masks["000_001"]).shape == (32, 32, 3)
+    with (tmp_path / "out" / "losses.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["source"], row["reason"]) == (
+        "manipulated_sequences/Swap/c23/videos/000_002.mp4",
+        "mask: other length",
+    )
+    assert "has 1 frames but" in row["text"]
+
+
+def test_worker_processes_cut_the_same_masks_as_none(masked_source, tmp_path):
+    for name, workers in (("alone", 0), ("shared", 2)):
+        prepare(masked_source, tmp_path / name, spec=SPEC, workers=workers, quiet=True)
+    names = sorted(path.relative_to(tmp_path / "alone") for path in (tmp_path / "alone").rglob("*.p*"))
+    assert len(names) == 6 + 2 + 1
+    assert all((tmp_path / "alone" / name).read_bytes() == (tmp_path / "shared" / name).read_bytes() for name in names)
+
+
+def test_a_mask_that_is_gone_afterwards_is_found_by_the_check(masked_source, tmp_path):
+    manifest = Manifest.read(prepare(masked_source, tmp_path / "out", spec=SPEC, workers=0, quiet=True).manifest)
+    assert not any(fault.kind.startswith("missing") for fault in check_manifest(manifest))
+    (manifest.root / next(filter(None, manifest.column("mask")))).unlink()
+    assert "missing mask" in {fault.kind for fault in check_manifest(manifest)}
 
 
 def test_going_on_with_other_settings_is_refused(source, tmp_path):

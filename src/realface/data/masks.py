@@ -1,0 +1,43 @@
+"""Masks of what was forged, as the pixels that they mark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.media.images import read_image
+
+HALF = 128
+"""From here up a pixel counts as forged: soft edges and what a video codec blurs are cut at one half."""
+
+
+def forged_pixels(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """What a mask marks.
+
+    Args:
+        picture: (H, W, 3) RGB, black where nothing was changed. The brightest of the three channels counts, so that
+            a mask may have any colour.
+
+    Returns:
+        (H, W), true where the face was forged.
+    """
+    return np.asarray(picture.max(axis=2) >= HALF)
+
+
+def read_forged_pixels(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Read a mask and bring it to another size by the nearest pixel.
+
+    Args:
+        size: (height, width) in pixels.
+
+    Returns:
+        (height, width), true where the face was forged.
+
+    Raises:
+        MissingInputError, MediaError: as `read_image`.
+    """
+    marked = forged_pixels(read_image(path)).astype(np.uint8)
+    return np.asarray(cv2.resize(marked, size[::-1], interpolation=cv2.INTER_NEAREST) > 0)
