@@ -36,3 +36,8 @@ def processor_name(processor_file: Path = PROCESSOR_FILE) -> str:
             if key.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
+
+
+def load_average() -> float | None:
+    """Processes that wanted a core during the last minute, on average; None where the system does not count them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

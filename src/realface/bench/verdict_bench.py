@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 
 from realface.bench.clip import ClipSize, write_clip
-from realface.bench.machine import describe_machine
+from realface.bench.spread import show_spread, spread
 from realface.core.progress import progress
 from realface.detection.detector import Detector
 from realface.detection.verdict import STAGES
@@ -59,15 +58,13 @@ def bench_verdict(
         loaded = {name: _load(path, device, batch_size, num_frames) for name, path in artifacts.items()}
         first = {name: _time_verdict(detector, video) for name, (detector, _) in loaded.items()}
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in loaded}
-        with progress("bench", repeats * len(loaded), unit="verdicts", quiet=quiet) as bar:
+        with progress("bench verdict", repeats * len(loaded), unit="verdicts", quiet=quiet) as bar:
             for _ in range(repeats):
                 for name, (detector, _) in loaded.items():
                     runs[name].append(_time_verdict(detector, video))
                     bar.advance()
     return {
-        "bench": "verdict",
         "clip": asdict(size),
-        "repeats": repeats,
         "batch_size": batch_size,
         "device": device,
         "models": {
@@ -79,13 +76,20 @@ def bench_verdict(
             }
             for name, (detector, load_s) in loaded.items()
         },
-        "machine": describe_machine(),
     }
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Median, least and most; `values` must not be empty."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def verdict_table(result: Mapping[str, Any]) -> list[str]:
+    """What `bench_verdict` measured, as lines."""
+    clip = result["clip"]
+    lines = [f"  {clip['duration_s']:g} s of {clip['width']} x {clip['height']} at {clip['fps']} frames/s; seconds"]
+    for name, model in result["models"].items():
+        lines.append(
+            f"  {name}: {model['num_frames']} frames, {model['input_size']} px, loaded in {model['load_s']:.2f} s"
+        )
+        lines += [f"    {stage:<8}{show_spread(seconds, '8.3f')}" for stage, seconds in model["seconds"].items()]
+        lines.append(f"    {'first':<8}{model['first_s']['total']:8.3f}  with the face finder's loading")
+    return lines
 
 
 def _load(artifact: Path, device: str, batch_size: int, num_frames: int | None) -> tuple[Detector, float]:

@@ -1,62 +1,63 @@
-"""`realface bench`: how fast a verdict comes on this machine."""
+"""`realface bench`: how fast the program is on this machine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+VERDICT = "verdict: "
 
 
 def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="verdict, loader; all of them by default.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each thing is timed.")] = 5,
     model: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="ARTIFACT", help="What to time, may be given several times; RECCE's two sizes by default."
+            metavar="ARTIFACT",
+            help=VERDICT + "what to time, may be given several times; RECCE's two sizes by default.",
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Verdicts timed per model.")] = 5,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and faces scored, together.")] = 16,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames looked at; the model's own by default.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the result there too, as a new file.")] = None,
+    device: Annotated[str, typer.Option(help=VERDICT + "auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")] = 16,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")
+    ] = None,
 ) -> None:
-    """Time the way from a 10 s video of 1280 x 720 pixels to its verdict, by stage.
+    """Time what the program does, each with its median and spread.
 
-    The last line is the result as JSON.
+    verdict: the way from a 10 s video of 1280 x 720 pixels to its verdict, by stage.
+
+    loader: crops of 299 pixels through the loader of training, and how long training waits for them.
+
+    Options that begin with a name concern that one only. The last line is JSON: name -> result.
     """
     import json
     import time
 
-    from realface.bench.verdict_bench import bench_verdict
+    from realface.bench.benchmarks import BENCHMARKS, BenchSettings, run_benchmark, table_of
     from realface.core.files import write_json
 
-    models = {str(path): path for path in model} if model else None
-    result = bench_verdict(models, repeats=repeats, device=device, batch_size=batch_size, num_frames=frames)
-    print("\n".join(_table(result)))
-    if out is not None:
-        path = out / f"verdict-{time.strftime('%Y%m%d-%H%M%S')}.json"
-        write_json(path, result)
-        print(f"written: {path}")
-    print(json.dumps(result))
-
-
-def _table(result: Mapping[str, Any]) -> list[str]:
-    clip, machine = result["clip"], result["machine"]
-    lines = [
-        f"{clip['duration_s']:g} s of {clip['width']} x {clip['height']} at {clip['fps']} frames/s; "
-        f"{machine['processor']}, {machine['threads']} threads; median of {result['repeats']} (least - most), seconds"
-    ]
-    for name, model in result["models"].items():
-        lines.append(
-            f"{name}: {model['num_frames']} frames, {model['input_size']} px, loaded in {model['load_s']:.2f} s"
-        )
-        lines += [
-            f"  {stage:<8}{seconds['median']:8.3f}  ({seconds['min']:.3f} - {seconds['max']:.3f})"
-            for stage, seconds in model["seconds"].items()
-        ]
-        lines.append(f"  {'first':<8}{model['first_s']['total']:8.3f}  with the face finder's loading")
-    return lines
+    if unknown := [name for name in names or () if name not in BENCHMARKS]:
+        raise typer.BadParameter(f"nothing to time is called {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
+    settings = BenchSettings(
+        repeats=repeats,
+        models={str(path): path for path in model} if model else None,
+        device=device,
+        batch_size=batch_size,
+        num_frames=frames,
+    )
+    results = {}
+    for name in dict.fromkeys(names or BENCHMARKS):
+        results[name] = run_benchmark(name, settings)
+        print("\n".join(table_of(results[name])), flush=True)
+        if out is not None:
+            path = out / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+            write_json(path, results[name])
+            print(f"written: {path}")
+    print(json.dumps(results))

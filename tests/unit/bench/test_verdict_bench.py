@@ -4,14 +4,10 @@ from pathlib import Path
 import pytest
 
 from realface.bench.clip import ClipSize
-from realface.bench.verdict_bench import bench_verdict, spread
+from realface.bench.verdict_bench import bench_verdict, verdict_table
 from realface.faces.finders import default_crop_spec
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
-
-
-def test_the_spread_is_median_least_and_most() -> None:
-    assert spread([3.0, 1.0, 2.0, 10.0]) == {"median": 2.5, "min": 1.0, "max": 10.0}
 
 
 @pytest.fixture
@@ -37,3 +33,17 @@ def test_every_stage_of_every_model_is_timed(artifact: Path) -> None:
         assert all(seconds > 0 for seconds in stages)
         assert model["seconds"]["total"]["max"] >= max(stages)
         assert (model["num_frames"], model["input_size"], model["method"]) == (2, 64, "recce")
+
+
+def test_the_table_names_clip_models_and_stages() -> None:
+    seconds = {stage: {"median": 1.0, "min": 0.5, "max": 2.0} for stage in ("decode", "find", "crop", "score", "total")}
+    model = {"num_frames": 32, "input_size": 128, "load_s": 0.5, "first_s": {"total": 3.0}, "seconds": seconds}
+    lines = verdict_table(
+        {"clip": {"height": 720, "width": 1280, "fps": 25, "duration_s": 10.0}, "models": {"light": model}}
+    )
+    assert [" ".join(line.split()) for line in lines] == [
+        "10 s of 1280 x 720 at 25 frames/s; seconds",
+        "light: 32 frames, 128 px, loaded in 0.50 s",
+        *(f"{stage} 1.000 ( 0.500 - 2.000)" for stage in seconds),
+        "first 3.000 with the face finder's loading",
+    ]

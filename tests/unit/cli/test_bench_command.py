@@ -1,44 +1,72 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from realface.bench import verdict_bench
+from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings
 from realface.cli import bench
 
 app = typer.Typer()
 app.command()(bench.command)
 
-SECONDS = {stage: {"median": 1.0, "min": 0.5, "max": 2.0} for stage in ("decode", "find", "crop", "score", "total")}
-RESULT = {
-    "bench": "verdict",
-    "clip": {"height": 720, "width": 1280, "fps": 25, "duration_s": 10.0},
-    "repeats": 3,
-    "models": {
-        "light": {"num_frames": 32, "input_size": 128, "load_s": 0.5, "first_s": {"total": 3.0}, "seconds": SECONDS}
-    },
-    "machine": {"processor": "Fast One", "threads": 2},
-}
-
 
 @pytest.fixture(autouse=True)
-def bench_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict_bench, "bench_verdict", lambda *_, **__: RESULT)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, BenchSettings]]:
+    """What was run, with its settings; nothing is timed."""
+    runs: list[tuple[str, BenchSettings]] = []
+
+    def instant(name: str) -> Benchmark:
+        def run(settings: BenchSettings) -> dict[str, Any]:
+            runs.append((name, settings))
+            return {"seconds": 1.5}
+
+        return Benchmark(f"how fast {name} is", run, lambda result: [f"  {result['seconds']} s"])
+
+    for name in BENCHMARKS:
+        monkeypatch.setitem(BENCHMARKS, name, instant(name))
+    return runs
 
 
-def test_the_table_names_machine_and_stages_and_the_last_line_is_json() -> None:
+def test_without_a_name_all_are_timed_and_the_last_line_is_json(asked: list[tuple[str, BenchSettings]]) -> None:
     lines = CliRunner().invoke(app, []).stdout.splitlines()
-    assert "10 s of 1280 x 720" in lines[0]
-    assert "Fast One, 2 threads; median of 3" in lines[0]
-    assert any(line.split() == ["find", "1.000", "(0.500", "-", "2.000)"] for line in lines)
-    assert json.loads(lines[-1]) == RESULT
+    assert [name for name, _ in asked] == list(BENCHMARKS)
+    assert [lines[0], lines[2]] == ["verdict: how fast verdict is", "  1.5 s"]
+    results = json.loads(lines[-1])
+    assert list(results) == list(BENCHMARKS)
+    assert all(results[name]["bench"] == name and "machine" in results[name] for name in BENCHMARKS)
 
 
-def test_the_result_is_written_as_a_new_file(tmp_path: Path) -> None:
+def test_what_is_named_is_timed_once(asked: list[tuple[str, BenchSettings]]) -> None:
+    lines = CliRunner().invoke(app, ["loader", "loader", "--repeats", "2"]).stdout.splitlines()
+    assert asked == [("loader", BenchSettings(repeats=2))]
+    assert list(json.loads(lines[-1])) == ["loader"]
+
+
+def test_options_of_the_verdict_are_passed_on(asked: list[tuple[str, BenchSettings]]) -> None:
+    options = ["--model", "a", "--model", "b", "--device", "cpu", "--batch-size", "3", "--frames", "4"]
+    assert CliRunner().invoke(app, ["verdict", *options]).exit_code == 0
+    models = {"a": Path("a"), "b": Path("b")}
+    assert asked == [("verdict", BenchSettings(models=models, device="cpu", batch_size=3, num_frames=4))]
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(asked: list[tuple[str, BenchSettings]]) -> None:
+    result = CliRunner().invoke(app, ["verdict", "speed"])
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.replace("│", " ").split())
+    assert f"nothing to time is called 'speed'; known: {', '.join(BENCHMARKS)}" in message
+    assert asked == []
+
+
+def test_the_help_names_all() -> None:
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    assert all(f" {name}: " in text for name in BENCHMARKS)
+
+
+def test_each_result_is_written_as_a_new_file(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["--out", str(tmp_path / "results")])
     assert result.exit_code == 0
-    (path,) = (tmp_path / "results").iterdir()
-    assert path.name.startswith("verdict-")
-    assert json.loads(path.read_text()) == RESULT
+    written = {path.name.split("-")[0]: json.loads(path.read_text()) for path in (tmp_path / "results").iterdir()}
+    assert written == json.loads(result.stdout.splitlines()[-1])

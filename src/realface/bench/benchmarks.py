@@ -1,0 +1,93 @@
+"""What can be timed on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realface.bench.loader_bench import bench_loader, loader_table
+from realface.bench.machine import describe_machine, load_average
+from realface.bench.verdict_bench import bench_verdict, verdict_table
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What a user can set; a benchmark takes what concerns it.
+
+    Attributes:
+        repeats: how often each thing is timed.
+        models, device, batch_size, num_frames: as for `bench_verdict`, the only one that they concern.
+    """
+
+    repeats: int = 5
+    models: Mapping[str, Path] | None = None
+    device: str = "auto"
+    batch_size: int = 16
+    num_frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One thing to time.
+
+    Attributes:
+        summary: one line.
+        run: settings -> what was measured, ready for JSON.
+        table: what was measured -> lines to read.
+    """
+
+    summary: str
+    run: Callable[[BenchSettings], dict[str, Any]]
+    table: Callable[[Mapping[str, Any]], list[str]]
+
+
+def _run_verdict(settings: BenchSettings) -> dict[str, Any]:
+    return bench_verdict(
+        settings.models,
+        repeats=settings.repeats,
+        device=settings.device,
+        batch_size=settings.batch_size,
+        num_frames=settings.num_frames,
+    )
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "verdict": Benchmark("from a video to its verdict, by stage", _run_verdict, verdict_table),
+    "loader": Benchmark(
+        "crops through the training loader, and the wait for them",
+        lambda settings: bench_loader(repeats=settings.repeats),
+        loader_table,
+    ),
+}
+"""By name, in the order in which they run."""
+
+
+def run_benchmark(name: str, settings: BenchSettings) -> dict[str, Any]:
+    """Time one thing.
+
+    Returns:
+        Ready for JSON: what was measured, and on what machine; `load_average` is that of the minute before, which tells
+        whether others were at work on it.
+    """
+    load = load_average()
+    measured = BENCHMARKS[name].run(settings)
+    return {
+        "bench": name,
+        "repeats": settings.repeats,
+        **measured,
+        "load_average": load,
+        "machine": describe_machine(),
+    }
+
+
+def table_of(result: Mapping[str, Any]) -> list[str]:
+    """The lines to read of what `run_benchmark` returned."""
+    benchmark, machine = BENCHMARKS[result["bench"]], result["machine"]
+    load = "" if result["load_average"] is None else f", load {result['load_average']:.1f} before"
+    return [
+        f"{result['bench']}: {benchmark.summary}",
+        f"{machine['processor']}, {machine['threads']} threads{load}; median of {result['repeats']} (least - most)",
+        *benchmark.table(result),
+    ]

@@ -1,0 +1,186 @@
+"""Images per second through the loader that training uses, and how long a training loop waits for it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.bench.spread import show_spread, spread
+from realface.core.progress import progress
+from realface.data.manifest import Manifest
+from realface.media.images import write_image
+from realface.training.batches import Batch, training_batches
+
+SUFFIXES = {"jpeg": ".jpg", "png": ".png"}
+WORKERS = (0, 1, 2)
+WARM_UP = 4
+"""Batches before the rate is taken, since workers deliver their first ones together; a multiple of 1 and 2 workers."""
+OCTAVES = ((6, 3, 60.0), (24, 1, 18.0), (75, 1, 9.0), (299, 1, 1.0))
+"""Cells a side, channels and deviation of the noise that a crop is a sum of.
+
+Chosen so that a crop of 299 px takes 34 kB as JPEG and 136 kB as PNG; crops of that size from photos and videos of
+faces take 24 to 52 kB and 80 to 163 kB.
+"""
+
+
+@dataclass(frozen=True)
+class LoaderSize:
+    """How much is loaded; `image_size` in pixels, `step_s` the seconds that a step of the waiting loop takes."""
+
+    image_size: int = 299
+    num_crops: int = 256
+    batch_size: int = 16
+    num_batches: int = 20
+    step_s: float = 0.05
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """When a loop asked for each batch and when it came, in seconds.
+
+    Attributes:
+        asked: (batches,)
+        came: (batches,)
+    """
+
+    asked: NDArray[np.float64]
+    came: NDArray[np.float64]
+
+    @property
+    def first_s(self) -> float:
+        """What the loop waits once, at its start: the workers start, and nothing has been loaded ahead."""
+        return float(self.came[0] - self.asked[0])
+
+    @property
+    def batches_per_s(self) -> float:
+        """The rate after the warm-up."""
+        return float((len(self.came) - WARM_UP) / (self.came[-1] - self.came[WARM_UP - 1]))
+
+    @property
+    def waiting(self) -> float:
+        """Share of the time that the loop waits, in [0, 1], from the first batch's coming to the last one's."""
+        return float((self.came[1:] - self.asked[1:]).sum() / (self.came[-1] - self.came[0]))
+
+
+def bench_loader(*, repeats: int = 5, size: LoaderSize | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Time the training loader on made-up crops, which lie in the system's cache of files.
+
+    Two questions are asked: how fast batches come to a loop that does nothing else, for either format and several
+    numbers of workers; and how long a loop waits whose steps take `step_s` of sleep, as on a GPU, with JPEG and two
+    workers. All take turns, so that what else happens on the machine meets all of them.
+
+    Args:
+        repeats: how often each is timed, with new workers every time.
+        size: how much is loaded.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready. `throughput` and `waiting`: medians, least and most of the repeats, the first batch of each apart.
+    """
+    size = size or LoaderSize()
+    rates: dict[tuple[str, int], list[Deliveries]] = {(kind, workers): [] for kind in SUFFIXES for workers in WORKERS}
+    waits: list[Deliveries] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        crops = {kind: write_crops(Path(temporary, kind), suffix, size) for kind, suffix in SUFFIXES.items()}
+        kilobytes = {kind: _mean_kilobytes(rows) for kind, rows in crops.items()}
+        with progress("bench loader", repeats * (len(rates) + 1), unit="runs", quiet=quiet) as bar:
+            for _ in range(repeats):
+                for (kind, workers), runs in rates.items():
+                    runs.append(deliveries(_batches(crops[kind], size, workers=workers), step_s=0.0))
+                    bar.advance()
+                waits.append(deliveries(_batches(crops["jpeg"], size, workers=2), step_s=size.step_s))
+                bar.advance()
+    return {
+        "size": asdict(size),
+        "kilobytes": kilobytes,
+        "throughput": [
+            {
+                "format": kind,
+                "workers": workers,
+                "images_per_s": spread([size.batch_size * run.batches_per_s for run in runs]),
+                "first_batch_s": spread([run.first_s for run in runs]),
+            }
+            for (kind, workers), runs in rates.items()
+        ],
+        "waiting": {
+            "format": "jpeg",
+            "workers": 2,
+            "share": spread([run.waiting for run in waits]),
+            "first_batch_s": spread([run.first_s for run in waits]),
+        },
+    }
+
+
+def loader_table(result: Mapping[str, Any]) -> list[str]:
+    """What `bench_loader` measured, as lines."""
+    size, waiting = result["size"], result["waiting"]
+    kilobytes = ", ".join(f"{kind} of {mean:.0f} kB" for kind, mean in result["kilobytes"].items())
+    return [
+        f"  crops of {size['image_size']} px: {kilobytes}; batches of {size['batch_size']}",
+        *(
+            f"  {row['format']:<5}{row['workers']} workers  images/s {show_spread(row['images_per_s'], '7.1f')}"
+            f"  first batch {row['first_batch_s']['median']:.2f} s"
+            for row in result["throughput"]
+        ),
+        f"  waiting for {waiting['format']}, {waiting['workers']} workers, steps of {1000 * size['step_s']:g} ms: "
+        f"{show_spread(waiting['share'], '.2%')}  first batch {waiting['first_batch_s']['median']:.2f} s",
+    ]
+
+
+def write_crops(folder: Path, suffix: str, size: LoaderSize) -> Manifest:
+    """Write made-up crops, every second one labelled fake; the same every time."""
+    generator = np.random.default_rng(0)
+    rows = [{"path": f"{index:04d}{suffix}", "label": index % 2} for index in range(size.num_crops)]
+    for row in rows:
+        write_image(folder / str(row["path"]), face_like(generator, size.image_size))
+    return Manifest.from_rows(rows, root=folder)
+
+
+def face_like(generator: np.random.Generator, image_size: int) -> NDArray[np.uint8]:
+    """A picture that costs as much to store and decode as a face: smooth colours, and texture of every fineness.
+
+    Returns:
+        (image_size, image_size, 3) RGB.
+    """
+    image = np.full((image_size, image_size, 3), 128.0)
+    for cells, channels, deviation in OCTAVES:
+        noise = generator.normal(0, deviation, (cells, cells, channels))
+        resized = cv2.resize(noise, (image_size, image_size), interpolation=cv2.INTER_CUBIC)
+        image += resized.reshape(image_size, image_size, channels)  # OpenCV drops a single channel
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def deliveries(batches: Iterable[Batch], *, step_s: float) -> Deliveries:
+    """Go through all batches, sleep `step_s` with each, and note when they were asked for and came."""
+    iterator = iter(batches)
+    asked, came = [time.perf_counter()], []
+    while next(iterator, None) is not None:
+        came.append(time.perf_counter())
+        if step_s > 0:
+            time.sleep(step_s)
+        asked.append(time.perf_counter())
+    return Deliveries(np.array(asked[:-1]), np.array(came))  # nothing came to the last asking
+
+
+def _batches(rows: Manifest, size: LoaderSize, *, workers: int) -> Iterable[Batch]:
+    return training_batches(
+        rows,
+        input_size=size.image_size,
+        batch_size=size.batch_size,
+        num_batches=WARM_UP + size.num_batches,
+        seed=0,
+        flip=0.5,
+        workers=workers,
+    )
+
+
+def _mean_kilobytes(rows: Manifest) -> float:
+    return float(np.mean([rows.file_of(row).stat().st_size for row in range(len(rows))])) / 1000

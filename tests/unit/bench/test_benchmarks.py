@@ -1,0 +1,39 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realface.bench import benchmarks
+from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings, run_benchmark, table_of
+
+
+def test_the_verdict_and_the_loader_can_be_timed() -> None:
+    assert {"verdict", "loader"} <= BENCHMARKS.keys()
+
+
+def test_a_result_says_what_was_timed_how_often_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Benchmark("how fast one is", lambda settings: {"seconds": settings.repeats / 2}, lambda result: [])
+    monkeypatch.setitem(BENCHMARKS, "one", one)
+    result = run_benchmark("one", BenchSettings(repeats=3))
+    assert (result["bench"], result["repeats"], result["seconds"]) == ("one", 3, 1.5)
+    assert {"processor", "cores", "commit"} <= result["machine"].keys()
+
+
+def test_the_table_opens_with_subject_and_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Benchmark("how fast one is", lambda settings: {}, lambda result: [f"  {result['seconds']} s"])
+    monkeypatch.setitem(BENCHMARKS, "one", one)
+    result = {"bench": "one", "repeats": 3, "seconds": 2, "machine": {"processor": "Fast One", "threads": 2}}
+    assert table_of({**result, "load_average": 1.26}) == [
+        "one: how fast one is",
+        "Fast One, 2 threads, load 1.3 before; median of 3 (least - most)",
+        "  2 s",
+    ]
+    assert table_of({**result, "load_average": None})[1] == "Fast One, 2 threads; median of 3 (least - most)"
+
+
+def test_every_setting_of_the_verdict_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(benchmarks, "bench_verdict", lambda *models, **settings: given.append((models, settings)) or {})
+    models = {"one": Path("one")}
+    run_benchmark("verdict", BenchSettings(repeats=2, models=models, device="cpu", batch_size=3, num_frames=4))
+    assert given == [((models,), {"repeats": 2, "device": "cpu", "batch_size": 3, "num_frames": 4})]
