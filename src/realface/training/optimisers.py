@@ -45,7 +45,7 @@ class SgdConfig(OptimiserSection):
 
 
 class AdamConfig(OptimiserSection):
-    """Adam."""
+    """Adam: each weight's mean gradient, divided by its recent size."""
 
     name: Literal["adam"] = Field("adam", description="`adam`")
     lr: float = Field(
