@@ -173,18 +173,19 @@ def _field_names(schema: type[BaseModel], place: Sequence[int | str]) -> list[st
             model
             for section in candidates
             if part in section.model_fields
-            for model in _sections_in(section.model_fields[part].annotation)
+            for model in sections_in(section.model_fields[part].annotation)
         ]
         # a part that is no field is the tag of a union: it picks one of the candidates
         candidates = inner or [section for section in candidates if _has_tag(section, part)] or candidates
     return sorted({name for section in candidates for name in section.model_fields})
 
 
-def _sections_in(annotation: Any) -> list[type[BaseModel]]:
+def sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a field of this type can hold: itself, or those of its union, list or mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
-        return [section for inner in typing.get_args(annotation) for section in _sections_in(inner)]
+        return [section for inner in typing.get_args(annotation) for section in sections_in(inner)]
     return []
 
 
