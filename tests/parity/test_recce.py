@@ -1,32 +1,57 @@
-"""RECCE against what the authors' code computes: same weights, same images."""
+"""RECCE against what the authors' code computes: same images, and the same weights, imported as a user would."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+import realface
+from realface.cli.main import run
+from realface.models.catalog import get_method
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
 from realface.models.recce.similarity import similarity_map
-from realface.models.recce.task import RecceTask
 
 REFERENCE = json.loads((Path(__file__).parent / "recce.json").read_text())
 CASE = REFERENCE["cases"][0]
 # A rounding error can flip a ReLU or a maximum, and gradients jump there. In float64, an error of 1.2e-7 after each
-# block of the encoder moved the logits by 4e-8, but these norms by up to 5.7e-4 (attention.gated.0).
+# block of the encoder moved the logits by 4e-8, but these norms by up to 5.7e-4 (attention.gated.0). In float32 the
+# largest difference of a norm depends on the order of the sums: contiguous 3e-5 with one thread, 4.8e-4 with two,
+# 1.1e-4 without oneDNN; channels last 5.6e-4 with one thread, 1.2e-4 with two.
 FLOAT32_GRADIENT_TOLERANCE = 1e-3
 PROBED_PIXELS = [(10, 20), (149, 149), (288, 278)]
 
 
+@pytest.fixture(scope="module")
+def artifact(reference_weights, tmp_path_factory):
+    """What `realface import` makes of a file such as the authors' code writes."""
+    exact = reference_weights(REFERENCE["shapes"], CASE["seed"])
+    weights = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in exact.items()}
+    folder = tmp_path_factory.mktemp("released")
+    torch.save(
+        {
+            "step": 90000,
+            "best_step": 88000,
+            "best_metric": np.float64(0.99),
+            "eval_metric": "AUC",
+            "model": weights,
+            "optimizer": {},
+            "scheduler": {},
+        },
+        folder / "recce.bin",
+    )
+    assert run(["import", "recce", str(folder / "recce.bin"), str(folder / "artifact")]) == 0
+    return folder / "artifact"
+
+
 @pytest.fixture(scope="module", params=[torch.float64, torch.float32], ids=["float64", "float32"])
-def step(request, reference_weights, reference_image):
+def step(request, artifact, reference_image):
     """(task, its result on the reference batch after a backward pass, the relative tolerance)."""
-    task = RecceTask(Recce(RecceConfig())).to(request.param).eval()
+    task = get_method("recce").build_task(realface.load_network(artifact).to(request.param)).eval()
     if request.param is torch.float64:  # channels last is slow without oneDNN, which has no float64
         task.to(memory_format=torch.contiguous_format)
-    used = {name: shape for name, shape in REFERENCE["shapes"].items() if not name.startswith("encoder.fc.")}
-    task.network.load_state_dict(reference_weights(used, CASE["seed"]))
     image = reference_image(CASE["batch"], CASE["size"], CASE["seed"]).to(request.param)
     result = task(image, torch.tensor(CASE["labels"]))
     result.loss.backward()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NO_MODEL = (
     "detect needs a model: give --model ARTIFACT; `realface demo` makes one to try things out (demo/run/artifact) and "
-    "`realface train` makes one from your data (RUN/artifact); importing the authors' weights comes in a later version"
+    "`realface train` makes one from your data (RUN/artifact), `realface import` one from a method's authors' weights"
 )
 
 

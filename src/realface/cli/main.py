@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from realface.cli import bench, demo, detect, doctor, evaluate, manifest, models, prepare, report, train
+from realface.cli import bench, demo, detect, doctor, evaluate, import_, manifest, models, prepare, report, train
 from realface.core.errors import RealfaceError
 
 USER_MUST_ACT, OUR_FAULT, BROKEN_OFF = 2, 3, 130
@@ -29,6 +29,7 @@ app.add_typer(manifest.app, name="manifest")
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("detect")(detect.command)
+app.add_typer(import_.app, name="import")
 app.command("report")(report.command)
 app.command("models")(models.command)
 app.command("bench")(bench.command)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ DAMAGE = (
     RuntimeError,
     TypeError,
     ValueError,
+    struct.error,
 )
+NAMED_PER_KIND = 20
+"""How many missing, unexpected or misshapen parameters a message names before it counts the rest."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -53,19 +57,27 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str
     """Set all parameters and buffers of a module.
 
     Raises:
-        ArtifactError: names or shapes differ; all differences are named, after `where`. The module is unchanged.
+        ArtifactError: names or shapes differ; all differences are named, after `where`, and of more than
+            `NAMED_PER_KIND` of a kind the first and the number. The module is unchanged.
     """
     expected = module.state_dict()
-    faults = [f"missing {name}" for name in expected if name not in weights]
-    faults += [f"unexpected {name}" for name in weights if name not in expected]
-    faults += [
+    missing = [f"missing {name}" for name in expected if name not in weights]
+    unexpected = [f"unexpected {name}" for name in weights if name not in expected]
+    misshapen = [
         f"{name} must have shape {tuple(expected[name].shape)}, got {tuple(weights[name].shape)}"
         for name in expected
         if name in weights and expected[name].shape != weights[name].shape
     ]
+    faults = [*_cut(missing, "missing"), *_cut(unexpected, "unexpected"), *_cut(misshapen, "of another shape")]
     if faults:
         raise ArtifactError(f"{where} does not fit {type(module).__name__}: {'; '.join(faults)}")
     module.load_state_dict(weights)
+
+
+def _cut(faults: Sequence[str], kind: str) -> list[str]:
+    """The first of many faults, and how many more."""
+    rest = len(faults) - NAMED_PER_KIND
+    return [*faults[:NAMED_PER_KIND], *([f"{rest} more {kind}"] if rest > 0 else [])]
 
 
 def _read(path: Path) -> Any:

@@ -110,7 +110,7 @@ def test_a_file_given_twice_is_judged_once(artifact: Path, tmp_path: Path) -> No
 def test_without_a_model_it_says_what_makes_one() -> None:
     result = CliRunner().invoke(app, ["a.jpg"])
     assert isinstance(result.exception, ArtifactError)
-    for word in ("--model ARTIFACT", "realface demo", "realface train", "importing"):
+    for word in ("--model ARTIFACT", "realface demo", "realface train", "realface import"):
         assert word in str(result.exception)
 
 

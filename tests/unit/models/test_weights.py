@@ -63,3 +63,11 @@ def test_names_every_parameter_that_does_not_fit_and_changes_none():
     with pytest.raises(ArtifactError, match=expected):
         load_weights(module, weights, where="file")
     assert torch.equal(module.weight, before)
+
+
+def test_of_many_names_of_a_kind_the_first_are_given_and_the_others_counted():
+    weights = {f"extra{number}": torch.zeros(1) for number in range(25)}
+    with pytest.raises(
+        ArtifactError, match=r"missing weight; missing bias; unexpected extra0; .* extra19; 5 more unexp"
+    ):
+        load_weights(nn.Linear(2, 3), weights, where="file")

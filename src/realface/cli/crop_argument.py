@@ -1,0 +1,59 @@
+"""What a user writes behind `--crop`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from realface.core.crop_spec import CropSpec
+
+DEFAULT = "default"
+HELP = (
+    "How faces are cut out for these weights: `default` (as realface does), a YAML file of crop settings, or a "
+    "manifest or artifact whose crops are alike. Left out: unknown."
+)
+
+
+def crop_spec_of(word: str) -> CropSpec:
+    """The crop spec that a word or path stands for.
+
+    Args:
+        word: `default`, `external`, a YAML or JSON file with a crop spec's fields, a manifest, or an artifact or a run
+            that holds one.
+
+    Raises:
+        MissingInputError: neither such a word nor a file or folder.
+        RecipeError: the file's fields are no crop spec's; all faults are named.
+        ManifestError: as `Manifest.read`.
+        ArtifactError: as `read_card`.
+    """
+    from realface.core.crop_spec import EXTERNAL, CropSpec
+    from realface.core.errors import MissingInputError
+    from realface.core.recipe import load_recipe
+    from realface.data.manifest import Manifest
+    from realface.faces.finders import default_crop_spec
+    from realface.models.artifact import find_artifact, read_card
+
+    if word == DEFAULT:
+        return default_crop_spec()
+    if word == EXTERNAL:
+        return CropSpec.external()
+    path = Path(word)
+    if not path.exists():
+        raise MissingInputError(
+            f"--crop {word}: no such file or folder; give {DEFAULT}, {EXTERNAL}, a YAML file with the crop's settings, "
+            "or a manifest or artifact"
+        )
+    if path.is_dir():
+        return read_card(find_artifact(path)).crop
+    if _holds_settings(path):
+        return load_recipe(CropSpec, path)
+    return Manifest.read(path).header.crop
+
+
+def _holds_settings(path: Path) -> bool:
+    """Whether a file is a crop spec and no manifest; a manifest in JSON is a list, a crop spec a mapping."""
+    if path.suffix.lower() == ".json":
+        return path.read_bytes()[:1] == b"{"
+    return path.suffix.lower() in {".yaml", ".yml"}

@@ -1,0 +1,1 @@
+"""Checkpoints that authors released, made into artifacts: one file per method."""

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from realface.cli.crop_argument import crop_spec_of
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import ArtifactError, ManifestError, MissingInputError, RecipeError
+from realface.data.manifest import Manifest, ManifestHeader
+from realface.faces.finders import default_crop_spec, finder_for
+from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.recce.config import RecceConfig
+from realface.models.recce.network import Recce
+
+SPEC = CropSpec(finder_version="7", margin=0.45, size=320)
+
+
+def test_default_is_how_realface_cuts_faces_out_here() -> None:
+    spec = crop_spec_of("default")
+    assert spec == default_crop_spec()
+    picture = np.zeros((64, 64, 3), np.uint8)
+    assert finder_for(spec).find([picture]) == [[]]
+
+
+def test_external_is_unknown() -> None:
+    assert crop_spec_of("external").is_external
+
+
+@pytest.mark.parametrize(("name", "text"), [("crop.yaml", "margin: 0.45"), ("crop.json", '{"margin": 0.45}')])
+def test_a_file_of_settings(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert crop_spec_of(str(tmp_path / name)) == CropSpec(margin=0.45)
+
+
+@pytest.mark.parametrize("name", ["crops.parquet", "crops.csv", "crops.jsonl", "crops.json"])
+def test_a_manifest(tmp_path: Path, name: str) -> None:
+    rows = [{"path": "a.png", "label": 0}]
+    Manifest.from_rows(rows, root=tmp_path, header=ManifestHeader(crop=SPEC)).write(tmp_path / name)
+    assert crop_spec_of(str(tmp_path / name)) == SPEC
+
+
+def test_an_artifact_and_a_run_with_one(tmp_path: Path) -> None:
+    config = RecceConfig.model_validate({"encoder": "light_xception"})
+    card = ArtifactCard(method="recce", config=config.model_dump(mode="json"), input_size=128, crop=SPEC)
+    with torch.random.fork_rng():
+        save_artifact(tmp_path / "run" / "artifact", Recce(config), card)
+    assert crop_spec_of(str(tmp_path / "run" / "artifact")) == SPEC
+    assert crop_spec_of(str(tmp_path / "run")) == SPEC
+
+
+def test_a_word_that_is_nothing_is_answered_with_what_there_is() -> None:
+    expected = (
+        r"--crop defualt: no such file or folder; give default, external, a YAML file .*, or a manifest or artifact"
+    )
+    with pytest.raises(MissingInputError, match=expected):
+        crop_spec_of("defualt")
+
+
+def test_settings_that_are_none_are_all_named(tmp_path: Path) -> None:
+    (tmp_path / "crop.yaml").write_text("margn: 0.4\nsize: 1\n")
+    with pytest.raises(RecipeError, match=r"2 faults\n(.|\n)*margn: no such setting; did you mean margin\?"):
+        crop_spec_of(str(tmp_path / "crop.yaml"))
+
+
+def test_another_file_and_another_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "crop.txt").write_text("margin: 0.4")
+    with pytest.raises(ManifestError, match=r"crop.txt"):
+        crop_spec_of(str(tmp_path / "crop.txt"))
+    with pytest.raises(ArtifactError, match=r"has no model.json"):
+        crop_spec_of(str(tmp_path))
