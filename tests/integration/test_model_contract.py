@@ -15,6 +15,8 @@ CASES = {
     "recce-paper": ("recce", {}),
     "recce-light": ("recce", {"encoder": "light_xception"}),
     "recce-light-two-classes": ("recce", {"encoder": "light_xception", "num_classes": 2}),
+    "recce-light-bare": ("recce", {"encoder": "light_xception", "reasoning": False, "attention": False}),
+    "recce-timm": ("recce", {"encoder": "mobilenetv4_conv_small"}),
 }
 
 

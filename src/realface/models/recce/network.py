@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realface.core.errors import ModelInputError
+from realface.core.errors import ArtifactError, ModelInputError
 from realface.models.outputs import ReconstructionOutput
 from realface.models.recce.attention import GuidedAttention
 from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
 from realface.models.recce.decoder import doubling, refinement, to_rgb
-from realface.models.recce.encoders import ENCODERS, Encoder
+from realface.models.recce.encoders.choice import build_encoder
+from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.graph_reasoning import GraphReasoning
 from realface.models.recce.similarity import pooled
 from realface.models.weights import load_weights, read_weights
+
+# what timm's networks have behind their pooling; of a name that the encoder has too, the encoder's is meant
+CLASSIFIERS = ("fc.", "head.", "classifier.", "conv_head.", "norm_head.")
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class RecceOutput(ReconstructionOutput):
     """What RECCE says.
 
     Attributes:
-        attention: (B, 1, h, w) in (0, 1), where the reconstruction's error made the classifier look.
+        attention: (B, 1, h, w) in (0, 1), where the reconstruction's error made the classifier look; 1 everywhere if
+            the network has no attention.
         embeddings: pooled features (B, C) of the encoder's embedding and of the decoder's first and second block,
             from which the metric loss makes its similarity maps.
     """
@@ -58,11 +65,13 @@ class Recce(nn.Module):
     """
 
     encoder: Encoder
+    encoder_mean: Tensor
+    encoder_std: Tensor
 
     def __init__(self, config: RecceConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ENCODERS[config.encoder]()
+        self.encoder = build_encoder(config.encoder)
         width = self.encoder.embedding_width
         fine, finest, last = config.decoder_widths
         self.decoder1 = doubling(width, fine)
@@ -71,12 +80,17 @@ class Recce(nn.Module):
         self.decoder4 = refinement(finest)
         self.decoder5 = doubling(finest, last)
         self.decoder6 = to_rgb(last)
-        self.reasoning = GraphReasoning(
-            width, (fine, finest), vertex_width=config.reasoning_width, dropout=config.dropout
+        self.reasoning = (
+            GraphReasoning(width, (fine, finest), vertex_width=config.reasoning_width, dropout=config.dropout)
+            if config.reasoning
+            else None
         )
-        self.attention = GuidedAttention(width, dropout=config.dropout)
+        self.attention = GuidedAttention(width, dropout=config.dropout) if config.attention else None
         self.dropout = nn.Dropout(config.dropout)
         self.fc = nn.Linear(self.encoder.feature_width, config.num_classes)
+        # settings and no weights: they stand in the config, so not in the state dict
+        self.register_buffer("encoder_mean", _per_channel(config.encoder_mean) * 2 - 1, persistent=False)
+        self.register_buffer("encoder_std", _per_channel(config.encoder_std) * 2, persistent=False)
         self.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and what tensor cores want
 
     def forward(self, image: Tensor) -> RecceOutput:
@@ -90,14 +104,17 @@ class Recce(nn.Module):
         """
         _require_square_rgb(image)
         image = to_network_range(image)
-        embedding = self.encoder.embed(self._noisy(image))
+        embedding = self.encoder.embed((self._noisy(image) - self.encoder_mean) / self.encoder_std)
         decoded = self._decode(self.dropout(embedding))
         reconstruction = F.interpolate(decoded.image, size=image.shape[-2:], mode="bilinear", align_corners=True)
 
         feature = self.encoder.to_reasoning(embedding)
-        feature = self.reasoning(feature, decoded.fine, decoded.finest) + feature
+        if self.reasoning is not None:
+            feature = self.reasoning(feature, decoded.fine, decoded.finest) + feature
         feature = self.encoder.to_attention(feature)
-        feature, attention = self.attention(image, reconstruction, feature)
+        attention = torch.ones_like(feature[:, :1])
+        if self.attention is not None:
+            feature, attention = self.attention(image, reconstruction, feature)
         logits = _at_least_float32(self.fc(self.dropout(pooled(self.encoder.to_features(feature)))))  # (B, num_classes)
         reconstruction = _at_least_float32(reconstruction)
         return RecceOutput(
@@ -122,21 +139,49 @@ class Recce(nn.Module):
 
 
 def load_encoder_weights(network: Recce, file: Path) -> None:
-    """Start the encoder from weights of its own, such as ImageNet's; their classifier `fc` is left out.
+    """Start the encoder from weights of its own, such as ImageNet's; their classifier is left out.
 
     Args:
         network: whose encoder is changed in place.
-        file: safetensors or a state dict saved by torch, named as timm names `legacy_xception`'s parameters.
+        file: safetensors or a state dict saved by torch, named as timm names the encoder's parameters.
 
     Raises:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
     """
+    _start_encoder(network, read_weights(file), where=str(file))
+
+
+def download_encoder_weights(network: Recce) -> None:
+    """Start the encoder from the weights that timm's hub has for it: those of its tag, or timm's default.
+
+    Args:
+        network: whose encoder is changed in place.
+
+    Raises:
+        ArtifactError: the hub has none, or could not be reached.
+    """
+    name = network.config.encoder
+    if not timm.is_model_pretrained(name):
+        raise ArtifactError(f"timm has no pretrained weights for {name}; leave encoder_weights out, or give a file")
+    try:
+        pretrained = timm.create_model(name, pretrained=True)
+    except (OSError, RuntimeError, ValueError) as error:  # the hub's are OSErrors, those of a damaged file the others
+        reason = " ".join(str(error).split())
+        raise ArtifactError(
+            f"timm's weights of {name} could not be downloaded ({reason}); check the network, or give a file as "
+            "encoder_weights"
+        ) from error
+    _start_encoder(network, pretrained.state_dict(), where=f"timm's {name}")
+
+
+def _start_encoder(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:
     encoder = network.get_submodule("encoder")
+    own = encoder.state_dict()
     # old files have no batch counters, which only matter for norms without momentum
-    counters = {name: count for name, count in encoder.state_dict().items() if name.endswith("num_batches_tracked")}
-    weights = {name: tensor for name, tensor in read_weights(file).items() if not name.startswith("fc.")}
-    load_weights(encoder, {**counters, **weights}, where=str(file))
+    counters = {name: count for name, count in own.items() if name.endswith("num_batches_tracked")}
+    used = {name: tensor for name, tensor in weights.items() if name in own or not name.startswith(CLASSIFIERS)}
+    load_weights(encoder, {**counters, **used}, where=where)
 
 
 def to_network_range(image: Tensor) -> Tensor:
@@ -147,6 +192,11 @@ def to_network_range(image: Tensor) -> Tensor:
 def from_network_range(image: Tensor) -> Tensor:
     """[-1, 1] -> [0, 1]; clamped, because interpolation may round a little beyond."""
     return ((image + 1) / 2).clamp(0, 1)
+
+
+def _per_channel(values: tuple[float, float, float]) -> Tensor:
+    """(1, 3, 1, 1), to meet a batch of images."""
+    return torch.tensor(values).reshape(1, 3, 1, 1)
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:

@@ -1,10 +1,17 @@
 import pytest
 import safetensors.torch
+import timm
 import torch
 
 from realface.core.errors import ArtifactError, ModelInputError
 from realface.models.recce.config import RecceConfig
-from realface.models.recce.network import Recce, from_network_range, load_encoder_weights, to_network_range
+from realface.models.recce.network import (
+    Recce,
+    download_encoder_weights,
+    from_network_range,
+    load_encoder_weights,
+    to_network_range,
+)
 
 LIGHT = RecceConfig(encoder="light_xception")
 
@@ -131,6 +138,21 @@ def test_there_is_no_noise_outside_training(encoder_input):
     assert torch.equal(seen[0], to_network_range(image))
 
 
+def test_an_encoder_gets_images_as_its_weights_expect_them(encoder_input):
+    torch.manual_seed(0)
+    model = Recce(RecceConfig(encoder="resnet18")).eval()
+    seen = encoder_input(model)
+    image = images()
+    with torch.no_grad():
+        model(image)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(seen[0], (image - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+
+
+def test_what_the_encoder_expects_stands_in_the_config_and_not_among_the_weights():
+    assert not [name for name in network().state_dict() if "mean" in name.split(".")[0] or "std" in name]
+
+
 def test_ranges_are_those_of_mean_and_deviation_one_half():
     assert to_network_range(torch.tensor([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
     assert from_network_range(torch.tensor([-1.0, 0.0, 1.0000001])).tolist() == [0, 0.5, 1]
@@ -153,3 +175,84 @@ def test_encoder_weights_that_do_not_fit_are_refused_by_name(tmp_path):
     expected = r"encoder.safetensors does not fit LightXception: missing stem.0.weight; unexpected stem.9.weight"
     with pytest.raises(ArtifactError, match=expected):
         load_encoder_weights(network(), tmp_path / "encoder.safetensors")
+
+
+@pytest.fixture
+def timm_hub(monkeypatch):
+    """(weights by name) -> the names that are then asked of timm's hub, which has these weights, or fails with them."""
+
+    def offer(**weights):
+        asked = []
+        create = timm.create_model
+
+        def create_model(name, pretrained=False, **settings):
+            model = create(name, **settings)
+            if pretrained:
+                asked.append(name)
+                if isinstance(weights[name], Exception):
+                    raise weights[name]
+                model.load_state_dict(weights[name])
+            return model
+
+        monkeypatch.setattr(timm, "create_model", create_model)
+        return asked
+
+    return offer
+
+
+def timm_weights(name):
+    torch.manual_seed(1)
+    return timm.create_model(name, pretrained=False).state_dict()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenetv4_conv_small", "convnextv2_atto", "efficientnet_b0"])
+def test_a_file_of_timms_weights_starts_the_encoder(name, tmp_path):
+    weights = timm_weights(name)
+    torch.save(weights, tmp_path / "imagenet.pth")
+    model = Recce(RecceConfig(encoder=name))
+    load_encoder_weights(model, tmp_path / "imagenet.pth")
+    loaded = model.encoder.state_dict()
+    assert all(torch.equal(value, weights[key]) for key, value in loaded.items())
+
+
+def test_weights_of_another_network_are_refused_with_all_names(tmp_path):
+    weights = timm_weights("resnet18")
+    weights["layer9.weight"] = weights.pop("conv1.weight")
+    torch.save(weights, tmp_path / "imagenet.pth")
+    with pytest.raises(ArtifactError, match=r"TimmEncoder: missing conv1.weight; unexpected layer9.weight$"):
+        load_encoder_weights(Recce(RecceConfig(encoder="resnet18")), tmp_path / "imagenet.pth")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "legacy_xception"])
+def test_timms_hub_starts_the_encoder(name, timm_hub):
+    weights = timm_weights(name)
+    model = Recce(RecceConfig(encoder=name))
+    asked = timm_hub(**{name: weights})
+    download_encoder_weights(model)
+    assert asked == [name]
+    assert all(torch.equal(value, weights[key]) for key, value in model.encoder.state_dict().items())
+
+
+def test_the_hub_is_asked_for_the_tag_that_the_encoder_names(timm_hub):
+    name = "resnet18.a1_in1k"
+    asked = timm_hub(**{name: timm_weights("resnet18")})
+    model = Recce(RecceConfig(encoder=name))
+    assert asked == []  # construction downloads nothing
+    download_encoder_weights(model)
+    assert asked == [name]
+
+
+@pytest.mark.parametrize("name", ["light_xception", "nf_regnet_b0"])
+def test_an_encoder_without_weights_on_timms_hub_is_named(name):
+    expected = f"timm has no pretrained weights for {name}; leave encoder_weights out, or give a file"
+    with pytest.raises(ArtifactError, match=expected):
+        download_encoder_weights(Recce(RecceConfig(encoder=name)))
+
+
+@pytest.mark.parametrize("fault", [ConnectionError("no route\nto host"), RuntimeError("no route to host")])
+def test_a_hub_that_cannot_be_reached_is_named(fault, timm_hub):
+    model = Recce(RecceConfig(encoder="resnet18"))
+    timm_hub(resnet18=fault)
+    expected = r"timm's weights of resnet18 could not be downloaded \(no route to host\); check the network, or give a"
+    with pytest.raises(ArtifactError, match=expected):
+        download_encoder_weights(model)

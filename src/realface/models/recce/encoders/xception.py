@@ -1,37 +1,9 @@
-"""The encoders that RECCE can be built on: the paper's Xception and a light one of the same blocks."""
+"""The paper's Xception, and a light one of the same blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Protocol
-
 from timm.models.xception import Block, SeparableConv2d, Xception
 from torch import Tensor, nn
-
-
-class Encoder(Protocol):
-    """A backbone in four parts, because RECCE branches off after the first and steps in after the next two.
-
-    Attributes:
-        embedding_width: channels E of the embedding and of what follows, up to the last part.
-        feature_width: channels F of the last part's result.
-    """
-
-    embedding_width: int
-    feature_width: int
-
-    def embed(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [-1, 1] -> the embedding (B, E, h, w), h about H / 16, from which the decoder starts."""
-
-    def to_reasoning(self, embedding: Tensor) -> Tensor:
-        """(B, E, h, w) -> (B, E, h, w), to which the graph reasoning's result is added."""
-
-    def to_attention(self, reasoned: Tensor) -> Tensor:
-        """(B, E, h, w) -> (B, E, h, w), which the reconstruction's error then weighs."""
-
-    def to_features(self, attended: Tensor) -> Tensor:
-        """(B, E, h, w) -> (B, F, about h / 2, about w / 2), from which the face is classified."""
 
 
 class LegacyXception(Xception):
@@ -122,8 +94,3 @@ class LightXception(nn.Module):
         """Two blocks, the second of which halves the map, and a last convolution."""
         feature: Tensor = self.exit(attended)
         return feature
-
-
-ENCODERS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
-    {"legacy_xception": LegacyXception, "light_xception": LightXception}
-)

@@ -1,0 +1,1 @@
+"""The encoders that RECCE can be built on."""

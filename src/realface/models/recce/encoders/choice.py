@@ -1,0 +1,75 @@
+"""Which encoders there are, and what suits each."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import timm
+import torch
+
+from realface.models.recce.encoders.encoder import Encoder
+from realface.models.recce.encoders.families import FAMILIES, timm_encoders
+from realface.models.recce.encoders.timm_encoder import TimmEncoder
+from realface.models.recce.encoders.xception import LegacyXception, LightXception
+
+XCEPTIONS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
+    {"legacy_xception": LegacyXception, "light_xception": LightXception}
+)
+
+
+def build_encoder(name: str) -> Encoder:
+    """The encoder of that name, with random weights; `require_encoder` accepts the name."""
+    return XCEPTIONS[name]() if name in XCEPTIONS else TimmEncoder(name)
+
+
+def require_encoder(name: str) -> None:
+    """Accept the names of encoders: the Xceptions, and networks of timm's families, with or without a weights' tag.
+
+    Raises:
+        ValueError: any other name; says what is supported and, if there is one, the name that was probably meant.
+    """
+    architecture, dot, tag = name.partition(".")
+    if name in XCEPTIONS:
+        return
+    if architecture in timm_encoders():
+        tags = [known.partition(".")[2] for known in timm.list_models(f"{architecture}.*", pretrained=True)]
+        if dot and tag not in tags:
+            raise ValueError(f"timm has no weights {tag!r} of {architecture}; known: {', '.join(tags) or 'none'}")
+        return
+    families = "; ".join(f"{family.title} (such as {family.example})" for family in FAMILIES)
+    supported = f"supported are {', '.join(XCEPTIONS)} and timm's {families}"
+    if timm.is_model(architecture):
+        raise ValueError(f"{name} cannot be cut for RECCE's decoder, reasoning and attention; {supported}")
+    close = difflib.get_close_matches(architecture, [*XCEPTIONS, *timm_encoders()], n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise ValueError(f"no encoder is called {name!r}; {hint}{supported}")
+
+
+@functools.cache
+def settings_of_timm_encoder(name: str) -> Mapping[str, Any]:
+    """The fields of `RecceConfig` that suit a network of timm; empty if it is not supported.
+
+    The decoder's first width and the vertices' is a third of the embedding's, as a power of two from 64 to 256: of
+    both Xceptions this gives the widths that they have.
+    """
+    try:
+        require_encoder(name)
+    except ValueError:
+        return MappingProxyType({})
+    with torch.device("meta"):  # shapes without memory or random numbers
+        embedding_width = TimmEncoder(name).embedding_width
+    width = min(max(2 ** round(math.log2(embedding_width / 3)), 64), 256)
+    return MappingProxyType(
+        {
+            "input_size": 256,
+            "decoder_widths": (width, width // 2, width // 4),
+            "reasoning_width": width,
+            "encoder_mean": timm.get_pretrained_cfg_value(name, "mean"),
+            "encoder_std": timm.get_pretrained_cfg_value(name, "std"),
+        }
+    )
