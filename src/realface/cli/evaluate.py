@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from realface.evaluation.evaluate import Evaluation
+    from realface.metrics.localisation import Localisation
     from realface.metrics.summary import Estimate, Numbers
 
 FAILURES_SHOWN = 10
@@ -88,7 +89,29 @@ def _print(evaluation: Evaluation) -> None:
     for reason in sorted(reason for reason in reasons if reason):
         print(f"-: {reason}")
     print(f"fake from {summary.threshold:.4f} up (the model's threshold); brackets: 95 % interval over videos")
+    if evaluation.localisation is not None:
+        _print_localisation(evaluation.localisation)
     print(f"numbers: {evaluation.out / METRICS_NAME}")
+
+
+def _print_localisation(localisation: Localisation) -> None:
+    numbers = localisation.overall
+    inside = numbers.evidence_inside
+    print(
+        f"where it was forged, {numbers.num_crops} crops of {numbers.num_videos} fake videos: "
+        f"pixel AUC {_text(numbers.pixel_auc, with_interval=True)}, "
+        f"IoU at equal area {_text(numbers.iou, with_interval=True)} (by chance {_text(numbers.chance_iou)})"
+    )
+    print(
+        f"evidence inside the mask: fakes {_text(inside.fake, digits=4)}, reals {_text(inside.real, digits=4)}, "
+        f"difference {_text(inside.difference, with_interval=True, digits=4)}, "
+        f"AUC {_text(inside.auc, with_interval=True)}"
+    )
+    estimates = (numbers.pixel_auc, inside.real, inside.difference, inside.auc)
+    for reason in sorted({estimate.reason for estimate in estimates if estimate.reason}):
+        print(f"-: {reason}")
+    for reason, count in localisation.left_out.items():
+        print(f"not localised, {reason}: {count}")
 
 
 def _row(name: str, numbers: Numbers) -> tuple[str, ...]:
@@ -102,9 +125,9 @@ def _row(name: str, numbers: Numbers) -> tuple[str, ...]:
     )
 
 
-def _text(estimate: Estimate, *, with_interval: bool = False) -> str:
+def _text(estimate: Estimate, *, with_interval: bool = False, digits: int = 3) -> str:
     if estimate.value is None:
         return "-"
     if not with_interval or estimate.low is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        return f"{estimate.value:.{digits}f}"
+    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"

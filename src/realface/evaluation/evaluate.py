@@ -18,7 +18,9 @@ from realface.core.files import folder_written_atomically, require_free, write_j
 from realface.core.provenance import collect_provenance
 from realface.data.manifest import Manifest
 from realface.evaluation.examples import choose_examples, write_examples
+from realface.evaluation.localisation import Measured, measure_evidence
 from realface.evaluation.scoring import FailedRow, score_readable_crops
+from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
@@ -27,6 +29,7 @@ from realface.models.devices import resolve_device
 FORMAT = 1
 METRICS_NAME = "metrics.json"
 SCORES_NAME = "scores.parquet"
+LOCALISATION_NAME = "localisation.parquet"
 EXAMPLES_NAME = "examples"
 TEST_SPLIT = "test"
 ALL_SPLITS = "all"
@@ -50,11 +53,14 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        out: the folder with `scores.parquet`, `metrics.json` and `examples/`.
+        out: the folder with `scores.parquet`, `metrics.json`, `examples/` and, where masks were held against evidence,
+            `localisation.parquet`.
         summary: all numbers.
         failed: the rows that could not be scored, in order.
         notes: what a reader of the numbers must know.
         document: what `metrics.json` holds.
+        localisation: how well the evidence finds what was forged; None where no fake has a mask or the network gives
+            no evidence.
     """
 
     out: Path
@@ -62,6 +68,7 @@ class Evaluation:
     failed: list[FailedRow]
     notes: list[str]
     document: dict[str, Any]
+    localisation: Localisation | None = None
 
 
 @dataclass(frozen=True)
@@ -100,11 +107,13 @@ class _Scored:
         table: the rows that could be read, set after set.
         rows: per set, the manifest of just those rows.
         failed: the other rows.
+        measured: what the evidence says of the masks; None where there is nothing to measure.
     """
 
     table: ScoreTable
     rows: list[Manifest]
     failed: list[FailedRow]
+    measured: Measured | None
 
     def locate(self, row: int) -> tuple[Manifest, int]:
         """The manifest, and the row in it, of a row of the table."""
@@ -160,18 +169,18 @@ def evaluate_artifact(
     network = load_network(folder, device=on)
     scored = _score(network, test_sets, card.input_size, on, batch_size=batch_size, workers=workers, quiet=quiet)
     summary = summarise(scored.table, threshold=card.threshold, seed=seed, num_resamples=num_resamples)
+    localisation = _localisation(scored, num_resamples=num_resamples, seed=seed)
     notes = _notes(card, folder, test_sets, scored)
     document = {
         "format": FORMAT,
-        "artifact": _card_entry(card, folder),
-        "manifests": [test_set.entry() for test_set in test_sets],
-        "failed": [{"path": failure.path, "reason": failure.reason} for failure in scored.failed],
+        **_origins(card, folder, test_sets, scored),
         "notes": notes,
         **summary.to_json(),
+        **({} if localisation is None else {"localisation": localisation.to_json()}),
         "provenance": collect_provenance(device=str(on)),
     }
     _write(out, document, scored, network, card, on)
-    return Evaluation(out, summary, scored.failed, notes, document)
+    return Evaluation(out, summary, scored.failed, notes, document, localisation)
 
 
 def _open_all(manifests: Sequence[Path], split: str | None, card: ArtifactCard, folder: Path) -> list[_TestSet]:
@@ -215,7 +224,7 @@ def _score(
     workers: int,
     quiet: bool,
 ) -> _Scored:
-    tables, rows, failed = [], [], []
+    tables, rows, failed, measured = [], [], [], []
     for test_set in test_sets:
         table, lost = score_readable_crops(
             network,
@@ -226,18 +235,40 @@ def _score(
             workers=workers,
             quiet=quiet,
         )
+        readable = test_set.rows.take(np.setdiff1d(np.arange(len(test_set.rows)), [each.row for each in lost]))
+        evidence = measure_evidence(
+            network,
+            readable,
+            input_size=input_size,
+            device=device,
+            batch_size=batch_size,
+            workers=workers,
+            quiet=quiet,
+        )
         tables.append(table)
-        rows.append(test_set.rows.take(np.setdiff1d(np.arange(len(test_set.rows)), [each.row for each in lost])))
+        rows.append(readable)
         failed += lost
+        measured += [] if evidence is None else [evidence]
     if not any(len(table) for table in tables):
         raise MediaError(f"none of {len(failed)} crops can be read; the first: {failed[0].text}", reason="all failed")
-    return _Scored(ScoreTable.concatenate(tables), rows, failed)
+    return _Scored(ScoreTable.concatenate(tables), rows, failed, Measured.joined(measured))
 
 
-def _card_entry(card: ArtifactCard, folder: Path) -> dict[str, Any]:
-    """What `metrics.json` says of the artifact."""
+def _localisation(scored: _Scored, *, num_resamples: int, seed: int) -> Localisation | None:
+    if scored.measured is None:
+        return None
+    crops, left_out = scored.measured.crops, scored.measured.left_out
+    return summarise_localisation(crops, left_out=left_out, num_resamples=num_resamples, seed=seed)
+
+
+def _origins(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scored: _Scored) -> dict[str, Any]:
+    """What `metrics.json` says of what was measured on what."""
     parts = card.model_dump(mode="json", include=set(CARD_PARTS))
-    return {"folder": str(folder), **parts, "crop": card.crop.describe()}
+    return {
+        "artifact": {"folder": str(folder), **parts, "crop": card.crop.describe()},
+        "manifests": [test_set.entry() for test_set in test_sets],
+        "failed": [{"path": failure.path, "reason": failure.reason} for failure in scored.failed],
+    }
 
 
 def _write(
@@ -250,6 +281,8 @@ def _write(
 ) -> None:
     with folder_written_atomically(out) as partial:
         scored.table.write(partial / SCORES_NAME)
+        if scored.measured is not None:
+            write_measured(scored.measured.crops, partial / LOCALISATION_NAME)
         write_json(partial / METRICS_NAME, document)
         write_examples(
             partial / EXAMPLES_NAME,

@@ -68,6 +68,13 @@ def resample(
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
+def resampled_means(values: NDArray[np.float64], *, num_resamples: int, seed: int) -> NDArray[np.float64]:
+    """(R,): the mean of as many values (V,), one a video, as there are, drawn with replacement; R times."""
+    generator = np.random.default_rng(seed)
+    drawn = (values[generator.integers(len(values), size=len(values))] for _ in range(num_resamples))
+    return np.fromiter((each.mean() for each in drawn), dtype=np.float64, count=num_resamples)
+
+
 def percentile_interval(values: NDArray[np.float64], *, level: float = LEVEL) -> tuple[float, float]:
     """The bounds between which the middle `level` of the values lies."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

@@ -144,7 +144,8 @@ def _estimates(
     if reason := missing_class(table.labels):
         return {name: Estimate(None, None, None, reason) for name in METRICS}
     values = measure(table.labels, table.scores, threshold=threshold)
-    if reason := _no_interval(counts, num_resamples):
+    videos = {Label.REAL.word: counts.real_videos, Label.FAKE.word: counts.fake_videos}
+    if reason := no_interval(videos, num_resamples):
         return {name: Estimate(values[name], None, None, reason) for name in METRICS}
     drawn = intervals.resample(
         table.labels,
@@ -157,10 +158,11 @@ def _estimates(
     return {name: Estimate(values[name], *intervals.percentile_interval(drawn[name]), None) for name in METRICS}
 
 
-def _no_interval(counts: Counts, num_resamples: int) -> str | None:
+def no_interval(videos: Mapping[str, int], num_resamples: int) -> str | None:
+    """Why no interval can be had from so many videos of each class, by its word, or None when it can."""
     if num_resamples < 1:
         return "no interval: no resamples were asked for"
-    for label, count in ((Label.REAL, counts.real_videos), (Label.FAKE, counts.fake_videos)):
+    for word, count in videos.items():
         if count < FEWEST_VIDEOS:
-            return f"no interval: only {count} {label.word} video, at least {FEWEST_VIDEOS} are needed"
+            return f"no interval: only {count} {word} video, at least {FEWEST_VIDEOS} are needed"
     return None

@@ -76,6 +76,27 @@ class _Table:
 
 
 @dataclass(frozen=True)
+class _Places:
+    """A line of the table of localisation: one method's fakes, or all.
+
+    Attributes:
+        name: of the method.
+        style: of the line.
+        whole: `pixel_auc`, `iou` and `chance_iou`.
+        inside: the evidence inside the mask: `fake`, `real`, `difference` and `auc`.
+        num_crops: fake crops.
+        num_videos: fake videos.
+    """
+
+    name: str
+    style: str
+    whole: Numbers
+    inside: Numbers
+    num_crops: int
+    num_videos: int
+
+
+@dataclass(frozen=True)
 class _Calls:
     """How many videos of a class were called fake."""
 
@@ -104,6 +125,7 @@ class _View:
     roc: Markup | None
     histogram: Markup
     calls: list[_Calls]
+    places: list[_Places]
     examples: Mapping[str, list[_Example]]
     is_demonstration: bool
 
@@ -130,6 +152,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     )
     environment.filters["number"] = _number
     environment.filters["interval"] = _interval
+    environment.filters["small"] = _small
     compared = _comparison(evaluations) if len(evaluations) > 1 else None
     page = environment.get_template("page.html.j2").render(
         views=[_view(evaluation) for evaluation in evaluations],
@@ -164,6 +187,7 @@ def _view(evaluation: EvaluationFolder) -> _View:
         calls=[
             _calls(videos, label, document["threshold"]) for label in reversed(Label) if (videos.labels == label).any()
         ],
+        places=_places(document.get("localisation")),
         examples=_examples(evaluation),
         is_demonstration=document["artifact"].get("purpose") == DEMONSTRATION,
     )
@@ -172,6 +196,27 @@ def _view(evaluation: EvaluationFolder) -> _View:
 def _calls(videos: ScoreTable, label: Label, threshold: float) -> _Calls:
     scores = videos.scores[videos.labels == label]
     return _Calls(label.word, int((scores >= threshold).sum()), len(scores))
+
+
+def _places(localisation: Mapping[str, Any] | None) -> list[_Places]:
+    """The lines of the table of localisation, none where it was not measured; a single method needs none of its own."""
+    if localisation is None:
+        return []
+    methods = localisation["per_method"] if len(localisation["per_method"]) > 1 else {}
+    return [
+        _Places(
+            name,
+            style,
+            {key: Estimate(**document[key]) for key in ("pixel_auc", "iou", "chance_iou")},
+            {key: Estimate(**document["evidence_inside"][key]) for key in ("fake", "real", "difference", "auc")},
+            document["num_crops"],
+            document["num_videos"],
+        )
+        for name, document, style in [
+            ("all fakes", localisation["overall"], "total"),
+            *((name, document, "") for name, document in methods.items()),
+        ]
+    ]
 
 
 def _comparison(evaluations: Sequence[EvaluationFolder]) -> _Table:
@@ -232,3 +277,10 @@ def _number(estimate: Estimate) -> str:
 
 def _interval(estimate: Estimate) -> str:
     return "" if estimate.low is None else f"[{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _small(estimate: Estimate) -> str:
+    """A number that is far below 1, with its interval."""
+    if estimate.value is None or estimate.low is None:
+        return "–" if estimate.value is None else f"{estimate.value:.4f}"  # noqa: RUF001 (an en dash is meant)
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from realface.cli import evaluate
 from realface.evaluation import evaluate as evaluation_module
 from realface.evaluation.evaluate import Evaluation
 from realface.evaluation.scoring import FailedRow
+from realface.metrics.localisation import MeasuredCrop, summarise_localisation
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import summarise
 
@@ -50,6 +52,30 @@ def test_the_table_has_a_line_for_all_and_for_each_method(monkeypatch):
     assert any(line.split()[0:1] == ["[red]"] for line in lines)  # a name is never taken for markup
     assert "-: no interval: only 1 fake video, at least 2 are needed" in lines
     assert "fake from 0.3500 up" in result.stdout
+
+
+def test_localisation_is_printed_where_it_was_measured(monkeypatch):
+    crops = [
+        MeasuredCrop("a.png", "Swap", video, 0.8, 0.5, 0.2, 0.05, "r.png", f"real {video}", 0.03) for video in "ab"
+    ]
+    localisation = summarise_localisation(crops, left_out={"mask missing": 3}, num_resamples=20)
+    result, _ = run(monkeypatch, replace(build_evaluation(), localisation=localisation))
+    assert (
+        "where it was forged, 2 crops of 2 fake videos: pixel AUC 0.800 [0.800, 0.800], "
+        "IoU at equal area 0.500 [0.500, 0.500] (by chance 0.200)\n"
+        "evidence inside the mask: fakes 0.0500, reals 0.0300, "
+        "difference 0.0200 [0.0200, 0.0200], AUC 1.000 [1.000, 1.000]\n"
+        "not localised, mask missing: 3\n"
+    ) in result.stdout
+
+
+def test_localisation_without_pairs_says_why(monkeypatch):
+    localisation = summarise_localisation(
+        [MeasuredCrop("a.png", "Swap", "a", 0.8, 0.5, 0.2, 0.05)], left_out={}, num_resamples=20
+    )
+    result, _ = run(monkeypatch, replace(build_evaluation(), localisation=localisation))
+    assert "fakes 0.0500, reals -, difference -, AUC -" in result.stdout
+    assert "-: no real crop of a measured fake's original" in result.stdout
 
 
 def test_one_class_prints_the_reason_in_place_of_numbers(monkeypatch):

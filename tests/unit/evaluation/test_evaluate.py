@@ -68,6 +68,7 @@ class Row:
     video: str
     method: str | None = None
     split: str | None = "test"
+    mask: str | None = None
 
 
 ROWS = [
@@ -87,6 +88,7 @@ def build_manifest(folder: Path, rows=ROWS, *, crop=SPEC) -> Path:
         write_image(folder / f"{number}.png", np.full((16, 16, 3), row.grey, np.uint8))
     columns = [
         {"path": f"{n}.png", "label": r.label, "video": r.video, "method": r.method, "split": r.split}
+        | {"mask": r.mask, "original": r.video if r.label else None}
         for n, r in enumerate(rows)
     ]
     Manifest.from_rows(columns, root=folder, header=ManifestHeader(crop=crop)).write(folder / "manifest.parquet")
@@ -108,6 +110,45 @@ def test_scores_numbers_and_examples_are_written(tmp_path):
     # videos: reals 60 and 180, fakes 150, 200, 90, 250; 2 of 8 pairs are the wrong way round
     assert evaluation.summary.overall.video["auc"].value == pytest.approx(6 / 8)
     assert evaluation.document["per_method"]["FaceSwap"]["video"]["auc"]["value"] == pytest.approx(3 / 4)
+
+
+def build_masked_manifest(folder: Path) -> Path:
+    half = np.zeros((16, 16), np.uint8)
+    half[:8] = 255
+    write_image(folder / "half.png", half)
+    masked = [Row(r.grey, r.label, r.video, r.method, r.split, "half.png" if r.label else None) for r in ROWS]
+    return build_manifest(folder, masked)
+
+
+def test_evidence_is_held_against_masks_where_there_are_any(tmp_path):
+    evaluation = evaluate(tmp_path, build_masked_manifest(tmp_path / "crops"))
+    names = sorted(path.name for path in evaluation.out.iterdir())
+    assert names == ["examples", "localisation.parquet", "metrics.json", "scores.parquet"]
+    document = json.loads((evaluation.out / "metrics.json").read_text())
+    assert document == evaluation.document
+    overall = document["localisation"]["overall"]
+    assert (overall["num_crops"], overall["num_videos"]) == (4, 4)
+    assert overall["pixel_auc"]["value"] == 0.5  # plain greys: the map says the same everywhere
+    assert overall["iou"]["value"] == pytest.approx(overall["chance_iou"]["value"])
+    # |2 grey - 1| of 150, 200, 90, 250, and of the originals' first crops, 50 and 180
+    of = {grey: abs(2 * grey / 255 - 1) for grey in (150, 200, 90, 250, 50, 180)}
+    inside = overall["evidence_inside"]
+    assert inside["fake"]["value"] == pytest.approx(np.mean([of[150], of[200], of[90], of[250]]), abs=1e-6)
+    assert inside["real"]["value"] == pytest.approx(np.mean([of[50], of[180]]), abs=1e-6)
+    assert list(document["localisation"]["per_method"]) == ["FaceSwap", "SelfBlend"]
+    assert evaluation.localisation.overall.pixel_auc.value == 0.5
+
+
+def test_fakes_of_several_manifests_are_localised_together(tmp_path):
+    manifests = [build_masked_manifest(tmp_path / "first"), build_manifest(tmp_path / "second")]
+    evaluation = evaluate(tmp_path, *manifests, build_masked_manifest(tmp_path / "third"))
+    assert evaluation.localisation.overall.num_videos == 8
+
+
+def test_without_masks_nothing_is_said_of_localisation(tmp_path):
+    evaluation = evaluate(tmp_path)
+    assert evaluation.localisation is None
+    assert "localisation" not in evaluation.document
 
 
 def test_the_document_says_what_was_measured_on_what(tmp_path):

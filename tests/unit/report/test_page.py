@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from realface.core.errors import MissingInputError
+from realface.metrics.localisation import MeasuredCrop, summarise_localisation
 from realface.report.page import write_report
 
 HOSTILE = '<script>alert("1")</script><img src=http://example.org/x.png>'
@@ -151,3 +152,38 @@ def test_a_browser_opens_it_without_requests_errors_or_sideways_scrolling(tmp_pa
     assert faults == []
     assert loaded
     assert widths[0] <= widths[1]
+
+
+def build_localisation(*methods):
+    crops = [
+        MeasuredCrop("a.png", method, f"{method} {n}", 0.75, 0.5, 0.25, 0.0512, "r.png", str(n), 0.0301)
+        for method in methods
+        for n in range(2)
+    ]
+    return summarise_localisation(crops, left_out={"mask missing": 7}, num_resamples=20).to_json()
+
+
+def test_localisation_is_shown_where_it_was_measured(tmp_path, build_folder):
+    text = Page(write(tmp_path, build_folder(tmp_path / "mine", localisation=build_localisation("Swap", HOSTILE)))).text
+    assert "The evidence of 4 fake crops of 4 videos" in text
+    for shown in ("0.750", "0.250", "0.0512 [0.0512, 0.0512]", "0.0301", "Left out, mask missing: 7 crops"):
+        assert shown in text
+    section = text[text.index("Where it sees the forgery") :]
+    assert "all fakes" in section
+    assert HOSTILE in section  # as text, not as tags
+
+
+def test_a_single_method_is_not_shown_twice(tmp_path, build_folder):
+    html = write(tmp_path, build_folder(tmp_path / "mine", localisation=build_localisation("OnlyThis")))
+    assert "OnlyThis" not in html
+
+
+def test_numbers_of_localisation_that_could_not_be_had_are_dashes(tmp_path, build_folder):
+    nothing = summarise_localisation([], left_out={"mask missing": 1}).to_json()
+    text = Page(write(tmp_path, build_folder(tmp_path / "mine", localisation=nothing))).text
+    assert "The evidence of 0 fake crops of 0 videos" in text
+    assert "Left out, mask missing: 1 crops" in text
+
+
+def test_without_masks_the_page_says_nothing_of_localisation(tmp_path, build_folder):
+    assert "Where it sees the forgery" not in write(tmp_path, build_folder(tmp_path / "mine"))

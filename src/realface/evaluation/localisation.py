@@ -1,0 +1,233 @@
+"""Where a network that reconstructs sees evidence, held against the masks of what was forged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from realface.core.errors import MediaError, MissingInputError
+from realface.core.labels import Label
+from realface.core.progress import progress
+from realface.data.dataset import CropDataset, settle_worker
+from realface.data.manifest import Manifest
+from realface.data.masks import read_forged_pixels
+from realface.data.transforms import FaceTransform
+from realface.metrics.localisation import MeasuredCrop, chance_iou, iou_at_equal_area, pixel_auc
+from realface.models.outputs import ReconstructionOutput
+
+NOTHING_FORGED = "nothing forged in the crop"
+ALL_FORGED = "the whole crop forged"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        crops: one entry a fake crop with a usable mask.
+        left_out: the other fake crops that name a mask, counted by reason.
+    """
+
+    crops: list[MeasuredCrop] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Measured]) -> Measured | None:
+        """All parts as one; None where there is none."""
+        if not parts:
+            return None
+        crops = [crop for part in parts for crop in part.crops]
+        return cls(crops, sum((part.left_out for part in parts), Counter()))
+
+
+def measure_evidence(
+    network: nn.Module,
+    manifest: Manifest,
+    *,
+    input_size: int,
+    device: torch.device,
+    batch_size: int = 32,
+    workers: int = 0,
+    quiet: bool = False,
+) -> Measured | None:
+    """Hold the evidence map of every fake crop that has a mask against it.
+
+    Each is compared with the real crop of its original (same data set and compression) whose frame is nearest, over the
+    same pixels: crops are cut around the face, so a place in one is the same part of the face in the other.
+
+    Args:
+        network: in eval mode, on `device`.
+        manifest: the crops; all of them can be read. Masks are resized to the network's input by the nearest pixel.
+        input_size: height and width of the network's input, in pixels.
+        device: of the network.
+        batch_size: crops at a time.
+        workers: processes that decode; 0 decodes in this one.
+        quiet: show no progress.
+
+    Returns:
+        None where there is nothing to measure: no fake has a mask, or the network gives no evidence.
+
+    Raises:
+        MediaError: a crop is gone or is no picture.
+    """
+    groups = _groups(manifest)
+    if not groups:
+        return None
+    largest = max(len(group.fakes) + 1 for group in groups)
+    loader = DataLoader(
+        _Groups(manifest, groups, input_size),
+        batch_size=max(1, batch_size // largest),
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=settle_worker,
+        generator=torch.Generator(),  # else the loader draws from the global one
+    )
+    measured = Measured()
+    videos = manifest.video_keys()
+    total = sum(len(group.fakes) for group in groups)
+    with torch.inference_mode(), progress("localise", total, unit="crops", quiet=quiet) as bar:
+        for batch in loader:
+            images = [image for group in batch for image in group.images]
+            evidence = _evidence(network, images, device, batch_size)
+            if evidence is None:
+                return None
+            maps = iter(evidence)
+            for group in batch:
+                own = [next(maps) for _ in group.images]
+                measured.crops.extend(_measure(group, own, manifest, videos))
+                measured.left_out.update(group.left_out)
+                bar.advance(len(group.masks) + len(group.left_out))
+    return measured
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Rows of fakes that are compared with one real crop; None where the original has none."""
+
+    fakes: tuple[int, ...]
+    real: int | None
+
+
+def _groups(manifest: Manifest) -> list[_Group]:
+    """Every fake with a mask, in one group; a fake without a real crop is a group of its own."""
+    columns = ["label", "dataset", "compression", "video", "original", "frame", "mask"]
+    rows = manifest.table.select(columns).to_pylist()
+    reals: dict[tuple[str | None, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        if row["label"] == Label.REAL and row["video"] is not None:
+            reals.setdefault((row["dataset"], row["compression"], row["video"]), []).append(number)
+    fakes_of: dict[int, list[int]] = {}
+    alone: list[int] = []
+    for number, row in enumerate(rows):
+        if row["label"] == Label.REAL or row["mask"] is None:
+            continue
+        frame = row["frame"] or 0
+        candidates = reals.get((row["dataset"], row["compression"], row["original"]))
+        if candidates:
+            nearest = min(candidates, key=lambda each: abs((rows[each]["frame"] or 0) - frame))
+            fakes_of.setdefault(nearest, []).append(number)
+        else:
+            alone.append(number)
+    return [_Group(tuple(fakes), real) for real, fakes in fakes_of.items()] + [_Group((row,), None) for row in alone]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A group's pictures.
+
+    Attributes:
+        images: (3, S, S) each: the fakes with a usable mask, then the real crop where there is one.
+        masks: (S, S) each, of those fakes.
+        fakes: their rows.
+        real: the real crop's row.
+        left_out: why other fakes have no usable mask.
+    """
+
+    images: list[Tensor]
+    masks: list[NDArray[np.bool_]]
+    fakes: list[int]
+    real: int | None
+    left_out: list[str]
+
+
+class _Groups(Dataset[Any]):
+    """The groups of a manifest, decoded in the loader's workers."""
+
+    def __init__(self, manifest: Manifest, groups: Sequence[_Group], input_size: int) -> None:
+        self._crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False)
+        self._manifest, self._groups, self._input_size = manifest, groups, input_size
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __getitem__(self, index: int) -> _Loaded:
+        group = self._groups[index]
+        loaded = _Loaded(images=[], masks=[], fakes=[], real=group.real, left_out=[])
+        for row in group.fakes:
+            mask = self._mask(row)
+            if isinstance(mask, str):
+                loaded.left_out.append(mask)
+                continue
+            loaded.images.append(self._crops[row]["image"])
+            loaded.masks.append(mask)
+            loaded.fakes.append(row)
+        if group.real is not None and loaded.fakes:
+            loaded.images.append(self._crops[group.real]["image"])
+        return loaded
+
+    def _mask(self, row: int) -> NDArray[np.bool_] | str:
+        """The row's mask, or why it cannot be used."""
+        file = self._manifest.root / str(self._manifest.table["mask"][row])
+        try:
+            mask = read_forged_pixels(file, (self._input_size, self._input_size))
+        except MissingInputError:
+            return "mask missing"
+        except MediaError as error:
+            return f"mask unreadable: {error.reason}"
+        if mask.all():
+            return ALL_FORGED
+        return mask if mask.any() else NOTHING_FORGED
+
+
+def _evidence(
+    network: nn.Module, images: Sequence[Tensor], device: torch.device, batch_size: int
+) -> list[NDArray[np.float64]] | None:
+    """(H, W) per image; None where the network gives no evidence."""
+    maps: list[NDArray[np.float64]] = []
+    for start in range(0, len(images), batch_size):
+        output = network(torch.stack(list(images[start : start + batch_size])).to(device))
+        if not isinstance(output, ReconstructionOutput):
+            return None
+        maps.extend(output.evidence.squeeze(1).double().cpu().numpy())
+    return maps
+
+
+def _measure(
+    group: _Loaded, maps: Sequence[NDArray[np.float64]], manifest: Manifest, videos: Sequence[str]
+) -> list[MeasuredCrop]:
+    """The numbers of a group's fakes."""
+    paths, methods = manifest.table["path"], manifest.table["method"]
+    real = group.real
+    return [
+        MeasuredCrop(
+            path=str(paths[row]),
+            method=methods[row].as_py(),
+            video=videos[row],
+            pixel_auc=pixel_auc(evidence, mask),
+            iou=iou_at_equal_area(evidence, mask),
+            chance_iou=chance_iou(mask),
+            evidence=float(evidence[mask].mean()),
+            real_path=None if real is None else str(paths[real]),
+            real_video=None if real is None else videos[real],
+            real_evidence=None if real is None else float(maps[-1][mask].mean()),
+        )
+        for row, mask, evidence in zip(group.fakes, group.masks, maps[: len(group.fakes)], strict=True)
+    ]
