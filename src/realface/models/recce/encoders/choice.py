@@ -33,14 +33,14 @@ def require_encoder(name: str) -> None:
     Raises:
         ValueError: any other name; says what is supported and, if there is one, the name that was probably meant.
     """
-    architecture, dot, tag = name.partition(".")
-    if name in XCEPTIONS:
+    architecture, _, tag = name.partition(".")
+    if name in XCEPTIONS or name in timm_encoders():
         return
     if architecture in timm_encoders():
         tags = [known.partition(".")[2] for known in timm.list_models(f"{architecture}.*", pretrained=True)]
-        if dot and tag not in tags:
-            raise ValueError(f"timm has no weights {tag!r} of {architecture}; known: {', '.join(tags) or 'none'}")
-        return
+        if tag in tags:
+            return
+        raise ValueError(f"timm has no weights {tag!r} of {architecture}; known: {', '.join(tags) or 'none'}")
     families = "; ".join(f"{family.title} (such as {family.example})" for family in FAMILIES)
     supported = f"supported are {', '.join(XCEPTIONS)} and timm's {families}"
     if timm.is_model(architecture):
