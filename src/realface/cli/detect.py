@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from realface.cli import crop_argument
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
@@ -29,6 +31,9 @@ def command(
     ],
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT", help="The artifact, or the run with it.")] = None,
     crops: Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")] = False,
+    crop: Annotated[
+        str | None, typer.Option(metavar="SPEC", help=f"For imported weights only. {crop_argument.HELP}")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     image_size: Annotated[
         int | None, typer.Option(min=64, max=2048, help="Pixels that the network is given; the model's own by default.")
@@ -54,8 +59,7 @@ def command(
 
     A file that cannot be judged gets a line with the reason, the rest go on, and the exit code is 2.
     """
-    if as_json and as_csv:
-        raise typer.BadParameter("give --json or --csv, not both")
+    _refuse_contradictions(as_json=as_json, as_csv=as_csv, crops=crops, crop=crop)
     if model is None:
         from realface.core.errors import ArtifactError
 
@@ -68,6 +72,7 @@ def command(
         model,
         device=device,
         crops=crops,
+        crop=None if crop is None else crop_argument.crop_spec_of(crop),
         image_size=image_size,
         batch_size=batch_size,
         threshold=threshold,
@@ -79,6 +84,13 @@ def command(
     all_well = _run(detector, files, writer=_writer(stream, detector, as_json, as_csv), overlay=overlay)
     if not all_well:
         raise typer.Exit(2)
+
+
+def _refuse_contradictions(*, as_json: bool, as_csv: bool, crops: bool, crop: str | None) -> None:
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    if crops and crop is not None:
+        raise typer.BadParameter("give --crops for face crops or --crop for how to make them, not both")
 
 
 def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from realface.core.boxes import Box
+from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, MediaError, MissingInputError
 from realface.detection.aggregation import RULE, deciding_track, score_tracks
 from realface.detection.job import Job, ScoreQueue, SeenFrame
@@ -70,6 +71,7 @@ class Detector:
         *,
         device: str = "auto",
         crops: bool = False,
+        crop: CropSpec | None = None,
         finder: FaceFinder | None = None,
         image_size: int | None = None,
         batch_size: int = 16,
@@ -82,6 +84,7 @@ class Detector:
             folder: the artifact, or the run folder that holds it.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             crops: the files will be face crops already, so no face is looked for.
+            crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
             finder: in place of the artifact's own; it must be the same one in the same version.
             image_size: as in the constructor, like all that follow.
             batch_size: likewise.
@@ -96,6 +99,8 @@ class Detector:
         place = resolve_device(device)
         artifact = find_artifact(Path(folder))
         card = read_card(artifact)
+        if crop is not None:
+            card = _with_crop(card, crop, artifact)
         chosen = None if crops else _finder(card, artifact, given=finder, device=place)
         network = load_network(artifact, device=str(place))
         # Xception is twice as fast with channels last, on the CPU too
@@ -260,11 +265,20 @@ def failure_of(path: Path, error: MediaError | MissingInputError) -> Failure:
     return Failure(path, reason, str(error))
 
 
+def _with_crop(card: ArtifactCard, crop: CropSpec, artifact: Path) -> ArtifactCard:
+    if not (card.crop.is_external or crop.cuts_like(card.crop)):
+        raise CropSpecError(
+            f"{artifact} expects crops made with [{card.crop.describe()}], not with [{crop.describe()}]; "
+            "leave --crop out"
+        )
+    return card.model_copy(update={"crop": crop})
+
+
 def _finder(card: ArtifactCard, artifact: Path, *, given: FaceFinder | None, device: torch.device) -> FaceFinder:
     if card.crop.is_external:
         raise CropSpecError(
             f"{artifact} was made from crops that came from elsewhere, so it is not known how to cut faces out for it; "
-            "cut them out as its authors did and give --crops"
+            "cut them out as its authors did and give --crops, or say with --crop SPEC how they did"
         )
     if given is None:
         return finder_for(card.crop, device=str(device))

@@ -102,6 +102,21 @@ def test_json_and_csv_together_are_refused(artifact: Path, tmp_path: Path) -> No
     assert "give --json or --csv, not both" in result.output
 
 
+def test_face_crops_and_how_to_make_them_are_refused_together(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--crop", "default")
+    assert result.exit_code == 2
+    assert "give --crops for face crops or --crop for how to make them" in result.output
+
+
+def test_faces_are_cut_out_as_told_for_a_model_that_does_not_know_it(artifact: Path, tmp_path: Path) -> None:
+    words = [crop_file(tmp_path / "a.png"), "--model", artifact, "--crop", "default", "--device", "cpu", "--json"]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    document = json.loads(result.stdout)
+    assert document["model"]["crop"]["finder"] == "mtcnn"
+    assert document["files"][0]["error"]["reason"] == "no face found"
+    assert "is not known" not in result.stderr
+
+
 def test_a_file_given_twice_is_judged_once(artifact: Path, tmp_path: Path) -> None:
     path = crop_file(tmp_path / "a.png")
     assert len(run(artifact, path, path, tmp_path).stdout.splitlines()) == 1

@@ -191,6 +191,24 @@ def test_an_artifact_of_another_finder_version_is_refused_with_both(tmp_path: Pa
     assert Detector.load(folder, device="cpu", crops=True).finder is None
 
 
+def test_an_artifact_of_external_crops_can_be_told_how_to_cut_faces_out(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "artifact", CropSpec.external())
+    spec = default_crop_spec(margin=0.7, frames=3)
+    detector = Detector.load(folder, device="cpu", crop=spec)
+    assert detector.finder is not None
+    assert detector.finder.name == "mtcnn"
+    assert (detector.card.crop, detector.num_frames) == (spec, 3)
+
+
+def test_an_artifact_that_knows_its_crops_takes_no_others(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "artifact", default_crop_spec(margin=0.3))
+    with pytest.raises(
+        CropSpecError, match=r"expects crops made with \[.*0\.3.*\], not with \[.*0\.7.*\]; leave --crop out"
+    ):
+        Detector.load(folder, device="cpu", crop=default_crop_spec(margin=0.7))
+    assert Detector.load(folder, device="cpu", crop=default_crop_spec(margin=0.3, frames=2)).num_frames == 2
+
+
 def test_an_artifact_of_external_crops_needs_face_crops(tmp_path: Path) -> None:
     folder = saved(tmp_path / "artifact", CropSpec.external())
     with pytest.raises(CropSpecError, match=r"from elsewhere.*cut them out as its authors did and give --crops"):
