@@ -33,12 +33,22 @@ faces take 24 to 52 kB and 80 to 163 kB.
 
 @dataclass(frozen=True)
 class LoaderSize:
-    """How much is loaded; `image_size` in pixels, `step_s` the seconds that a step of the waiting loop takes."""
+    """How much is loaded.
+
+    Attributes:
+        image_size: side of a crop, in pixels.
+        num_crops: files of either format.
+        batch_size: crops of a batch.
+        num_batches: over which a rate is taken, the warm-up apart.
+        num_steps: of the loop that waits, the first batch apart.
+        step_s: seconds that each of its steps takes.
+    """
 
     image_size: int = 299
     num_crops: int = 256
     batch_size: int = 16
     num_batches: int = 20
+    num_steps: int = 60
     step_s: float = 0.05
 
 
@@ -47,7 +57,7 @@ class Deliveries:
     """When a loop asked for each batch and when it came, in seconds.
 
     Attributes:
-        asked: (batches,)
+        asked: (batches,) each after the step of the batch before.
         came: (batches,)
     """
 
@@ -94,9 +104,12 @@ def bench_loader(*, repeats: int = 5, size: LoaderSize | None = None, quiet: boo
         with progress("bench loader", repeats * (len(rates) + 1), unit="runs", quiet=quiet) as bar:
             for _ in range(repeats):
                 for (kind, workers), runs in rates.items():
-                    runs.append(deliveries(_batches(crops[kind], size, workers=workers), step_s=0.0))
+                    num_batches = WARM_UP + size.num_batches
+                    batches = _batches(crops[kind], size, num_batches=num_batches, workers=workers)
+                    runs.append(deliveries(batches, step_s=0.0))
                     bar.advance()
-                waits.append(deliveries(_batches(crops["jpeg"], size, workers=2), step_s=size.step_s))
+                batches = _batches(crops["jpeg"], size, num_batches=1 + size.num_steps, workers=2)
+                waits.append(deliveries(batches, step_s=size.step_s))
                 bar.advance()
     return {
         "size": asdict(size),
@@ -170,12 +183,12 @@ def deliveries(batches: Iterable[Batch], *, step_s: float) -> Deliveries:
     return Deliveries(np.array(asked[:-1]), np.array(came))  # nothing came to the last asking
 
 
-def _batches(rows: Manifest, size: LoaderSize, *, workers: int) -> Iterable[Batch]:
+def _batches(rows: Manifest, size: LoaderSize, *, num_batches: int, workers: int) -> Iterable[Batch]:
     return training_batches(
         rows,
         input_size=size.image_size,
         batch_size=size.batch_size,
-        num_batches=WARM_UP + size.num_batches,
+        num_batches=num_batches,
         seed=0,
         flip=0.5,
         workers=workers,

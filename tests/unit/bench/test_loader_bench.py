@@ -19,7 +19,7 @@ from realface.bench.loader_bench import (
 from realface.media.images import read_image
 from realface.training.batches import Batch
 
-TINY = LoaderSize(image_size=16, num_crops=4, batch_size=2, num_batches=2, step_s=0.001)
+TINY = LoaderSize(image_size=16, num_crops=4, batch_size=2, num_batches=2, num_steps=3, step_s=0.001)
 
 
 def test_the_rate_leaves_out_the_warm_up() -> None:
