@@ -40,4 +40,5 @@ def read_forged_pixels(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
         MissingInputError, MediaError: as `read_image`.
     """
     marked = forged_pixels(read_image(path)).astype(np.uint8)
-    return np.asarray(cv2.resize(marked, size[::-1], interpolation=cv2.INTER_NEAREST) > 0)
+    # OpenCV's plain nearest rule looks up corners, not centers as the resizing of crops does
+    return np.asarray(cv2.resize(marked, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) > 0)
