@@ -174,13 +174,17 @@ def face_like(generator: np.random.Generator, image_size: int) -> NDArray[np.uin
 def deliveries(batches: Iterable[Batch], *, step_s: float) -> Deliveries:
     """Go through all batches, sleep `step_s` with each, and note when they were asked for and came."""
     iterator = iter(batches)
-    asked, came = [time.perf_counter()], []
-    while next(iterator, None) is not None:
-        came.append(time.perf_counter())
+    asked = [time.perf_counter()]
+    batch = next(iterator, None)
+    came = [time.perf_counter()]
+    while batch is not None:
         if step_s > 0:
             time.sleep(step_s)
         asked.append(time.perf_counter())
-    return Deliveries(np.array(asked[:-1]), np.array(came))  # nothing came to the last asking
+        following = next(iterator, None)
+        came.append(time.perf_counter())
+        batch = following  # only now the one before is let go, as by the training loop; that takes milliseconds
+    return Deliveries(np.array(asked[:-1]), np.array(came[:-1]))  # the last asking was in vain
 
 
 def _batches(rows: Manifest, size: LoaderSize, *, num_batches: int, workers: int) -> Iterable[Batch]:
