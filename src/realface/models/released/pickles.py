@@ -19,6 +19,7 @@ from realface.models.weights import DAMAGE
 
 NUMBER_CODES = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 """NumPy's types that are read, by kind and bytes."""
+BYTE_ORDERS = frozenset("<>=|")
 
 
 class NumberType:
@@ -39,8 +40,8 @@ class NumberType:
 
 def number(kind: NumberType, raw: bytes) -> float | int | bool:
     """Stands in for `numpy.core.multiarray.scalar`: the plain number that the bytes are."""
-    if kind.code not in NUMBER_CODES:
-        raise ValueError(f"NumPy's type {kind.code!r} is no number that is read")
+    if kind.code not in NUMBER_CODES or kind.byte_order not in BYTE_ORDERS:
+        raise ValueError(f"NumPy's type {kind.byte_order}{kind.code} is no number that is read")
     value: float | int | bool = np.frombuffer(raw, np.dtype(kind.byte_order + kind.code)).item()
     return value
 

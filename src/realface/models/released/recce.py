@@ -49,8 +49,9 @@ def import_recce(file: Path, out: Path, *, input_size: int = INPUT_SIZE, crop: C
         MissingInputError: no such file.
         OutputExistsError: `out` is taken.
         RecipeError: an input size that the network cannot take.
-        ArtifactError: the file cannot be read without executing it, or does not hold RECCE's weights; all names that
-            are missing, unknown or of a wrong shape are given, long lists cut with their counts.
+        ArtifactError: the file cannot be read without executing it, or does not hold RECCE's weights as plain, finite
+            numbers; all names that are missing, unknown or of a wrong shape are given, long lists cut with their
+            counts.
     """
     require_free(out)
     checkpoint = read_weights(file) if file.suffix == ".safetensors" else read_pickle(file)
@@ -65,8 +66,8 @@ def import_recce(file: Path, out: Path, *, input_size: int = INPUT_SIZE, crop: C
     # checkpoints without batch counters are as good: only norms without momentum use them
     counters = {name: count for name, count in network.state_dict().items() if name.endswith("num_batches_tracked")}
     used = {name: tensor for name, tensor in weights.items() if not name.startswith(UNUSED)}
+    _require_numbers(used, where=str(file))
     load_weights(network, counters | used, where=f"{file} (names without {prefix!r})" if prefix else str(file))
-    _require_finite(network, where=str(file))
     save_artifact(out, network, _card(file, config, crop or CropSpec.external(), checkpoint))
     return read_card(out)
 
@@ -137,13 +138,18 @@ def _num_classes(weights: Mapping[str, Tensor]) -> int:
     return 2 if classifier is not None and classifier.ndim == 2 and len(classifier) == 2 else 1
 
 
-def _require_finite(network: Recce, *, where: str) -> None:
-    broken = [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]
+def _require_numbers(weights: Mapping[str, Tensor], *, where: str) -> None:
+    broken = [name for name, tensor in weights.items() if not _holds_numbers(tensor)]
     if broken:
         raise ArtifactError(
-            f"{where} has values that are no finite numbers in {len(broken)} tensors, the first is {broken[0]}; "
-            "take the checkpoint of an earlier step"
+            f"{where} has tensors without plain, finite numbers, {len(broken)} in all, the first is {broken[0]}; "
+            "take the checkpoint of another step, saved in float32"
         )
+
+
+def _holds_numbers(tensor: Tensor) -> bool:
+    is_plain = tensor.layout is torch.strided and not (tensor.is_meta or tensor.is_complex())
+    return is_plain and bool(tensor.isfinite().all())
 
 
 def _plain(value: Any) -> str | int | float | None:

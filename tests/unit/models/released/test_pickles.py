@@ -100,9 +100,22 @@ def test_a_file_that_wants_more_is_refused_with_what_it_wants(tmp_path, capfd, z
     assert "executed" not in capfd.readouterr().out
 
 
-def test_a_type_of_numpys_that_is_no_number_is_refused(tmp_path):
-    path = saved(tmp_path / "a.bin", [np.datetime64("2022-06-19")])
-    with pytest.raises(ArtifactError, match="NumPy's type 'M8' is no number that is read"):
+class OddByteOrder:
+    def __reduce__(self):
+        return np.dtype, ("f8", False, True), (3, "(2,)", None, None, None, -1, -1, 0)
+
+
+class OddNumber:
+    def __reduce__(self):
+        return SCALAR, (OddByteOrder(), bytes(16))
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind"), [(np.datetime64("2022-06-19"), "<M8"), (OddNumber(), "(2,)f8")], ids=["a date", "two numbers"]
+)
+def test_what_is_no_number_of_numpys_is_refused(tmp_path, odd, kind):
+    path = saved(tmp_path / "a.bin", [odd])
+    with pytest.raises(ArtifactError, match=re.escape(f"NumPy's type {kind} is no number that is read")):
         read_pickle(path)
 
 

@@ -193,13 +193,20 @@ def test_a_checkpoint_that_holds_itself_is_refused(tmp_path):
         import_recce(saved(tmp_path, content), tmp_path / "out")
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path):
-    weights = zeros(fc__bias=torch.tensor([float("nan")]))
-    expected = (
-        r"recce.bin has values that are no finite numbers in 1 tensors, the first is fc.bias; take the checkpoint"
-    )
+@pytest.mark.parametrize(
+    "bias",
+    [
+        torch.tensor([float("nan")]),
+        torch.zeros(1).to_sparse(),
+        torch.zeros(1, device="meta"),
+        torch.zeros(1, dtype=torch.complex64),
+    ],
+    ids=["not a number", "sparse", "without values", "complex"],
+)
+def test_weights_that_are_no_plain_numbers_are_refused(tmp_path, bias):
+    expected = r"recce.bin has tensors without plain, finite numbers, 1 in all, the first is fc.bias; take"
     with pytest.raises(ArtifactError, match=expected):
-        import_recce(saved(tmp_path, weights), tmp_path / "out")
+        import_recce(saved(tmp_path, zeros(fc__bias=bias)), tmp_path / "out")
 
 
 def test_a_size_that_the_network_cannot_take_is_refused(tmp_path):
