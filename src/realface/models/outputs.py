@@ -5,11 +5,15 @@ Images between functions are float32 RGB (B, 3, H, W) in [0, 1]; each network no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
+
+
+Gather = Callable[[Tensor], Tensor]
+"""Rows (B, ...) of this process -> those of all processes (N x B, ...), in the same order everywhere, with gradient."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ class StepResult:
     loss: Tensor
     parts: Mapping[str, Tensor]
     output: Output
+
+
+def own_rows(rows: Tensor) -> Tensor:
+    """The rows as they came: the `Gather` of a task whose losses are over each process's own batch."""
+    return rows
 
 
 @runtime_checkable

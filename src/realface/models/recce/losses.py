@@ -29,25 +29,36 @@ def classification_loss(logit: Tensor, label: Tensor, *, flood_level: float) -> 
     return (loss - flood_level).abs() + flood_level
 
 
-def reconstruction_loss(reconstruction: Tensor, image: Tensor, label: Tensor) -> Tensor:
+def reconstruction_errors(reconstruction: Tensor, image: Tensor) -> Tensor:
+    """How badly each face was reconstructed.
+
+    Args:
+        reconstruction: (B, 3, H, W), in [-1, 1], the network's own range.
+        image: (B, 3, H, W), in [-1, 1], what should have been reconstructed.
+
+    Returns:
+        (B,) >= 0, the mean absolute error. In [-1, 1] as in the release, so that lambda_1 means the same.
+    """
+    return (reconstruction - image).abs().mean(dim=(1, 2, 3))
+
+
+def reconstruction_loss(errors: Tensor, label: Tensor) -> Tensor:
     """Mean absolute error of the reconstruction, over real faces only.
 
     Fakes are left out so that the decoder learns what real faces look like and nothing else.
 
     Args:
-        reconstruction: (B, 3, H, W), in [-1, 1], the network's own range.
-        image: (B, 3, H, W), in [-1, 1], what should have been reconstructed.
+        errors: (B,), as `reconstruction_errors` gives them.
         label: (B,) int64, 1 = fake.
 
     Returns:
         Scalar >= 0; exactly 0, with a gradient of 0, when the batch has no real face.
 
-    Source: paper, 3.2. In [-1, 1] as in the release, so that lambda_1 means the same.
+    Source: paper, 3.2.
     """
     real = label == Label.REAL
-    if not real.any():
-        return reconstruction.sum() * 0.0  # keeps the decoder in the graph, which DDP requires
-    return (reconstruction[real] - image[real]).abs().mean()
+    # no branch on whether there is a real: the decoder stays in the graph, as DDP requires, and a GPU need not wait
+    return torch.where(real, errors, 0).sum() / real.sum().clamp(min=1)
 
 
 def metric_loss(similarity: Tensor, label: Tensor, *, margin: float) -> Tensor:

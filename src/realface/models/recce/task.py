@@ -5,18 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from realface.models.outputs import StepResult
-from realface.models.recce.losses import classification_loss, metric_loss, reconstruction_loss
+from realface.models.outputs import Gather, StepResult, own_rows
+from realface.models.recce.losses import classification_loss, metric_loss, reconstruction_errors, reconstruction_loss
 from realface.models.recce.network import Recce, RecceOutput, to_network_range
 from realface.models.recce.similarity import similarity_map
 
 
 class RecceTask(nn.Module):
-    """The network with its three losses."""
+    """The network with its three losses.
 
-    def __init__(self, network: Recce) -> None:
+    Args:
+        network: what is trained.
+        gather: makes the losses those of the batch of all processes; by default each has its own.
+    """
+
+    def __init__(self, network: Recce, *, gather: Gather = own_rows) -> None:
         super().__init__()
         self.network = network
+        self._gather = gather
 
     def forward(self, image: Tensor, label: Tensor) -> StepResult:
         """The loss of a batch.
@@ -30,13 +36,12 @@ class RecceTask(nn.Module):
         config = self.network.config
         output: RecceOutput = self.network(image)
         with torch.autocast(image.device.type, enabled=False):  # similarities of a batch differ in the third digit
-            classification = classification_loss(output.logit, label, flood_level=config.flood_level)
-            reconstruction = reconstruction_loss(
-                to_network_range(output.reconstruction), to_network_range(image), label
-            )
-            metric = torch.stack(
-                [metric_loss(similarity_map(e), label, margin=config.metric_margin) for e in output.embeddings]
-            ).sum()
+            errors = reconstruction_errors(to_network_range(output.reconstruction), to_network_range(image))
+            labels = self._gather(label)
+            classification = classification_loss(self._gather(output.logit), labels, flood_level=config.flood_level)
+            reconstruction = reconstruction_loss(self._gather(errors), labels)
+            similarities = [similarity_map(self._gather(embedding)) for embedding in output.embeddings]
+            metric = torch.stack([metric_loss(s, labels, margin=config.metric_margin) for s in similarities]).sum()
             loss = classification + config.lambda_1 * reconstruction + config.lambda_2 * metric
         parts = {"classification": classification, "reconstruction": reconstruction, "metric": metric}
         return StepResult(loss, {name: part.detach() for name, part in parts.items()}, output)

@@ -5,7 +5,12 @@ import torch
 from torch.nn import functional as F
 
 from realface.core.labels import Label
-from realface.models.recce.losses import classification_loss, metric_loss, reconstruction_loss
+from realface.models.recce.losses import (
+    classification_loss,
+    metric_loss,
+    reconstruction_errors,
+    reconstruction_loss,
+)
 
 REAL, FAKE = Label.REAL, Label.FAKE
 
@@ -32,13 +37,15 @@ def test_classification_loss_of_a_logit_difference_is_the_cross_entropy_of_two_c
 def test_reconstruction_loss_ignores_fakes():
     image = torch.zeros(2, 3, 4, 4)
     off = torch.stack([torch.full((3, 4, 4), 0.5), torch.full((3, 4, 4), 9.0)])
-    loss = reconstruction_loss(off, image, label=torch.tensor([REAL, FAKE]))
+    loss = reconstruction_loss(reconstruction_errors(off, image), torch.tensor([REAL, FAKE]))
     assert loss.item() == pytest.approx(0.5)
 
 
 def test_reconstruction_loss_without_reals_is_zero_and_keeps_the_decoder_in_the_graph():
     reconstruction = torch.ones(2, 3, 4, 4, requires_grad=True)
-    loss = reconstruction_loss(reconstruction, torch.zeros(2, 3, 4, 4), torch.tensor([FAKE, FAKE]))
+    loss = reconstruction_loss(
+        reconstruction_errors(reconstruction, torch.zeros(2, 3, 4, 4)), torch.tensor([FAKE, FAKE])
+    )
     loss.backward()
     assert loss.item() == 0
     assert reconstruction.grad is not None
