@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TypedDict
 
@@ -81,6 +82,12 @@ class CropDataset(Dataset[CropItem]):
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
 
 
-def limit_worker_threads(_worker: int) -> None:
-    """Keep a loader's worker to one thread, as its `worker_init_fn`: the workers are the parallelism."""
+def settle_worker(_worker: int) -> None:
+    """Make a loader's worker a good child, as its `worker_init_fn`.
+
+    It has one thread, since the workers are the parallelism, and leaves signals to its parent: Ctrl-C and a cluster's
+    SIGTERM reach all of them at once, and a run must still get its batches until it has saved itself.
+    """
     cv2.setNumThreads(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

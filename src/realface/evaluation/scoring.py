@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from realface.core.errors import MediaError
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset, limit_worker_threads
+from realface.data.dataset import CropDataset, settle_worker
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.metrics.score_table import SCHEMA, ScoreTable
@@ -38,6 +39,26 @@ class FailedRow:
     text: str
 
 
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes scores: every `size`-th batch, from the `rank`-th on.
+
+    The batches are those of a single process, so that each score is the same to the last bit.
+
+    Attributes:
+        rank: number of this process, from 0.
+        size: how many there are.
+        gather: a value -> the values of all processes, by rank.
+    """
+
+    rank: int = 0
+    size: int = 1
+    gather: Callable[[Any], list[Any]] = lambda value: [value]
+
+
+ALL = Share()
+
+
 def score_crops(
     network: nn.Module,
     manifest: Manifest,
@@ -47,6 +68,7 @@ def score_crops(
     batch_size: int = 32,
     workers: int = 0,
     quiet: bool = False,
+    share: Share = ALL,
 ) -> ScoreTable:
     """Score every row.
 
@@ -59,6 +81,7 @@ def score_crops(
         batch_size: crops at a time.
         workers: processes that decode; 0 decodes in this one. Scores do not depend on it.
         quiet: show no progress.
+        share: the part of several processes that score together; each gets the whole table.
 
     Returns:
         One row per crop, in the manifest's order.
@@ -75,6 +98,7 @@ def score_crops(
         batch_size=batch_size,
         workers=workers,
         quiet=quiet,
+        share=share,
     )
     if failed:
         more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
@@ -91,6 +115,7 @@ def score_readable_crops(
     batch_size: int = 32,
     workers: int = 0,
     quiet: bool = False,
+    share: Share = ALL,
 ) -> tuple[ScoreTable, list[FailedRow]]:
     """Score the rows whose file can be read; the others are returned with the reason.
 
@@ -99,30 +124,64 @@ def score_readable_crops(
     crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False)
     loader = DataLoader(
         _Readable(crops, manifest),
-        batch_size=batch_size,
+        batch_sampler=_Batches(len(manifest), batch_size, share),
         num_workers=workers,
         collate_fn=_collated,
-        worker_init_fn=limit_worker_threads,
+        worker_init_fn=settle_worker,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else the loader draws from the global one, and validating would change training
     )
-    scores = np.full(len(manifest), np.nan)
+    rows: list[int] = []
+    scores: list[NDArray[np.float64]] = []
     failed: list[FailedRow] = []
     with (
-        _evaluating(network),
+        evaluating(network),
         torch.inference_mode(),
         progress("score", len(manifest), unit="crops", quiet=quiet) as bar,
     ):
         for batch in loader:
             if batch.image is not None:
                 output = network(batch.image.to(device, non_blocking=True))
-                scores[batch.rows] = output.score.double().cpu().numpy()
+                scores.append(output.score.double().cpu().numpy())
+                rows += batch.rows
             failed += batch.failed
             bar.advance(len(batch.rows) + len(batch.failed))
-    kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
-    columns = {name: manifest.table[name] for name in SCHEMA.names if name != "score"}
-    rows = manifest.take(kept).table.select(list(columns))
-    return ScoreTable(rows.append_column("score", pa.array(scores[kept])), where="scores of the network"), failed
+    parts = share.gather((rows, np.concatenate([*scores, np.empty(0)]), failed))
+    every_score = np.full(len(manifest), np.nan)
+    for part_rows, part_scores, _ in parts:
+        every_score[part_rows] = part_scores
+    every_failed = sorted((failure for *_, part in parts for failure in part), key=lambda failure: failure.row)
+    kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in every_failed])
+    return table_of_scores(manifest.take(kept), every_score[kept]), every_failed
+
+
+def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTable:
+    """The score table of a manifest.
+
+    Args:
+        manifest: the crops.
+        scores: (rows,), in the manifest's order.
+
+    Raises:
+        MetricError: a score is no probability.
+    """
+    rows = manifest.table.select([name for name in SCHEMA.names if name != "score"])
+    return ScoreTable(rows.append_column("score", pa.array(scores)), where="scores of the network")
+
+
+class _Batches(Sampler[list[int]]):
+    """The rows of each batch of a share, in order."""
+
+    def __init__(self, num_rows: int, batch_size: int, share: Share) -> None:
+        self._num_rows, self._batch_size = num_rows, batch_size
+        self._starts = range(share.rank * batch_size, num_rows, share.size * batch_size)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start in self._starts:
+            yield list(range(start, min(start + self._batch_size, self._num_rows)))
 
 
 @dataclass(frozen=True)
@@ -161,7 +220,7 @@ def _collated(items: Sequence[tuple[int, Tensor] | FailedRow]) -> _Batch:
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Put all modules into eval mode, and each back into its own: a frozen part may have been in eval mode."""
     modes = {module: module.training for module in network.modules()}
     network.eval()

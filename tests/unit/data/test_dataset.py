@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from realface.core.errors import MediaError
-from realface.data.dataset import CropDataset, limit_worker_threads
+from realface.data.dataset import CropDataset, settle_worker
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.media.images import write_image
@@ -62,7 +62,7 @@ def test_nothing_is_left_to_chance_outside_of_training(manifest):
 def test_workers_give_the_same_as_none(manifest):
     dataset = dataset_of(manifest)
     dataset.set_epoch(3)
-    with_workers = images(dataset, num_workers=2, worker_init_fn=limit_worker_threads)
+    with_workers = images(dataset, num_workers=2, worker_init_fn=settle_worker)
     assert torch.equal(with_workers, images(dataset))
 
 
@@ -83,7 +83,7 @@ def test_a_missing_or_bad_file_is_named_with_its_row_and_reason(manifest, tmp_pa
 def test_a_worker_is_kept_to_one_thread():
     before = cv2.getNumThreads()
     try:
-        limit_worker_threads(0)
+        settle_worker(0)
         assert cv2.getNumThreads() == 1
     finally:
         cv2.setNumThreads(before)
