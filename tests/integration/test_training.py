@@ -1,42 +1,15 @@
 """From crops on disk to a RECCE detector that can be loaded, with the shipped small recipe."""
 
-import numpy as np
 import pytest
 import torch
 
-from realface.core.crop_spec import CropSpec
-from realface.core.labels import Label
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.data.manifest import Manifest
 from realface.evaluation.scoring import score_crops
-from realface.media.images import write_image
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network, read_card
-from realface.training.checkpoint import load_checkpoint
+from realface.training.checkpoint import CheckpointFolder
 from realface.training.recipe import load_train_recipe
 from realface.training.run import train
-
-
-@pytest.fixture
-def manifest(tmp_path):
-    """Crops of two videos per class and split; fakes have a bright square."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for split in ("train", "val"):
-        for number in range(4):
-            label = number % 2
-            for frame in range(2):
-                image = rng.integers(0, 128, (64, 64, 3), dtype=np.uint8)
-                if label == Label.FAKE:
-                    image[16:48, 16:48] += 100
-                path = f"crops/{split}-{number}-{frame}.png"
-                (tmp_path / "crops").mkdir(exist_ok=True)
-                write_image(tmp_path / path, image)
-                rows.append(
-                    {"path": path, "label": label, "split": split, "video": f"{split}-{number}", "frame": frame}
-                )
-    header = ManifestHeader(crop=CropSpec(size=64))
-    Manifest.from_rows(rows, root=tmp_path, header=header).write(tmp_path / "manifest.parquet")
-    return tmp_path / "manifest.parquet"
 
 
 def recipe(manifest, *, workers):
@@ -58,7 +31,7 @@ def test_recce_trains_to_the_same_weights_twice_whatever_the_workers(manifest, t
     tasks = []
     for name, workers in (("one", 0), ("two", 2)):
         train(recipe(manifest, workers=workers), tmp_path / name, quiet=True)
-        tasks.append(load_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt").task)
+        tasks.append(CheckpointFolder(tmp_path / name, keep=3).newest().task)
     assert tasks[0].keys() == tasks[1].keys()
     assert all(torch.equal(tasks[0][name], tasks[1][name]) for name in tasks[0])
 

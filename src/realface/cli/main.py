@@ -1,6 +1,7 @@
 """The command `realface`: registers the commands and turns errors into exit codes.
 
-Exit codes: 0 done; 1 the answer is "no"; 2 the user must change something; 3 our fault; 130 broken off with Ctrl-C.
+Exit codes: 0 done; 1 the answer is "no"; 2 the user must change something; 3 our fault; 128 + the number of the signal
+that ended it, so 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from realface.cli import bench, demo, detect, doctor, evaluate, import_, manifest, models, prepare, report, train
-from realface.core.errors import RealfaceError
+from realface.core.errors import RealfaceError, StoppedBySignal
 
 USER_MUST_ACT, OUR_FAULT, BROKEN_OFF = 2, 3, 130
 
@@ -76,6 +77,8 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("realface: broken off", file=sys.stderr)
         return BROKEN_OFF
+    except StoppedBySignal as stop:
+        return _tell(str(stop), 128 + stop.number, debug=debug)
     except RealfaceError as error:
         return _tell(f"error: {error}", USER_MUST_ACT, debug=debug)
     except OSError as error:  # no permission, a full disk, a folder in the place of a file

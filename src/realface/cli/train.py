@@ -9,27 +9,44 @@ import typer
 
 
 def command(
-    recipe: Annotated[str, typer.Argument(help="A recipe's YAML file, or the name of a shipped one: demo, ...")],
     out: Annotated[Path, typer.Option("--out", help="A new folder for the run.")],
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="A recipe's YAML file, or the name of a shipped one: demo, ... Not needed with --resume."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Overrides the recipe: optim.lr=1e-4.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in OUT; begin where there is no run yet.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a detector; it is written to OUT/artifact.
 
     Paths in a recipe are relative to the current directory. The manifests of a shipped recipe are named with
-    --set data.manifests=[FILE].
+    --set data.manifests=[FILE]. SIGTERM or Ctrl-C saves the run before it ends; --resume goes on with it.
     """
     import json
     from dataclasses import asdict
 
+    from realface.core.errors import RecipeError
     from realface.training.recipe import load_train_recipe
+    from realface.training.resuming import RECIPE_NAME, require_run
     from realface.training.run import train
 
-    result = train(load_train_recipe(recipe, overrides=settings or []), out, quiet=as_json)
+    if recipe is None:
+        if not resume:
+            raise RecipeError("realface train", ["RECIPE: required, but not given; only --resume goes without"])
+        require_run(out)
+        recipe = str(out / RECIPE_NAME)
+    result = train(load_train_recipe(recipe, overrides=settings or []), out, resume=resume, quiet=as_json)
+    if not result.is_first_process:
+        return
     if as_json:
-        print(json.dumps(asdict(result) | {"artifact": str(result.artifact)}, indent=2, ensure_ascii=False))
+        shown = asdict(result) | {"artifact": str(result.artifact)}
+        del shown["is_first_process"]
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     print(f"best of {result.steps} steps: {result.best_step}, validation {result.metric} {result.best_metric:.4f}")
     print(f"detector: {result.artifact}")

@@ -6,6 +6,7 @@ not know this package. The text says where, what was expected, what came, and wh
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 
@@ -84,3 +85,15 @@ class DeviceError(RealfaceError, RuntimeError):
 
 class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
+
+
+class StoppedBySignal(RealfaceError):
+    """A signal ended long work, which can be taken up again.
+
+    Attributes:
+        number: the signal's.
+    """
+
+    def __init__(self, number: int, text: str = "") -> None:
+        self.number = number
+        super().__init__(f"stopped by {signal.Signals(number).name}{text}")

@@ -19,7 +19,7 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress(title: str, total: int, *, unit: str, quiet: bool = False) -> Iterator[Progress]:
+def progress(title: str, total: int, *, unit: str, quiet: bool = False, done: int = 0) -> Iterator[Progress]:
     """Show the progress of `total` units of work.
 
     Args:
@@ -27,14 +27,15 @@ def progress(title: str, total: int, *, unit: str, quiet: bool = False) -> Itera
         total: how many units there are.
         unit: their plural, such as `videos`.
         quiet: show nothing.
+        done: units that were finished before, which say nothing about the rate.
     """
     if quiet:
         yield _Silent()
     elif sys.stderr.isatty():
-        with _terminal_bar(title, total, unit) as bar:
+        with _terminal_bar(title, total, unit, done) as bar:
             yield bar
     else:
-        lines = _PlainLines(title, total, unit)
+        lines = _PlainLines(title, total, unit, done)
         yield lines
         lines.finish()
 
@@ -47,9 +48,9 @@ class _Silent:
 class _PlainLines:
     """One line at most every ten seconds, and one at the end: readable in a log file."""
 
-    def __init__(self, title: str, total: int, unit: str) -> None:
+    def __init__(self, title: str, total: int, unit: str, done: int) -> None:
         self._title, self._total, self._unit = title, total, unit
-        self._done = 0
+        self._done = self._done_before = done
         self._note = ""
         self._start = self._printed = time.monotonic()
 
@@ -59,7 +60,7 @@ class _PlainLines:
         now = time.monotonic()
         if now - self._printed >= PLAIN_LINE_EVERY_S and self._done < self._total:
             self._printed = now
-            left = (now - self._start) / max(self._done, 1) * (self._total - self._done)
+            left = (now - self._start) / max(self._done - self._done_before, 1) * (self._total - self._done)
             self._print(now, f", {left:.0f} s left")
 
     def finish(self) -> None:
@@ -69,7 +70,7 @@ class _PlainLines:
         elapsed = max(now - self._start, 1e-9)
         note = f" | {self._note}" if self._note else ""
         print(
-            f"{self._title}: {self._done}/{self._total} {self._unit}, {self._done / elapsed:.1f} {self._unit}/s, "
+            f"{self._title}: {self._done}/{self._total} {self._unit}, {(self._done - self._done_before) / elapsed:.1f} {self._unit}/s, "
             f"{elapsed:.0f} s{left}{note}",
             file=sys.stderr,
             flush=True,
@@ -77,7 +78,7 @@ class _PlainLines:
 
 
 @contextmanager
-def _terminal_bar(title: str, total: int, unit: str) -> Iterator[Progress]:
+def _terminal_bar(title: str, total: int, unit: str, done_before: int) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
@@ -94,13 +95,13 @@ def _terminal_bar(title: str, total: int, unit: str) -> Iterator[Progress]:
         TextColumn("{task.fields[note]}"),
     )
     with RichProgress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total, rate="", note="")
+        task = bar.add_task(title, total=total, completed=done_before, rate="", note="")
         start = time.monotonic()
 
         class _Bar:
             def advance(self, count: int = 1, *, note: str = "") -> None:
                 done = bar.tasks[0].completed + count
-                rate = done / max(time.monotonic() - start, 1e-9)
+                rate = (done - done_before) / max(time.monotonic() - start, 1e-9)
                 bar.update(task, advance=count, rate=f"{rate:.1f}/s", note=note or bar.tasks[0].fields["note"])
 
         yield _Bar()

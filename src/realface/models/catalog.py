@@ -14,7 +14,7 @@ from torch import nn
 from realface.core.errors import MethodError
 from realface.core.recipe import Section
 from realface.models.recce.config import RecceConfig
-from realface.models.recce.network import Recce, load_encoder_weights
+from realface.models.recce.network import Recce, download_encoder_weights, load_encoder_weights
 from realface.models.recce.task import RecceTask
 
 ENTRY_POINT_GROUP = "realface.methods"
@@ -30,17 +30,20 @@ class Method:
         config_type: its constants; a field `name` holds the method's name, a field `input_size` the crop's, in pixels.
         build_network: config -> network. The network keeps it as `config` and returns an `Output` for (B, 3, H, W)
             in [0, 1].
-        build_task: network -> `Task`, which keeps it as `network`.
+        build_task: (network, gather=...) -> `Task`, which keeps the network as `network` and passes what its losses
+            are made of through `gather`, a `realface.models.outputs.Gather`.
         load_encoder_weights: (network, file) sets the encoder to pretrained weights, such as ImageNet's, in place;
             None where a method has no such start.
+        download_encoder_weights: (network) does the same with weights from timm's hub.
     """
 
     name: str
     summary: str
     config_type: type[Section]
     build_network: Callable[[Any], nn.Module]
-    build_task: Callable[[Any], nn.Module]
+    build_task: Callable[..., nn.Module]
     load_encoder_weights: Callable[[Any, Path], None] | None = None
+    download_encoder_weights: Callable[[Any], None] | None = None
 
 
 METHODS: dict[str, Method] = {
@@ -51,6 +54,7 @@ METHODS: dict[str, Method] = {
         build_network=Recce,
         build_task=RecceTask,
         load_encoder_weights=load_encoder_weights,
+        download_encoder_weights=download_encoder_weights,
     ),
 }
 

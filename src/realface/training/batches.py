@@ -14,13 +14,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from realface.core.errors import MediaError, TrainingError
-from realface.data.dataset import CropDataset, CropItem, limit_worker_threads
+from realface.data.dataset import CropDataset, CropItem, settle_worker
 from realface.data.manifest import Manifest
-from realface.data.sampler import BalancedSampler
+from realface.data.sampler import EpochOrder, Sampling, build_sampler
 from realface.data.transforms import FaceTransform
 
 RowOfEpoch = tuple[int, int]
 """(epoch, row): a row is augmented differently in each epoch."""
+PREFETCHED = 4
+"""Batches that each worker has ready, which evens out slow files."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,45 @@ class Batch:
 
 
 class StepSampler(Sampler[list[RowOfEpoch]]):
-    """The rows of each step from `first_step` to `num_steps`; a batch may reach from one epoch into the next."""
+    """The rows of each batch; a batch may reach from one epoch into the next.
 
-    def __init__(self, order: BalancedSampler, *, batch_size: int, num_steps: int, first_step: int = 0) -> None:
+    Several processes draw the same stream and each takes its part of every stretch of it, so what they learn from
+    together is what one process with a batch as large would learn from.
+
+    Args:
+        order: of the rows in an epoch.
+        batch_size: rows of a batch.
+        num_batches: of the whole run.
+        first_batch: batches of the run that were drawn before.
+        rank: number of this process.
+        world_size: how many processes there are.
+    """
+
+    def __init__(
+        self,
+        order: EpochOrder,
+        *,
+        batch_size: int,
+        num_batches: int,
+        first_batch: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
         self._order = order
         self._batch_size = batch_size
-        self._steps = range(first_step, num_steps)
+        self._batches = range(first_batch, num_batches)
+        self._rank, self._world_size = rank, world_size
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._batches)
 
     def __iter__(self) -> Iterator[list[RowOfEpoch]]:
-        epoch, start = divmod(self._steps.start * self._batch_size, len(self._order))
+        num_together = self._batch_size * self._world_size
+        epoch, start = divmod(self._batches.start * num_together, len(self._order))
         rows = self._rows_from(epoch, start)
-        for _ in self._steps:
-            yield [next(rows) for _ in range(self._batch_size)]
+        own = slice(self._rank * self._batch_size, (self._rank + 1) * self._batch_size)
+        for _ in self._batches:
+            yield [next(rows) for _ in range(num_together)][own]
 
     def _rows_from(self, epoch: int, start: int) -> Iterator[RowOfEpoch]:
         while True:
@@ -99,30 +125,57 @@ def training_batches(
     *,
     input_size: int,
     batch_size: int,
-    num_steps: int,
+    num_batches: int,
     seed: int,
     flip: float,
-    balance: bool,
+    sampling: Sampling = "balanced",
     workers: int,
-    pin_memory: bool,
+    first_batch: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
 ) -> Iterator[Batch]:
-    """The batches of a run, one per step.
+    """The batches of a run, in workers that live as long as it.
+
+    Args:
+        rows: to learn from.
+        input_size: of the network, in pixels.
+        batch_size: crops of a batch, in each process.
+        num_batches: of the whole run.
+        seed: of the order and of what is left to chance.
+        flip: chance that a crop is mirrored.
+        sampling: how rows are drawn.
+        workers: processes that decode; 0: this one does.
+        first_batch: batches of the run that were taken before.
+        rank: number of this process.
+        world_size: how many processes there are.
+        pin_memory: put batches where a GPU copies from on its own.
 
     Raises:
+        ManifestError: the rows cannot be drawn in this way.
         TrainingError: a crop cannot be read; the text names it.
     """
     crops = CropDataset(rows, transform=FaceTransform(input_size, flip=flip), seed=seed, training=True)
-    order = BalancedSampler(rows.labels, seed=seed, balance=balance)
+    order = build_sampler(rows, sampling=sampling, seed=seed)
+    batches = StepSampler(
+        order,
+        batch_size=batch_size,
+        num_batches=num_batches,
+        first_batch=first_batch,
+        rank=rank,
+        world_size=world_size,
+    )
     loader = DataLoader(
         EpochDataset(crops),
-        batch_sampler=StepSampler(order, batch_size=batch_size, num_steps=num_steps),
+        batch_sampler=batches,
         num_workers=workers,
+        prefetch_factor=PREFETCHED if workers else None,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=limit_worker_threads,
+        worker_init_fn=settle_worker,
         generator=torch.Generator().manual_seed(seed),  # its own, so that it draws nothing from the run's
     )
     for batch in loader:
         if isinstance(batch, str):
-            raise TrainingError(f"{batch}; replace the file or drop its row, then start again")
+            raise TrainingError(f"{batch}; replace the file or drop its row, then go on with --resume")
         yield batch

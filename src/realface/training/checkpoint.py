@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
-from realface.core.errors import TrainingError
+from realface.core.errors import RealfaceError, TrainingError
 from realface.core.files import existing, written_atomically
 
-FORMAT = 1
+FORMAT = 2
+FOLDER_NAME = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -21,36 +25,136 @@ class Checkpoint:
 
     Attributes:
         step: steps taken.
+        crops_per_step: crops of a step over all processes.
         task: the task's weights, the network's under `network.`.
+        average: the running mean of the weights; None where the recipe asks for none.
         optimiser: the optimiser's state.
         schedule: the schedule's state.
-        metrics: the validation metrics of this step.
+        scaler: the state of fp16's loss scaling; empty without.
+        generators: the random generators' states of each process, by rank.
+        means: the losses since the last row of the log.
+        tally: what the run has found out so far.
     """
 
     step: int
-    task: dict[str, Any]
+    crops_per_step: int
+    task: dict[str, Tensor]
+    average: dict[str, Tensor] | None
     optimiser: dict[str, Any]
     schedule: dict[str, Any]
-    metrics: dict[str, float]
+    scaler: dict[str, Any]
+    generators: list[dict[str, Any]]
+    means: dict[str, Any]
+    tally: dict[str, Any]
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint atomically; an older one of that name stays until the new one is whole."""
-    with written_atomically(path) as temporary:
-        torch.save({"format": FORMAT, **vars(checkpoint)}, temporary)
+@dataclass(frozen=True)
+class BestStep:
+    """What the detector is made of.
 
-
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint onto the CPU.
-
-    Raises:
-        MissingInputError: no such file.
-        TrainingError: damaged, or not written by this version of `realface train`.
+    Attributes:
+        step: steps taken.
+        network: the network's weights.
+        metrics: its validation metrics by name.
+        scores: (rows,) float64, of the validation rows in their order.
     """
+
+    step: int
+    network: dict[str, Tensor]
+    metrics: dict[str, float]
+    scores: Tensor
+
+
+Stored = TypeVar("Stored", Checkpoint, BestStep)
+
+
+class CheckpointFolder:
+    """The checkpoints of a run: the last few, and the best steps that they refer to.
+
+    Args:
+        run: the run's folder.
+        keep: newest checkpoints that are kept.
+    """
+
+    def __init__(self, run: Path, *, keep: int) -> None:
+        self._folder = run / FOLDER_NAME
+        self._keep = keep
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, then remove the oldest ones and the best steps that none refers to any more."""
+        _write(self._folder / f"step-{checkpoint.step:08}.ckpt", checkpoint)
+        for path in self._steps()[: -self._keep]:
+            path.unlink(missing_ok=True)
+        referred = {_best_name(best) for path in self._steps() if (best := _best_step_of(path)) is not None}
+        for path in self._folder.glob("best-*.ckpt"):
+            if path.name not in referred:
+                path.unlink(missing_ok=True)
+
+    def save_best(self, best: BestStep) -> None:
+        """Write the weights of the best step so far; the former best stays until no checkpoint needs it."""
+        _write(self._folder / _best_name(best.step), best)
+
+    def load_best(self, step: int) -> BestStep:
+        """The weights of a step that was the best.
+
+        Raises:
+            MissingInputError: no such file.
+            TrainingError: damaged.
+        """
+        return _read(self._folder / _best_name(step), BestStep)
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole and whose best step is too; None where there is none.
+
+        Damaged ones, as a crash may leave them, are named on stderr and passed over.
+        """
+        for path in reversed(self._steps()):
+            try:
+                checkpoint = _read(path, Checkpoint)
+                if (best := checkpoint.tally["best_step"]) is not None:
+                    self.load_best(best)
+            except RealfaceError as error:
+                print(f"realface: warning: {error}; trying the one before", file=sys.stderr)
+                continue
+            return checkpoint
+        return None
+
+    def clear_partial(self) -> None:
+        """Remove what a kill in the middle of writing left."""
+        for path in self._folder.glob(".*.partial*"):
+            path.unlink()
+
+    def _steps(self) -> list[Path]:
+        return sorted(self._folder.glob("step-*.ckpt"))
+
+
+def _best_name(step: int) -> str:
+    return f"best-{step:08}.ckpt"
+
+
+def _best_step_of(path: Path) -> int | None:
+    """The best step that a checkpoint refers to; None where it refers to none or is damaged."""
     try:
-        content = torch.load(existing(path, what="checkpoint"), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise TrainingError(f"{path} is damaged or no checkpoint of `realface train`; give another one") from error
+        best: int | None = _read(path, Checkpoint, in_memory=False).tally["best_step"]
+    except TrainingError:
+        return None
+    return best
+
+
+def _write(path: Path, stored: Checkpoint | BestStep) -> None:
+    with written_atomically(path) as temporary:
+        torch.save({"format": FORMAT, **vars(stored)}, temporary)
+
+
+def _read(path: Path, kind: type[Stored], *, in_memory: bool = True) -> Stored:
+    try:
+        content = torch.load(
+            existing(path, what="checkpoint"), map_location="cpu", weights_only=True, mmap=not in_memory
+        )
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which torch gives for a truncated file
+            raise
+        raise TrainingError(f"{path} is damaged or no checkpoint of `realface train`") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise TrainingError(f"{path} is no checkpoint of format {FORMAT}; give one that this version of realface wrote")
-    return Checkpoint(**content)
+        raise TrainingError(f"{path} is no checkpoint of format {FORMAT}, which this version of realface reads")
+    return kind(**content)

@@ -6,8 +6,11 @@ import csv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
+from torch import Tensor
+
+from realface.core.files import write_text
 from realface.training.selection import METRIC_NAMES
 
 if TYPE_CHECKING:
@@ -17,21 +20,38 @@ CSV_NAME = "log.csv"
 TENSORBOARD_NAME = "tensorboard"
 
 
-class RunLog:
-    """Writes each logged step to both places at once."""
-
-    def __init__(self, file: TextIO, board: SummaryWriter) -> None:
-        self._file, self._board = file, board
-        self._table: csv.DictWriter[str] | None = None
+class RunLog(Protocol):
+    """Where a run's numbers and pictures go."""
 
     def write(self, step: int, train: Mapping[str, float], validation: Mapping[str, float]) -> None:
         """Log a step.
 
         Args:
             step: steps taken.
-            train: learning rate, losses and speed by name; the same names at every step.
+            train: learning rate, losses and speed by name.
             validation: validation metrics by name, empty where the step was not validated.
         """
+
+    def show(self, step: int, pictures: Mapping[str, Tensor]) -> None:
+        """Log pictures (3, H, W) in [0, 1], by name."""
+
+
+class NoLog:
+    """The log of a process that writes none."""
+
+    def write(self, step: int, train: Mapping[str, float], validation: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def show(self, step: int, pictures: Mapping[str, Tensor]) -> None:
+        """Nothing."""
+
+
+class _FileLog:
+    def __init__(self, file: TextIO, board: SummaryWriter, columns: list[str] | None) -> None:
+        self._file, self._board = file, board
+        self._table = csv.DictWriter(file, columns) if columns else None
+
+    def write(self, step: int, train: Mapping[str, float], validation: Mapping[str, float]) -> None:
         if self._table is None:
             columns = ["step", *train, *(f"val_{name}" for name in METRIC_NAMES)]
             self._table = csv.DictWriter(self._file, columns)
@@ -44,15 +64,36 @@ class RunLog:
             for name, value in values.items():
                 self._board.add_scalar(f"{group}/{name}", value, step)
 
+    def show(self, step: int, pictures: Mapping[str, Tensor]) -> None:
+        for name, picture in pictures.items():
+            self._board.add_image(name, picture, step)
+
 
 @contextmanager
-def open_log(run: Path) -> Iterator[RunLog]:
-    """The log of a run folder, closed at the end."""
+def open_log(run: Path, *, first_step: int = 1) -> Iterator[RunLog]:
+    """The log of a run folder, closed at the end.
+
+    Args:
+        run: the run's folder.
+        first_step: what is written next; rows from there on, of a run that was broken off, are removed.
+    """
     from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
-    with (run / CSV_NAME).open("w", encoding="utf-8", newline="") as file:
-        board = SummaryWriter(str(run / TENSORBOARD_NAME))
+    columns = _cut(run / CSV_NAME, first_step)
+    with (run / CSV_NAME).open("a", encoding="utf-8", newline="") as file:
+        board = SummaryWriter(str(run / TENSORBOARD_NAME), purge_step=first_step if columns else None)
         try:
-            yield RunLog(file, board)
+            yield _FileLog(file, board, columns)
         finally:
             board.close()
+
+
+def _cut(path: Path, first_step: int) -> list[str] | None:
+    """Remove the rows from a step on; the columns are returned, None where no row is left to go on from."""
+    if not path.exists():
+        return None
+    header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+    # a kill may have left half a row, which then has no end
+    kept = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) < first_step]
+    write_text(path, "".join([header, *kept]) if kept else "")
+    return header.strip().split(",") if kept else None

@@ -1,157 +1,141 @@
-"""The training loop: it knows no method, only a task that gives a loss, and validates by a function it is given."""
+"""The training loop: it knows no method, only a task that gives a loss.
+
+After a step come, where they are due, a checkpoint, the validation and a row of the log, in this order: a run that is
+killed while it validates goes on by validating.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
 
-import torch
-from lightning.fabric import Fabric
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch import Tensor
 
-from realface.core.errors import TrainingError
+from realface.core.errors import StoppedBySignal, TrainingError
 from realface.core.progress import Progress
-from realface.models.outputs import Task
 from realface.training.batches import Batch
 from realface.training.logs import RunLog
-from realface.training.recipe import TrainerSection
-from realface.training.selection import MetricName
+from realface.training.means import Stopwatch
+from realface.training.processes import Processes
+from realface.training.recipe import TrainRecipe
+from realface.training.state import TrainingState
+from realface.training.steps import Step, Stepper
+from realface.training.stopping import Stopper
+from realface.training.validation import Validator
 
 
-class Losses(nn.Module):
-    """A task reduced to its losses, because Fabric looks into what a module returns and takes no frozen dataclass."""
-
-    def __init__(self, task: nn.Module) -> None:
-        super().__init__()
-        assert isinstance(task, Task)
-        self.task = task
-
-    def forward(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, and the named parts of it for the log."""
-        result = self.task(image, label)
-        return result.loss, dict(result.parts)
-
-
-class LossMeans:
-    """Mean losses over the steps between two rows of the log.
-
-    Sums stay on the device until they are asked for: reading a number at each step would make a GPU wait.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._reset()
-
-    def _reset(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._num_steps = 0
-        self._first_bad_step = torch.zeros((), dtype=torch.int64, device=self._device)
-
-    def add(self, step: int, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
-        """Count the losses of a step."""
-        self._num_steps += 1
-        for name, value in {"loss": loss, **parts}.items():
-            self._sums[name] = self._sums.get(name, 0) + value.detach().float()
-        is_first = ~loss.detach().isfinite() & (self._first_bad_step == 0)
-        self._first_bad_step += is_first * step
-
-    def take(self) -> dict[str, float]:
-        """The means since the last call.
-
-        Raises:
-            TrainingError: a loss was not finite; the text names the first such step.
-        """
-        if step := int(self._first_bad_step):
-            raise TrainingError(
-                f"the loss of step {step} is not finite, so the weights are lost; lower optim.lr, set "
-                "trainer.clip_norm, warm up (schedule.warmup_steps), or use trainer.precision fp32"
-            )
-        means = {name: float(value) / self._num_steps for name, value in self._sums.items()}
-        self._reset()
-        return means
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The parts of a run that the steps change.
+@dataclass
+class Loop:
+    """Takes a run's steps.
 
     Attributes:
-        task: the task itself, whose state is saved.
-        network: the task's network, which is validated and becomes the detector.
-        losses: the task as Fabric set it up.
-        optimiser: the optimiser as Fabric set it up.
-        schedule: of the learning rate, one step per step.
-    """
-
-    task: nn.Module
-    network: nn.Module
-    losses: nn.Module
-    optimiser: Optimizer
-    schedule: LRScheduler
-
-
-def run_steps(
-    fabric: Fabric,
-    fitted: Fitted,
-    batches: Iterable[Batch],
-    *,
-    trainer: TrainerSection,
-    metric: MetricName,
-    validate: Callable[[int], Mapping[str, float]],
-    log: RunLog,
-    shown: Progress,
-) -> None:
-    """Take every step, log, and validate where the recipe says so.
-
-    Args:
-        fabric: carries device and precision.
-        fitted: changed in place, as training does.
-        batches: one per step.
-        trainer: how the steps are taken.
-        metric: the validation metric to show.
-        validate: steps taken -> validation metrics.
+        state: changed by each step.
+        stepper: takes one.
+        validator: judges the network.
+        save: writes a checkpoint of the state.
+        pictures: gives pictures of some validation faces, by name.
+        recipe: of the run.
+        processes: which must stop together.
+        stopper: knows whether a signal came.
         log: gets a row every `log_every` steps and at each validation.
         shown: counts the steps.
-
-    Raises:
-        TrainingError: the loss is not finite.
     """
-    means = LossMeans(fabric.device)
-    note = ""
-    since, logged_step = time.monotonic(), 0
-    for step, batch in enumerate(batches, start=1):
-        lr = float(fitted.schedule.get_last_lr()[0])
-        loss, parts = _take_step(fabric, fitted, batch, trainer)
-        means.add(step, loss, parts)
-        is_validated = step % trainer.validate_every == 0 or step == trainer.steps
-        if is_validated or step % trainer.log_every == 0:
-            losses = means.take()
-            seconds = max(time.monotonic() - since, 1e-9)
-            speed = (step - logged_step) * trainer.batch_size / seconds
-            validation = validate(step) if is_validated else {}
-            log.write(step, {"lr": lr, **losses, "crops_per_s": speed}, validation)
-            if validation:
-                note = f" | val {metric} {validation[metric]:.3f}"
-            shown.advance(note=f"loss {losses['loss']:.3f}{note}")
-            since, logged_step = time.monotonic(), step
-        else:
-            shown.advance()
 
+    state: TrainingState
+    stepper: Stepper
+    validator: Validator
+    save: Callable[[], None]
+    pictures: Callable[[], Mapping[str, Tensor]]
+    recipe: TrainRecipe
+    processes: Processes
+    stopper: Stopper
+    log: RunLog
+    shown: Progress
+    _watch: Stopwatch = field(default_factory=Stopwatch)
+    _notes: dict[str, str] = field(default_factory=dict)
 
-def _take_step(
-    fabric: Fabric, fitted: Fitted, batch: Batch, trainer: TrainerSection
-) -> tuple[Tensor, dict[str, Tensor]]:
-    memory_format = torch.channels_last if trainer.channels_last else torch.contiguous_format
-    image = batch.image.to(fabric.device, non_blocking=True).contiguous(memory_format=memory_format)
-    label = batch.label.to(fabric.device, non_blocking=True)
-    fitted.optimiser.zero_grad(set_to_none=True)
-    loss, parts = fitted.losses(image, label)
-    fabric.backward(loss)
-    if trainer.clip_norm is not None:
-        fabric.clip_gradients(fitted.losses, fitted.optimiser, max_norm=trainer.clip_norm, error_if_nonfinite=False)
-    fitted.optimiser.step()
-    fitted.schedule.step()
-    return loss, parts
+    def run(self, batches: Iterator[Batch]) -> None:
+        """Take the steps that are left.
+
+        Raises:
+            StoppedBySignal: a signal came; the state is saved.
+            TrainingError: the run cannot go on.
+        """
+        tally = self.state.tally
+        if tally.judged_step < tally.step:  # taken up where it was saved, before this was done
+            self._judge_and_log()
+        while tally.step < self.recipe.trainer.steps and not self._has_stalled():
+            taken = self._next_batches(batches)
+            with self._watch.computing(self.state.crops_per_step):
+                self._count(self.stepper.take(taken))
+            if self._is_saved():
+                self.save()
+            self._judge_and_log()
+            self.shown.advance(note=" | ".join(self._notes.values()))
+
+    def _next_batches(self, batches: Iterator[Batch]) -> Sequence[Batch]:
+        """What the next step learns from; here the processes agree on whether there is a next step."""
+        taken: list[Batch] = []
+        fault = ""
+        with self._watch.waiting():
+            try:
+                taken = list(islice(batches, self.recipe.trainer.accumulate))
+            except TrainingError as error:
+                fault = str(error)
+        if self.processes.largest(len(fault)):
+            raise TrainingError(next(filter(None, self.processes.gather(fault))))
+        if number := self.processes.largest(self.stopper.requested):
+            self.save()
+            raise StoppedBySignal(number)
+        return taken
+
+    def _count(self, step: Step) -> None:
+        tally, limit = self.state.tally, self.recipe.trainer.max_skipped_steps
+        tally.step, tally.rate = tally.step + 1, step.rate
+        if not step.is_skipped:
+            tally.num_skipped_in_a_row = 0
+            self.state.means.add(step.values)
+            return
+        self.state.means.add_skipped(step.values)
+        tally.num_skipped += 1
+        tally.num_skipped_in_a_row += 1
+        if tally.num_skipped_in_a_row == limit:
+            raise TrainingError(
+                f"the gradients of {limit} steps in a row, up to step {tally.step}, were not finite; lower optim.lr, "
+                "set trainer.clip_norm, warm up (schedule.warmup_steps), or use trainer.precision fp32 or bf16"
+            )
+
+    def _is_validated(self) -> bool:
+        step, trainer = self.state.tally.step, self.recipe.trainer
+        return step == trainer.steps or step % trainer.validate_every == 0
+
+    def _is_saved(self) -> bool:
+        every = self.recipe.trainer.checkpoint_every
+        return self._is_validated() or (every is not None and self.state.tally.step % every == 0)
+
+    def _has_stalled(self) -> bool:
+        patience = self.recipe.selection.patience
+        return patience is not None and self.state.tally.num_stale >= patience
+
+    def _judge_and_log(self) -> None:
+        """What comes after a step once it is saved."""
+        tally = self.state.tally
+        validation = self._validate() if self._is_validated() else {}
+        if validation or tally.step % self.recipe.trainer.log_every == 0:
+            losses = self.state.means.take(self.processes)
+            others = {"skipped_steps": tally.num_skipped, **self._watch.take()}
+            self.log.write(tally.step, {"lr": tally.rate, **losses, **others}, validation)
+            self._notes["loss"] = f"loss {losses['loss']:.3f}"
+        tally.judged_step = tally.step
+
+    def _validate(self) -> dict[str, float]:
+        metric = self.recipe.selection.metric
+        # the state is saved already; several processes must stay together, so they stop after the validation
+        with self.stopper.at_once() if self.processes.size == 1 else nullcontext():
+            metrics = self.validator.judge(self.state)
+            if self.processes.is_first:
+                self.log.show(self.state.tally.step, self.pictures())
+        self._notes["metric"] = f"val {metric} {metrics[metric]:.3f}"
+        return metrics

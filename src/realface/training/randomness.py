@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,3 +59,30 @@ def _deterministic(device: torch.device) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
         _settings.fill_uninitialized_memory = fill
+
+
+def generator_states(device: torch.device) -> dict[str, Any]:
+    """The states of Python's, numpy's and torch's generators, as tensors and plain values."""
+    _, keys, *numpy_rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "python": random.getstate(),
+        "numpy": [torch.from_numpy(np.array(keys, dtype=np.int64)), *numpy_rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def restore_generators(states: Mapping[str, Any], device: torch.device) -> None:
+    """Go on where `generator_states` was taken."""
+    random.setstate(states["python"])
+    keys, *numpy_rest = states["numpy"]
+    np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), *numpy_rest))  # noqa: NPY002
+    torch.set_rng_state(states["torch"])
+    if device.type == "cuda" and states["cuda"] is not None:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def seed_process(seed: int, rank: int) -> None:
+    """Give each process noise of its own; the first keeps the stream that it has."""
+    if rank > 0:
+        torch.manual_seed(int(np.random.SeedSequence((seed, rank)).generate_state(1)[0]))

@@ -6,134 +6,23 @@ absolute, so it can be used again from anywhere.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache, reduce
 from importlib import resources
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
+from pydantic import Field, create_model
 
 from realface.core.errors import MissingInputError
 from realface.core.recipe import Section, load_recipe
-from realface.data.manifest_schema import COLUMNS, no_such_column
-from realface.metrics.thresholds import ThresholdRule
 from realface.models.catalog import known_methods
 from realface.training.optimisers import OptimiserConfig
 from realface.training.schedules import ConstantSchedule, ScheduleConfig
-from realface.training.selection import MetricName
+from realface.training.sections import AbsolutePath, ArtifactSection, DataSection, SelectionSection, TrainerSection
 
 SHIPPED_RECIPES = Path(str(resources.files("realface"))) / "recipes"
-
-AbsolutePath = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]  # noqa: PTH100
-FilterValue = str | int | None | list[str | int | None]
-
-
-class RowsSection(Section):
-    """Which rows of which manifests."""
-
-    manifests: list[AbsolutePath] = Field(
-        default=[], description="manifests, relative to the current directory; empty: those of `data.manifests`"
-    )
-    filters: dict[str, FilterValue] = Field(
-        default={}, description="column: value, or a list of values; only rows that have them in every column are used"
-    )
-
-    @field_validator("filters")
-    @classmethod
-    def _known_columns(cls, filters: dict[str, FilterValue]) -> dict[str, FilterValue]:
-        if unknown := [name for name in filters if name not in COLUMNS]:
-            raise ValueError("; ".join(no_such_column(name) for name in unknown))
-        return filters
-
-
-class TrainRows(RowsSection):
-    """What the network learns from."""
-
-    balance: bool = Field(
-        True, description="as many reals as fakes in an epoch, by leaving some of the larger class out"
-    )
-    flip: float = Field(0.5, ge=0, le=1, description="probability that a crop is mirrored; RECCE: 0.5")
-
-
-class ValidationRows(RowsSection):
-    """What the best step and the threshold are chosen on."""
-
-    batch_size: int = Field(32, ge=1, description="crops that are scored at once")
-
-    @field_validator("filters")
-    @classmethod
-    def _no_test_split(cls, filters: dict[str, FilterValue]) -> dict[str, FilterValue]:
-        split = filters.get("split")
-        if split == "test" or (isinstance(split, list) and "test" in split):
-            raise ValueError(
-                "`split: test` would choose the best step and the threshold on the test set, and the test numbers "
-                "would mean nothing; use a validation split of the training data"
-            )
-        return filters
-
-
-class DataSection(Section):
-    """Where the crops come from."""
-
-    manifests: list[AbsolutePath] = Field(
-        default=[], description="manifests of `train` and `val` alike, relative to the current directory"
-    )
-    train: TrainRows = Field(TrainRows(filters={"split": "train"}), description="what the network learns from")
-    val: ValidationRows = Field(
-        ValidationRows(filters={"split": "val"}), description="what the best step and the threshold are chosen on"
-    )
-    workers: int = Field(2, ge=0, description="processes that decode crops; 0: the training process does it")
-
-    @model_validator(mode="after")
-    def _some_manifests(self) -> Self:
-        if not self.manifests and not (self.train.manifests and self.val.manifests):
-            raise ValueError("no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`")
-        return self
-
-    def manifests_of(self, rows: RowsSection) -> list[Path]:
-        """The manifests that a section reads: its own, or else the common ones."""
-        return rows.manifests or self.manifests
-
-
-class TrainerSection(Section):
-    """How the steps are taken."""
-
-    steps: int = Field(ge=1, description="optimiser steps in all; RECCE on FF++: 90,000")
-    batch_size: int = Field(32, ge=1, description="crops per step; RECCE: 32")
-    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`")
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32",
-        description="`bf16`: computes in bfloat16 where torch deems it safe; weights stay float32",
-    )
-    channels_last: bool = Field(
-        True, description="memory order with channels innermost; much faster on CPUs and tensor cores"
-    )
-    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient of all weights together")
-    validate_every: int = Field(500, ge=1, description="steps between validations; the last step is always validated")
-    log_every: int = Field(20, ge=1, description="steps whose mean losses make one row of the log")
-
-
-class SelectionSection(Section):
-    """Which of the validated steps becomes the artifact."""
-
-    metric: MetricName = Field(
-        "video_auc", description="compared on the validation rows; of `log_loss` the lowest is best"
-    )
-
-
-class ArtifactSection(Section):
-    """What is written into the trained detector."""
-
-    purpose: Literal["detection", "research", "demonstration"] = Field(
-        "research", description="`demonstration`: every verdict says that it means nothing about real videos"
-    )
-    licence: str = Field("unstated", description="terms of the weights, which follow from those of the data")
-    threshold_rule: ThresholdRule = Field(
-        "balanced_accuracy", description="how the threshold is chosen on the validation videos"
-    )
 
 
 class TrainRecipe(Section):
@@ -142,10 +31,10 @@ class TrainRecipe(Section):
     name: str = Field("run", min_length=1, description="what the run is called in reports")
     seed: int = Field(0, ge=0, lt=2**32, description="of every draw: first weights, order, augmentation, dropout")
     method: Section = Field(description="the method, by `name`, and its settings")
-    encoder_weights: AbsolutePath | None = Field(
+    encoder_weights: Literal["timm"] | AbsolutePath | None = Field(
         None,
         description="file of pretrained weights for the method's encoder, such as ImageNet's, relative to the current "
-        "directory; null: start from random ones",
+        "directory; `timm`: fetched from timm's hub when the run begins; null: start from random ones",
     )
     data: DataSection = Field(description="where the crops come from")
     optim: OptimiserConfig = Field(description="the optimiser")

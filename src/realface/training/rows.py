@@ -14,7 +14,7 @@ from realface.core.errors import MissingInputError, TrainingError
 from realface.data.leaks import require_no_leaks
 from realface.data.manifest import Manifest
 from realface.metrics.ranking import missing_class
-from realface.training.recipe import DataSection, RowsSection
+from realface.training.sections import DataSection, RowsSection
 
 NAMED_FILES = 3
 """How many missing files are named; the others are counted."""
@@ -52,8 +52,8 @@ def read_rows(data: DataSection) -> RunRows:
     require_no_leaks(Manifest.concatenate(list(manifests.values())), where=_names(list(manifests)))
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
     train, val = (Manifest.concatenate(list(parts.values())) for parts in chosen.values())
-    if data.train.balance and (reason := missing_class(train.labels)):
-        raise TrainingError(f"data.train: {reason}; name manifests with both, or set data.train.balance to false")
+    if data.train.sampling != "all" and (reason := missing_class(train.labels)):
+        raise TrainingError(f"data.train: {reason}; name manifests with both, or set data.train.sampling to all")
     if reason := missing_class(val.labels):
         raise TrainingError(f"data.val: {reason}, or no metric can choose the best step")
     if "test" in val.column("split"):

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from torch import Tensor
 
-from realface.core.errors import TrainingError
-from realface.core.files import new_folder, write_json
-from realface.core.progress import progress
+from realface.core.errors import StoppedBySignal
+from realface.core.files import new_folder, require_free, write_json
+from realface.core.progress import Progress, progress
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import save_recipe
 from realface.metrics.summary import summarise
 from realface.metrics.thresholds import RULES, choose_threshold
 from realface.models.artifact import ArtifactCard, save_artifact
-from realface.models.catalog import get_method
-from realface.models.devices import resolve_device
-from realface.training.batches import training_batches
-from realface.training.checkpoint import load_checkpoint
-from realface.training.logs import open_log
-from realface.training.loop import Fitted, Losses, run_steps
-from realface.training.optimisers import build_optimiser
-from realface.training.randomness import reproducible
+from realface.training.batches import Batch, training_batches
+from realface.training.checkpoint import Checkpoint, CheckpointFolder
+from realface.training.launch import launch
+from realface.training.logs import NoLog, RunLog, open_log
+from realface.training.loop import Loop
+from realface.training.pictures import reconstruction_grid
+from realface.training.processes import Processes
+from realface.training.randomness import reproducible, seed_process
 from realface.training.recipe import TrainRecipe
+from realface.training.resuming import (
+    PROVENANCE_NAME,
+    RECIPE_NAME,
+    is_run,
+    record_resumption,
+    require_same_batch,
+    require_same_run,
+)
 from realface.training.rows import RunRows, read_rows
-from realface.training.schedules import build_schedule
-from realface.training.selection import Validation
-from realface.training.validation import BEST_NAME, Validator
+from realface.training.setup import build_state, crops_per_step
+from realface.training.state import TrainingState, all_generators
+from realface.training.steps import Stepper
+from realface.training.stopping import Stopper
+from realface.training.validation import Validator
 
-PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {"fp32": "32-true", "bf16": "bf16-mixed"}
-"""The recipe's words -> Fabric's."""
 ARTIFACT_NAME = "artifact"
+SCORES_NAME = "validation_scores.parquet"
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,8 @@ class TrainResult:
         metric: what the best step was chosen by.
         best_metric: its value on the validation rows at the best step.
         best_step: steps taken before it.
-        steps: steps of the run.
+        steps: steps of the run; fewer than the recipe's when it stopped early.
+        is_first_process: whether this process wrote the files, and should tell of them.
     """
 
     artifact: Path
@@ -54,123 +67,151 @@ class TrainResult:
     best_metric: float
     best_step: int
     steps: int
+    is_first_process: bool = True
 
 
-def train(recipe: TrainRecipe, run: Path, *, quiet: bool = False) -> TrainResult:
+def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool = False) -> TrainResult:
     """Train a detector.
 
-    The same recipe gives the same weights, bit for bit, on the same machine's CPU, whatever the number of workers.
-    Random generators and torch's settings are left as they were.
+    The same recipe gives the same weights, bit for bit, on the same machine's CPU, whatever the number of workers and
+    however often the run was broken off and taken up. Random generators and torch's settings are left as they were.
 
     Args:
         recipe: as `load_train_recipe` gives it.
-        run: a new or empty folder. It then holds `recipe.yaml`, `provenance.json`, `log.csv`, `tensorboard/`,
-            `checkpoints/{last,best}.ckpt`, `validation_scores.parquet` (of the best step) and `artifact/`.
+        run: a new or empty folder, or with `resume` one in which this recipe's run was broken off. It then holds
+            `recipe.yaml`, `provenance.json`, `log.csv`, `tensorboard/`, `checkpoints/`, `validation_scores.parquet` (of
+            the best step) and `artifact/`.
+        resume: go on from the newest checkpoint; where there is none, begin.
         quiet: show no progress.
 
     Raises:
-        RealfaceError: as `read_rows`, `resolve_device` and `new_folder`, before anything is written;
-            TrainingError when the loss is not finite or a crop cannot be read.
+        RealfaceError: as `launch`, `read_rows`, `require_same_run` and `new_folder`, before anything is written;
+            TrainingError when the run cannot go on; StoppedBySignal when it was asked to stop, its state saved.
     """
-    device = resolve_device(recipe.trainer.device)
+    if not (resume and is_run(run)):
+        require_free(run)
     rows = read_rows(recipe.data)
-    with reproducible(recipe.seed, device):
-        fabric, fitted = _set_up(recipe, device)
-        provenance = _open_run(run, recipe=recipe, rows=rows, device=device)
-        validator = Validator(fitted, rows.val, recipe=recipe, run=run, device=device)
+    fabric = launch(recipe.trainer)
+    processes = Processes()
+    stopper = Stopper()
+    with reproducible(recipe.seed, fabric.device), stopper.listening():
+        checkpoint = processes.on_first(lambda: _open_run(run, recipe, rows, fabric, processes, resume=resume))
+        state = build_state(recipe, fabric, processes)
+        seed_process(recipe.seed, processes.rank)
+        if checkpoint is not None:
+            state.restore(checkpoint, fabric, processes)
+        checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
+        validator = Validator(rows.val, recipe, checkpoints, processes, fabric.device)
         try:
-            _fit(fabric, fitted, validator, recipe=recipe, rows=rows, run=run, quiet=quiet)
-        except KeyboardInterrupt:
-            print(f"realface train: {validator.describe_kept()}", file=sys.stderr)
-            raise
-    best = validator.best
-    assert best is not None, "the last step is always validated"
-    _write_artifact(fitted, best, recipe=recipe, rows=rows, run=run, provenance=provenance)
-    metric = recipe.selection.metric
-    return TrainResult(run / ARTIFACT_NAME, metric, best.metrics[metric], best.step, recipe.trainer.steps)
+            with _shown(run, state, processes, recipe.trainer.steps, quiet=quiet) as (log, bar):
+                loop = Loop(
+                    state=state,
+                    stepper=Stepper(fabric, state, recipe.trainer),
+                    validator=validator,
+                    save=lambda: _save(state, checkpoints, fabric, processes),
+                    pictures=lambda: _pictures(state, rows, recipe, fabric),
+                    recipe=recipe,
+                    processes=processes,
+                    stopper=stopper,
+                    log=log,
+                    shown=bar,
+                )
+                loop.run(_batches(recipe, rows, state, fabric, processes))
+        except StoppedBySignal as stop:
+            advice = f" after step {state.tally.step}; `realface train --out {run} --resume` goes on"
+            raise StoppedBySignal(stop.number, advice) from None
+    result = processes.on_first(lambda: _finish(state, validator, recipe=recipe, rows=rows, run=run))
+    return replace(result, is_first_process=processes.is_first)
 
 
-def _open_run(run: Path, *, recipe: TrainRecipe, rows: RunRows, device: torch.device) -> dict[str, Any]:
-    """Make the run's folder with its recipe and provenance; the latter is returned."""
-    new_folder(run)
-    provenance = collect_provenance(
+def _open_run(
+    run: Path, recipe: TrainRecipe, rows: RunRows, fabric: Fabric, processes: Processes, *, resume: bool
+) -> Checkpoint | None:
+    """Begin a run's folder, or find the checkpoint to go on from."""
+    hashes = {"train": rows.train.sha256(), "val": rows.val.sha256()}
+    origin = collect_provenance(
         seed=recipe.seed,
-        device=str(device),
+        device=str(fabric.device),
+        processes=processes.size,
         threads=torch.get_num_threads(),
-        train={"rows": len(rows.train), "sha256": rows.train.sha256()},
-        val={"rows": len(rows.val), "sha256": rows.val.sha256()},
+        train={"rows": len(rows.train), "sha256": hashes["train"]},
+        val={"rows": len(rows.val), "sha256": hashes["val"]},
     )
-    save_recipe(recipe, run / "recipe.yaml")
-    write_json(run / "provenance.json", provenance)
-    return provenance
+    if not (resume and is_run(run)):
+        new_folder(run)
+        write_json(run / PROVENANCE_NAME, origin)
+        save_recipe(recipe, run / RECIPE_NAME)
+        return None
+    require_same_run(run, recipe, train_sha256=hashes["train"], val_sha256=hashes["val"])
+    checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
+    checkpoints.clear_partial()
+    checkpoint = checkpoints.newest()
+    if checkpoint is not None:
+        require_same_batch(checkpoint, crops_per_step(recipe.trainer, processes), processes)
+    record_resumption(run, origin, step=0 if checkpoint is None else checkpoint.step)
+    return checkpoint
 
 
-def _set_up(recipe: TrainRecipe, device: torch.device) -> tuple[Fabric, Fitted]:
-    """The task with its first weights, on the device, and what changes it."""
+@contextmanager
+def _shown(
+    run: Path, state: TrainingState, processes: Processes, num_steps: int, *, quiet: bool
+) -> Iterator[tuple[RunLog, Progress]]:
+    """The log and the progress; only the first process has any."""
+    with ExitStack() as stack:
+        first_step = state.tally.judged_step + 1
+        log = stack.enter_context(open_log(run, first_step=first_step)) if processes.is_first else NoLog()
+        is_quiet = quiet or not processes.is_first
+        bar = progress("train", num_steps, unit="steps", quiet=is_quiet, done=state.tally.step)
+        yield log, stack.enter_context(bar)
+
+
+def _batches(
+    recipe: TrainRecipe, rows: RunRows, state: TrainingState, fabric: Fabric, processes: Processes
+) -> Iterator[Batch]:
+    """What is left of the run's batches."""
     config: Any = recipe.method
-    method = get_method(config.name)
-    network = method.build_network(config)
-    if recipe.encoder_weights is not None:
-        if method.load_encoder_weights is None:
-            raise TrainingError(f"encoder_weights: {method.name} takes none; leave encoder_weights out")
-        method.load_encoder_weights(network, recipe.encoder_weights)
-    task = method.build_task(network)
-    task = task.to(memory_format=torch.channels_last if recipe.trainer.channels_last else torch.contiguous_format)
-    fabric = Fabric(
-        accelerator=device.type,
-        devices=1 if device.index is None else [device.index],
-        precision=PRECISIONS[recipe.trainer.precision],
-    )
-    optimiser = build_optimiser(recipe.optim, task.parameters())
-    schedule = build_schedule(recipe.schedule, optimiser, num_steps=recipe.trainer.steps)
-    losses, fabric_optimiser = fabric.setup(Losses(task), optimiser)
-    return fabric, Fitted(task, network, losses, fabric_optimiser, schedule)
-
-
-def _fit(
-    fabric: Fabric,
-    fitted: Fitted,
-    validator: Validator,
-    *,
-    recipe: TrainRecipe,
-    rows: RunRows,
-    run: Path,
-    quiet: bool,
-) -> None:
-    config: Any = recipe.method
-    batches = training_batches(
+    trainer, data = recipe.trainer, recipe.data
+    return training_batches(
         rows.train,
         input_size=config.input_size,
-        batch_size=recipe.trainer.batch_size,
-        num_steps=recipe.trainer.steps,
+        batch_size=trainer.batch_size,
+        num_batches=trainer.steps * trainer.accumulate,
+        first_batch=state.tally.step * trainer.accumulate,
         seed=recipe.seed,
-        flip=recipe.data.train.flip,
-        balance=recipe.data.train.balance,
-        workers=recipe.data.workers,
+        flip=data.train.flip,
+        sampling=data.train.sampling,
+        workers=data.workers,
+        rank=processes.rank,
+        world_size=processes.size,
         pin_memory=fabric.device.type == "cuda",
     )
-    with open_log(run) as log, progress("train", recipe.trainer.steps, unit="steps", quiet=quiet) as shown:
-        run_steps(
-            fabric,
-            fitted,
-            batches,
-            trainer=recipe.trainer,
-            metric=recipe.selection.metric,
-            validate=validator.validate,
-            log=log,
-            shown=shown,
-        )
 
 
-def _write_artifact(
-    fitted: Fitted, best: Validation, *, recipe: TrainRecipe, rows: RunRows, run: Path, provenance: dict[str, Any]
-) -> None:
+def _save(state: TrainingState, checkpoints: CheckpointFolder, fabric: Fabric, processes: Processes) -> None:
+    generators = all_generators(fabric, processes)
+    if processes.is_first:
+        checkpoints.save(state.capture(fabric, generators))
+
+
+def _pictures(state: TrainingState, rows: RunRows, recipe: TrainRecipe, fabric: Fabric) -> dict[str, Tensor]:
+    config: Any = recipe.method
+    return reconstruction_grid(state.judged_network, rows.val, input_size=config.input_size, device=fabric.device)
+
+
+def _finish(
+    state: TrainingState, validator: Validator, *, recipe: TrainRecipe, rows: RunRows, run: Path
+) -> TrainResult:
     """The detector of the best step; its threshold is chosen on the validation videos, by their mean scores."""
     config: Any = recipe.method
-    fitted.task.load_state_dict(load_checkpoint(run / BEST_NAME).task)
+    assert state.tally.best_step is not None, "the last step is always validated"
+    best = validator.checkpoints.load_best(state.tally.best_step)
+    scores = validator.scores_of(best)
+    scores.write(run / SCORES_NAME)
+    state.network.load_state_dict(best.network)
     rule = recipe.artifact.threshold_rule
-    videos = best.scores.video_level()
+    videos = scores.video_level()
     threshold = choose_threshold(videos.labels, videos.scores, rule=rule)
+    metric = recipe.selection.metric
     card = ArtifactCard(
         method=config.name,
         config=config.model_dump(mode="json"),
@@ -181,11 +222,12 @@ def _write_artifact(
         trained_on=rows.trained_on,
         metrics={
             "step": best.step,
-            "selected_by": recipe.selection.metric,
-            "validation": summarise(best.scores, threshold=threshold, seed=recipe.seed).to_json(),
+            "selected_by": metric,
+            "validation": summarise(scores, threshold=threshold, seed=recipe.seed).to_json(),
         },
         licence=recipe.artifact.licence,
         purpose=recipe.artifact.purpose,
-        provenance={"recipe": recipe.name, **provenance},
+        provenance={"recipe": recipe.name, **json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8"))},
     )
-    save_artifact(run / ARTIFACT_NAME, fitted.network, card)
+    save_artifact(run / ARTIFACT_NAME, state.network, card)
+    return TrainResult(run / ARTIFACT_NAME, metric, best.metrics[metric], best.step, state.tally.step)

@@ -19,12 +19,10 @@ class Validation:
     Attributes:
         step: steps taken before it.
         metrics: every metric by its name; `accuracy` at 0.5.
-        scores: one row per validation crop.
     """
 
     step: int
     metrics: dict[str, float]
-    scores: ScoreTable
 
     def is_better_than(self, other: Validation | None, *, metric: MetricName) -> bool:
         """Whether this one is better; of equal ones that with the lower log-loss, then the earlier. Any beats None.

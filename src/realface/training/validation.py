@@ -1,82 +1,80 @@
-"""Validating while a run goes on: score, compare, save."""
+"""Validating while a run goes on: score, compare, keep the best."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from realface.core.errors import MetricError, TrainingError
 from realface.data.manifest import Manifest
-from realface.evaluation.scoring import score_crops
-from realface.training.checkpoint import Checkpoint, save_checkpoint
-from realface.training.loop import Fitted
+from realface.evaluation.scoring import Share, score_crops, table_of_scores
+from realface.metrics.score_table import ScoreTable
+from realface.training.checkpoint import BestStep, CheckpointFolder
+from realface.training.processes import Processes
 from realface.training.recipe import TrainRecipe
 from realface.training.selection import Validation, validation_metrics
-
-LAST_NAME = "checkpoints/last.ckpt"
-BEST_NAME = "checkpoints/best.ckpt"
-SCORES_NAME = "validation_scores.parquet"
+from realface.training.state import TrainingState
 
 
+@dataclass(frozen=True)
 class Validator:
-    """Scores the validation rows, keeps the last state and the best, and remembers what it found.
+    """Scores the validation rows, shared among the processes, and keeps the best step.
 
     Attributes:
-        best: the best validation so far, None before the first.
-        last: the last one.
+        rows: the validation rows.
+        recipe: of the run.
+        checkpoints: where the best step is kept.
+        processes: which share the rows.
+        device: of this process.
     """
 
-    def __init__(self, fitted: Fitted, rows: Manifest, *, recipe: TrainRecipe, run: Path, device: torch.device) -> None:
-        self._fitted, self._rows, self._recipe, self._run, self._device = fitted, rows, recipe, run, device
-        self.best: Validation | None = None
-        self.last: Validation | None = None
+    rows: Manifest
+    recipe: TrainRecipe
+    checkpoints: CheckpointFolder
+    processes: Processes
+    device: torch.device
 
-    def validate(self, step: int) -> dict[str, float]:
-        """Judge the weights after `step` steps and save them.
+    def judge(self, state: TrainingState) -> dict[str, float]:
+        """The validation metrics of the state's network; the tally is brought up to date.
 
         Raises:
             TrainingError: the scores give no metric, as when they are not numbers.
         """
-        config: Any = self._recipe.method
-        data = self._recipe.data
+        step = state.tally.step
+        self.processes.same_buffers(state.judged_network)
         try:
-            scores = score_crops(
-                self._fitted.network,
-                self._rows,
-                input_size=config.input_size,
-                batch_size=data.val.batch_size,
-                workers=data.workers,
-                device=self._device,
-                quiet=True,
-            )
-            found = Validation(step, validation_metrics(scores), scores)
+            scores = self._score(state.judged_network)
+            found = Validation(step, validation_metrics(scores))
         except MetricError as error:
             raise TrainingError(f"validation after step {step}: {error}") from error
-        self._save(found)
+        tally = state.tally
+        best = None if tally.best_step is None else Validation(tally.best_step, tally.best_metrics)
+        if is_best := found.is_better_than(best, metric=self.recipe.selection.metric):
+            if self.processes.is_first:
+                weights = state.judged_network.state_dict()
+                self.checkpoints.save_best(BestStep(step, weights, found.metrics, torch.tensor(scores.scores)))
+            tally.best_step, tally.best_metrics = step, found.metrics
+        tally.num_stale = 0 if is_best else tally.num_stale + 1
+        state.schedule.observe(is_best)
         return found.metrics
 
-    def describe_kept(self) -> str:
-        """What an interrupted run leaves, in one line."""
-        if self.best is None or self.last is None:
-            return f"{self._run} holds the log only: no step was validated yet; start again in another folder"
-        return (
-            f"{self._run} keeps {LAST_NAME} (step {self.last.step}) and {BEST_NAME} (step {self.best.step}); "
-            f"the detector is written only at the end"
-        )
+    def scores_of(self, best: BestStep) -> ScoreTable:
+        """The score table of the best step."""
+        return table_of_scores(self.rows, best.scores.numpy())
 
-    def _save(self, found: Validation) -> None:
-        checkpoint = Checkpoint(
-            step=found.step,
-            task=self._fitted.task.state_dict(),
-            optimiser=self._fitted.optimiser.state_dict(),
-            schedule=self._fitted.schedule.state_dict(),
-            metrics=found.metrics,
+    def _score(self, network: nn.Module) -> ScoreTable:
+        config: Any = self.recipe.method
+        data = self.recipe.data
+        return score_crops(
+            network,
+            self.rows,
+            input_size=config.input_size,
+            batch_size=data.val.batch_size,
+            workers=data.workers,
+            device=self.device,
+            quiet=True,
+            share=Share(self.processes.rank, self.processes.size, self.processes.gather),
         )
-        if found.is_better_than(self.best, metric=self._recipe.selection.metric):
-            save_checkpoint(self._run / BEST_NAME, checkpoint)
-            found.scores.write(self._run / SCORES_NAME)
-            self.best = found
-        save_checkpoint(self._run / LAST_NAME, checkpoint)
-        self.last = found

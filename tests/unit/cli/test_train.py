@@ -6,7 +6,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from realface.cli import train
-from realface.core.errors import MissingInputError, RecipeError
+from realface.core.errors import MissingInputError, RecipeError, TrainingError
 from realface.training import run as training_run
 from realface.training.run import TrainResult
 
@@ -26,9 +26,9 @@ def started(monkeypatch, tmp_path):
     """What the command starts training with, in place of training."""
     calls = []
 
-    def note(recipe, out, *, quiet=False):
+    def note(recipe, out, *, resume=False, quiet=False):
         calls.append((recipe, out, quiet))
-        return TrainResult(out / "artifact", "video_auc", 0.875, 5, 10)
+        return TrainResult(out / "artifact", "video_auc", 0.875, 5, 10, is_first_process=not resume)
 
     monkeypatch.setattr(training_run, "train", note)
     monkeypatch.chdir(tmp_path)
@@ -80,3 +80,20 @@ def test_unknown_recipe_lists_the_shipped_ones(started):
     error = run("gone.yaml", "--out", "run").exception
     assert isinstance(error, MissingInputError)
     assert "not a shipped recipe: demo, recce-ffpp-c23" in str(error)
+
+
+def test_without_a_recipe_there_must_be_a_run_to_take_up(started):
+    assert isinstance(run("--out", "run").exception, RecipeError)
+    with pytest.raises(TrainingError, match="run holds no run that could be taken up; name the recipe too"):
+        raise run("--out", "run", "--resume").exception
+    assert started == []
+
+
+def test_resume_takes_the_recipe_of_the_run(started):
+    Path("run").mkdir()
+    Path("run/recipe.yaml").write_text(RECIPE, encoding="utf-8")
+    Path("run/provenance.json").write_text("{}", encoding="utf-8")
+    result = run("--out", "run", "--resume", "--set", "trainer.log_every=5")
+    [(recipe, _, _)] = started
+    assert recipe.trainer.log_every == 5
+    assert result.stdout == ""  # as the stub says, another process tells

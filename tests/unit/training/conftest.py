@@ -12,7 +12,7 @@ from realface.core.recipe import Section, check_recipe
 from realface.data.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models import catalog
-from realface.models.outputs import Output, StepResult
+from realface.models.outputs import Output, StepResult, own_rows
 from realface.training.recipe import recipe_schema
 
 SIZE = 8
@@ -42,13 +42,15 @@ class TinyNetwork(nn.Module):
 
 
 class TinyTask(nn.Module):
-    def __init__(self, network):
+    def __init__(self, network, *, gather=own_rows):
         super().__init__()
         self.network = network
+        self.gather = gather
 
     def forward(self, image, label):
         output = self.network(image)
-        loss = nn.functional.binary_cross_entropy_with_logits(output.logit, label.float())
+        logit, label = self.gather(output.logit), self.gather(label)
+        loss = nn.functional.binary_cross_entropy_with_logits(logit, label.float())
         return StepResult(loss, {"classification": loss.detach()}, output)
 
 

@@ -18,34 +18,32 @@ def batches(manifest, *, workers=0, num_steps=6, flip=0.5):
             rows,
             input_size=8,
             batch_size=4,
-            num_steps=num_steps,
+            num_batches=num_steps,
             seed=3,
             flip=flip,
-            balance=True,
             workers=workers,
-            pin_memory=False,
         )
     )
 
 
 def test_every_step_has_a_full_batch_across_epochs():
-    steps = list(StepSampler(order(3), batch_size=2, num_steps=5))
+    steps = list(StepSampler(order(3), batch_size=2, num_batches=5))
     assert [[epoch for epoch, _ in step] for step in steps] == [[0, 0], [0, 1], [1, 1], [2, 2], [2, 3]]
 
 
 def test_every_epoch_has_each_row_once():
-    rows = [pair for step in StepSampler(order(3), batch_size=2, num_steps=3) for pair in step]
+    rows = [pair for step in StepSampler(order(3), batch_size=2, num_batches=3) for pair in step]
     assert sorted(rows) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
 
 
 @pytest.mark.parametrize("first_step", [1, 2, 4])
 def test_later_start_gives_the_same_steps(first_step):
-    whole = list(StepSampler(order(5), batch_size=3, num_steps=6))
-    assert list(StepSampler(order(5), batch_size=3, num_steps=6, first_step=first_step)) == whole[first_step:]
+    whole = list(StepSampler(order(5), batch_size=3, num_batches=6))
+    assert list(StepSampler(order(5), batch_size=3, num_batches=6, first_batch=first_step)) == whole[first_step:]
 
 
 def test_batch_larger_than_an_epoch_takes_rows_of_several():
-    [step] = StepSampler(order(2), batch_size=5, num_steps=1)
+    [step] = StepSampler(order(2), batch_size=5, num_batches=1)
     assert [epoch for epoch, _ in step] == [0, 0, 1, 1, 2]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from realface.core.errors import MissingInputError, TrainingError
-from realface.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from realface.training.checkpoint import BestStep, Checkpoint, CheckpointFolder
 
 
 class Exploding:
@@ -10,56 +10,109 @@ class Exploding:
         return (print, ("executed",))
 
 
-def checkpoint(step=3):
+def checkpoint(step, best_step=None):
     layer = torch.nn.Linear(2, 2)
-    optimiser = torch.optim.Adam(layer.parameters())
-    return Checkpoint(step, layer.state_dict(), optimiser.state_dict(), {"last_epoch": step}, {"auc": 0.5})
+    return Checkpoint(
+        step=step,
+        crops_per_step=4,
+        task=layer.state_dict(),
+        average=None,
+        optimiser=torch.optim.Adam(layer.parameters()).state_dict(),
+        schedule={"steps": step},
+        scaler={},
+        generators=[{"torch": torch.get_rng_state(), "python": (3, (1, 2), None)}],
+        means={"sums": {"loss": torch.tensor(0.5)}, "num_steps": 1},
+        tally={"step": step, "best_step": best_step},
+    )
 
 
-def test_checkpoint_comes_back_as_it_was(tmp_path):
-    saved = checkpoint()
-    save_checkpoint(tmp_path / "last.ckpt", saved)
-    loaded = load_checkpoint(tmp_path / "last.ckpt")
+def best(step):
+    return BestStep(step, torch.nn.Linear(2, 2).state_dict(), {"auc": 0.5}, torch.tensor([0.25]))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return CheckpointFolder(tmp_path, keep=2)
+
+
+def names(tmp_path):
+    return sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+
+
+def test_newest_checkpoint_comes_back_as_it_was(folder):
+    folder.save(checkpoint(3))
+    saved = checkpoint(12)
+    folder.save(saved)
+    loaded = folder.newest()
     assert torch.equal(loaded.task["weight"], saved.task["weight"])
-    assert (loaded.step, loaded.schedule, loaded.metrics) == (3, {"last_epoch": 3}, {"auc": 0.5})
+    assert (loaded.step, loaded.schedule, loaded.means["num_steps"]) == (12, {"steps": 12}, 1)
     assert loaded.optimiser["param_groups"][0]["betas"] == (0.9, 0.999)
+    assert loaded.generators[0]["python"] == (3, (1, 2), None)
 
 
-def test_nothing_else_is_left_beside_it(tmp_path):
-    save_checkpoint(tmp_path / "last.ckpt", checkpoint())
-    save_checkpoint(tmp_path / "last.ckpt", checkpoint(step=4))
-    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+def test_no_checkpoint_is_none(folder):
+    assert folder.newest() is None
 
 
-def test_missing_file_is_named(tmp_path):
-    with pytest.raises(MissingInputError, match=r"checkpoint .*gone\.ckpt does not exist"):
-        load_checkpoint(tmp_path / "gone.ckpt")
+def test_only_the_last_ones_are_kept(folder, tmp_path):
+    for step in (1, 2, 3, 4):
+        folder.save(checkpoint(step))
+    assert names(tmp_path) == ["step-00000003.ckpt", "step-00000004.ckpt"]
 
 
-def test_truncated_file_is_refused(tmp_path):
-    path = tmp_path / "last.ckpt"
-    save_checkpoint(path, checkpoint())
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(TrainingError, match=r"last\.ckpt is damaged or no checkpoint"):
-        load_checkpoint(path)
+def test_best_steps_are_kept_while_a_checkpoint_refers_to_them(folder, tmp_path):
+    folder.save_best(best(2))
+    folder.save(checkpoint(4, best_step=2))
+    folder.save_best(best(4))
+    folder.save(checkpoint(6, best_step=4))
+    assert [name for name in names(tmp_path) if "best" in name] == ["best-00000002.ckpt", "best-00000004.ckpt"]
+    folder.save(checkpoint(8, best_step=4))
+    assert [name for name in names(tmp_path) if "best" in name] == ["best-00000004.ckpt"]
+
+
+def test_best_step_comes_back_with_its_scores(folder):
+    folder.save_best(best(2))
+    assert folder.load_best(2).scores.tolist() == [0.25]
+
+
+def test_missing_best_step_is_named(folder):
+    with pytest.raises(MissingInputError, match=r"checkpoint .*best-00000007\.ckpt does not exist"):
+        folder.load_best(7)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-def test_file_of_another_kind_is_refused(tmp_path, content):
-    path = tmp_path / "last.ckpt"
-    path.write_bytes(content)
-    with pytest.raises(TrainingError, match="damaged or no checkpoint"):
-        load_checkpoint(path)
+def test_file_of_another_kind_is_passed_over(folder, tmp_path, content, capsys):
+    folder.save(checkpoint(1))
+    (tmp_path / "checkpoints" / "step-00000002.ckpt").write_bytes(content)
+    assert folder.newest().step == 1
+    assert "step-00000002.ckpt is damaged or no checkpoint of `realface train`; trying" in capsys.readouterr().err
 
 
-def test_code_in_a_checkpoint_is_not_executed(tmp_path, capsys):
-    torch.save({"format": 1, "step": Exploding()}, tmp_path / "evil.ckpt")
+def test_damaged_best_step_is_refused(folder, tmp_path):
+    folder.save_best(best(2))
+    path = tmp_path / "checkpoints" / "best-00000002.ckpt"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(TrainingError, match=r"best-00000002\.ckpt is damaged or no checkpoint"):
+        folder.load_best(2)
+
+
+def test_code_in_a_checkpoint_is_not_executed(folder, tmp_path, capsys):
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"format": 2, "step": Exploding()}, tmp_path / "checkpoints" / "best-00000002.ckpt")
     with pytest.raises(TrainingError, match="damaged or no checkpoint"):
-        load_checkpoint(tmp_path / "evil.ckpt")
+        folder.load_best(2)
     assert "executed" not in capsys.readouterr().out
 
 
-def test_state_of_another_program_is_refused(tmp_path):
-    torch.save({"model": torch.zeros(1)}, tmp_path / "other.ckpt")
-    with pytest.raises(TrainingError, match="no checkpoint of format 1"):
-        load_checkpoint(tmp_path / "other.ckpt")
+def test_state_of_another_program_is_refused(folder, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"model": torch.zeros(1)}, tmp_path / "checkpoints" / "best-00000002.ckpt")
+    with pytest.raises(TrainingError, match="no checkpoint of format 2"):
+        folder.load_best(2)
+
+
+def test_what_a_kill_left_half_written_is_cleared(folder, tmp_path):
+    folder.save(checkpoint(1))
+    (tmp_path / "checkpoints" / ".step-00000002.0123abcd.partial.ckpt").write_bytes(b"half")
+    folder.clear_partial()
+    assert names(tmp_path) == ["step-00000001.ckpt"]

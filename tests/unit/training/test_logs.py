@@ -1,6 +1,7 @@
 import csv
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from realface.training.logs import open_log
@@ -37,3 +38,27 @@ def test_rows_are_on_disk_while_the_run_goes_on(tmp_path):
     with open_log(tmp_path) as log:
         log.write(1, {"loss": 1.0}, {})
         assert "1," in (tmp_path / "log.csv").read_text(encoding="utf-8")
+
+
+def test_pictures_go_to_tensorboard(tmp_path):
+    with open_log(tmp_path) as log:
+        log.show(4, {"faces": torch.rand(3, 8, 8)})
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in board.Images("faces")] == [4]
+
+
+def test_resumed_log_drops_what_comes_again_and_half_a_row(run):
+    with (run / "log.csv").open("a", encoding="utf-8") as file:
+        file.write("30,0.0")
+    with open_log(run, first_step=20) as log:
+        log.write(20, {"lr": 0.05, "loss": 0.75, "metric": 1.0}, METRICS)
+    rows = list(csv.DictReader((run / "log.csv").open(encoding="utf-8")))
+    assert [(row["step"], row["loss"]) for row in rows] == [("10", "0.5"), ("20", "0.75")]
+    board = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert [(event.step, event.value) for event in board.Scalars("train/loss")] == [(10, 0.5), (20, 0.75)]
+
+
+def test_log_that_is_taken_up_before_its_first_row_begins_anew(run):
+    with open_log(run, first_step=1) as log:
+        log.write(5, {"loss": 1.0}, {})
+    assert [row["step"] for row in csv.DictReader((run / "log.csv").open(encoding="utf-8"))] == ["5"]

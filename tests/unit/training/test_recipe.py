@@ -70,7 +70,8 @@ def test_three_faults_are_all_named():
     with pytest.raises(RecipeError) as caught:
         check(optim={"name": "adm"}, trainer={"steps": 0}, selection={"metrik": "auc"})
     assert caught.value.faults == (
-        "optim.name: must be one of 'adam', 'adamw', 'sgd', got 'adm'; did you mean adam?",
+        "optim.name: must be one of 'sgd', 'adam', 'adamw', 'asgd', 'adamax', 'adadelta', 'adagrad', 'rmsprop', "
+        "got 'adm'; did you mean adam?",
         "trainer.steps: must be greater than or equal to 1, got 0",
         "selection.metrik: no such setting; did you mean metric?",
     )

@@ -3,8 +3,8 @@ import pytest
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, LeakError, MissingInputError, TrainingError
 from realface.data.manifest import Manifest
-from realface.training.recipe import DataSection
 from realface.training.rows import read_rows
+from realface.training.sections import DataSection
 
 PAIR = [("a", 0, "train"), ("b", 1, "train"), ("c", 0, "val"), ("d", 1, "val")]
 
@@ -97,9 +97,9 @@ def test_filter_that_keeps_nothing_says_what_there_is(write_faces):
 
 def test_training_on_one_class_is_refused_when_balanced(write_faces):
     path = write_faces(videos=[PAIR[0], *PAIR[2:]])
-    with pytest.raises(TrainingError, match=r"data\.train: only reals here.*set data\.train\.balance to false"):
+    with pytest.raises(TrainingError, match=r"data\.train: only reals here.*set data\.train\.sampling to all"):
         read(path)
-    assert len(read(path, train={"filters": {"split": "train"}, "balance": False}).train) == 2
+    assert len(read(path, train={"filters": {"split": "train"}, "sampling": "all"}).train) == 2
 
 
 def test_validation_on_one_class_is_refused(write_faces):

@@ -1,0 +1,49 @@
+"""Pictures of some validation faces while a run goes on: what came in, its reconstruction, and the evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.utils import make_grid  # type: ignore[import-untyped]
+
+from realface.core.labels import Label
+from realface.data.dataset import CropDataset
+from realface.data.manifest import Manifest
+from realface.data.transforms import FaceTransform
+from realface.evaluation.scoring import evaluating
+from realface.models.outputs import ReconstructionOutput
+
+FACES_PER_CLASS = 4
+
+
+def spread_rows(rows: Manifest) -> list[int]:
+    """Some reals, then some fakes, evenly spread over the rows of their class."""
+    chosen: list[int] = []
+    for label in (Label.REAL, Label.FAKE):
+        of_class = np.flatnonzero(rows.labels == label)
+        places = np.linspace(0, len(of_class) - 1, min(FACES_PER_CLASS, len(of_class))).round().astype(int)
+        chosen += of_class[places].tolist()
+    return chosen
+
+
+def reconstruction_grid(
+    network: nn.Module, rows: Manifest, *, input_size: int, device: torch.device
+) -> dict[str, Tensor]:
+    """A row each of faces, their reconstructions and the evidence, reals to the left of fakes.
+
+    Returns:
+        One picture (3, H, W) in [0, 1], the evidence brightest where it is largest in the picture; nothing where the
+        network does not reconstruct.
+    """
+    chosen = rows.take(spread_rows(rows))
+    crops = CropDataset(chosen, transform=FaceTransform(input_size), seed=0, training=False)
+    image = torch.stack([crops[row]["image"] for row in range(len(crops))])
+    with evaluating(network), torch.inference_mode():
+        output = network(image.to(device))
+    if not isinstance(output, ReconstructionOutput):
+        return {}
+    evidence = output.evidence.float().cpu()
+    bright = (evidence / evidence.max().clamp(min=1e-12)).expand(-1, 3, -1, -1)
+    faces = torch.cat([image, output.reconstruction.float().cpu(), bright])
+    return {"val/face_reconstruction_evidence": make_grid(faces, nrow=len(chosen), padding=4, pad_value=1.0)}

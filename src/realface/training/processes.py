@@ -1,0 +1,122 @@
+"""What the processes of a run tell one another. Alone, every exchange gives back what went in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from realface.core.errors import RealfaceError, TrainingError
+
+T = TypeVar("T")
+
+
+class Processes:
+    """One process among those of the run, after the launch.
+
+    Attributes:
+        rank: number of this process, from 0; the first one writes the files.
+        size: how many there are, over all machines.
+    """
+
+    def __init__(self) -> None:
+        is_several = dist.is_available() and dist.is_initialized()
+        self.rank = dist.get_rank() if is_several else 0
+        self.size = dist.get_world_size() if is_several else 1
+        # small messages go over the CPU, so that no GPU waits for them
+        needs_own_group = is_several and dist.get_backend() != "gloo"
+        self._group: Any = dist.new_group(backend="gloo") if needs_own_group else None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    def largest(self, number: int) -> int:
+        """The largest of every process's number."""
+        if self.size == 1:
+            return number
+        value = torch.tensor(number)
+        dist.all_reduce(value, op=dist.ReduceOp.MAX, group=self._group)
+        return int(value)
+
+    def gather(self, value: T) -> list[T]:
+        """Every process's value, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value, group=self._group)
+        return values
+
+    def on_first(self, work: Callable[[], T]) -> T:
+        """Let the first process do something; all get its result.
+
+        Raises:
+            RealfaceError: the first process's, in all of them, so that none waits for one that has ended.
+        """
+        if self.size == 1:
+            return work()
+        outcome: list[Any] = [None, None]
+        fault: RealfaceError | None = None
+        if self.is_first:
+            try:
+                outcome[0] = work()
+            except RealfaceError as error:
+                fault, outcome[1] = error, str(error)
+        dist.broadcast_object_list(outcome, src=0, group=self._group)
+        if fault is not None:
+            raise fault
+        if outcome[1] is not None:
+            raise TrainingError(outcome[1])
+        result: T = outcome[0]
+        return result
+
+    def same_buffers(self, module: nn.Module) -> None:
+        """Set this process's buffers, such as a batch norm's statistics, to the first process's."""
+        if self.size > 1:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of every process's values."""
+        if self.size == 1:
+            return values
+        total = values.clone()
+        dist.all_reduce(total)
+        return total / self.size
+
+    def gather_rows(self, rows: Tensor) -> Tensor:
+        """The rows (B, ...) of every process as one tensor (size x B, ...), through which gradients flow back.
+
+        Each process must then compute the same loss from them. Its gradient by a process's own rows is the sum over
+        all processes, which the mean that data-parallel training takes of all gradients turns into the gradient of
+        that one loss.
+        """
+        if self.size == 1:
+            return rows
+        gathered: Tensor = _gather_rows(rows, self.rank, self.size)
+        return gathered
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, rank: int, size: int) -> Tensor:
+        ctx.own = slice(rank * len(rows), (rank + 1) * len(rows))
+        parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(size)]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total[ctx.own], None, None
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _gather_rows(rows: Tensor, rank: int, size: int) -> Tensor:
+    gathered: Tensor = _GatherRows.apply(rows, rank, size)
+    return gathered

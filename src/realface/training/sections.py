@@ -1,0 +1,167 @@
+"""The sections of a training recipe that every method shares.
+
+Paths are relative to the current directory, as on the command line; the recipe that a run saves has them absolute.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from realface.core.recipe import Section
+from realface.data.manifest_schema import COLUMNS, no_such_column
+from realface.data.sampler import Sampling
+from realface.metrics.thresholds import ThresholdRule
+from realface.training.selection import MetricName
+
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]  # noqa: PTH100
+FilterValue = str | int | None | list[str | int | None]
+
+
+class RowsSection(Section):
+    """Which rows of which manifests."""
+
+    manifests: list[AbsolutePath] = Field(
+        default=[], description="manifests, relative to the current directory; empty: those of `data.manifests`"
+    )
+    filters: dict[str, FilterValue] = Field(
+        default={}, description="column: value, or a list of values; only rows that have them in every column are used"
+    )
+
+    @field_validator("filters")
+    @classmethod
+    def _known_columns(cls, filters: dict[str, FilterValue]) -> dict[str, FilterValue]:
+        if unknown := [name for name in filters if name not in COLUMNS]:
+            raise ValueError("; ".join(no_such_column(name) for name in unknown))
+        return filters
+
+
+class TrainRows(RowsSection):
+    """What the network learns from."""
+
+    sampling: Sampling = Field(
+        "balanced",
+        description="`balanced`: as many reals as fakes in an epoch, the larger class taking turns. `paired`: each "
+        "fake beside a real of the video that it was made from. `all`: every row once an epoch",
+    )
+    flip: float = Field(0.5, ge=0, le=1, description="probability that a crop is mirrored; RECCE: 0.5")
+
+
+class ValidationRows(RowsSection):
+    """What the best step and the threshold are chosen on."""
+
+    batch_size: int = Field(32, ge=1, description="crops that are scored at once")
+
+    @field_validator("filters")
+    @classmethod
+    def _no_test_split(cls, filters: dict[str, FilterValue]) -> dict[str, FilterValue]:
+        split = filters.get("split")
+        if split == "test" or (isinstance(split, list) and "test" in split):
+            raise ValueError(
+                "`split: test` would choose the best step and the threshold on the test set, and the test numbers "
+                "would mean nothing; use a validation split of the training data"
+            )
+        return filters
+
+
+class DataSection(Section):
+    """Where the crops come from."""
+
+    manifests: list[AbsolutePath] = Field(
+        default=[], description="manifests of `train` and `val` alike, relative to the current directory"
+    )
+    train: TrainRows = Field(TrainRows(filters={"split": "train"}), description="what the network learns from")
+    val: ValidationRows = Field(
+        ValidationRows(filters={"split": "val"}), description="what the best step and the threshold are chosen on"
+    )
+    workers: int = Field(2, ge=0, description="processes that decode crops; 0: the training process does it")
+
+    @model_validator(mode="after")
+    def _some_manifests(self) -> Self:
+        if not self.manifests and not (self.train.manifests and self.val.manifests):
+            raise ValueError("no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`")
+        return self
+
+    def manifests_of(self, rows: RowsSection) -> list[Path]:
+        """The manifests that a section reads: its own, or else the common ones."""
+        return rows.manifests or self.manifests
+
+
+class TrainerSection(Section):
+    """How the steps are taken.
+
+    A step is one step of the optimiser. It learns from `batch_size` x `accumulate` crops in each process.
+    """
+
+    steps: int = Field(ge=1, description="optimiser steps in all; RECCE on FF++: 90,000")
+    batch_size: int = Field(32, ge=1, description="crops that a process computes at once; RECCE: 32")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients are averaged into one step")
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`")
+    devices: int = Field(
+        1,
+        ge=1,
+        description="processes on this machine, each with its device; torchrun and SLURM set their own number",
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32",
+        description="`bf16`, `fp16`: computes in half precision where torch deems it safe; weights stay float32. "
+        "`fp16` scales the loss, so that small gradients are not lost",
+    )
+    channels_last: bool = Field(
+        True, description="memory order with channels innermost; much faster on CPUs and tensor cores"
+    )
+    compile: bool = Field(False, description="compile the step with torch.compile; slow to start, faster afterwards")
+    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient of all weights together")
+    average_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="share of the running mean of the weights (EMA) that each step keeps, such as 0.999; the mean is "
+        "then what is validated and becomes the detector. null: none",
+    )
+    frozen_norms: bool = Field(
+        False, description="batch norms use their statistics as they came and do not change them"
+    )
+    sync_batch_norm: bool = Field(
+        False, description="batch norms take their statistics over all processes; GPUs only. RECCE on DFDC: true"
+    )
+    global_losses: bool = Field(
+        False,
+        description="losses are taken over the batch of all processes instead of each process's own: two processes "
+        "then equal one with the double batch",
+    )
+    max_skipped_steps: int = Field(
+        20, ge=1, description="steps in a row that may be skipped because a gradient is not finite, before the run ends"
+    )
+    validate_every: int = Field(500, ge=1, description="steps between validations; the last step is always validated")
+    log_every: int = Field(20, ge=1, description="steps whose mean losses make one row of the log")
+    checkpoint_every: int | None = Field(
+        None, ge=1, description="steps between checkpoints, beside the one before each validation; null: no others"
+    )
+    keep_checkpoints: int = Field(3, ge=1, description="newest checkpoints that are kept, beside the best")
+
+
+class SelectionSection(Section):
+    """Which of the validated steps becomes the artifact."""
+
+    metric: MetricName = Field(
+        "video_auc", description="compared on the validation rows; of `log_loss` the lowest is best"
+    )
+    patience: int | None = Field(
+        None, ge=1, description="validations without a better one after which the run ends early; null: never"
+    )
+
+
+class ArtifactSection(Section):
+    """What is written into the trained detector."""
+
+    purpose: Literal["detection", "research", "demonstration"] = Field(
+        "research", description="`demonstration`: every verdict says that it means nothing about real videos"
+    )
+    licence: str = Field("unstated", description="terms of the weights, which follow from those of the data")
+    threshold_rule: ThresholdRule = Field(
+        "balanced_accuracy", description="how the threshold is chosen on the validation videos"
+    )

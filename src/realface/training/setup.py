@@ -1,0 +1,68 @@
+"""Building what a run trains, from its recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+from realface.core.errors import TrainingError
+from realface.models.catalog import Method, get_method
+from realface.training.optimisers import build_optimiser
+from realface.training.processes import Processes
+from realface.training.recipe import TrainRecipe
+from realface.training.schedules import build_schedule
+from realface.training.sections import TrainerSection
+from realface.training.state import TrainingState, running_average
+from realface.training.steps import Losses
+
+
+def build_state(recipe: TrainRecipe, fabric: Fabric, processes: Processes) -> TrainingState:
+    """The task with its first weights, on its device, and what changes it.
+
+    Raises:
+        TrainingError: `encoder_weights` for a method that takes none.
+        ArtifactError: they cannot be read, or do not fit.
+    """
+    config: Any = recipe.method
+    method = get_method(config.name)
+    network = method.build_network(config)
+    _load_encoder(method, network, recipe)
+    is_global = recipe.trainer.global_losses
+    task = method.build_task(network, gather=processes.gather_rows) if is_global else method.build_task(network)
+    if recipe.trainer.sync_batch_norm:
+        task = nn.SyncBatchNorm.convert_sync_batchnorm(task)  # type: ignore[no-untyped-call]
+    task = task.to(memory_format=torch.channels_last if recipe.trainer.channels_last else torch.contiguous_format)
+    losses: Any = torch.compile(Losses(task)) if recipe.trainer.compile else Losses(task)
+    optimiser = build_optimiser(recipe.optim, task.parameters())
+    losses, wrapped_optimiser = fabric.setup(losses, optimiser)
+    decay = recipe.trainer.average_decay
+    return TrainingState(
+        task=task,
+        network=network,
+        average=None if decay is None else running_average(network, decay=decay),
+        losses=losses,
+        optimiser=wrapped_optimiser,
+        schedule=build_schedule(recipe.schedule, optimiser, num_steps=recipe.trainer.steps),
+        crops_per_step=crops_per_step(recipe.trainer, processes),
+    )
+
+
+def crops_per_step(trainer: TrainerSection, processes: Processes) -> int:
+    """Crops that a step learns from, over all processes."""
+    return trainer.batch_size * trainer.accumulate * processes.size
+
+
+def _load_encoder(method: Method, network: nn.Module, recipe: TrainRecipe) -> None:
+    source = recipe.encoder_weights
+    if source is None:
+        return
+    if method.load_encoder_weights is None or method.download_encoder_weights is None:
+        raise TrainingError(f"encoder_weights: {method.name} takes none; leave encoder_weights out")
+    if isinstance(source, Path):
+        method.load_encoder_weights(network, source)
+    else:
+        method.download_encoder_weights(network)

@@ -1,0 +1,137 @@
+"""Everything that the steps of a run change, and that a resumed run must get back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from realface.training.checkpoint import Checkpoint
+from realface.training.means import LossMeans
+from realface.training.processes import Processes
+from realface.training.randomness import generator_states, restore_generators
+from realface.training.schedules import Schedule
+
+
+@dataclass
+class Tally:
+    """What a run has found out so far.
+
+    Attributes:
+        step: steps taken.
+        rate: the last step's learning rate.
+        judged_step: the last step whose work afterwards, validation and log, is done.
+        best_step: the best validated step; None before the first validation.
+        best_metrics: its validation metrics.
+        num_stale: validations since the best.
+        num_skipped: steps that were skipped because a gradient was not finite.
+        num_skipped_in_a_row: those at the end of the steps so far.
+    """
+
+    step: int = 0
+    rate: float = 0.0
+    judged_step: int = 0
+    best_step: int | None = None
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    num_stale: int = 0
+    num_skipped: int = 0
+    num_skipped_in_a_row: int = 0
+
+
+@dataclass
+class TrainingState:
+    """The parts of a run that its steps change.
+
+    Attributes:
+        task: the task itself, whose weights are saved.
+        network: the task's network.
+        average: the running mean of the network's weights; None where the recipe asks for none.
+        losses: the task as Fabric set it up.
+        optimiser: the optimiser as Fabric set it up.
+        schedule: of the learning rate, one step per step.
+        crops_per_step: crops of a step over all processes.
+        means: losses since the last row of the log.
+        tally: what was found out so far.
+    """
+
+    task: nn.Module
+    network: nn.Module
+    average: AveragedModel | None
+    losses: nn.Module
+    optimiser: Optimizer
+    schedule: Schedule
+    crops_per_step: int
+    means: LossMeans = field(default_factory=LossMeans)
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def judged_network(self) -> nn.Module:
+        """The network that is validated and becomes the detector: the average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    def capture(self, fabric: Fabric, generators: Sequence[Mapping[str, Any]]) -> Checkpoint:
+        """The state as it is now.
+
+        Args:
+            fabric: knows the loss scaling.
+            generators: every process's random generators, by rank.
+        """
+        return Checkpoint(
+            step=self.tally.step,
+            crops_per_step=self.crops_per_step,
+            task=self.task.state_dict(),
+            average=None if self.average is None else self.average.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            schedule=self.schedule.state_dict(),
+            scaler=fabric.strategy.precision.state_dict(),
+            generators=[dict(states) for states in generators],
+            means=self.means.state_dict(),
+            tally=asdict(self.tally),
+        )
+
+    def restore(self, checkpoint: Checkpoint, fabric: Fabric, processes: Processes) -> None:
+        """Go on from a checkpoint, bit for bit where the processes are as many as those that wrote it."""
+        self.task.load_state_dict(checkpoint.task)
+        if self.average is not None and checkpoint.average is not None:
+            self.average.load_state_dict(checkpoint.average)
+        self.optimiser.load_state_dict(checkpoint.optimiser)
+        self.schedule.load_state_dict(checkpoint.schedule)
+        if checkpoint.scaler:
+            fabric.strategy.precision.load_state_dict(checkpoint.scaler)
+        self.means.load_state_dict(checkpoint.means, fabric.device)
+        self.tally = Tally(**checkpoint.tally)
+        if len(checkpoint.generators) == processes.size:
+            restore_generators(checkpoint.generators[processes.rank], fabric.device)
+
+
+def all_generators(fabric: Fabric, processes: Processes) -> list[dict[str, Any]]:
+    """The random generators' states of every process, by rank."""
+    return processes.gather(generator_states(fabric.device))
+
+
+def running_average(network: nn.Module, *, decay: float) -> AveragedModel:
+    """The running mean of a network's weights and batch-norm statistics, which starts as a copy of the network.
+
+    Args:
+        network: already on its device.
+        decay: share of the mean that an update keeps, in (0, 1).
+    """
+    move: Any = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def update(averages: Sequence[Tensor], values: Sequence[Tensor], num_averaged: Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            move(averages, values, num_averaged)
+        else:  # a count of batches has no mean
+            for average, value in zip(averages, values, strict=True):
+                average.copy_(value)
+
+    average = AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+    average.update_parameters(network)  # the first update copies
+    return average.requires_grad_(False).eval()

@@ -1,0 +1,118 @@
+"""One step of the optimiser: gradients of one batch or several, checked before they change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import Optimizer
+
+from realface.models.outputs import Task
+from realface.training.batches import Batch
+from realface.training.sections import TrainerSection
+from realface.training.state import TrainingState
+
+
+class Losses(nn.Module):
+    """A task reduced to its losses, because Fabric looks into what a module returns and takes no frozen dataclass."""
+
+    def __init__(self, task: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(task, Task)
+        self.task = task
+
+    def forward(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and the named parts of it for the log."""
+        result = self.task(image, label)
+        return result.loss, dict(result.parts)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step was.
+
+    Attributes:
+        values: the loss, its parts and the gradient's norm, by name; means over the accumulated batches.
+        rate: the learning rate.
+        is_skipped: whether the gradient was not finite, so that nothing was changed.
+    """
+
+    values: Mapping[str, Tensor]
+    rate: float
+    is_skipped: bool
+
+
+class Stepper:
+    """Takes steps.
+
+    A step whose gradient is not finite changes nothing: neither weights and optimiser nor a batch norm's statistics,
+    which the forward pass has touched already.
+    """
+
+    def __init__(self, fabric: Fabric, state: TrainingState, trainer: TrainerSection) -> None:
+        self._fabric, self._state, self._trainer = fabric, state, trainer
+        self._parameters = [parameter for parameter in state.task.parameters() if parameter.requires_grad]
+        self._buffers = list(state.task.buffers())
+        self._buffers_before = [buffer.clone() for buffer in self._buffers]
+        self._memory_format = torch.channels_last if trainer.channels_last else torch.contiguous_format
+        if trainer.frozen_norms:
+            freeze_norms(state.task)
+
+    def take(self, batches: Sequence[Batch]) -> Step:
+        """Take one step on the mean loss of some batches, of one size."""
+        fabric, state = self._fabric, self._state
+        if self._buffers:
+            torch._foreach_copy_(self._buffers_before, self._buffers)
+        state.optimiser.zero_grad(set_to_none=True)
+        values: dict[str, Tensor] = {}
+        for number, batch in enumerate(batches, start=1):
+            for name, value in self._backward(batch, share=1 / len(batches), is_last=number == len(batches)).items():
+                values[name] = values.get(name, 0) + value / len(batches)
+        raw_optimiser = _unwrapped(state.optimiser)
+        scaler = getattr(fabric.strategy.precision, "scaler", None)
+        if scaler is not None:
+            scaler.unscale_(raw_optimiser)
+        norm = self._gradient_norm()
+        is_finite = bool(norm.isfinite())  # waits for a GPU, once a step
+        if is_finite and self._trainer.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._trainer.clip_norm, norm)
+        if is_finite or scaler is not None:  # the scaler skips the step by itself, and lowers its scale
+            state.optimiser.step()
+        if is_finite and state.average is not None:
+            state.average.update_parameters(state.network)
+        if not is_finite and self._buffers:
+            torch._foreach_copy_(self._buffers, self._buffers_before)
+        rate = state.schedule.rate
+        state.schedule.step()
+        return Step({**values, "gradient_norm": norm}, rate, is_skipped=not is_finite)
+
+    def _backward(self, batch: Batch, *, share: float, is_last: bool) -> dict[str, Tensor]:
+        fabric = self._fabric
+        image = batch.image.to(fabric.device, non_blocking=True).contiguous(memory_format=self._memory_format)
+        label = batch.label.to(fabric.device, non_blocking=True)
+        losses: Any = self._state.losses
+        with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
+            loss, parts = losses(image, label)
+            fabric.backward(loss * share)
+        return {"loss": loss.detach(), **parts}
+
+    def _gradient_norm(self) -> Tensor:
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
+
+
+def freeze_norms(module: nn.Module) -> None:
+    """Put every norm that keeps statistics into eval mode; its scale and shift are still trained."""
+    for part in module.modules():
+        if isinstance(part, _NormBase):
+            part.eval()
+
+
+def _unwrapped(optimiser: Optimizer) -> Optimizer:
+    raw: Optimizer = getattr(optimiser, "optimizer", optimiser)
+    return raw

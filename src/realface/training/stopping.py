@@ -1,0 +1,63 @@
+"""Signals that ask a run to stop: it saves where it is before it ends, as a cluster's preemption needs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from realface.core.errors import StoppedBySignal
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopper:
+    """Notes a signal instead of dying of it. A second one of the same kind acts as it would without this.
+
+    Attributes:
+        requested: number of the signal that came; 0 for none.
+    """
+
+    def __init__(self) -> None:
+        self.requested = 0
+        self._acts_at_once = False
+        self._before: dict[int, Any] = {}
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note signals in this block; outside the main thread, which alone may, do nothing."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            self._restore()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """In this block a signal raises immediately, because nothing would be lost.
+
+        Raises:
+            StoppedBySignal: a signal came before or within.
+        """
+        self._acts_at_once = True
+        try:
+            if self.requested:
+                raise StoppedBySignal(self.requested)
+            yield
+        finally:
+            self._acts_at_once = False
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.requested = number
+        self._restore()
+        if self._acts_at_once:
+            raise StoppedBySignal(number)
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

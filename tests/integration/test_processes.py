@@ -1,0 +1,154 @@
+"""Runs in processes of their own: several together, and one that is killed."""
+
+import csv
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from realface.data.manifest import Manifest
+from realface.evaluation.scoring import score_crops
+from realface.metrics.score_table import ScoreTable
+from realface.models.artifact import load_network
+from realface.training.checkpoint import CheckpointFolder
+
+REALFACE = ("-m", "realface")
+WAIT_S = 240
+
+
+@pytest.fixture
+def settings(manifest):
+    """Overrides of the demo's recipe: a small RECCE, everything by chance off that depends on the process."""
+    return [
+        f"data.manifests=[{manifest}]",
+        "method.input_size=64",
+        "method.dropout=0",
+        "optim={name: sgd, lr: 0.01, momentum: 0.9}",
+        "schedule={name: constant}",
+        "trainer={steps: 5, validate_every: 5, log_every: 1, device: cpu, frozen_norms: true, global_losses: true}",
+        "data.val.batch_size=3",
+    ]
+
+
+def command(run, settings, **changes):
+    changed = [f"{name.replace('__', '.')}={value}" for name, value in changes.items()]
+    sets = [word for setting in [*settings, *changed] for word in ("--set", setting)]
+    return ["train", "demo", "--out", str(run), *sets]
+
+
+def start(*words):
+    """A Python process with one thread, whose output can be read when it has ended."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("RANK", "LOCAL_RANK", "WORLD_SIZE")
+    }
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(
+        [sys.executable, *words], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def end(process, code=0):
+    out, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == code, err[-4000:]
+    return out, err
+
+
+def torchrun(*options):
+    return ["-m", "torch.distributed.run", *options, *REALFACE]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def assert_close(run, other):
+    """Weights, sums of gradients and logged losses agree within 1e-5."""
+    one, two = (CheckpointFolder(folder, keep=3).newest() for folder in (run, other))
+    torch.testing.assert_close(one.task, two.task, rtol=0, atol=1e-5)
+    torch.testing.assert_close(one.optimiser["state"], two.optimiser["state"], rtol=0, atol=1e-5)  # SGD's momenta
+    rows, other_rows = (list(csv.DictReader((folder / "log.csv").open())) for folder in (run, other))
+    assert len(rows) == len(other_rows) == 5
+    for row, other_row in zip(rows, other_rows, strict=True):
+        for name in ("loss", "classification", "reconstruction", "metric", "gradient_norm", "val_log_loss"):
+            if row[name]:
+                assert float(row[name]) == pytest.approx(float(other_row[name]), abs=1e-5)
+
+
+def test_two_processes_learn_what_one_with_the_double_batch_learns(settings, manifest, tmp_path):
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    end(start(*REALFACE, *command(alone, settings, trainer__batch_size=8)))
+    two = torchrun("--nproc-per-node=2", f"--master-port={free_port()}")
+    out, _ = end(start(*two, *command(both, settings, trainer__batch_size=4)))
+    assert out.count("detector: ") == 1
+    assert_close(both, alone)
+
+    # the validation was shared, and its scores are those of one process, row for row
+    torch.set_num_threads(1)
+    rows = Manifest.read(manifest).filter(split="val")
+    options = {"input_size": 64, "batch_size": 3, "device": torch.device("cpu"), "quiet": True}
+    scores = score_crops(load_network(both / "artifact"), rows, **options)
+    assert scores.table.equals(ScoreTable.read(both / "validation_scores.parquet").table)
+
+
+def test_two_machines_of_torchrun_give_one_run(settings, tmp_path):
+    together, plain = tmp_path / "together", tmp_path / "plain"
+    port = free_port()
+    machines = [
+        start(
+            *torchrun("--nnodes=2", f"--node-rank={rank}", "--nproc-per-node=1", f"--master-port={port}"),
+            *command(together, settings, trainer__batch_size=4),
+        )
+        for rank in range(2)
+    ]
+    assert [end(machine)[0].count("detector: ") for machine in machines] == [1, 0]
+    end(start(*REALFACE, *command(plain, settings, trainer__batch_size=4, trainer__devices=2)))
+    assert_close(together, plain)
+
+
+def test_run_killed_with_workers_flips_and_average_goes_on_bit_for_bit(manifest, tmp_path):
+    settings = [
+        f"data.manifests=[{manifest}]",
+        "data.workers=2",
+        "method.input_size=64",
+        "method.noise_std=0.1",
+        "trainer={steps: 10, batch_size: 4, device: cpu, average_decay: 0.9, checkpoint_every: 5, log_every: 1}",
+    ]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    end(start(*REALFACE, *command(whole, settings)))
+    killed = start(*REALFACE, *command(broken, settings))
+    deadline = time.monotonic() + WAIT_S
+    while not (broken / "checkpoints" / "step-00000005.ckpt").exists():
+        assert killed.poll() is None, killed.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    end(killed, code=-signal.SIGKILL)
+    assert not (broken / "artifact").exists()
+    end(start(*REALFACE, "train", "--out", str(broken), "--resume"))
+    weights = [(folder / "artifact" / "model.safetensors").read_bytes() for folder in (whole, broken)]
+    assert weights[0] == weights[1]
+
+
+def test_sigterm_saves_the_run_and_says_how_to_go_on(manifest, tmp_path):
+    settings = [f"data.manifests=[{manifest}]", "method.input_size=64", "trainer.batch_size=4", "trainer.device=cpu"]
+    process = start(*REALFACE, *command(tmp_path / "run", settings, data__workers=1, trainer__log_every=1))
+    deadline = time.monotonic() + WAIT_S
+    while (
+        len((tmp_path / "run" / "log.csv").read_text().splitlines() if (tmp_path / "run" / "log.csv").exists() else [])
+        < 2
+    ):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, err = end(process, code=128 + signal.SIGTERM)
+    assert "stopped by SIGTERM after step" in err
+    assert "--resume` goes on" in err
+    assert CheckpointFolder(tmp_path / "run", keep=3).newest().step >= 1

@@ -1,0 +1,43 @@
+import torch
+
+from realface.data.manifest import Manifest
+from realface.models.outputs import Output, ReconstructionOutput
+from realface.training.pictures import reconstruction_grid, spread_rows
+
+
+class Halving(torch.nn.Module):
+    """Reconstructs every face half as bright, and is surprised at the corner."""
+
+    def forward(self, image):
+        evidence = torch.zeros_like(image[:, :1])
+        evidence[:, :, 0, 0] = 3.0
+        return ReconstructionOutput(image.mean(dim=(1, 2, 3)), image / 2, evidence)
+
+
+class Plain(torch.nn.Module):
+    def forward(self, image):
+        return Output(image.mean(dim=(1, 2, 3)))
+
+
+def test_reals_come_before_fakes_evenly_spread(write_faces):
+    rows = Manifest.read(write_faces())
+    chosen = spread_rows(rows)
+    assert rows.labels[chosen].tolist() == [0] * 4 + [1] * 4
+    assert chosen == sorted(chosen[:4]) + sorted(chosen[4:])
+    assert len(set(chosen)) == 8
+
+
+def test_grid_has_a_row_of_faces_reconstructions_and_evidence(write_faces):
+    rows = Manifest.read(write_faces()).filter(split="val")
+    [(name, grid)] = reconstruction_grid(Halving(), rows, input_size=8, device=torch.device("cpu")).items()
+    assert name == "val/face_reconstruction_evidence"
+    assert grid.shape == (3, 3 * 12 + 4, 8 * 12 + 4)  # 8 faces of 8 pixels with 4 between them
+    face, reconstruction, evidence = (grid[:, 4 + 12 * row : 12 + 12 * row, 4:12] for row in range(3))
+    torch.testing.assert_close(reconstruction, face / 2)
+    assert evidence[:, 0, 0].tolist() == [1.0, 1.0, 1.0]
+    assert evidence[:, 1:].sum() == 0
+
+
+def test_network_that_does_not_reconstruct_gives_no_picture(write_faces):
+    rows = Manifest.read(write_faces())
+    assert reconstruction_grid(Plain(), rows, input_size=8, device=torch.device("cpu")) == {}

@@ -1,0 +1,243 @@
+"""A run that was broken off and taken up is the run that was not."""
+
+import csv
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingError
+from realface.models.artifact import load_network
+from realface.training import loop, validation
+from realface.training.checkpoint import CheckpointFolder
+from realface.training.run import train
+from realface.training.steps import Stepper
+
+TIMED = ("crops_per_s", "data_wait")
+
+
+@pytest.fixture
+def recipe(make_recipe, write_faces):
+    """Settings by section -> a recipe with everything on that has a state: workers, flips, dropout, average."""
+    manifest = write_faces()
+
+    def make(*, trainer=None, **sections):
+        settings = {"steps": 10, "average_decay": 0.9, "checkpoint_every": 5, "log_every": 3, "validate_every": 4}
+        return make_recipe(data={"manifests": [manifest]}, trainer=settings | (trainer or {}), **sections)
+
+    return make
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours catches it."""
+
+
+def kill_before(monkeypatch, owner, name, *, call):
+    """Die before the call of this number to a method."""
+    real, calls = getattr(owner, name), iter(range(1, 1000))
+
+    def die(*arguments, **keywords):
+        if next(calls) == call:
+            raise Killed
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(owner, name, die)
+
+
+def broken_off(monkeypatch, run, made, owner, name, *, call):
+    with monkeypatch.context() as context:
+        kill_before(context, owner, name, call=call)
+        with pytest.raises(Killed):
+            train(made, run, quiet=True)
+
+
+def everything(run):
+    """All that a run leaves, but for times."""
+    rows = list(csv.DictReader((run / "log.csv").open(encoding="utf-8")))
+    checkpoint = CheckpointFolder(run, keep=3).newest()
+    return {
+        "artifact": load_network(run / "artifact").state_dict(),
+        "task": checkpoint.task,
+        "average": checkpoint.average,
+        "moments": checkpoint.optimiser["state"],
+        "log": [{name: value for name, value in row.items() if name not in TIMED} for row in rows],
+        "tally": checkpoint.tally,
+        "torch": checkpoint.generators[0]["torch"],
+        "files": sorted(path.name for path in (run / "checkpoints").iterdir()),
+    }
+
+
+def plain(value):
+    """With lists for tensors, so that == compares every bit that matters."""
+    if isinstance(value, torch.Tensor):
+        return str(value.dtype), value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return value
+
+
+def assert_same(one, other):
+    for name in one.keys() | other.keys():
+        assert plain(one[name]) == plain(other[name]), name
+
+
+@pytest.fixture
+def undisturbed(recipe, tmp_path):
+    train(recipe(), tmp_path / "whole", quiet=True)
+    return everything(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [
+        (Stepper, "take", 1),  # nothing was saved yet
+        (Stepper, "take", 8),  # in the second epoch
+        (CheckpointFolder, "save", 3),
+        (validation, "validation_metrics", 2),  # saved, but not judged
+        (CheckpointFolder, "save_best", 1),
+        (loop.Loop, "_judge_and_log", 9),
+    ],
+)
+def test_run_killed_anywhere_and_resumed_is_the_same_bit_for_bit(
+    recipe, tmp_path, undisturbed, monkeypatch, owner, name, call
+):
+    run = tmp_path / "broken"
+    broken_off(monkeypatch, run, recipe(), owner, name, call=call)
+    train(recipe(), run, resume=True, quiet=True)
+    assert_same(everything(run), undisturbed)
+
+
+def test_run_killed_again_and_again_is_the_same(recipe, tmp_path, undisturbed, monkeypatch):
+    run = tmp_path / "broken"
+    broken_off(monkeypatch, run, recipe(), Stepper, "take", call=7)
+    with monkeypatch.context() as context:
+        kill_before(context, Stepper, "take", call=5)
+        with pytest.raises(Killed):
+            train(recipe(), run, resume=True, quiet=True)
+    train(recipe(), run, resume=True, quiet=True)
+    assert_same(everything(run), undisturbed)
+
+
+@pytest.mark.parametrize("left", [0, 100, 0.5, 0.99])
+def test_truncated_checkpoint_is_passed_over_with_a_warning(recipe, tmp_path, undisturbed, monkeypatch, capsys, left):
+    run = tmp_path / "broken"
+    broken_off(monkeypatch, run, recipe(), Stepper, "take", call=10)
+    newest = sorted((run / "checkpoints").glob("step-*.ckpt"))[-1]
+    content = newest.read_bytes()
+    newest.write_bytes(content[: int(left if left > 1 else left * len(content))])
+    train(recipe(), run, resume=True, quiet=True)
+    assert "step-00000008.ckpt is damaged" in capsys.readouterr().err
+    assert_same(everything(run), undisturbed)
+
+
+def test_kill_while_a_checkpoint_is_written_leaves_no_rubbish(recipe, tmp_path, monkeypatch, undisturbed):
+    run = tmp_path / "broken"
+    broken_off(monkeypatch, run, recipe(), Stepper, "take", call=7)
+    (run / "checkpoints" / ".step-00000008.0123abcd.partial.ckpt").write_bytes(b"half of it")
+    train(recipe(), run, resume=True, quiet=True)
+    assert_same(everything(run), undisturbed)
+
+
+def test_damaged_best_step_takes_its_checkpoint_with_it(recipe, tmp_path, undisturbed, monkeypatch, capsys):
+    run = tmp_path / "broken"
+    broken_off(monkeypatch, run, recipe(), Stepper, "take", call=10)
+    [best] = [path for path in (run / "checkpoints").glob("best-*.ckpt") if path.name == "best-00000004.ckpt"]
+    best.write_bytes(b"")
+    train(recipe(), run, resume=True, quiet=True)
+    assert "best-00000004.ckpt is damaged" in capsys.readouterr().err
+    assert_same(everything(run), undisturbed)
+
+
+def test_signal_saves_the_step_and_the_run_goes_on_from_there(recipe, tmp_path, undisturbed, monkeypatch):
+    run = tmp_path / "stopped"
+    real = Stepper.take
+
+    def take(self, batches):
+        if self._state.tally.step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, batches)
+
+    with monkeypatch.context() as context:
+        context.setattr(Stepper, "take", take)
+        with pytest.raises(StoppedBySignal, match=r"stopped by SIGTERM after step 7; `realface train .* --resume`"):
+            train(recipe(), run, quiet=True)
+    assert CheckpointFolder(run, keep=3).newest().step == 7
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    train(recipe(), run, resume=True, quiet=True)
+    whole = everything(run)
+    assert "step-00000007.ckpt" in whole.pop("files")
+    undisturbed.pop("files")
+    assert_same(whole, undisturbed)
+
+
+def test_signal_during_a_validation_ends_at_once(recipe, tmp_path, undisturbed, monkeypatch):
+    run = tmp_path / "stopped"
+    real = validation.validation_metrics
+
+    def judge(scores):
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("the validation went on")
+        return real(scores)
+
+    with monkeypatch.context() as context:
+        context.setattr(validation, "validation_metrics", judge)
+        with pytest.raises(StoppedBySignal, match="stopped by SIGINT after step 4"):
+            train(recipe(), run, quiet=True)
+    train(recipe(), run, resume=True, quiet=True)
+    assert_same(everything(run), undisturbed)
+
+
+def test_resume_begins_where_there_is_no_run(recipe, tmp_path, undisturbed):
+    train(recipe(), tmp_path / "new", resume=True, quiet=True)
+    assert_same(everything(tmp_path / "new"), undisturbed)
+
+
+def test_resume_of_a_finished_run_gives_its_result_again(recipe, tmp_path, undisturbed):
+    first = train(recipe(), tmp_path / "run", quiet=True)
+    assert train(recipe(), tmp_path / "run", resume=True, quiet=True) == first
+    assert_same(everything(tmp_path / "run"), undisturbed)
+
+
+def test_longer_run_goes_on_where_the_schedule_allows_it(recipe, tmp_path):
+    train(recipe(trainer={"steps": 5}), tmp_path / "run", quiet=True)
+    result = train(recipe(), tmp_path / "run", resume=True, quiet=True)
+    assert result.steps == 10
+    cosine = {"schedule": {"name": "cosine"}}
+    train(recipe(trainer={"steps": 5}, **cosine), tmp_path / "cosine", quiet=True)
+    with pytest.raises(TrainingError, match=r"trainer\.steps was 5, now 10"):
+        train(recipe(**cosine), tmp_path / "cosine", resume=True, quiet=True)
+
+
+def test_resume_into_a_folder_of_something_else_is_refused(recipe, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputExistsError, match="is not empty"):
+        train(recipe(), tmp_path, resume=True, quiet=True)
+
+
+def test_other_recipe_is_refused_with_every_difference(recipe, tmp_path):
+    train(recipe(), tmp_path / "run", quiet=True)
+    other = recipe(optim={"lr": 0.5}, seed=2, trainer={"log_every": 1})
+    with pytest.raises(TrainingError, match=r"optim\.lr was 0\.05, now 0\.5; seed was 0, now 2; use the same one"):
+        train(other, tmp_path / "run", resume=True, quiet=True)
+
+
+def test_other_rows_are_refused(recipe, tmp_path, write_faces):
+    train(recipe(), tmp_path / "run", quiet=True)
+    write_faces(videos=[("new", 0, "train"), ("other", 1, "train"), ("v", 0, "val"), ("w", 1, "val")])
+    with pytest.raises(TrainingError, match=r"the rows of data\.train are not those that it began with"):
+        train(recipe(), tmp_path / "run", resume=True, quiet=True)
+
+
+def test_steps_of_another_size_are_refused(recipe, tmp_path):
+    train(recipe(), tmp_path / "run", quiet=True)
+    with pytest.raises(TrainingError, match="steps had 4 crops over all processes, now they would have 8"):
+        train(recipe(trainer={"accumulate": 2}), tmp_path / "run", resume=True, quiet=True)
+
+
+def test_provenance_says_when_a_run_was_taken_up(recipe, tmp_path, monkeypatch):
+    broken_off(monkeypatch, tmp_path / "run", recipe(), Stepper, "take", call=7)
+    train(recipe(), tmp_path / "run", resume=True, quiet=True)
+    [resumed] = json.loads((tmp_path / "run" / "provenance.json").read_text(encoding="utf-8"))["resumed"]
+    assert (resumed["step"], resumed["seed"]) == (5, 0)
