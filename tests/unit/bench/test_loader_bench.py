@@ -1,4 +1,6 @@
 import json
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,21 @@ def test_a_loop_asks_again_after_its_step() -> None:
     assert len(moments.came) == len(moments.asked) == 3
     assert (moments.asked[1:] - moments.came[:-1] >= 0.02).all()
     assert (moments.came >= moments.asked).all()
+
+
+def test_a_batch_is_let_go_when_the_next_has_come() -> None:
+    is_held: list[bool] = []
+
+    def batches() -> Iterator[Batch]:
+        for _ in range(3):
+            batch = Batch(torch.zeros(1, 3, 2, 2), torch.zeros(1, dtype=torch.int64))
+            reference = weakref.ref(batch)
+            yield batch
+            del batch
+            is_held.append(reference() is not None)
+
+    deliveries(batches(), step_s=0.0)
+    assert is_held == [True, True, True]
 
 
 def test_crops_are_of_both_classes_and_the_same_every_time(tmp_path: Path) -> None:
