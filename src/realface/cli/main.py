@@ -6,6 +6,7 @@ that ended it, so 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -16,6 +17,8 @@ from realface.cli import bench, demo, detect, doctor, evaluate, import_, manifes
 from realface.core.errors import RealfaceError, StoppedBySignal
 
 USER_MUST_ACT, OUR_FAULT, BROKEN_OFF = 2, 3, 130
+PROCESS_NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+"""Where torchrun, SLURM and our own launch say which process this is."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -101,5 +104,11 @@ def _in_words(error: OSError) -> str:
 def _tell(text: str, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"realface: {text}", file=sys.stderr)
+    print(f"realface{_process()}: {text}", file=sys.stderr)
     return code
+
+
+def _process() -> str:
+    """Which process of a training on several this is; nothing for the first, and for all other commands."""
+    number = next(filter(None, map(os.environ.get, PROCESS_NUMBERS)), "0")
+    return "" if number == "0" else f" [process {number}]"

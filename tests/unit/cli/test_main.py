@@ -2,7 +2,7 @@ import pytest
 
 from realface.cli import main as command_line
 from realface.cli.main import run
-from realface.core.errors import ManifestError
+from realface.core.errors import ManifestError, StoppedBySignal
 
 
 def failing(monkeypatch, error):
@@ -75,3 +75,16 @@ def test_a_command_without_a_model_names_what_makes_one(capsys, tmp_path):
 def test_models_lists_the_methods(capsys):
     assert run(["models"]) == 0
     assert capsys.readouterr().out.startswith("recce: ")
+
+
+def test_signal_is_told_with_its_code(monkeypatch, capsys):
+    failing(monkeypatch, StoppedBySignal(15, " after step 3"))
+    assert run(["train"]) == 143
+    assert capsys.readouterr().err == "realface: stopped by SIGTERM after step 3\n"
+
+
+def test_fault_of_another_process_names_it(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "3")
+    failing(monkeypatch, ManifestError("bad"))
+    assert run(["train"]) == 2
+    assert capsys.readouterr().err == "realface [process 3]: error: bad\n"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import ArtifactError, DeviceError, OutputExistsError, TrainingError
+from realface.core.errors import ArtifactError, DeviceError, ManifestError, OutputExistsError, TrainingError
 from realface.core.recipe import load_recipe
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network, read_card
@@ -15,6 +15,8 @@ from realface.training import validation
 from realface.training.checkpoint import CheckpointFolder
 from realface.training.recipe import recipe_schema
 from realface.training.run import train
+from realface.training.selection import METRIC_NAMES
+from realface.training.steps import Stepper
 
 
 @pytest.fixture
@@ -214,3 +216,55 @@ def test_encoder_weights_reach_the_network(recipe, tmp_path, monkeypatch):
         train(recipe(encoder_weights=tmp_path / "imagenet.pt"), tmp_path / "run", quiet=True)
     with pytest.raises(ArtifactError, match="no hub for TinyNetwork"):
         train(recipe(encoder_weights="timm"), tmp_path / "other", quiet=True)
+
+
+def test_run_whose_gradients_are_never_finite_ends_after_so_many_steps(recipe, tmp_path):
+    made = recipe(method={"logit_scale": math.nan}, trainer={"max_skipped_steps": 3})
+    with pytest.raises(
+        TrainingError, match=r"the gradients of 3 steps in a row, up to step 3, were not finite; lower optim\.lr"
+    ):
+        train(made, tmp_path / "run", quiet=True)
+
+
+def test_skipped_steps_are_counted_in_the_log(recipe, tmp_path, monkeypatch):
+    real = Stepper._gradient_norm
+    norms = iter([math.nan, 1.0, math.inf, math.nan])
+
+    def norm(self):
+        return torch.tensor(next(norms, 1.0)) * real(self)
+
+    monkeypatch.setattr(Stepper, "_gradient_norm", norm)
+    train(recipe(trainer={"log_every": 1}), tmp_path / "run", quiet=True)
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open(encoding="utf-8")))
+    assert [row["skipped_steps"] for row in rows] == ["1", "1", "2", "3", "3", "3", "3", "3"]
+    assert [math.isnan(float(row["loss"])) for row in rows] == [True, False, True, True, *[False] * 4]
+
+
+def test_run_without_a_better_validation_ends_early(recipe, tmp_path, monkeypatch):
+    found = iter([0.9, 0.8, 0.7])
+    names = ("auc", "accuracy", "log_loss")
+    monkeypatch.setattr(
+        validation, "validation_metrics", lambda _: dict.fromkeys(names, 0.5) | {"video_auc": next(found)}
+    )
+    made = recipe(trainer={"validate_every": 2, "steps": 100}, selection={"patience": 2})
+    result = train(made, tmp_path / "run", quiet=True)
+    assert (result.best_step, result.steps) == (2, 6)
+
+
+def test_rate_falls_when_the_validation_gets_no_better(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(validation, "validation_metrics", lambda _: dict.fromkeys(METRIC_NAMES, 0.5))
+    plateau = {"name": "plateau", "factor": 0.1, "patience": 0}
+    train(recipe(schedule=plateau, trainer={"validate_every": 2, "log_every": 2}), tmp_path / "run", quiet=True)
+    rows = csv.DictReader((tmp_path / "run" / "log.csv").open(encoding="utf-8"))
+    assert [float(row["lr"]) for row in rows] == pytest.approx([0.05, 0.05, 0.005, 0.0005])
+
+
+def test_log_tells_the_rate_and_the_share_of_waiting(recipe, tmp_path):
+    train(recipe(), tmp_path / "run", quiet=True)
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open(encoding="utf-8")))
+    assert all(0 <= float(row["data_wait"]) <= 1 and float(row["crops_per_s"]) > 0 for row in rows)
+
+
+def test_pairs_need_originals(recipe, tmp_path):
+    with pytest.raises(ManifestError):
+        train(recipe(data={"train": {"filters": {"split": "train"}, "sampling": "paired"}}), tmp_path / "run")
