@@ -37,7 +37,8 @@ def images(count):
 def tensors_of(output):
     for field in dataclasses.fields(output):
         value = getattr(output, field.name)
-        yield from value if isinstance(value, tuple) else [value]
+        values = value if isinstance(value, tuple) else (value,)
+        yield from (tensor for tensor in values if tensor is not None)
 
 
 def test_every_method_has_a_case():
@@ -58,6 +59,9 @@ def test_outputs_have_the_documented_shapes_and_ranges(case, count, training):
         assert 0 <= output.reconstruction.min() <= output.reconstruction.max() <= 1
         assert output.evidence.shape == (count, 1, SMALL, SMALL)
         assert output.evidence.min() >= 0
+        if output.attention is not None:
+            assert output.attention.shape[:2] == (count, 1)
+            assert 0 <= output.attention.min() <= output.attention.max() <= 1
 
 
 @pytest.mark.parametrize("label", [[0], [1], [0, 1]])

@@ -6,7 +6,7 @@ Images between functions are float32 RGB (B, 3, H, W) in [0, 1]; each network no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -39,10 +39,13 @@ class ReconstructionOutput(Output):
     Attributes:
         reconstruction: (B, 3, H, W) in [0, 1], the face as the network believes it should be.
         evidence: (B, 1, H, W) >= 0, the map of surprise.
+        attention: (B, 1, h, w) in [0, 1], how much the surprise made the classifier look at each place; a grid over
+            the whole face, whose outermost points lie on its edges. None for a method that has no such map.
     """
 
     reconstruction: Tensor
     evidence: Tensor
+    attention: Tensor | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,10 @@ class RecceOutput(ReconstructionOutput):
     """What RECCE says.
 
     Attributes:
-        attention: (B, 1, h, w) in (0, 1), where the reconstruction's error made the classifier look; 1 everywhere if
-            the network has no attention.
         embeddings: pooled features (B, C) of the encoder's embedding and of the decoder's first and second block,
             from which the metric loss makes its similarity maps.
     """
 
-    attention: Tensor
     embeddings: tuple[Tensor, Tensor, Tensor]
 
 
@@ -112,7 +109,7 @@ class Recce(nn.Module):
         if self.reasoning is not None:
             feature = self.reasoning(feature, decoded.fine, decoded.finest) + feature
         feature = self.encoder.to_attention(feature)
-        attention = torch.ones_like(feature[:, :1])
+        attention = None
         if self.attention is not None:
             feature, attention = self.attention(image, reconstruction, feature)
         logits = _at_least_float32(self.fc(self.dropout(pooled(self.encoder.to_features(feature)))))  # (B, num_classes)
@@ -121,7 +118,7 @@ class Recce(nn.Module):
             logit=logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0],
             reconstruction=from_network_range(reconstruction),
             evidence=(image - reconstruction).abs().mean(dim=1, keepdim=True) / 2,  # [-1, 1] is twice as long as [0, 1]
-            attention=_at_least_float32(attention),
+            attention=None if attention is None else _at_least_float32(attention),
             embeddings=(pooled(embedding), pooled(decoded.fine), pooled(decoded.finest)),
         )
 
