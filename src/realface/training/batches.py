@@ -177,5 +177,5 @@ def training_batches(
     )
     for batch in loader:
         if isinstance(batch, str):
-            raise TrainingError(f"{batch}; replace the file or drop its row, then go on with --resume")
+            raise TrainingError(f"{batch}; replace the file and go on with --resume, or drop its row and begin again")
         yield batch

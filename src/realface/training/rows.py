@@ -13,6 +13,7 @@ from realface.core.crop_spec import CropSpec, require_same_crops
 from realface.core.errors import MissingInputError, TrainingError
 from realface.data.leaks import require_no_leaks
 from realface.data.manifest import Manifest
+from realface.data.sampler import PairedSampler
 from realface.metrics.ranking import missing_class
 from realface.training.sections import DataSection, RowsSection
 
@@ -42,7 +43,7 @@ def read_rows(data: DataSection) -> RunRows:
 
     Raises:
         MissingInputError: a manifest, or crops that it lists, are not there.
-        ManifestError: a file is no manifest.
+        ManifestError: a file is no manifest, or its rows make no pairs where pairs are asked for.
         CropSpecError: manifests with crops made in different ways.
         LeakError: a video or a person stands in two splits, or in training and validation.
         TrainingError: no rows, one class where two are needed, or rows of a test split in validation.
@@ -64,11 +65,23 @@ def read_rows(data: DataSection) -> RunRows:
     _require_apart(train, val)
     for name, rows in (("train", train), ("val", val)):
         _require_files(rows, where=f"data.{name}")
+    if data.train.sampling == "paired":
+        _require_pairs(train)
     trained_on = [
         {"name": "/".join(path.parts[-2:]), "sha256": manifests[path].sha256(), "rows": len(part)}
         for path, part in chosen["train"].items()
     ]
     return RunRows(train, val, crop, trained_on)
+
+
+def _require_pairs(train: Manifest) -> None:
+    """Refuse rows without a single pair; say how many fakes no pair is known of."""
+    if num_left_out := PairedSampler(train, seed=0).num_left_out:
+        print(
+            f"realface: warning: data.train: {num_left_out} of {int(train.labels.sum())} fakes name no real of theirs "
+            "and are left out of the pairs",
+            file=sys.stderr,
+        )
 
 
 def _choose(rows: RowsSection, data: DataSection, manifests: dict[Path, Manifest], name: str) -> dict[Path, Manifest]:

@@ -13,7 +13,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from realface.core.errors import StoppedBySignal
+from realface.core.errors import OutputExistsError, StoppedBySignal
 from realface.core.files import new_folder, require_free, write_json
 from realface.core.progress import Progress, progress
 from realface.core.provenance import collect_provenance
@@ -88,8 +88,10 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         RealfaceError: as `launch`, `read_rows`, `require_same_run` and `new_folder`, before anything is written;
             TrainingError when the run cannot go on; StoppedBySignal when it was asked to stop, its state saved.
     """
-    if not (resume and is_run(run)):
+    if not is_run(run):
         require_free(run)
+    elif not resume:
+        raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
     rows = read_rows(recipe.data)
     fabric = launch(recipe.trainer)
     processes = Processes()

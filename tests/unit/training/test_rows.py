@@ -119,3 +119,16 @@ def test_missing_crops_are_named_and_counted(write_faces):
 def test_missing_manifest_is_named(tmp_path):
     with pytest.raises(MissingInputError, match=r"gone\.parquet"):
         read(tmp_path / "gone.parquet")
+
+
+def test_fakes_without_a_pair_are_told(write_faces, capsys):
+    path = write_faces(videos=PAIR)
+    manifest = Manifest.read(path)
+    manifest.with_column("original", ["a" if video == "b" else None for video in manifest.column("video")]).write(path)
+    sampling = {"filters": {"split": "train"}, "sampling": "paired"}
+    read(path, train=sampling)
+    assert capsys.readouterr().err == ""
+    originals = ["a", *[None] * (len(manifest) - 1)]
+    manifest.with_column("original", ["a" if row == 2 else None for row in range(len(originals))]).write(path)
+    read(path, train=sampling)
+    assert "warning: data.train: 1 of 2 fakes name no real of theirs" in capsys.readouterr().err

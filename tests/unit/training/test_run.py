@@ -266,5 +266,12 @@ def test_log_tells_the_rate_and_the_share_of_waiting(recipe, tmp_path):
 
 
 def test_pairs_need_originals(recipe, tmp_path):
-    with pytest.raises(ManifestError):
+    with pytest.raises(ManifestError, match="cannot pair any of the 4 fakes"):
         train(recipe(data={"train": {"filters": {"split": "train"}, "sampling": "paired"}}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_folder_of_a_run_is_refused_with_the_way_to_go_on(recipe, tmp_path):
+    train(recipe(), tmp_path / "run", quiet=True)
+    with pytest.raises(OutputExistsError, match="run holds a run already; go on with it by --resume"):
+        train(recipe(), tmp_path / "run", quiet=True)
