@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realface.core.errors import ArtifactError, ModelInputError
+from realface.core.errors import ModelInputError
 from realface.models.outputs import ReconstructionOutput
 from realface.models.recce.attention import GuidedAttention
 from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
@@ -21,6 +20,7 @@ from realface.models.recce.encoders.choice import build_encoder
 from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.graph_reasoning import GraphReasoning
 from realface.models.recce.similarity import pooled
+from realface.models.timm_networks import download_weights
 from realface.models.weights import load_weights, read_weights
 
 # what timm's networks have behind their pooling; of a name that the encoder has too, the encoder's is meant
@@ -159,17 +159,7 @@ def download_encoder_weights(network: Recce) -> None:
         ArtifactError: the hub has none, or could not be reached.
     """
     name = network.config.encoder
-    if not timm.is_model_pretrained(name):
-        raise ArtifactError(f"timm has no pretrained weights for {name}; leave encoder_weights out, or give a file")
-    try:
-        pretrained = timm.create_model(name, pretrained=True)
-    except (OSError, RuntimeError, ValueError) as error:  # the hub's are OSErrors, those of a damaged file the others
-        reason = " ".join(str(error).split())
-        raise ArtifactError(
-            f"timm's weights of {name} could not be downloaded ({reason}); check the network, or give a file as "
-            "encoder_weights"
-        ) from error
-    _start_encoder(network, pretrained.state_dict(), where=f"timm's {name}")
+    _start_encoder(network, download_weights(name), where=f"timm's {name}")
 
 
 def _start_encoder(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:

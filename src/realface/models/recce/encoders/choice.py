@@ -16,6 +16,7 @@ from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.encoders.families import FAMILIES, timm_encoders
 from realface.models.recce.encoders.timm_encoder import TimmEncoder
 from realface.models.recce.encoders.xception import LegacyXception, LightXception
+from realface.models.timm_networks import normalisation_of, require_tag
 
 XCEPTIONS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
     {"legacy_xception": LegacyXception, "light_xception": LightXception}
@@ -33,14 +34,12 @@ def require_encoder(name: str) -> None:
     Raises:
         ValueError: any other name; says what is supported and, if there is one, the name that was probably meant.
     """
-    architecture, _, tag = name.partition(".")
-    if name in XCEPTIONS or name in timm_encoders():
+    architecture = name.partition(".")[0]
+    if name in XCEPTIONS:
         return
     if architecture in timm_encoders():
-        tags = [known.partition(".")[2] for known in timm.list_models(f"{architecture}.*", pretrained=True)]
-        if tag in tags:
-            return
-        raise ValueError(f"timm has no weights {tag!r} of {architecture}; known: {', '.join(tags) or 'none'}")
+        require_tag(name)
+        return
     families = "; ".join(f"{family.title} (such as {family.example})" for family in FAMILIES)
     supported = f"supported are {', '.join(XCEPTIONS)} and timm's {families}"
     if timm.is_model(architecture):
@@ -69,7 +68,6 @@ def settings_of_timm_encoder(name: str) -> Mapping[str, Any]:
             "input_size": 256,
             "decoder_widths": (width, width // 2, width // 4),
             "reasoning_width": width,
-            "encoder_mean": timm.get_pretrained_cfg_value(name, "mean"),
-            "encoder_std": timm.get_pretrained_cfg_value(name, "std"),
+            **normalisation_of(name),
         }
     )
