@@ -126,16 +126,20 @@ def _copied(value: Any) -> Any:
 
 def _fault_line(schema: type[BaseModel], fault: ErrorDetails) -> str:
     """One fault as `place: what is wrong (did you mean ...?)`."""
-    place = ".".join(str(part) for part in fault["loc"]) or "recipe"
+    keys, sections = _keys_and_sections(schema, fault["loc"])
+    place = ".".join(keys) or "recipe"
     if fault["type"] == "extra_forbidden":
-        name = str(fault["loc"][-1])
-        return f"{place}: no such setting{_did_you_mean(name, _field_names(schema, fault['loc'][:-1]))}"
+        _, around = _keys_and_sections(schema, fault["loc"][:-1])
+        known = sorted({name for section in around for name in section.model_fields})
+        return f"{place}: no such setting{_did_you_mean(keys[-1], known)}"
     if fault["type"] == "missing":
         return f"{place}: required, but not given"
     if fault["type"] == "value_error":
         return f"{place}: {fault['ctx']['error']}"
     if fault["type"] == "union_tag_not_found":
-        return f"{place}.{_quoted_words(fault['ctx']['discriminator'])[0]}: required, but not given"
+        name = _quoted_words(fault["ctx"]["discriminator"])[0]
+        tags = [tag for section in sections for tag in typing.get_args(section.model_fields[name].annotation)]
+        return f"{place}.{name}: required, but not given; known: {', '.join(tags)}"
     if fault["type"] == "union_tag_invalid":
         tag, expected = fault["ctx"]["tag"], fault["ctx"]["expected_tags"]
         hint = _did_you_mean(tag, _quoted_words(expected))
@@ -163,21 +167,22 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; known: {', '.join(known)}" if known and len(known) <= 12 else ""
 
 
-def _field_names(schema: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """The fields of the section at `place`, where pydantic's places name list positions and union tags too."""
-    candidates = [schema]
+def _keys_and_sections(schema: type[BaseModel], place: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The keys that lead to `place`, as a user writes them, and the sections that can stand there."""
+    keys, candidates = [], [schema]
     for part in place:
-        if isinstance(part, int):
-            continue
         inner = [
             model
             for section in candidates
             if part in section.model_fields
-            for model in sections_in(section.model_fields[part].annotation)
+            for model in sections_in(section.model_fields[str(part)].annotation)
         ]
-        # a part that is no field is the tag of a union: it picks one of the candidates
-        candidates = inner or [section for section in candidates if _has_tag(section, part)] or candidates
-    return sorted({name for section in candidates for name in section.model_fields})
+        # pydantic's places also name the tag of a union, which picks one of the candidates and is no key
+        tagged = [section for section in candidates if not inner and _has_tag(section, str(part))]
+        if not tagged:
+            keys.append(str(part))
+        candidates = inner or tagged or candidates
+    return keys, candidates
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:

@@ -174,7 +174,7 @@ def test_an_unknown_setting_without_a_near_word_lists_what_there_is() -> None:
 
 def test_a_wrong_setting_of_the_chosen_method_is_compared_with_that_methods_settings() -> None:
     assert faults_of({"seed": 1, "method": {"name": "prior", "mask_ration": 1}}) == (
-        "method.prior.mask_ration: no such setting; did you mean mask_ratio?",
+        "method.mask_ration: no such setting; did you mean mask_ratio?",
     )
 
 
@@ -185,7 +185,9 @@ def test_an_unknown_method_is_answered_with_the_nearest() -> None:
 
 
 def test_a_method_without_a_name_is_told_so() -> None:
-    assert faults_of({"seed": 1, "method": {"dropout": 0.1}}) == ("method.name: required, but not given",)
+    assert faults_of({"seed": 1, "method": {"dropout": 0.1}}) == (
+        "method.name: required, but not given; known: recce, prior",
+    )
 
 
 def test_a_fault_inside_a_list_names_the_position() -> None:
