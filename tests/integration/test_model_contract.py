@@ -17,6 +17,11 @@ CASES = {
     "recce-light-two-classes": ("recce", {"encoder": "light_xception", "num_classes": 2}),
     "recce-light-bare": ("recce", {"encoder": "light_xception", "reasoning": False, "attention": False}),
     "recce-timm": ("recce", {"encoder": "mobilenetv4_conv_small"}),
+    "baseline-paper": ("baseline", {}),
+    "baseline-light": ("baseline", {"encoder": "light_xception"}),
+    "baseline-light-two-classes": ("baseline", {"encoder": "light_xception", "num_classes": 2}),
+    "baseline-convolutional": ("baseline", {"encoder": "resnet10t"}),
+    "baseline-transformer": ("baseline", {"encoder": "vit_tiny_patch16_224", "input_size": SMALL}),
 }
 
 

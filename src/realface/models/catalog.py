@@ -13,8 +13,11 @@ from torch import nn
 
 from realface.core.errors import MethodError
 from realface.core.recipe import Section
+from realface.models.baseline import network as baseline
+from realface.models.baseline.config import BaselineConfig
+from realface.models.baseline.task import BaselineTask
+from realface.models.recce import network as recce
 from realface.models.recce.config import RecceConfig
-from realface.models.recce.network import Recce, download_encoder_weights, load_encoder_weights
 from realface.models.recce.task import RecceTask
 
 ENTRY_POINT_GROUP = "realface.methods"
@@ -51,10 +54,19 @@ METHODS: dict[str, Method] = {
         name="recce",
         summary="RECCE: what a decoder trained on real faces cannot reconstruct was forged (CVPR 2022)",
         config_type=RecceConfig,
-        build_network=Recce,
+        build_network=recce.Recce,
         build_task=RecceTask,
-        load_encoder_weights=load_encoder_weights,
-        download_encoder_weights=download_encoder_weights,
+        load_encoder_weights=recce.load_encoder_weights,
+        download_encoder_weights=recce.download_encoder_weights,
+    ),
+    "baseline": Method(
+        name="baseline",
+        summary="baseline: a plain classifier on Xception or any image network of timm, to compare others with",
+        config_type=BaselineConfig,
+        build_network=baseline.Baseline,
+        build_task=BaselineTask,
+        load_encoder_weights=baseline.load_encoder_weights,
+        download_encoder_weights=baseline.download_encoder_weights,
     ),
 }
 

@@ -1,0 +1,121 @@
+"""Which networks can be the baseline's, and what suits each."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from realface.models.recce.encoders.xception import LightXception
+from realface.models.timm_networks import normalisation_of, require_tag
+
+LIGHT_XCEPTION = "light_xception"
+
+
+class LightXceptionClassifier(LightXception):
+    """RECCE's light encoder with a classifier behind it, its parameters named as RECCE's encoder names them.
+
+    Args:
+        num_classes: logits K.
+        dropout: before the classifier.
+    """
+
+    def __init__(self, *, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(self.feature_width, num_classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> logits (B, K)."""
+        feature = self.to_features(self.to_attention(self.to_reasoning(self.embed(image))))
+        logits: Tensor = self.fc(self.dropout(F.adaptive_avg_pool2d(feature, 1).flatten(1)))
+        return logits
+
+
+def build_encoder(name: str, *, input_size: int, num_classes: int, dropout: float) -> nn.Module:
+    """The network of that name with random weights and a classifier of its own: (B, 3, S, S) -> (B, num_classes).
+
+    Args:
+        name: one that `require_encoder` accepts.
+        input_size: S; a network of one size is built for it.
+        num_classes: logits.
+        dropout: before the classifier.
+    """
+    if name == LIGHT_XCEPTION:
+        return LightXceptionClassifier(num_classes=num_classes, dropout=dropout)
+    encoder: nn.Module = timm.create_model(
+        name, num_classes=num_classes, drop_rate=dropout, **size_settings(name, input_size)
+    )
+    return encoder
+
+
+def size_settings(name: str, input_size: int) -> dict[str, Any]:
+    """What timm is told of the size of a network's images: nothing, unless the network is of one size."""
+    return {"img_size": input_size} if takes_one_size(name) else {}
+
+
+def takes_one_size(name: str) -> bool:
+    """Whether a network takes images of the size that it was built for and of no other, as most transformers do."""
+    return name != LIGHT_XCEPTION and bool(timm.get_pretrained_cfg_value(name, "fixed_input_size"))
+
+
+def classifier_names(name: str) -> tuple[str, ...]:
+    """The submodules of a network that are its classifier."""
+    if name == LIGHT_XCEPTION:
+        return ("fc",)
+    classifier: Any = timm.get_pretrained_cfg_value(name, "classifier")
+    return (classifier,) if isinstance(classifier, str) else tuple(classifier)
+
+
+def require_encoder(name: str) -> None:
+    """Accept `light_xception` and the image classifiers of timm, with or without a weights' tag.
+
+    Raises:
+        ValueError: any other name; names the one that was probably meant.
+    """
+    architecture = name.partition(".")[0]
+    if name == LIGHT_XCEPTION:
+        return
+    if not timm.is_model(architecture):
+        close = difflib.get_close_matches(architecture, [LIGHT_XCEPTION, *timm.list_models()], n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"no network is called {name!r}; {hint}known are {LIGHT_XCEPTION} and those of timm")
+    require_tag(name)
+    if not timm.get_pretrained_cfg_value(name, "classifier"):
+        raise ValueError(f"{name} is no classifier of images; take another network of timm")
+
+
+@functools.cache
+def require_input_size(name: str, input_size: int) -> None:
+    """Accept a size of images that a network can be built for and trained with.
+
+    Raises:
+        ValueError: another size; names the one that the network's weights were trained with.
+    """
+    try:
+        with torch.device("meta"), torch.no_grad():  # shapes without memory or random numbers
+            network = build_encoder(name, input_size=input_size, num_classes=1, dropout=0.0)
+            network(torch.zeros(2, 3, input_size, input_size))
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # timm's networks, each in its own words
+        reason = " ".join(str(error).split())
+        usual = settings_of_timm_encoder(name)["input_size"]
+        raise ValueError(
+            f"{name} cannot take images of {input_size} x {input_size} ({reason}); its own input_size is {usual}"
+        ) from error
+
+
+def settings_of_timm_encoder(name: str) -> Mapping[str, Any]:
+    """The fields of `BaselineConfig` that suit a network of timm; empty if there is none of that name."""
+    try:
+        require_encoder(name)
+    except ValueError:
+        return MappingProxyType({})
+    shape: Any = timm.get_pretrained_cfg_value(name, "input_size")  # (3, height, width)
+    return MappingProxyType({"input_size": shape[1], **normalisation_of(name)})

@@ -1,0 +1,102 @@
+"""The baseline's network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from realface.core.errors import ModelInputError
+from realface.models.baseline.config import MIN_INPUT_SIZE, BaselineConfig
+from realface.models.baseline.encoders import build_encoder, classifier_names, size_settings, takes_one_size
+from realface.models.outputs import Output
+from realface.models.timm_networks import download_weights
+from realface.models.weights import load_weights, read_weights
+
+
+class Baseline(nn.Module):
+    """An image network with a classifier for real and fake, and nothing else."""
+
+    encoder_mean: Tensor
+    encoder_std: Tensor
+
+    def __init__(self, config: BaselineConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(
+            config.encoder, input_size=config.input_size, num_classes=config.num_classes, dropout=config.dropout
+        )
+        self._takes_one_size = takes_one_size(config.encoder)
+        # settings and no weights: they stand in the config, so not in the state dict
+        self.register_buffer("encoder_mean", torch.tensor(config.encoder_mean).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("encoder_std", torch.tensor(config.encoder_std).reshape(1, 3, 1, 1), persistent=False)
+        self.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and what tensor cores want
+
+    def forward(self, image: Tensor) -> Output:
+        """Classify.
+
+        Args:
+            image: (B, 3, S, S), S >= 64, in [0, 1]; S = `input_size` where the encoder takes one size only.
+
+        Raises:
+            ModelInputError: another shape.
+        """
+        self._require_size(image)
+        logits: Tensor = self.encoder((image - self.encoder_mean) / self.encoder_std)  # (B, num_classes)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # no half precision, also under autocast
+        return Output(logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0])
+
+    def _require_size(self, image: Tensor) -> None:
+        shape, size = tuple(image.shape), self.config.input_size
+        if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < MIN_INPUT_SIZE:
+            raise ModelInputError(
+                f"baseline takes square RGB images (B, 3, S, S) with S >= {MIN_INPUT_SIZE}, got a batch of shape "
+                f"{shape}; crop and resize the faces first"
+            )
+        if self._takes_one_size and shape[2] != size:
+            raise ModelInputError(
+                f"this {self.config.encoder} was built for images of {size} x {size}, got {shape[2]} x {shape[3]}; "
+                f"resize them to {size}, or train one with another input_size"
+            )
+
+
+def load_encoder_weights(network: Baseline, file: Path) -> None:
+    """Start the encoder from pretrained weights, such as ImageNet's; their classifier is left out.
+
+    Args:
+        network: whose encoder is changed in place; its own classifier stays.
+        file: safetensors or a state dict saved by torch, named as timm names the encoder's parameters.
+
+    Raises:
+        MissingInputError: no such file.
+        ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
+    """
+    _start_encoder(network, read_weights(file), where=str(file))
+
+
+def download_encoder_weights(network: Baseline) -> None:
+    """Start the encoder from the weights that timm's hub has for it, fitted to its input size.
+
+    Args:
+        network: whose encoder is changed in place; its own classifier stays.
+
+    Raises:
+        ArtifactError: the hub has none, or could not be reached.
+    """
+    name = network.config.encoder
+    weights = download_weights(name, **size_settings(name, network.config.input_size))
+    _start_encoder(network, weights, where=f"timm's {name}")
+
+
+def _start_encoder(network: Baseline, weights: Mapping[str, Tensor], *, where: str) -> None:
+    heads = tuple(f"{name}." for name in classifier_names(network.config.encoder))
+    # old files have no batch counters, which only matter for norms without momentum
+    kept = {
+        name: value
+        for name, value in network.encoder.state_dict().items()
+        if name.startswith(heads) or name.endswith("num_batches_tracked")
+    }
+    used = {name: value for name, value in weights.items() if not name.startswith(heads)}
+    load_weights(network.encoder, {**kept, **used}, where=where)
