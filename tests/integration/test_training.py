@@ -12,7 +12,7 @@ from realface.training.recipe import load_train_recipe
 from realface.training.run import train
 
 
-def recipe(manifest, *, workers):
+def recipe(manifest, *, workers, others=()):
     return load_train_recipe(
         "demo",
         overrides=[
@@ -23,6 +23,7 @@ def recipe(manifest, *, workers):
             "trainer.batch_size=4",
             "trainer.validate_every=2",
             "trainer.device=cpu",
+            *others,
         ],
     )
 
@@ -43,3 +44,14 @@ def test_detector_gives_the_validation_scores_again(manifest, tmp_path):
     scores = score_crops(network, val, input_size=64, device=torch.device("cpu"), quiet=True)
     assert scores.scores == pytest.approx(ScoreTable.read(tmp_path / "run" / "validation_scores.parquet").scores)
     assert read_card(result.artifact).purpose == "demonstration"
+
+
+@pytest.mark.long
+def test_compiled_steps_are_those_of_eager_ones(manifest, tmp_path):
+    weights = []
+    for name, is_compiled in (("eager", False), ("compiled", True)):
+        settings = [f"trainer.compile={is_compiled}", "method.dropout=0", "optim={name: sgd, lr: 0.01}"]
+        made = recipe(manifest, workers=0, others=settings)
+        train(made, tmp_path / name, quiet=True)
+        weights.append(CheckpointFolder(tmp_path / name, keep=3).newest().task)
+    torch.testing.assert_close(*weights, rtol=0, atol=1e-4)

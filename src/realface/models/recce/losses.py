@@ -56,7 +56,7 @@ def reconstruction_loss(errors: Tensor, label: Tensor) -> Tensor:
 
     Source: paper, 3.2.
     """
-    real = label == Label.REAL
+    real = label == Label.REAL.value  # of a bare enum torch.compile makes a constant
     # no branch on whether there is a real: the decoder stays in the graph, as DDP requires, and a GPU need not wait
     return torch.where(real, errors, 0).sum() / real.sum().clamp(min=1)
 
@@ -75,7 +75,7 @@ def metric_loss(similarity: Tensor, label: Tensor, *, margin: float) -> Tensor:
 
     Source: paper, 3.2; denominators as in the release.
     """
-    real, fake = label == Label.REAL, label == Label.FAKE
+    real, fake = label == Label.REAL.value, label == Label.FAKE.value
     same = (real[:, None] & real[None, :]).fill_diagonal_(False)
     different = (real[:, None] & fake[None, :]) | (fake[:, None] & real[None, :])
     return (margin - _mean_over(similarity, same) + _mean_over(similarity, different)).clamp(min=0)
