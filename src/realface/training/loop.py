@@ -64,7 +64,8 @@ class Loop:
             TrainingError: the run cannot go on.
         """
         tally = self.state.tally
-        if tally.judged_step < tally.step:  # taken up where it was saved, before this was done
+        is_cut_short = tally.step == self.recipe.trainer.steps and tally.best_step is None
+        if tally.judged_step < tally.step or is_cut_short:  # taken up where it was saved, before this was done
             self._judge_and_log()
         while tally.step < self.recipe.trainer.steps and not self._has_stalled():
             taken = self._next_batches(batches)

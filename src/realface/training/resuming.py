@@ -83,12 +83,16 @@ def require_same_run(run: Path, recipe: TrainRecipe, *, train_sha256: str, val_s
             )
 
 
-def require_same_batch(checkpoint: Checkpoint, crops_per_step: int, processes: Processes) -> None:
-    """Refuse steps of another size, and say when dropout will not go on as it would have.
+def require_same_steps(checkpoint: Checkpoint, num_steps: int, crops_per_step: int, processes: Processes) -> None:
+    """Refuse steps of another size or an end that is past, and say when dropout will not go on as it would have.
 
     Raises:
-        TrainingError: a step would learn from more crops, or from fewer.
+        TrainingError: a step would learn from more crops, or from fewer; or the run has gone further already.
     """
+    if checkpoint.step > num_steps:
+        raise TrainingError(
+            f"the run has taken {checkpoint.step} steps already, but trainer.steps is {num_steps}; set it higher"
+        )
     if checkpoint.crops_per_step != crops_per_step:
         raise TrainingError(
             f"the run's steps had {checkpoint.crops_per_step} crops over all processes, now they would have "

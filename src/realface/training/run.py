@@ -35,8 +35,8 @@ from realface.training.resuming import (
     RECIPE_NAME,
     is_run,
     record_resumption,
-    require_same_batch,
     require_same_run,
+    require_same_steps,
 )
 from realface.training.rows import RunRows, read_rows
 from realface.training.setup import build_state, crops_per_step
@@ -149,7 +149,8 @@ def _open_run(
     checkpoints.clear_partial()
     checkpoint = checkpoints.newest()
     if checkpoint is not None:
-        require_same_batch(checkpoint, crops_per_step(recipe.trainer, processes), processes)
+        size = crops_per_step(recipe.trainer, processes)
+        require_same_steps(checkpoint, recipe.trainer.steps, size, processes)
     record_resumption(run, origin, step=0 if checkpoint is None else checkpoint.step)
     return checkpoint
 

@@ -241,3 +241,12 @@ def test_provenance_says_when_a_run_was_taken_up(recipe, tmp_path, monkeypatch):
     train(recipe(), tmp_path / "run", resume=True, quiet=True)
     [resumed] = json.loads((tmp_path / "run" / "provenance.json").read_text(encoding="utf-8"))["resumed"]
     assert (resumed["step"], resumed["seed"]) == (5, 0)
+
+
+def test_end_that_is_past_is_refused_and_one_that_is_reached_is_judged(recipe, tmp_path, monkeypatch):
+    rare = {"validate_every": 100}
+    broken_off(monkeypatch, tmp_path / "run", recipe(trainer=rare), Stepper, "take", call=7)
+    with pytest.raises(TrainingError, match=r"has taken 5 steps already, but trainer\.steps is 4; set it higher"):
+        train(recipe(trainer=rare | {"steps": 4}), tmp_path / "run", resume=True, quiet=True)
+    result = train(recipe(trainer=rare | {"steps": 5}), tmp_path / "run", resume=True, quiet=True)
+    assert (result.best_step, result.steps) == (5, 5)
