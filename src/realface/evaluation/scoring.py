@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from realface.core.errors import MediaError
+from realface.core.errors import DeviceError, MediaError
 from realface.core.progress import progress
 from realface.data.dataset import CropDataset, settle_worker
 from realface.data.manifest import Manifest
@@ -88,6 +88,7 @@ def score_crops(
 
     Raises:
         MediaError: a file is gone or is no picture.
+        DeviceError: the device's memory is too small for a batch.
         MetricError: the network gave something that is no probability.
     """
     table, failed = score_readable_crops(
@@ -141,8 +142,7 @@ def score_readable_crops(
     ):
         for batch in loader:
             if batch.image is not None:
-                output = network(batch.image.to(device, non_blocking=True))
-                scores.append(output.score.double().cpu().numpy())
+                scores.append(_scores_of(network, batch.image.to(device, non_blocking=True)))
                 rows += batch.rows
             failed += batch.failed
             bar.advance(len(batch.rows) + len(batch.failed))
@@ -167,6 +167,17 @@ def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTab
     """
     rows = manifest.table.select([name for name in SCHEMA.names if name != "score"])
     return ScoreTable(rows.append_column("score", pa.array(scores)), where="scores of the network")
+
+
+def _scores_of(network: nn.Module, image: Tensor) -> NDArray[np.float64]:
+    try:
+        scores: NDArray[np.float64] = network(image).score.double().cpu().numpy()
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"{image.device} has too little memory for {len(image)} crops at once; give a smaller --batch-size, or in a "
+            "recipe a smaller data.val.batch_size"
+        ) from error
+    return scores
 
 
 class _Batches(Sampler[list[int]]):

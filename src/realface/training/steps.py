@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
+from realface.core.errors import TrainingError
 from realface.models.outputs import Task
 from realface.training.batches import Batch
 from realface.training.sections import TrainerSection
@@ -64,7 +65,11 @@ class Stepper:
             freeze_norms(state.task)
 
     def take(self, batches: Sequence[Batch]) -> Step:
-        """Take one step on the mean loss of some batches, of one size."""
+        """Take one step on the mean loss of some batches, of one size.
+
+        Raises:
+            TrainingError: the device's memory is too small for a batch.
+        """
         fabric, state = self._fabric, self._state
         if self._buffers:
             torch._foreach_copy_(self._buffers_before, self._buffers)
@@ -96,9 +101,15 @@ class Stepper:
         image = batch.image.to(fabric.device, non_blocking=True).contiguous(memory_format=self._memory_format)
         label = batch.label.to(fabric.device, non_blocking=True)
         losses: Any = self._state.losses
-        with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
-            loss, parts = losses(image, label)
-            fabric.backward(loss * share)
+        try:
+            with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
+                loss, parts = losses(image, label)
+                fabric.backward(loss * share)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"{fabric.device} has too little memory for {len(label)} crops at once; set a smaller trainer.batch_size "
+                "with a larger trainer.accumulate, or trainer.precision bf16"
+            ) from error
         return {"loss": loss.detach(), **parts}
 
     def _gradient_norm(self) -> Tensor:

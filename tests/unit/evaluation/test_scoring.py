@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from realface.core.errors import MediaError, MetricError
+from realface.core.errors import DeviceError, MediaError, MetricError
 from realface.data.manifest import Manifest
-from realface.evaluation.scoring import score_crops, score_readable_crops
+from realface.evaluation.scoring import Share, score_crops, score_readable_crops
 from realface.media.images import write_image
 from realface.models.outputs import Output
 
@@ -128,3 +128,31 @@ def test_a_network_that_gives_no_number_is_refused_with_the_row(tmp_path):
 
 def test_an_empty_manifest_gives_an_empty_table(tmp_path):
     assert len(score(Brightness(), build_manifest(tmp_path).take([]))) == 0
+
+
+def test_too_little_memory_is_told_with_what_to_give(tmp_path):
+    class Greedy(nn.Module):
+        def forward(self, image):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match="too little memory for 2 crops at once; give a smaller --batch-size"):
+        score(Greedy(), build_manifest(tmp_path), batch_size=2)
+
+
+def test_shares_of_several_processes_make_one_table_and_one_list_of_failures(tmp_path):
+    manifest = build_manifest(tmp_path)
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    parts = []
+
+    def run(rank, gather):
+        options = {"input_size": 4, "device": torch.device("cpu"), "batch_size": 1, "quiet": True}
+        return score_readable_crops(Brightness(), manifest, share=Share(rank, 2, gather), **options)
+
+    run(0, lambda part: parts.append(part) or [part])
+    table, failed = run(1, lambda part: [parts[0], part])
+    whole, whole_failed = score_readable_crops(
+        Brightness(), manifest, input_size=4, device=torch.device("cpu"), batch_size=1, quiet=True
+    )
+    assert [len(part[0]) for part in parts] == [3]
+    assert table.table.equals(whole.table)
+    assert failed == whole_failed

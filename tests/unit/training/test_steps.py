@@ -5,6 +5,7 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision.amp import MixedPrecision
 
+from realface.core.errors import TrainingError
 from realface.training.batches import Batch
 from realface.training.optimisers import SgdConfig, build_optimiser
 from realface.training.schedules import ConstantSchedule, build_schedule
@@ -128,3 +129,16 @@ def test_loss_scaling_skips_an_overflow_and_lowers_its_scale(start):
     assert not stepper.take([batch()]).is_skipped
     assert not same(before, values(state))
     assert state.capture(Fabric(accelerator="cpu", devices=1), []).scaler == {}
+
+
+def test_too_little_memory_is_told_with_what_to_set(start):
+    state, stepper = start()
+
+    def refuse(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    state.losses.forward = refuse
+    with pytest.raises(
+        TrainingError, match=r"too little memory for 4 crops at once; set a smaller trainer\.batch_size"
+    ):
+        stepper.take([batch()])
