@@ -61,7 +61,7 @@ METHODS: dict[str, Method] = {
     ),
     "baseline": Method(
         name="baseline",
-        summary="baseline: a plain classifier on Xception or any image network of timm, to compare others with",
+        summary="a plain classifier on Xception or any image network of timm, for others to be compared with",
         config_type=BaselineConfig,
         build_network=baseline.Baseline,
         build_task=BaselineTask,

@@ -24,7 +24,7 @@ def require_tag(name: str) -> None:
         raise ValueError(f"timm has no weights {tag!r} of {architecture}; known: {', '.join(tags) or 'none'}")
 
 
-def normalisation_of(name: str) -> dict[str, tuple[float, float, float]]:
+def normalisation_of(name: str) -> dict[str, Any]:
     """`encoder_mean` and `encoder_std`, in RGB, of images in [0, 1]: what the weights of that tag were trained with."""
     return {f"encoder_{part}": timm.get_pretrained_cfg_value(name, part) for part in ("mean", "std")}
 
