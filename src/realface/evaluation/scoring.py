@@ -174,8 +174,8 @@ def _scores_of(network: nn.Module, image: Tensor) -> NDArray[np.float64]:
         scores: NDArray[np.float64] = network(image).score.double().cpu().numpy()
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"{image.device} has too little memory for {len(image)} crops at once; give a smaller --batch-size, or in a "
-            "recipe a smaller data.val.batch_size"
+            f"{image.device} has too little memory for {len(image)} crops at once; give a smaller --batch-size, or in "
+            "a recipe a smaller data.val.batch_size"
         ) from error
     return scores
 

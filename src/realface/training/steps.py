@@ -107,8 +107,8 @@ class Stepper:
                 fabric.backward(loss * share)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                f"{fabric.device} has too little memory for {len(label)} crops at once; set a smaller trainer.batch_size "
-                "with a larger trainer.accumulate, or trainer.precision bf16"
+                f"{fabric.device} has too little memory for {len(label)} crops at once; set a smaller "
+                "trainer.batch_size with a larger trainer.accumulate, or trainer.precision bf16"
             ) from error
         return {"loss": loss.detach(), **parts}
 

@@ -140,19 +140,23 @@ def test_too_little_memory_is_told_with_what_to_give(tmp_path):
 
 
 def test_shares_of_several_processes_make_one_table_and_one_list_of_failures(tmp_path):
+    class Sent(Exception):
+        pass
+
     manifest = build_manifest(tmp_path)
     (tmp_path / "3.png").write_bytes(b"no picture")
+    options = {"input_size": 4, "device": torch.device("cpu"), "batch_size": 1, "quiet": True}
     parts = []
 
-    def run(rank, gather):
-        options = {"input_size": 4, "device": torch.device("cpu"), "batch_size": 1, "quiet": True}
-        return score_readable_crops(Brightness(), manifest, share=Share(rank, 2, gather), **options)
+    def send(part):
+        parts.append(part)
+        raise Sent
 
-    run(0, lambda part: parts.append(part) or [part])
-    table, failed = run(1, lambda part: [parts[0], part])
-    whole, whole_failed = score_readable_crops(
-        Brightness(), manifest, input_size=4, device=torch.device("cpu"), batch_size=1, quiet=True
-    )
-    assert [len(part[0]) for part in parts] == [3]
+    for rank in range(2):
+        with pytest.raises(Sent):
+            score_readable_crops(Brightness(), manifest, share=Share(rank, 2, send), **options)
+    table, failed = score_readable_crops(Brightness(), manifest, share=Share(1, 2, lambda _: parts), **options)
+    whole, whole_failed = score_readable_crops(Brightness(), manifest, **options)
+    assert [rows for rows, *_ in parts] == [[0, 2, 4], [1]]
     assert table.table.equals(whole.table)
     assert failed == whole_failed
