@@ -140,7 +140,7 @@ def test_too_little_memory_is_told_with_what_to_give(tmp_path):
 
 
 def test_shares_of_several_processes_make_one_table_and_one_list_of_failures(tmp_path):
-    class Sent(Exception):
+    class SentError(Exception):
         pass
 
     manifest = build_manifest(tmp_path)
@@ -150,10 +150,10 @@ def test_shares_of_several_processes_make_one_table_and_one_list_of_failures(tmp
 
     def send(part):
         parts.append(part)
-        raise Sent
+        raise SentError
 
     for rank in range(2):
-        with pytest.raises(Sent):
+        with pytest.raises(SentError):
             score_readable_crops(Brightness(), manifest, share=Share(rank, 2, send), **options)
     table, failed = score_readable_crops(Brightness(), manifest, share=Share(1, 2, lambda _: parts), **options)
     whole, whole_failed = score_readable_crops(Brightness(), manifest, **options)
