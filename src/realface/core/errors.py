@@ -87,7 +87,7 @@ class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
 
 
-class StoppedBySignal(RealfaceError):
+class StoppedBySignal(RealfaceError, RuntimeError):
     """A signal ended long work, which can be taken up again.
 
     Attributes:

@@ -98,7 +98,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     stopper = Stopper()
     with reproducible(recipe.seed, fabric.device), stopper.listening():
         checkpoint = processes.on_first(lambda: _open_run(run, recipe, rows, fabric, processes, resume=resume))
-        state = build_state(recipe, fabric, processes)
+        state = build_state(recipe, fabric, processes, is_new=checkpoint is None)
         seed_process(recipe.seed, processes.rank)
         if checkpoint is not None:
             state.restore(checkpoint, fabric, processes)

@@ -20,8 +20,15 @@ from realface.training.state import TrainingState, running_average
 from realface.training.steps import Losses
 
 
-def build_state(recipe: TrainRecipe, fabric: Fabric, processes: Processes) -> TrainingState:
+def build_state(recipe: TrainRecipe, fabric: Fabric, processes: Processes, *, is_new: bool) -> TrainingState:
     """The task with its first weights, on its device, and what changes it.
+
+    Args:
+        recipe: of the run.
+        fabric: carries devices and precision.
+        processes: which may gather their losses.
+        is_new: whether the run begins here; one that goes on gets its weights from a checkpoint, and need not reach a
+            file or a hub again.
 
     Raises:
         TrainingError: `encoder_weights` for a method that takes none.
@@ -30,7 +37,8 @@ def build_state(recipe: TrainRecipe, fabric: Fabric, processes: Processes) -> Tr
     config: Any = recipe.method
     method = get_method(config.name)
     network = method.build_network(config)
-    _load_encoder(method, network, recipe)
+    if is_new:
+        _load_encoder(method, network, recipe)
     is_global = recipe.trainer.global_losses
     task = method.build_task(network, gather=processes.gather_rows) if is_global else method.build_task(network)
     if recipe.trainer.sync_batch_norm:

@@ -4,11 +4,13 @@ import csv
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
 
 from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingError
+from realface.models import catalog
 from realface.models.artifact import load_network
 from realface.training import loop, validation
 from realface.training.checkpoint import CheckpointFolder
@@ -250,3 +252,15 @@ def test_end_that_is_past_is_refused_and_one_that_is_reached_is_judged(recipe, t
         train(recipe(trainer=rare | {"steps": 4}), tmp_path / "run", resume=True, quiet=True)
     result = train(recipe(trainer=rare | {"steps": 5}), tmp_path / "run", resume=True, quiet=True)
     assert (result.best_step, result.steps) == (5, 5)
+
+
+def test_resumed_run_does_not_ask_for_encoder_weights_again(recipe, tmp_path, monkeypatch, tiny_method):
+    asked = []
+    with_weights = replace(
+        tiny_method, load_encoder_weights=lambda *_: asked.append("file"), download_encoder_weights=lambda _: None
+    )
+    monkeypatch.setitem(catalog.METHODS, "tiny", with_weights)
+    made = recipe(encoder_weights=tmp_path / "imagenet.pt")
+    broken_off(monkeypatch, tmp_path / "run", made, Stepper, "take", call=7)
+    train(made, tmp_path / "run", resume=True, quiet=True)
+    assert asked == ["file"]
