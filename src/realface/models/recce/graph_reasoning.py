@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class GraphReasoning(nn.Module):
@@ -28,8 +29,8 @@ class GraphReasoning(nn.Module):
         self.va_gated_c = nn.Sequential(nn.Conv2d(width, vertex_width, 1, bias=False), nn.Sigmoid())
         self.vb_embedding = _embedding_of_vertices(fine_widths[0], vertex_width)
         self.vc_embedding = _embedding_of_vertices(fine_widths[1], vertex_width)
-        self.reweight_ab = nn.Sequential(nn.Linear(2 * vertex_width, 1, bias=False), nn.ReLU(), nn.Softmax(dim=-2))
-        self.reweight_ac = nn.Sequential(nn.Linear(2 * vertex_width, 1, bias=False), nn.ReLU(), nn.Softmax(dim=-2))
+        self.reweight_ab = nn.Sequential(nn.Linear(2 * vertex_width, 1, bias=False))
+        self.reweight_ac = nn.Sequential(nn.Linear(2 * vertex_width, 1, bias=False))
         self.reproject = nn.Sequential(
             nn.Conv2d(3 * vertex_width, width, 1, bias=False),
             nn.ReLU(inplace=True),
@@ -67,16 +68,20 @@ def linked_vertices(feature: Tensor, *, ratio: int) -> Tensor:
 def _aggregate(a: Tensor, linked: Tensor, reweight: nn.Sequential) -> Tensor:
     """The weighted sum of each vertex's linked vertices.
 
+    A link's weight is the softmax of relu(linear([a, linked])). The part of `a` is the same for all links of a vertex,
+    so it is taken once, and the pairs are never laid out in memory.
+
     Args:
         a: (B, V, h, w), the embedded coarse vertices.
         linked: (B, h, w, K, V), the embedded vertices linked to each.
-        reweight: ([a, linked]) (..., K, 2V) -> the links' weights (..., K, 1), which sum to 1.
+        reweight: holds the linear's weights (1, 2V).
 
     Returns:
         (B, V, h, w).
     """
-    a_per_link = a.permute(0, 2, 3, 1).unsqueeze(3).expand_as(linked)
-    weight = reweight(torch.cat([a_per_link, linked], dim=-1))
+    of_a, of_linked = reweight.get_parameter("0.weight").chunk(2, dim=1)
+    strength = F.linear(a.permute(0, 2, 3, 1), of_a).unsqueeze(3) + F.linear(linked, of_linked)  # (B, h, w, K, 1)
+    weight = strength.relu().softmax(dim=3)
     return torch.einsum("bhwkv,bhwk->bvhw", linked, weight.squeeze(4))
 
 
