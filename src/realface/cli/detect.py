@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from realface.cli import crop_argument
+from realface.core.errors import ArtifactError
+from realface.core.map_kinds import MapKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 NO_MODEL = (
     "detect needs a model: give --model ARTIFACT; `realface demo` makes one to try things out (demo/run/artifact) and "
     "`realface train` makes one from your data (RUN/artifact), `realface import` one from a method's authors' weights"
+)
+
+MAP_HELP = (
+    "What --overlay lays over the faces: evidence, where they differ from their reconstruction (default), or "
+    "attention, where the reconstruction error steers the classifier."
 )
 
 
@@ -50,6 +57,7 @@ def command(
     overlay: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw each verdict into this folder, which must be new or empty.")
     ] = None,
+    map_kind: Annotated[MapKind | None, typer.Option("--map", help=MAP_HELP)] = None,
 ) -> None:
     """Say of every picture and video how probably a face in it is forged.
 
@@ -60,9 +68,8 @@ def command(
     A file that cannot be judged gets a line with the reason, the rest go on, and the exit code is 2.
     """
     _refuse_contradictions(as_json=as_json, as_csv=as_csv, crops=crops, crop=crop)
+    drawn_map = _map_to_draw(map_kind, overlay)
     if model is None:
-        from realface.core.errors import ArtifactError
-
         raise ArtifactError(NO_MODEL)
 
     from realface.core.files import new_folder
@@ -81,8 +88,8 @@ def command(
     if overlay is not None:
         new_folder(overlay)
     stream = _forgiving_stdout()
-    all_well = _run(detector, files, writer=_writer(stream, detector, as_json, as_csv), overlay=overlay)
-    if not all_well:
+    writer = _writer(stream, detector, as_json, as_csv)
+    if not _run(detector, files, writer=writer, overlay=overlay, map_kind=drawn_map):
         raise typer.Exit(2)
 
 
@@ -93,7 +100,13 @@ def _refuse_contradictions(*, as_json: bool, as_csv: bool, crops: bool, crop: st
         raise typer.BadParameter("give --crops for face crops or --crop for how to make them, not both")
 
 
-def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None) -> bool:
+def _map_to_draw(given: MapKind | None, overlay: Path | None) -> MapKind:
+    if given is not None and overlay is None:
+        raise typer.BadParameter("--map says what --overlay draws; give --overlay DIR too")
+    return given or MapKind.EVIDENCE
+
+
+def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None, map_kind: MapKind) -> bool:
     """Print every answer; whether every file has a verdict."""
     from realface.core.progress import progress
     from realface.detection.writers import Tally
@@ -113,7 +126,7 @@ def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: 
             for failure in failures:
                 tally.add(failure)
                 writer.add(failure)
-            for result, drawn in _answers(detector, found, overlay):
+            for result, drawn in _answers(detector, found, overlay, map_kind):
                 tally.add(result)
                 writer.add(result, overlay=drawn)
                 bar.advance()
@@ -146,7 +159,7 @@ def _find(files: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
 
 
 def _answers(
-    detector: Detector, found: Sequence[Path], overlay: Path | None
+    detector: Detector, found: Sequence[Path], overlay: Path | None, map_kind: MapKind
 ) -> Iterator[tuple[Verdict | Failure, Path | None]]:
     """Each file's answer with the picture drawn of it."""
     from realface.core.errors import MediaError
@@ -159,7 +172,7 @@ def _answers(
             yield result, None
             continue
         try:
-            drawn = write_overlay(detector, result, overlay)
+            drawn = write_overlay(detector, result, overlay, kind=map_kind)
         except MediaError as error:  # it changed since
             yield failure_of(result.path, error), None
         else:

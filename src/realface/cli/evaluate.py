@@ -30,6 +30,10 @@ def command(
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode; 0 decodes in this one.")] = 0,
     resamples: Annotated[int, typer.Option(min=0, help="Of the bootstrap that gives the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    examples: Annotated[
+        int,
+        typer.Option(min=0, max=100, help="Example faces: so many hardest and easiest fakes and reals each."),
+    ] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Score face crops with a trained model and measure how well it tells reals from fakes.
@@ -51,6 +55,7 @@ def command(
         workers=workers,
         num_resamples=resamples,
         seed=seed,
+        num_examples=examples,
         quiet=as_json,
     )
     for note in evaluation.notes:

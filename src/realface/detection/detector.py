@@ -15,10 +15,12 @@ from torch import nn
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, MediaError, MissingInputError
+from realface.core.map_kinds import MapKind
 from realface.detection.aggregation import RULE, deciding_track, score_tracks
 from realface.detection.job import Job, ScoreQueue, SeenFrame
 from realface.detection.scoring import CropScorer
 from realface.detection.verdict import DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict
+from realface.evaluation.forgery_map import FaceMap
 from realface.faces.cropper import crop_box, crop_face
 from realface.faces.finder import NO_FACE, Face, FaceFinder, as_landmarks
 from realface.faces.finders import finder_for
@@ -156,17 +158,20 @@ class Detector:
             "rule": RULE,
         }
 
-    def evidence(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[NDArray[np.float32]] | None:
-        """The map of surprise over each face of a picture.
+    def maps(
+        self, image: NDArray[np.uint8], boxes: Sequence[Box], kind: MapKind = MapKind.EVIDENCE
+    ) -> list[FaceMap] | None:
+        """The forgery map over each face of a picture.
 
         Args:
             image: (H, W, 3) RGB.
             boxes: faces as they stand in a verdict.
+            kind: which map.
 
         Returns:
-            For each box (h, w) >= 0 over its crop, in the network's own resolution; None when the method draws none.
+            For each box (h, w) over its crop, in the network's own resolution; None when the method has no such map.
         """
-        return self._scorer.evidence([self._scorer.prepare(self.crop(image, box)) for box in boxes])
+        return self._scorer.maps([self._scorer.prepare(self.crop(image, box)) for box in boxes], kind)
 
     def crop(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
         """The part of a picture that the network judges; the whole picture when the files are face crops."""

@@ -1,4 +1,4 @@
-"""A verdict as a picture: boxes, scores, and the map of surprise over the faces."""
+"""A verdict as a picture: boxes, scores, and the forgery map over the faces."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from realface.core.boxes import Box
 from realface.core.errors import MediaError
 from realface.core.labels import Label
+from realface.core.map_kinds import MapKind
 from realface.detection.aggregation import deciding_track
 from realface.detection.detector import Detector
 from realface.detection.verdict import FaceScore, FrameScore, Verdict
+from realface.evaluation.forgery_map import FaceMap, Scale, colour_bar, lay_over
 from realface.media.images import write_image
+from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, stacked
 from realface.media.videos import Frame
-
-Picture = NDArray[np.uint8]
-Evidence = NDArray[np.float32]
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn picture; boxes and text must be readable in it
 NUM_COLUMNS = 6  # frames on a video's sheet
 CELL = 300  # pixels: width of a column
-GAP = 8
 COLORS = {Label.FAKE: (226, 61, 61), Label.REAL: (38, 145, 120)}
-BACKGROUND, TEXT, FAINT = (24, 26, 30), (240, 240, 240), (165, 170, 178)
-HEAT_NOTE = "colour: where the face surprised the model, brightest at the most surprising place of this file"
-STRONGEST = 0.75  # of the heat's colour over the face, where the surprise is greatest
 
 
-def write_overlay(detector: Detector, verdict: Verdict, folder: Path) -> Path:
+def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: MapKind = MapKind.EVIDENCE) -> Path:
     """Draw a verdict and write it as a JPEG.
+
+    Args:
+        detector: that gave the verdict.
+        verdict: what to draw.
+        folder: where to.
+        kind: which map is laid over the faces.
 
     Returns:
         The file: the source's name with `.jpg` behind it, numbered where that name is taken.
@@ -48,12 +49,17 @@ def write_overlay(detector: Detector, verdict: Verdict, folder: Path) -> Path:
     while path.exists():
         number += 1
         path = folder / f"{name}-{number}.jpg"
-    write_image(path, draw_overlay(detector, verdict), jpeg_quality=92)
+    write_image(path, draw_overlay(detector, verdict, kind=kind), jpeg_quality=92)
     return path
 
 
-def draw_overlay(detector: Detector, verdict: Verdict) -> Picture:
+def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKind.EVIDENCE) -> Picture:
     """A picture with its faces marked; of a video a sheet of its most suspicious frames. The file is read again.
+
+    Args:
+        detector: that gave the verdict.
+        verdict: what to draw.
+        kind: which map is laid over the faces; one scale for all of the file.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -72,43 +78,40 @@ def draw_overlay(detector: Detector, verdict: Verdict) -> Picture:
         )
         for frame in chosen
     ]
-    maps = [detector.evidence(one.image, [face.box for face in one.faces]) or [] for one in shown]
+    maps = [detector.maps(one.image, [face.box for face in one.faces], kind) or [] for one in shown]
+    drawn = [face_map for of_frame in maps for face_map in of_frame]
+    scale = Scale.spanning(kind, drawn) if drawn else None
     if verdict.kind == "image":
-        body = _marked(detector, shown[0], maps[0], verdict.threshold)
+        body = _marked(detector, shown[0], maps[0], scale, verdict.threshold)
     else:
-        body = _sheet(detector, shown, maps, verdict.threshold)
-    notes = [verdict.note] if verdict.note else []
-    if maps[0]:
-        notes.append(HEAT_NOTE)
-    return np.concatenate([_header(verdict, notes, width=body.shape[1]), body])
+        body = _sheet(detector, shown, maps, scale, verdict.threshold)
+    width = max(body.shape[1], SHORTEST_LONG_SIDE)  # or words would be cut off
+    return stacked([_header(verdict, width=width), _legend(kind, scale, width=width), body], gap=0)
 
 
-def lay_heat(image: Picture, evidence: Evidence, area: Box, *, highest: float) -> Picture:
-    """Colour part of a picture by surprise; where there is none it stays as it is.
+def lay_in_areas(picture: Picture, maps: Sequence[FaceMap], areas: Sequence[Box], scale: Scale) -> Picture:
+    """Lay maps over parts of a picture; outside of them it stays as it is, and where they overlap the strongest counts.
 
     Args:
-        image: (H, W, 3) RGB.
-        evidence: (h, w) >= 0, over `area`.
-        area: in pixels of `image`, whole numbers; may reach beyond it.
-        highest: the evidence that gets the strongest colour.
+        picture: (H, W, 3) RGB.
+        maps: (h, w) each, over its area.
+        areas: in pixels of `picture`, whole numbers; may reach beyond it.
+        scale: of the colours.
     """
-    x0, y0, x1, y1 = (round(value) for value in area)
-    seen = area.intersection(Box(0, 0, image.shape[1], image.shape[0]))
-    if not seen.area:
-        return image
-    strength = np.clip(cv2.resize(evidence, (x1 - x0, y1 - y0)) / max(highest, 1e-9), 0, 1)
-    columns, rows = slice(round(seen.x0), round(seen.x1)), slice(round(seen.y0), round(seen.y1))
-    strength = strength[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
-    colors = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]  # BGR -> RGB
-    share = (STRONGEST * strength)[..., None]
-    result = image.copy()
-    result[rows, columns] = ((1 - share) * image[rows, columns] + share * colors).astype(np.uint8)
-    return result
-
-
-def strongest_evidence(maps: Sequence[Evidence]) -> float:
-    """The evidence that gets the strongest colour: all but one in a hundred pixels of the maps lie below it."""
-    return max(float(np.percentile(evidence, 99)) for evidence in maps)
+    height, width = picture.shape[:2]
+    strongest = np.full((height, width), -np.inf, np.float32)
+    for face_map, area in zip(maps, areas, strict=True):
+        seen = area.intersection(Box(0, 0, width, height))
+        if not seen.area:
+            continue
+        x0, y0, x1, y1 = (round(value) for value in area)
+        rows, columns = slice(round(seen.y0), round(seen.y1)), slice(round(seen.x0), round(seen.x1))
+        enlarged = cv2.resize(face_map, (x1 - x0, y1 - y0))
+        part = enlarged[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
+        strongest[rows, columns] = np.maximum(strongest[rows, columns], part)
+    is_covered = np.isfinite(strongest)
+    laid = lay_over(picture, np.where(is_covered, strongest, scale.low).astype(np.float32), scale)
+    return np.where(is_covered[..., None], laid, picture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,14 +140,17 @@ def _most_suspicious(verdict: Verdict) -> list[FrameScore]:
     return [frame for frame in verdict.frames if frame.index in chosen]
 
 
-def _marked(detector: Detector, shown: Shown, maps: Sequence[Evidence], threshold: float) -> Picture:
-    """A whole picture with the heat, a box and a score on every face, at a size that can be read."""
+def _marked(
+    detector: Detector, shown: Shown, maps: Sequence[FaceMap], scale_of_maps: Scale | None, threshold: float
+) -> Picture:
+    """A whole picture with the map, a box and a score on every face, at a size that can be read."""
     height, width = shown.image.shape[:2]
     scale = min(max(height, width, SHORTEST_LONG_SIDE), LONGEST_SIDE) / max(height, width)
     picture = _resized(shown.image, height=round(height * scale), width=round(width * scale))
-    for face, evidence in zip(shown.faces, maps, strict=bool(maps)):
-        area = Box(*(round(value) for value in detector.crop_area(face.box).scaled(scale)))
-        picture = lay_heat(picture, evidence, area, highest=strongest_evidence(maps))
+    if scale_of_maps is not None:
+        areas = [detector.crop_area(face.box).scaled(scale) for face in shown.faces]
+        whole = [Box(*(round(value) for value in area)) for area in areas]
+        picture = lay_in_areas(picture, maps, whole, scale_of_maps)
     return _with_boxes(picture, shown.faces, threshold, scale=scale)
 
 
@@ -152,33 +158,39 @@ def _with_boxes(picture: Picture, faces: Sequence[FaceScore], threshold: float, 
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
     unit = max(0.8, max(canvas.size) / 640)  # lines and letters grow with the picture
-    font = _font(13 * unit)
+    letters = font(13 * unit)
     for face in sorted(faces, key=lambda face: face.score):  # the most suspicious one on top
         color = COLORS[Label(face.score >= threshold)]
         x0, y0, x1, y1 = face.box.scaled(scale).intersection(Box(0, 0, canvas.width - 1, canvas.height - 1))
         draw.rectangle((x0, y0, x1, y1), outline=color, width=max(2, round(2 * unit)))
         text = f" {face.score:.2f} {Label(face.score >= threshold).word} "
-        width, height = draw.textlength(text, font=font), 18 * unit
+        width, height = draw.textlength(text, font=letters), 18 * unit
         left, top = min(x0, canvas.width - width), max(0.0, y0 - height)
         draw.rectangle((left, top, left + width, top + height), fill=color)
-        draw.text((left, top + height / 2), text, fill="white", font=font, anchor="lm")
+        draw.text((left, top + height / 2), text, fill="white", font=letters, anchor="lm")
     return np.array(canvas)
 
 
-def _sheet(detector: Detector, shown: Sequence[Shown], maps: Sequence[Sequence[Evidence]], threshold: float) -> Picture:
-    """One column per frame: the frame, the face as the network sees it, and the same face with the heat."""
-    highest = strongest_evidence([evidence for here in maps for evidence in here]) if maps[0] else 0.0
+def _sheet(
+    detector: Detector,
+    shown: Sequence[Shown],
+    maps: Sequence[Sequence[FaceMap]],
+    scale_of_maps: Scale | None,
+    threshold: float,
+) -> Picture:
+    """One column per frame: the frame, the face as the network sees it, and the same face with the map."""
     columns = []
-    for one, evidence in zip(shown, maps, strict=True):
+    for one, of_frame in zip(shown, maps, strict=True):
         height, width = one.image.shape[:2]
         scale = CELL / max(height, width)
         small = _resized(one.image, height=round(height * scale), width=round(width * scale))
         crop = _resized(detector.crop(one.image, one.faces[0].box), height=CELL, width=CELL)
         parts = [_with_boxes(small, one.frame.faces, threshold, scale=scale), crop]
-        if evidence:
-            parts.append(lay_heat(crop, evidence[0], Box(0, 0, CELL, CELL), highest=highest))
-        columns.append([*parts, _caption(f"{one.frame.time_s:.1f} s   {one.faces[0].score:.2f}")])
-    return _grid(columns)
+        if scale_of_maps is not None:
+            parts.append(lay_over(crop, of_frame[0], scale_of_maps))
+        caption = line(f"{one.frame.time_s:.1f} s   {one.faces[0].score:.2f}", width=CELL, centred=True)
+        columns.append(stacked([*parts, caption], centred=True))
+    return framed(beside(columns))
 
 
 def _resized(image: Picture, *, height: int, width: int) -> Picture:
@@ -187,43 +199,36 @@ def _resized(image: Picture, *, height: int, width: int) -> Picture:
     return np.asarray(cv2.resize(image, (max(1, width), max(1, height)), interpolation=interpolation), dtype=np.uint8)
 
 
-def _grid(columns: Sequence[Sequence[Picture]]) -> Picture:
-    """Columns of pictures side by side on the background; equal rows, each picture centred in its place."""
-    heights = [max(column[row].shape[0] for column in columns) for row in range(len(columns[0]))]
-    size = (GAP + len(columns) * (CELL + GAP), GAP + sum(height + GAP for height in heights))
-    canvas = Image.new("RGB", size, BACKGROUND)
-    for number, column in enumerate(columns):
-        top = GAP
-        for picture, height in zip(column, heights, strict=True):
-            left = GAP + number * (CELL + GAP) + (CELL - picture.shape[1]) // 2
-            canvas.paste(Image.fromarray(picture), (left, top + (height - picture.shape[0]) // 2))
-            top += height + GAP
-    return np.array(canvas)
-
-
-def _caption(text: str) -> Picture:
-    canvas = Image.new("RGB", (CELL, 22), BACKGROUND)
-    ImageDraw.Draw(canvas).text((CELL / 2, 11), text, fill=TEXT, font=_font(16), anchor="mm")
-    return np.array(canvas)
-
-
-def _header(verdict: Verdict, notes: Sequence[str], *, width: int) -> Picture:
-    """The verdict above the picture, and what must be said with it, one line each."""
-    unit = max(0.8, min(width / 640, 2.0))
-    canvas = Image.new("RGB", (width, round((36 + 22 * len(notes)) * unit)), BACKGROUND)
+def _header(verdict: Verdict, *, width: int) -> Picture:
+    """The verdict above the picture, and below it what must be said with it."""
+    unit = _unit(width)
+    canvas = Image.new("RGB", (width, round((58 if verdict.note else 36) * unit)), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     margin, middle = 10 * unit, 18 * unit
     word = f" {verdict.prediction.upper()} "
-    end = margin + draw.textlength(word, font=_font(15 * unit))
+    end = margin + draw.textlength(word, font=font(15 * unit))
     color = COLORS[Label(verdict.score >= verdict.threshold)]
     draw.rectangle((margin, middle - 11 * unit, end, middle + 11 * unit), fill=color)
-    draw.text((margin, middle), word, fill="white", font=_font(15 * unit), anchor="lm")
+    draw.text((margin, middle), word, fill="white", font=font(15 * unit), anchor="lm")
     text = f"fake probability {verdict.score:.4f}, fake from {verdict.threshold:.2f} up"
-    draw.text((end + margin, middle), text, fill=TEXT, font=_font(13 * unit), anchor="lm")
-    for number, note in enumerate(notes, start=1):
-        draw.text((margin, middle + 22 * unit * number), note, fill=FAINT, font=_font(12 * unit), anchor="lm")
+    draw.text((end + margin, middle), text, fill=TEXT, font=font(13 * unit), anchor="lm")
+    if verdict.note:
+        draw.text((margin, middle + 22 * unit), verdict.note, fill=FAINT, font=font(12 * unit), anchor="lm")
     return np.array(canvas)
 
 
-def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
+def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:
+    """What the colours mean, or that there are none."""
+    unit = _unit(width)
+    margin, size, bar = round(10 * unit), 12 * unit, round(80 * unit)
+    if scale is None:
+        text = f"no map: this method has no {kind}"
+        return framed(line(text, width=width - 2 * margin, size=size, colour=FAINT), gap=margin)
+    text = f"{kind} {scale}: {kind.meaning}; this file's scale"
+    words = line(text, width=width - 3 * margin - bar, size=size, colour=FAINT)
+    return framed(beside([colour_bar(height=words.shape[0], width=bar), words], gap=margin), gap=margin)
+
+
+def _unit(width: int) -> float:
+    """What a pixel of the header's design is in a picture of that width."""
+    return max(0.8, min(width / 640, 2.0))

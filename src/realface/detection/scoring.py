@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from realface.core.errors import ArtifactError, DeviceError
+from realface.core.map_kinds import MapKind
 from realface.data.transforms import FaceTransform
-from realface.models.outputs import Output, ReconstructionOutput
+from realface.evaluation.forgery_map import FaceMap, forgery_maps
+from realface.models.outputs import Output
 
 
 class CropScorer:
@@ -47,20 +49,21 @@ class CropScorer:
             )
         return scores
 
-    def evidence(self, faces: Sequence[Tensor]) -> list[NDArray[np.float32]] | None:
-        """The map of surprise over each prepared crop.
+    def maps(self, faces: Sequence[Tensor], kind: MapKind) -> list[FaceMap] | None:
+        """A map over each prepared crop.
 
         Returns:
-            For each crop (H, W) >= 0, of the network's own height and width; None when the network draws no map.
+            For each crop (H, W), of the network's own height and width; None when the network has no such map.
 
         Raises:
             DeviceError: the device's memory is too small for a batch.
         """
-        maps: list[NDArray[np.float32]] = []
+        maps: list[FaceMap] = []
         for output in self._outputs(faces):
-            if not isinstance(output, ReconstructionOutput):
+            drawn = forgery_maps(output, kind)
+            if drawn is None:
                 return None
-            maps.extend(output.evidence.squeeze(1).float().cpu().numpy())
+            maps += drawn
         return maps
 
     def _outputs(self, faces: Sequence[Tensor]) -> Iterator[Output]:

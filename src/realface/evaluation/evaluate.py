@@ -17,7 +17,7 @@ from realface.core.errors import ManifestError, MediaError
 from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.provenance import collect_provenance
 from realface.data.manifest import Manifest
-from realface.evaluation.examples import choose_examples, write_examples
+from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
 from realface.evaluation.localisation import Measured, measure_evidence
 from realface.evaluation.scoring import FailedRow, score_readable_crops
 from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
@@ -133,6 +133,7 @@ def evaluate_artifact(
     workers: int = 0,
     num_resamples: int = 1000,
     seed: int = 0,
+    num_examples: int = PER_KIND,
     quiet: bool = False,
 ) -> Evaluation:
     """Score manifests with an artifact and write everything a report needs.
@@ -141,8 +142,7 @@ def evaluate_artifact(
 
     Args:
         artifact: an artifact's folder, or a run's that has it in `artifact`.
-        manifests: one or more. With several, rows without a dataset get the manifest's path as dataset, so that
-            videos of the same name stay apart.
+        manifests: one or more. With several, the manifest's path is the dataset of rows without one: videos stay apart.
         out: a new folder.
         split: which rows; `all` takes every one. By default the `test` rows of a manifest that has any, else all.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
@@ -150,6 +150,7 @@ def evaluate_artifact(
         workers: processes that decode; 0 decodes in this one.
         num_resamples: of the bootstrap that gives the intervals.
         seed: of the bootstrap.
+        num_examples: example faces of each kind, up to 100: the hardest and the easiest fakes and reals.
         quiet: show no progress.
 
     Raises:
@@ -161,9 +162,8 @@ def evaluate_artifact(
         MediaError: no row at all can be read.
         MetricError: a video has real and fake rows, or the network gives something that is no probability.
     """
-    folder = find_artifact(artifact)
+    folder, on = find_artifact(artifact), resolve_device(device)
     card = read_card(folder)
-    on = resolve_device(device)
     test_sets = _open_all(manifests, split, card, folder)
     require_free(out)
     network = load_network(folder, device=on)
@@ -179,7 +179,7 @@ def evaluate_artifact(
         **({} if localisation is None else {"localisation": localisation.to_json()}),
         "provenance": collect_provenance(device=str(on)),
     }
-    _write(out, document, scored, network, card, on)
+    _write(out, document, scored, network, card, on, num_examples=num_examples)
     return Evaluation(out, summary, scored.failed, notes, document, localisation)
 
 
@@ -278,6 +278,8 @@ def _write(
     network: nn.Module,
     card: ArtifactCard,
     device: torch.device,
+    *,
+    num_examples: int,
 ) -> None:
     with folder_written_atomically(out) as partial:
         scored.table.write(partial / SCORES_NAME)
@@ -288,7 +290,7 @@ def _write(
             partial / EXAMPLES_NAME,
             network,
             scored.table,
-            choose_examples(scored.table),
+            choose_examples(scored.table, per_kind=num_examples),
             scored.locate,
             input_size=card.input_size,
             threshold=card.threshold,

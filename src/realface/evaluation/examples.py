@@ -1,4 +1,4 @@
-"""Faces that show what a detector gets right and wrong, with what it reconstructs and where it is surprised."""
+"""Faces that show what a detector gets right and wrong, with what it reconstructs and the forgery maps over them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from realface.core.files import write_json
 from realface.core.labels import Label
+from realface.core.map_kinds import MapKind
 from realface.data.dataset import CropDataset
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
-from realface.media.images import resize_image, write_image
+from realface.evaluation.example_sheet import draw_sheet
+from realface.evaluation.forgery_map import FaceMap, Picture, Scale, forgery_maps, lay_over
+from realface.media.images import write_image
 from realface.metrics.score_table import ScoreTable
 from realface.models.outputs import Output, ReconstructionOutput
 
-FORMAT = 1
+FORMAT = 2
 INDEX_NAME = "examples.json"
+SHEET_NAME = "sheet.jpg"
 PER_KIND = 3
-BRIGHTEST_QUANTILE = 0.995
-"""Share of the evidence below the brightest colour: a few outliers shall not darken every map."""
 
 Locate = Callable[[int], tuple[Manifest, int]]
 """Row of the score table -> the manifest and the row in it."""
@@ -79,10 +79,10 @@ def write_examples(
     threshold: float,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Write the chosen faces as PNG files with an index, `examples.json`.
+    """Write the chosen faces as PNG files with an index, `examples.json`, and all of them on one sheet, `sheet.jpg`.
 
-    A network that reconstructs gives two more pictures per face: the reconstruction, and the evidence in colours from
-    black (none) to yellow, on one scale for all faces, so that they can be compared.
+    A network that reconstructs gives more pictures per face: the reconstruction, and the forgery maps that it has over
+    the face, each on one scale for all faces, so that they can be compared.
 
     Args:
         folder: where to; made.
@@ -99,20 +99,29 @@ def write_examples(
     """
     images = [_image(*locate(choice.row), input_size) for choice in choices]
     outputs = list(_outputs(network, images, device))
-    evidence = [output.evidence[0, 0].cpu().numpy() for output in outputs if isinstance(output, ReconstructionOutput)]
-    scale = float(np.quantile(np.stack(evidence), BRIGHTEST_QUANTILE)) if evidence else None
-    entries = []
-    for number, (choice, image, output) in enumerate(zip(choices, images, outputs, strict=True), start=1):
+    maps = _maps(outputs)
+    scales = {kind: Scale.spanning(kind, of_faces) for kind, of_faces in maps.items()}
+    entries, shown = [], []
+    for number, (choice, image, output) in enumerate(zip(choices, images, outputs, strict=True)):
         pictures = {"face": _to_uint8(image)}
         if isinstance(output, ReconstructionOutput):
             pictures["reconstruction"] = _to_uint8(output.reconstruction[0])
-            pictures["evidence"] = _in_colours(output.evidence[0, 0].cpu().numpy(), scale or 1.0, input_size)
-        files = {name: f"{number:02}_{choice.kind}_{name}.png" for name in pictures}
+        for kind, scale in scales.items():
+            pictures[kind] = lay_over(pictures["face"], maps[kind][number], scale)
+        files = {name: f"{number + 1:02}_{choice.kind}_{name}.png" for name in pictures}
         for name, picture in pictures.items():
             write_image(folder / files[name], picture)
         entries.append({**_entry(table, choice, threshold), "files": files})
-    index = {"format": FORMAT, "input_size": input_size, "evidence_scale": scale, "examples": entries}
+        shown.append(pictures)
+    index = {
+        "format": FORMAT,
+        "input_size": input_size,
+        "maps": [{"name": kind, "meaning": kind.meaning, **asdict(scale)} for kind, scale in scales.items()],
+        "examples": entries,
+    }
     write_json(folder / INDEX_NAME, index)
+    if entries:
+        write_image(folder / SHEET_NAME, draw_sheet(entries, shown, scales))
     return index
 
 
@@ -140,14 +149,18 @@ def _outputs(network: nn.Module, images: Sequence[Tensor], device: torch.device)
             yield network(image.unsqueeze(0).to(device))
 
 
-def _to_uint8(image: Tensor) -> NDArray[np.uint8]:
+def _maps(outputs: Sequence[Output]) -> dict[MapKind, list[FaceMap]]:
+    """Each map that the network has, of the one face of every output."""
+    maps: dict[MapKind, list[FaceMap]] = {}
+    for kind in MapKind:
+        drawn = [forgery_maps(output, kind) for output in outputs]
+        of_faces = [face_map for of_output in drawn for face_map in of_output or ()]
+        if of_faces:
+            maps[kind] = of_faces
+    return maps
+
+
+def _to_uint8(image: Tensor) -> Picture:
     """(3, H, W) in [0, 1] -> (H, W, 3)."""
-    picture: NDArray[np.uint8] = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    picture: Picture = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     return picture
-
-
-def _in_colours(evidence: NDArray[np.float32], scale: float, size: int) -> NDArray[np.uint8]:
-    """(H, W) >= 0 -> (size, size, 3): black at 0, yellow from `scale` up."""
-    grey = (np.clip(evidence / max(scale, 1e-12), 0, 1) * 255).round().astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(resize_image(grey, size), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    return np.asarray(colours, dtype=np.uint8)

@@ -11,7 +11,6 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-
 Gather = Callable[[Tensor], Tensor]
 """Rows (B, ...) of this process -> those of all processes (N x B, ...), in the same order everywhere, with gradient."""
 

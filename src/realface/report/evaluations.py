@@ -40,6 +40,7 @@ class EvaluationFolder:
         document: its `metrics.json`.
         table: its scores, by frame.
         examples: entries of its `examples.json`; empty when there is none.
+        maps: the maps that are laid over those faces: `name`, `meaning`, `low` and `high`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class EvaluationFolder:
     document: dict[str, Any]
     table: ScoreTable
     examples: list[dict[str, Any]]
+    maps: list[dict[str, Any]]
 
     def picture(self, name: str) -> Path:
         """The file of an example's picture; whatever the index says, it lies in the folder of examples."""
@@ -75,8 +77,9 @@ def _read(folder: Path, name: str) -> EvaluationFolder:
     if wrong:
         raise MetricError(f"{folder / METRICS_NAME}: {', '.join(wrong)} missing or of the wrong kind; evaluate again")
     index = folder / EXAMPLES_NAME / examples.INDEX_NAME
-    entries = _read_json(index, version=examples.FORMAT)["examples"] if index.is_file() else []
-    return EvaluationFolder(name, folder, document, ScoreTable.read(folder / SCORES_NAME), entries)
+    shown = _read_json(index, version=examples.FORMAT) if index.is_file() else {"examples": [], "maps": []}
+    table = ScoreTable.read(folder / SCORES_NAME)
+    return EvaluationFolder(name, folder, document, table, shown["examples"], shown["maps"])
 
 
 def _read_json(path: Path, *, version: int) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from realface import __version__
 from realface.core.files import write_text
 from realface.core.labels import Label
 from realface.evaluation.evaluate import DEMONSTRATION_NOTE
+from realface.evaluation.example_sheet import KINDS
+from realface.evaluation.forgery_map import colour_bar
 from realface.media.images import read_image
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
@@ -34,12 +36,6 @@ METRIC_NAMES = {
     "average_precision": "Average precision",
     "accuracy": "Accuracy at the threshold",
     "log_loss": "Log-loss (nats)",
-}
-KINDS = {
-    "fake_hardest": "Fakes that look most real to it",
-    "real_hardest": "Reals that look most fake to it",
-    "fake_easiest": "Fakes that look most fake to it",
-    "real_easiest": "Reals that look most real to it",
 }
 Numbers = Mapping[str, Estimate]
 
@@ -114,6 +110,23 @@ class _Example:
 
 
 @dataclass(frozen=True)
+class _Legend:
+    """What a map's colours mean.
+
+    Attributes:
+        name: of the map.
+        meaning: what strong colours say.
+        low: the value of the weakest colour.
+        high: the value of the strongest colour.
+    """
+
+    name: str
+    meaning: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
 class _View:
     """What the template shows of one evaluation."""
 
@@ -127,6 +140,7 @@ class _View:
     calls: list[_Calls]
     places: list[_Places]
     examples: Mapping[str, list[_Example]]
+    legends: list[_Legend]
     is_demonstration: bool
 
 
@@ -152,7 +166,6 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     )
     environment.filters["number"] = _number
     environment.filters["interval"] = _interval
-    environment.filters["small"] = _small
     compared = _comparison(evaluations) if len(evaluations) > 1 else None
     page = environment.get_template("page.html.j2").render(
         views=[_view(evaluation) for evaluation in evaluations],
@@ -161,6 +174,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
         has_same_rows=_has_same_rows(evaluations),
         metric_names=METRIC_NAMES,
         kinds=KINDS,
+        colour_bar=_embedded(colour_bar(height=24, width=240)),
         demonstration_note=DEMONSTRATION_NOTE,  # the banner says it already
         style=Markup(environment.get_template("page.css").render()),  # noqa: S704 (our own file)
         version=__version__,
@@ -189,6 +203,10 @@ def _view(evaluation: EvaluationFolder) -> _View:
         ],
         places=_places(document.get("localisation")),
         examples=_examples(evaluation),
+        legends=[
+            _Legend(str(each["name"]), str(each["meaning"]), f"{each['low']:.3g}", f"{each['high']:.3g}")
+            for each in evaluation.maps
+        ],
         is_demonstration=document["artifact"].get("purpose") == DEMONSTRATION,
     )
 
@@ -271,16 +289,9 @@ def _embedded(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _number(estimate: Estimate) -> str:
-    return "–" if estimate.value is None else f"{estimate.value:.3f}"  # noqa: RUF001 (an en dash is meant)
+def _number(estimate: Estimate, digits: int = 3) -> str:
+    return "–" if estimate.value is None else f"{estimate.value:.{digits}f}"  # noqa: RUF001 (an en dash is meant)
 
 
-def _interval(estimate: Estimate) -> str:
-    return "" if estimate.low is None else f"[{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _small(estimate: Estimate) -> str:
-    """A number that is far below 1, with its interval."""
-    if estimate.value is None or estimate.low is None:
-        return "–" if estimate.value is None else f"{estimate.value:.4f}"  # noqa: RUF001 (an en dash is meant)
-    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+def _interval(estimate: Estimate, digits: int = 3) -> str:
+    return "" if estimate.low is None else f"[{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"

@@ -155,6 +155,20 @@ def test_overlays_are_drawn_into_a_new_folder_and_named_in_the_json(artifact: Pa
     assert drawn.stat().st_size > 0
 
 
+def test_the_map_to_be_drawn_is_refused_where_nothing_is_drawn(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--map", "attention")
+    assert result.exit_code == 2
+    assert "--map says what --overlay draws; give --overlay DIR too" in " ".join(result.stderr.split())
+
+
+def test_either_map_is_drawn(artifact: Path, tmp_path: Path) -> None:
+    path = crop_file(tmp_path / "a.png")
+    for kind in ("evidence", "attention"):
+        assert run(artifact, path, "--overlay", tmp_path / kind, "--map", kind).exit_code == 0
+    drawn = [(tmp_path / kind / "a.png.jpg").read_bytes() for kind in ("evidence", "attention")]
+    assert drawn[0] != drawn[1]
+
+
 def test_a_folder_with_something_in_it_is_not_drawn_into(artifact: Path, tmp_path: Path) -> None:
     result = run(artifact, crop_file(tmp_path / "a.png"), "--overlay", tmp_path)
     assert isinstance(result.exception, OutputExistsError)
@@ -164,7 +178,7 @@ def test_a_folder_with_something_in_it_is_not_drawn_into(artifact: Path, tmp_pat
 def test_a_file_that_changed_before_it_was_drawn_is_a_failure_of_that_file(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise MediaError("a.png changed while it was looked at; try again", reason="unreadable")
 
     monkeypatch.setattr(overlay, "write_overlay", fail)

@@ -105,6 +105,8 @@ def test_options_are_passed_on(monkeypatch):
         "7",
         "--seed",
         "3",
+        "--examples",
+        "5",
     ]
     _, (arguments, keywords) = run(monkeypatch, build_evaluation(), *options)
     assert arguments == (Path("run"), [Path("faces.parquet")], Path("out"))
@@ -115,6 +117,7 @@ def test_options_are_passed_on(monkeypatch):
         "workers": 1,
         "num_resamples": 7,
         "seed": 3,
+        "num_examples": 5,
         "quiet": False,
     }
 

@@ -167,12 +167,12 @@ def test_too_little_memory_on_the_device_says_what_to_give(tmp_path: Path, build
         build_detector(None, network=Greedy()).detect(path)
 
 
-def test_a_network_that_draws_no_map_gives_no_evidence(build_detector: Callable) -> None:
+def test_a_network_without_maps_gives_none(build_detector: Callable) -> None:
     class Plain(nn.Module):
         def forward(self, image: Tensor) -> Output:
             return Output(torch.zeros(len(image)))
 
-    assert build_detector(None, network=Plain()).evidence(np.zeros((8, 8, 3), np.uint8), [Box(0, 0, 8, 8)]) is None
+    assert build_detector(None, network=Plain()).maps(np.zeros((8, 8, 3), np.uint8), [Box(0, 0, 8, 8)]) is None
 
 
 def saved(folder: Path, crop: CropSpec) -> Path:

@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 from realface.core.boxes import Box
 from realface.core.errors import MediaError
-from realface.detection.overlay import BACKGROUND, COLORS, draw_overlay, lay_heat, strongest_evidence, write_overlay
+from realface.core.map_kinds import MapKind
+from realface.detection.overlay import COLORS, draw_overlay, lay_in_areas, write_overlay
+from realface.evaluation.forgery_map import Scale
 from realface.media.images import read_image, write_image
-from realface.models.outputs import Output
+from realface.media.sheets import BACKGROUND
+from realface.models.outputs import Output, ReconstructionOutput
 
 LEFT, RIGHT = Box(4, 4, 28, 60), Box(36, 4, 60, 60)
 
@@ -20,32 +23,44 @@ def picture(path: Path, brightness: float = 0.5) -> Path:
     return path
 
 
-def test_heat_colours_only_the_area_and_only_where_there_is_surprise() -> None:
+def test_a_map_colours_only_its_area_and_only_where_it_is_high() -> None:
     image = np.full((10, 10, 3), 100, np.uint8)
-    evidence = np.zeros((4, 4), np.float32)
-    evidence[:, 2:] = 1.0
-    heated = lay_heat(image, evidence, Box(2, 2, 6, 6), highest=1.0)
-    changed = (heated != image).any(axis=2)
+    face_map = np.zeros((4, 4), np.float32)
+    face_map[:, 2:] = 1.0
+    laid = lay_in_areas(image, [face_map], [Box(2, 2, 6, 6)], Scale(0.0, 1.0))
+    changed = (laid != image).any(axis=2)
     assert changed[2:6, 4:6].all()
     assert changed.sum() == 8
     assert (image == 100).all(), "the picture given must stay as it is"
 
 
-def test_heat_beyond_the_picture_is_cut_off() -> None:
+def test_only_the_area_loses_its_colours() -> None:
+    image = np.full((10, 10, 3), (200, 100, 50), np.uint8)
+    laid = lay_in_areas(image, [np.zeros((4, 4), np.float32)], [Box(2, 2, 6, 6)], Scale(0.0, 1.0))
+    is_grey = (laid == laid[..., :1]).all(axis=2)
+    assert is_grey[2:6, 2:6].all()
+    assert is_grey.sum() == 16
+
+
+def test_a_map_beyond_the_picture_is_cut_off() -> None:
     image = np.full((10, 10, 3), 100, np.uint8)
-    heated = lay_heat(image, np.ones((4, 4), np.float32), Box(-2, 8, 2, 12), highest=1.0)
-    assert (heated != image).any(axis=2).sum() == 4
+    laid = lay_in_areas(image, [np.ones((4, 4), np.float32)], [Box(-2, 8, 2, 12)], Scale(0.0, 1.0))
+    assert (laid != image).any(axis=2).sum() == 4
 
 
-def test_heat_that_lies_outside_altogether_changes_nothing() -> None:
-    image = np.full((10, 10, 3), 100, np.uint8)
-    assert (lay_heat(image, np.ones((4, 4), np.float32), Box(20, 20, 24, 24), highest=1.0) == image).all()
+def test_a_map_that_lies_outside_altogether_changes_nothing() -> None:
+    image = np.full((10, 10, 3), (200, 100, 50), np.uint8)
+    laid = lay_in_areas(image, [np.ones((4, 4), np.float32)], [Box(20, 20, 24, 24)], Scale(0.0, 1.0))
+    assert (laid == image).all()
 
 
-def test_one_bright_pixel_in_a_hundred_does_not_set_the_scale() -> None:
-    evidence = np.full((20, 20), 0.1, np.float32)
-    evidence[0, 0] = 9.0
-    assert strongest_evidence([evidence]) == pytest.approx(0.1)
+def test_where_areas_overlap_the_stronger_map_is_seen_whatever_the_order() -> None:
+    image = np.full((4, 6, 3), 100, np.uint8)
+    maps = [np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)]
+    areas = [Box(0, 0, 4, 4), Box(2, 0, 6, 4)]
+    laid = lay_in_areas(image, maps, areas, Scale(0.0, 1.0))
+    assert (laid[:, 2:4] == laid[:, :2]).all()
+    assert (laid == lay_in_areas(image, maps[::-1], areas[::-1], Scale(0.0, 1.0))).all()
 
 
 def test_each_face_is_boxed_in_the_colour_of_its_prediction(tmp_path: Path, build_detector: Callable) -> None:
@@ -99,6 +114,45 @@ def test_a_method_without_a_map_is_drawn_without_heat(video: Callable, build_det
     plain, mapped = build_detector(script, network=Plain()), build_detector(script)
     path = video(0.4, 0.6)
     assert len(draw_overlay(plain, plain.detect(path))) < len(draw_overlay(mapped, mapped.detect(path)))
+
+
+class Attentive(nn.Module):
+    """Surprised at the left, looking at the right."""
+
+    def forward(self, image: Tensor) -> ReconstructionOutput:
+        evidence = torch.zeros(len(image), 1, 16, 16)
+        evidence[..., :8] = 0.5
+        attention = torch.tensor([0.2, 0.8]).expand(len(image), 1, 2, 2)
+        return ReconstructionOutput(torch.zeros(len(image)), image, evidence, attention=attention)
+
+
+@pytest.mark.parametrize(("kind", "bright", "dull"), [("evidence", 0, -1), ("attention", -1, 0)])
+def test_the_map_that_was_asked_for_is_laid_over_the_face(
+    tmp_path: Path, build_detector: Callable, kind: str, bright: int, dull: int
+) -> None:
+    detector = build_detector(None, network=Attentive())
+    drawn = draw_overlay(detector, detector.detect(picture(tmp_path / "a.png")), kind=MapKind(kind))
+    row = drawn[-320, 20:-20].astype(int)  # through the middle of the face, inside the box
+    assert row[dull].max() - row[dull].min() < 40, "nearly grey"
+    assert row[bright][0] - row[bright][2] > 40, "yellow"
+
+
+@pytest.mark.parametrize("kind", list(MapKind))
+def test_a_map_that_the_method_does_not_have_is_said(tmp_path: Path, build_detector: Callable, kind: MapKind) -> None:
+    class Plain(nn.Module):
+        def forward(self, image: Tensor) -> Output:
+            return Output(torch.zeros(len(image)))
+
+    detector = build_detector(None, network=Plain())
+    drawn = draw_overlay(detector, detector.detect(picture(tmp_path / "a.png")), kind=kind)
+    legend = drawn[36:64]
+    assert (legend != BACKGROUND).any(), "words"
+    assert (legend.max(axis=2) - legend.min(axis=2)).max() < 30, "but no colours"
+
+
+def test_the_words_of_a_short_video_are_not_cut_off(video: Callable, build_detector: Callable) -> None:
+    detector = build_detector([[Box(0, 0, 64, 64)]], num_frames=1)
+    assert draw_overlay(detector, detector.detect(video(0.5))).shape[1] == 640
 
 
 def test_files_of_one_name_get_numbered_overlays(tmp_path: Path, build_detector: Callable) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from realface.data.manifest import Manifest
+from realface.evaluation.example_sheet import CELL
 from realface.evaluation.examples import choose_examples, write_examples
 from realface.media.images import read_image, write_image
 from realface.metrics.score_table import ScoreTable
@@ -13,12 +14,13 @@ from realface.models.outputs import Output, ReconstructionOutput
 
 
 class Negative(nn.Module):
-    """Reconstructs the negative and is surprised by the left half."""
+    """Reconstructs the negative, is surprised by the left half and looks at the right edge."""
 
     def forward(self, image):
         evidence = torch.zeros(len(image), 1, 4, 4)
         evidence[..., :2] = 2.0
-        return ReconstructionOutput(torch.zeros(len(image)), reconstruction=1 - image, evidence=evidence)
+        attention = torch.tensor([0.25, 0.75]).expand(len(image), 1, 2, 2)
+        return ReconstructionOutput(torch.zeros(len(image)), 1 - image, evidence, attention=attention)
 
 
 class Plain(nn.Module):
@@ -36,7 +38,7 @@ def build_table(scores_of_videos: dict[tuple[int, str], list[float]]) -> ScoreTa
     )
 
 
-def write(folder: Path, network: nn.Module):
+def write(folder: Path, network: nn.Module, *, per_kind: int = 3):
     table = build_table({(0, "r"): [0.2], (1, "f"): [0.9]})
     for number, grey in enumerate((0, 51)):
         write_image(folder / f"{number}.png", np.full((8, 8, 3), grey, np.uint8))
@@ -45,7 +47,7 @@ def write(folder: Path, network: nn.Module):
         folder / "examples",
         network,
         table,
-        choose_examples(table),
+        choose_examples(table, per_kind=per_kind),
         lambda row: (manifest, row),
         input_size=8,
         threshold=0.5,
@@ -80,15 +82,35 @@ def test_few_videos_are_shared_between_the_ends_and_none_is_shown_twice():
     ]
 
 
-def test_a_network_that_reconstructs_gives_three_pictures(tmp_path):
+def test_a_network_that_reconstructs_gives_its_maps_over_the_face(tmp_path):
     index = write(tmp_path, Negative())
     fake = index["examples"][0]
     pictures = {name: read_image(tmp_path / "examples" / file) for name, file in fake["files"].items()}
     assert (pictures["face"] == 51).all()
     assert (pictures["reconstruction"] == 204).all()
-    assert (pictures["evidence"][:, 0].astype(int).sum(axis=-1) > 500).all()  # bright yellow
-    assert (pictures["evidence"][:, -1].astype(int).sum(axis=-1) < 20).all()  # black
-    assert index["evidence_scale"] == pytest.approx(2.0)
+    bright, face = [203, 204, 136], [51, 51, 51]  # a quarter of the face, three quarters of yellow (252, 255, 164)
+    for kind, places in {"evidence": (0, -1), "attention": (-1, 0)}.items():
+        for place, expected in zip(places, (bright, face), strict=True):
+            np.testing.assert_allclose(pictures[kind][:, place], np.tile(expected, (8, 1)), atol=8)
+
+
+def test_the_index_says_what_the_colours_of_each_map_mean(tmp_path):
+    evidence, attention = write(tmp_path, Negative())["maps"]
+    assert (evidence["name"], attention["name"]) == ("evidence", "attention")
+    assert evidence["meaning"] == "where the face differs from its reconstruction"
+    assert (evidence["low"], evidence["high"]) == pytest.approx((0.0, 2.0))
+    assert (attention["low"], attention["high"]) == pytest.approx((0.25, 0.75))
+
+
+def test_all_faces_stand_on_one_sheet(tmp_path):
+    write(tmp_path, Negative())
+    sheet = read_image(tmp_path / "examples" / "sheet.jpg")
+    assert sheet.shape[1] == 2 * (4 * CELL + 3 * 4) + 32 + 2 * 16  # fakes and reals, four pictures each
+
+
+def test_without_a_face_there_is_no_sheet(tmp_path):
+    assert write(tmp_path, Negative(), per_kind=0)["examples"] == []
+    assert [path.name for path in (tmp_path / "examples").iterdir()] == ["examples.json"]
 
 
 def test_the_index_says_what_each_face_is_and_how_it_was_judged(tmp_path):
@@ -100,4 +122,5 @@ def test_the_index_says_what_each_face_is_and_how_it_was_judged(tmp_path):
 def test_a_network_that_does_not_reconstruct_gives_the_face_only(tmp_path):
     index = write(tmp_path, Plain())
     assert [set(example["files"]) for example in index["examples"]] == [{"face"}, {"face"}]
-    assert index["evidence_scale"] is None
+    assert index["maps"] == []
+    assert (tmp_path / "examples" / "sheet.jpg").exists()

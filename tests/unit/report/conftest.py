@@ -50,12 +50,13 @@ def _build_folder(
 
 def _write_examples(folder: Path, *, method: str | None) -> None:
     files = {name: f"1_{name}.png" for name in ("face", "reconstruction", "evidence")}
+    maps = [{"name": "evidence", "meaning": "where it differs", "low": 0.0, "high": 0.2468}]
     for number, name in enumerate(files.values()):
         write_image(folder / name, np.full((16, 16, 3), 80 * number, np.uint8))
     known = {"dataset": None, "compression": "c23", "video": "3", "frame": 1, "path": "x.png", "method": method}
     entry = {"kind": "fake_hardest", "row": 0, "label": "fake", "prediction": "real", "score": 0.25, "files": files}
     (folder / "examples.json").write_text(
-        json.dumps({"format": 1, "input_size": 16, "evidence_scale": 0.5, "examples": [entry | known]})
+        json.dumps({"format": 2, "input_size": 16, "maps": maps, "examples": [entry | known]})
     )
 
 

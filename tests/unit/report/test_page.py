@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -39,7 +40,7 @@ def test_nothing_is_asked_of_the_network(tmp_path, build_folder):
     html = write(tmp_path, build_folder(tmp_path / "mine", methods=("FaceSwap", HOSTILE)))
     page = Page(html)
     addresses = [a[key] for _, a in page.tags for key in ("src", "href", "srcset", "data", "action") if key in a]
-    assert len(addresses) == 4  # three pictures and the empty icon
+    assert len(addresses) == 5  # three pictures, the colours of a map and the empty icon
     assert all(address.startswith("data:") for address in addresses)
     assert page.of("script") == []
     assert "url(" not in html
@@ -187,3 +188,18 @@ def test_numbers_of_localisation_that_could_not_be_had_are_dashes(tmp_path, buil
 
 def test_without_masks_the_page_says_nothing_of_localisation(tmp_path, build_folder):
     assert "Where it sees the forgery" not in write(tmp_path, build_folder(tmp_path / "mine"))
+
+
+def test_the_colours_of_a_map_are_explained_with_the_values_at_their_ends(tmp_path, build_folder):
+    page = Page(write(tmp_path, build_folder(tmp_path / "mine")))
+    assert re.search(r"evidence\s*0\s+0\.247\s+where it differs", page.text)
+    assert [image["alt"] for image in page.of("img")].count("from grey to yellow") == 1
+
+
+def test_without_maps_there_are_no_colours_to_explain(tmp_path, build_folder):
+    folder = build_folder(tmp_path / "mine")
+    index = folder / "examples" / "examples.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"maps": []}))
+    page = Page(write(tmp_path, folder))
+    assert "Each face as the network saw it." in page.text
+    assert "from grey to yellow" not in [image["alt"] for image in page.of("img")]

@@ -1,0 +1,19 @@
+"""The maps that can be drawn over a face."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MapKind(StrEnum):
+    """Which map of a face; the value is its name in files, pages and options."""
+
+    EVIDENCE = "evidence"
+    ATTENTION = "attention"
+
+    @property
+    def meaning(self) -> str:
+        """What strong colours say, for a legend."""
+        if self is MapKind.EVIDENCE:
+            return "where the face differs from its reconstruction"
+        return "where the reconstruction error steers the classifier"

@@ -1,0 +1,124 @@
+"""The forgery map: where a network was surprised, and where that made it look, laid over the face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from realface.core.map_kinds import MapKind
+from realface.models.outputs import Output, ReconstructionOutput
+
+SMOOTHING = 1 / 64
+"""Standard deviation of the Gaussian over the evidence, as a share of the input's side: 2 pixels of 128, 4.7 of 299."""
+PERCENTILE = 99
+"""Of all pixels, those below the strongest colour: a few outliers shall not fade the rest."""
+STRONGEST = 0.75
+"""Share of the colour over the face where the map is strongest: what lies below can still be seen."""
+
+Picture: TypeAlias = NDArray[np.uint8]
+FaceMap: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Which values of a map get which colours; shared by faces that are to be compared.
+
+    Attributes:
+        low: the value that is left without colour; what is lower is too.
+        high: the value that gets the strongest colour; what is higher does too.
+    """
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:.3g} to {self.high:.3g}"
+
+    @classmethod
+    def spanning(cls, kind: MapKind, maps: Sequence[FaceMap]) -> Scale:
+        """The scale on which some maps, at least one, can be read and compared.
+
+        Evidence starts at 0, where nothing surprised. Attention is nowhere 0 and differs little from place to place, so
+        it starts at the lowest there is.
+        """
+        values = np.concatenate([face_map.ravel() for face_map in maps])
+        lowest, high = np.percentile(values, [100 - PERCENTILE, PERCENTILE])
+        return cls(0.0 if kind is MapKind.EVIDENCE else float(lowest), float(high))
+
+    def strength(self, face_map: FaceMap) -> FaceMap:
+        """The map in [0, 1]; 0 everywhere when the scale has no length."""
+        if self.high <= self.low:
+            return np.zeros_like(face_map)
+        strength = np.clip((face_map - self.low) / (self.high - self.low), 0, 1)
+        return np.asarray(strength, dtype=np.float32)
+
+
+def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
+    """One map of every face of a batch, at the size of the network's input.
+
+    Evidence is smoothed: single pixels of it are noise and edges. Attention, which is coarse, is interpolated linearly.
+
+    Args:
+        output: of any method.
+        kind: which map.
+
+    Returns:
+        (H, W) for each face; None when the method has no such map.
+    """
+    if not isinstance(output, ReconstructionOutput):
+        return None
+    height, width = output.evidence.shape[-2:]
+    if kind is MapKind.EVIDENCE:
+        return [_smoothed(face_map, sigma=SMOOTHING * width) for face_map in _arrays(output.evidence)]
+    if output.attention is None:
+        return None
+    # outermost points on the edges, as the output says
+    return _arrays(F.interpolate(output.attention, size=(height, width), mode="bilinear", align_corners=True))
+
+
+def lay_over(picture: Picture, face_map: FaceMap, scale: Scale) -> Picture:
+    """A picture in grey, coloured by a map that covers it; where the map is low, grey alone.
+
+    Grey, because the colours of skin are among those of a map.
+
+    Args:
+        picture: (H, W, 3) RGB.
+        face_map: (h, w), upsampled to the picture.
+        scale: of the colours.
+
+    Returns:
+        (H, W, 3), another array.
+    """
+    height, width = picture.shape[:2]
+    strength = scale.strength(np.asarray(cv2.resize(face_map, (width, height)), dtype=np.float32))
+    share = STRONGEST * strength[..., None]
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+    return ((1 - share) * grey + share * _colours(strength)).round().astype(np.uint8)
+
+
+def colour_bar(*, height: int, width: int) -> Picture:
+    """The colours from the lowest value, left, to the highest, as they look over grey; (height, width, 3)."""
+    ramp = np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1))
+    return lay_over(np.full((height, width, 3), 128, np.uint8), ramp, Scale(0.0, 1.0))
+
+
+def _arrays(maps: Tensor) -> list[FaceMap]:
+    """(B, 1, H, W) -> B of (H, W)."""
+    return list(maps.squeeze(1).float().cpu().numpy())
+
+
+def _smoothed(face_map: FaceMap, *, sigma: float) -> FaceMap:
+    return np.asarray(cv2.GaussianBlur(face_map, (0, 0), sigma), dtype=np.float32)
+
+
+def _colours(strength: FaceMap) -> Picture:
+    """(H, W) in [0, 1] -> (H, W, 3) RGB, from black to yellow."""
+    grey = (strength * 255).round().astype(np.uint8)
+    return np.asarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)[..., ::-1], dtype=np.uint8)  # BGR -> RGB
