@@ -15,13 +15,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.labels import Label
+from realface.core.map_kinds import MapKind
 from realface.core.progress import progress
 from realface.data.dataset import CropDataset, settle_worker
 from realface.data.manifest import Manifest
 from realface.data.masks import read_forged_pixels
 from realface.data.transforms import FaceTransform
+from realface.evaluation.forgery_map import FaceMap, forgery_maps
 from realface.metrics.localisation import MeasuredCrop, chance_iou, iou_at_equal_area, pixel_auc
-from realface.models.outputs import ReconstructionOutput
 
 NOTHING_FORGED = "nothing forged in the crop"
 ALL_FORGED = "the whole crop forged"
@@ -58,7 +59,7 @@ def measure_evidence(
     workers: int = 0,
     quiet: bool = False,
 ) -> Measured | None:
-    """Hold the evidence map of every fake crop that has a mask against it.
+    """Hold the evidence map of every fake crop that has a mask against it, smoothed as in the pictures.
 
     Each is compared with the real crop of its original (same data set and compression) whose frame is nearest, over the
     same pixels: crops are cut around the face, so a place in one is the same part of the face in the other.
@@ -199,20 +200,20 @@ class _Groups(Dataset[Any]):
 
 def _evidence(
     network: nn.Module, images: Sequence[Tensor], device: torch.device, batch_size: int
-) -> list[NDArray[np.float64]] | None:
-    """(H, W) per image; None where the network gives no evidence."""
-    maps: list[NDArray[np.float64]] = []
+) -> list[FaceMap] | None:
+    """(H, W) per image, as it is drawn; None where the network gives no evidence."""
+    maps: list[FaceMap] = []
     for start in range(0, len(images), batch_size):
-        output = network(torch.stack(list(images[start : start + batch_size])).to(device))
-        if not isinstance(output, ReconstructionOutput):
+        drawn = forgery_maps(
+            network(torch.stack(list(images[start : start + batch_size])).to(device)), MapKind.EVIDENCE
+        )
+        if drawn is None:
             return None
-        maps.extend(output.evidence.squeeze(1).double().cpu().numpy())
+        maps += drawn
     return maps
 
 
-def _measure(
-    group: _Loaded, maps: Sequence[NDArray[np.float64]], manifest: Manifest, videos: Sequence[str]
-) -> list[MeasuredCrop]:
+def _measure(group: _Loaded, maps: Sequence[FaceMap], manifest: Manifest, videos: Sequence[str]) -> list[MeasuredCrop]:
     """The numbers of a group's fakes."""
     paths, methods = manifest.table["path"], manifest.table["method"]
     real = group.real
@@ -224,10 +225,10 @@ def _measure(
             pixel_auc=pixel_auc(evidence, mask),
             iou=iou_at_equal_area(evidence, mask),
             chance_iou=chance_iou(mask),
-            evidence=float(evidence[mask].mean()),
+            evidence=float(evidence[mask].mean(dtype=np.float64)),
             real_path=None if real is None else str(paths[real]),
             real_video=None if real is None else videos[real],
-            real_evidence=None if real is None else float(maps[-1][mask].mean()),
+            real_evidence=None if real is None else float(maps[-1][mask].mean(dtype=np.float64)),
         )
         for row, mask, evidence in zip(group.fakes, group.masks, maps[: len(group.fakes)], strict=True)
     ]

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 from torchvision.utils import make_grid  # type: ignore[import-untyped]
 
 from realface.core.labels import Label
+from realface.core.map_kinds import MapKind
 from realface.data.dataset import CropDataset
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
+from realface.evaluation.forgery_map import Scale, forgery_maps, lay_over
 from realface.evaluation.scoring import evaluating
 from realface.models.outputs import ReconstructionOutput
 
@@ -33,8 +35,7 @@ def reconstruction_grid(
     """A row each of faces, their reconstructions and the evidence, reals to the left of fakes.
 
     Returns:
-        One picture (3, H, W) in [0, 1], the evidence brightest where it is largest in the picture; nothing where the
-        network does not reconstruct.
+        One picture (3, H, W) in [0, 1], all evidence on one scale; nothing where the network does not reconstruct.
     """
     chosen = rows.take(spread_rows(rows))
     crops = CropDataset(chosen, transform=FaceTransform(input_size), seed=0, training=False)
@@ -43,7 +44,11 @@ def reconstruction_grid(
         output = network(image.to(device))
     if not isinstance(output, ReconstructionOutput):
         return {}
-    evidence = output.evidence.float().cpu()
-    bright = (evidence / evidence.max().clamp(min=1e-12)).expand(-1, 3, -1, -1)
-    faces = torch.cat([image, output.reconstruction.float().cpu(), bright])
-    return {"val/face_reconstruction_evidence": make_grid(faces, nrow=len(chosen), padding=4, pad_value=1.0)}
+    maps = forgery_maps(output, MapKind.EVIDENCE)
+    assert maps is not None
+    scale = Scale.spanning(MapKind.EVIDENCE, maps)
+    faces = (image * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    drawn = [lay_over(face, face_map, scale) for face, face_map in zip(faces, maps, strict=True)]
+    evidence = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255
+    grid = torch.cat([image, output.reconstruction.float().cpu(), evidence])
+    return {"val/face_reconstruction_evidence": make_grid(grid, nrow=len(chosen), padding=4, pad_value=1.0)}
