@@ -112,7 +112,9 @@ class Recce(nn.Module):
         attention = None
         if self.attention is not None:
             feature, attention = self.attention(image, reconstruction, feature)
-        logits = _at_least_float32(self.fc(self.dropout(pooled(self.encoder.to_features(feature)))))  # (B, num_classes)
+        feature = self.encoder.to_features(feature)
+        with torch.autocast(image.device.type, enabled=False):  # else scores would be few, and often equal
+            logits = self.fc(self.dropout(pooled(feature)))  # (B, num_classes)
         reconstruction = _at_least_float32(reconstruction)
         return RecceOutput(
             logit=logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0],
