@@ -9,6 +9,7 @@ from typing import Any
 
 from realface.bench.loader_bench import bench_loader, loader_table
 from realface.bench.machine import describe_machine, load_average
+from realface.bench.recce_bench import bench_recce, recce_table
 from realface.bench.verdict_bench import bench_verdict, verdict_table
 
 
@@ -18,7 +19,10 @@ class BenchSettings:
 
     Attributes:
         repeats: how often each thing is timed.
-        models, device, batch_size, num_frames: as for `bench_verdict`, the only one that they concern.
+        models: as for `bench_verdict`; the first is also what `bench_recce` times.
+        device: as for `bench_verdict` and `bench_recce`.
+        batch_size, num_frames: as for `bench_verdict`, the only one that they concern.
+        crops: as for `bench_recce`, the only one that they concern.
     """
 
     repeats: int = 5
@@ -26,6 +30,7 @@ class BenchSettings:
     device: str = "auto"
     batch_size: int = 16
     num_frames: int | None = None
+    crops: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,15 @@ def _run_verdict(settings: BenchSettings) -> dict[str, Any]:
     )
 
 
+def _run_recce(settings: BenchSettings) -> dict[str, Any]:
+    return bench_recce(
+        next(iter((settings.models or {}).values()), None),
+        repeats=settings.repeats,
+        device=settings.device,
+        crops=settings.crops,
+    )
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "verdict": Benchmark("from a video to its verdict, by stage", _run_verdict, verdict_table),
     "loader": Benchmark(
@@ -60,6 +74,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         lambda settings: bench_loader(repeats=settings.repeats),
         loader_table,
     ),
+    "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table),
 }
 """By name, in the order in which they run."""
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-VERDICT = "verdict: "
+VERDICT, RECCE, BOTH = "verdict: ", "recce: ", "verdict, recce: "
 
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="verdict, loader; all of them by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="verdict, loader, recce; all of them by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each thing is timed.")] = 5,
@@ -20,13 +20,17 @@ def command(
         list[Path] | None,
         typer.Option(
             metavar="ARTIFACT",
-            help=VERDICT + "what to time, may be given several times; RECCE's two sizes by default.",
+            help=BOTH + "what to time; verdict takes several, RECCE's two sizes by default.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help=VERDICT + "auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help=BOTH + "auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")] = 16,
     frames: Annotated[
         int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")
+    ] = None,
+    crops: Annotated[
+        Path | None,
+        typer.Option(help=RECCE + "folder or manifest of face crops that are scored; two portraits by default."),
     ] = None,
 ) -> None:
     """Time what the program does, each with its median and spread.
@@ -35,7 +39,10 @@ def command(
 
     loader: crops of 299 pixels through the loader of training, and how long training waits for them.
 
-    Options that begin with a name concern that one only. The last line is JSON: name -> result.
+    recce: inference and a training step, each against the same network with the loop over positions, memory layout and
+    float32 of the authors' release; how far scores move; peak memory.
+
+    Options that begin with a name concern those only. The last line is JSON: name -> result.
     """
     import json
     import time
@@ -51,6 +58,7 @@ def command(
         device=device,
         batch_size=batch_size,
         num_frames=frames,
+        crops=crops,
     )
     results = {}
     for name in dict.fromkeys(names or BENCHMARKS):

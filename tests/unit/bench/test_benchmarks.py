@@ -7,8 +7,8 @@ from realface.bench import benchmarks
 from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings, run_benchmark, table_of
 
 
-def test_the_verdict_and_the_loader_can_be_timed() -> None:
-    assert {"verdict", "loader"} <= BENCHMARKS.keys()
+def test_verdict_loader_and_recce_can_be_timed() -> None:
+    assert {"verdict", "loader", "recce"} <= BENCHMARKS.keys()
 
 
 def test_a_result_says_what_was_timed_how_often_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +37,15 @@ def test_every_setting_of_the_verdict_reaches_it(monkeypatch: pytest.MonkeyPatch
     models = {"one": Path("one")}
     run_benchmark("verdict", BenchSettings(repeats=2, models=models, device="cpu", batch_size=3, num_frames=4))
     assert given == [((models,), {"repeats": 2, "device": "cpu", "batch_size": 3, "num_frames": 4})]
+
+
+def test_every_setting_of_recce_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(benchmarks, "bench_recce", lambda *models, **settings: given.append((models, settings)) or {})
+    models = {"one": Path("one"), "two": Path("two")}
+    run_benchmark("recce", BenchSettings(repeats=2, models=models, device="cpu", crops=Path("faces")))
+    run_benchmark("recce", BenchSettings())
+    assert given == [
+        ((Path("one"),), {"repeats": 2, "device": "cpu", "crops": Path("faces")}),
+        ((None,), {"repeats": 5, "device": "auto", "crops": None}),
+    ]

@@ -52,6 +52,12 @@ def test_options_of_the_verdict_are_passed_on(asked: list[tuple[str, BenchSettin
     assert asked == [("verdict", BenchSettings(models=models, device="cpu", batch_size=3, num_frames=4))]
 
 
+def test_options_of_recce_are_passed_on(asked: list[tuple[str, BenchSettings]]) -> None:
+    options = ["--model", "a", "--device", "cpu", "--crops", "faces"]
+    assert CliRunner().invoke(app, ["recce", *options]).exit_code == 0
+    assert asked == [("recce", BenchSettings(models={"a": Path("a")}, device="cpu", crops=Path("faces")))]
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones(asked: list[tuple[str, BenchSettings]]) -> None:
     result = CliRunner().invoke(app, ["verdict", "speed"])
     assert result.exit_code == 2

@@ -1,0 +1,298 @@
+"""RECCE beside itself as the release computes it: inference, a training step, scores and memory."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from realface.bench.face_crops import read_crops
+from realface.bench.peak_memory import peak_memory_of
+from realface.bench.recce_reference import as_released
+from realface.bench.spread import show_spread, spread
+from realface.core.errors import ArtifactError
+from realface.core.progress import progress
+from realface.models.artifact import find_artifact, load_network, read_card
+from realface.models.devices import resolve_device
+from realface.models.recce.config import RecceConfig
+from realface.models.recce.inference import for_inference
+from realface.models.recce.network import Recce, RecceOutput
+from realface.models.recce.task import RecceTask
+
+LEARNING_RATE, WEIGHT_DECAY = 2e-4, 1e-5  # of Adam; as in the release; time does not depend on them
+SCORED_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class RecceSize:
+    """What is timed.
+
+    Attributes:
+        config: of the network with random weights that is timed when no artifact is given.
+        inference_batches: crops at a time.
+        training_batches: likewise.
+    """
+
+    config: RecceConfig
+    inference_batches: tuple[int, ...] = (1, 8)
+    training_batches: tuple[int, ...] = (8,)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to compute the network.
+
+    Attributes:
+        name: in the results.
+        precision: `fp32`, or `bf16` for autocast.
+        released: with the loop and the memory layout of the release.
+        compiled: by torch.compile.
+    """
+
+    name: str
+    precision: str = "fp32"
+    released: bool = False
+    compiled: bool = False
+
+
+REFERENCE = Variant("release", released=True)
+EAGER = (REFERENCE, Variant("fp32"), Variant("bf16", precision="bf16"))
+COMPILED = (Variant("fp32 compiled", compiled=True), Variant("bf16 compiled", precision="bf16", compiled=True))
+
+
+def bench_recce(
+    model: Path | None = None,
+    *,
+    repeats: int = 5,
+    device: str = "auto",
+    crops: Path | None = None,
+    size: RecceSize | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Time RECCE against the same network with the release's loop over positions, in contiguous float32.
+
+    The ways to compute take turns, so that what else happens on the machine meets all of them, and each round gives
+    one ratio.
+
+    Args:
+        model: artifact of a RECCE network; random weights when None, with the crops' own batch statistics.
+        repeats: rounds.
+        device: as for `Detector.load`; a GPU is also timed with larger batches and torch.compile.
+        crops: folder or manifest of face crops, on which scores are compared; two portraits' when None.
+        size: what is timed; the paper's network by default.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready; seconds, images per second and ratios as median, least and most of the rounds.
+
+    Raises:
+        ArtifactError: the artifact is not RECCE's.
+    """
+    place = resolve_device(device)
+    size = size or _default_size(place)
+    network = _network(model, size.config)
+    images = read_crops(crops, network.config.input_size)
+    if model is None:
+        _settle_norms(network, images)
+    variants = (*EAGER, *COMPILED) if place.type == "cuda" else EAGER
+    plans = [("inference", batch) for batch in size.inference_batches]
+    plans += [("training", batch) for batch in size.training_batches]
+    timings = []
+    with progress("bench recce", repeats * len(plans), unit="rounds", quiet=quiet) as bar:
+        for kind, batch in plans:
+            work = {v.name: _work(network, v, kind, images, batch, place) for v in variants}
+            timings.append(_summary(kind, batch, _race(work, repeats, place, bar.advance)))
+    return {
+        "encoder": network.config.encoder,
+        "input_size": network.config.input_size,
+        "weights": "random" if model is None else "artifact",
+        "device": str(place),
+        "timings": timings,
+        "scores": _score_differences(network, images, place),
+        "memory": [_peaks(network.config, kind, batch, place) for kind, batch in plans],
+    }
+
+
+def recce_table(result: Mapping[str, Any]) -> list[str]:
+    """What `bench_recce` measured, as lines."""
+    lines = [f"  {result['encoder']}, {result['input_size']} px, {result['weights']} weights, on {result['device']}"]
+    for timing in result["timings"]:
+        lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; times as fast as the release's way")
+        lines += [
+            f"    {name:<14}{show_spread(row['seconds'], '8.3f')}  x {show_spread(row['times_as_fast'], '5.2f')}"
+            f"  {row['images_per_s']['median']:.1f} images/s"
+            for name, row in timing["variants"].items()
+        ]
+    for name, row in result["scores"]["variants"].items():
+        lines.append(
+            f"  scores of {result['scores']['num_crops']} crops, {name} from the release's way: "
+            f"at most {row['score']['max']:.1e}, mean {row['score']['mean']:.1e}"
+        )
+    for memory in result["memory"]:
+        peaks = ", ".join(
+            f"{name} {(peak['gpu'] or peak['resident']) / 1e6:.0f} MB" for name, peak in memory["peak_bytes"].items()
+        )
+        lines.append(f"  peak memory, {memory['kind']}, batch {memory['batch_size']}: {peaks}")
+    return lines
+
+
+def _default_size(device: torch.device) -> RecceSize:
+    config = RecceConfig()
+    if device.type == "cuda":
+        return RecceSize(config, inference_batches=(1, 8, 32), training_batches=(8, 32))
+    return RecceSize(config)
+
+
+def _network(model: Path | None, config: RecceConfig) -> Recce:
+    if model is None:
+        torch.manual_seed(0)
+        return Recce(config)
+    network = load_network(find_artifact(model))
+    if not isinstance(network, Recce):
+        raise ArtifactError(f"{model} holds {read_card(find_artifact(model)).method}, and only recce can be timed here")
+    return network
+
+
+def _settle_norms(network: Recce, images: Tensor) -> None:
+    """Give the norms the statistics of some crops, without which random weights answer alike to all."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        network.train()(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def _race(
+    work: Mapping[str, Callable[[], object]], repeats: int, device: torch.device, advance: Callable[[], object]
+) -> dict[str, list[float]]:
+    """Seconds of every kind of work in every round, after one round that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for counted in (False, *[True] * repeats):
+        for name, function in work.items():
+            start = time.perf_counter()
+            function()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            if counted:
+                seconds[name].append(time.perf_counter() - start)
+        if counted:
+            advance()
+    return seconds
+
+
+def _summary(kind: str, batch: int, timed: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Median, least and most; a ratio is of two times of the same round."""
+    reference = timed[REFERENCE.name]
+    return {
+        "kind": kind,
+        "batch_size": batch,
+        "variants": {
+            name: {
+                "seconds": spread(seconds),
+                "images_per_s": spread([batch / each for each in seconds]),
+                "times_as_fast": spread([released / each for released, each in zip(reference, seconds, strict=True)]),
+            }
+            for name, seconds in timed.items()
+        },
+    }
+
+
+def _work(
+    network: Recce, variant: Variant, kind: str, images: Tensor, batch: int, device: torch.device
+) -> Callable[[], object]:
+    """A forward pass in eval mode, or a step of training: losses, gradients and Adam."""
+    repeated = images[torch.arange(batch) % len(images)].to(device)
+    if not variant.released:
+        repeated = repeated.contiguous(memory_format=torch.channels_last)
+    if kind == "inference":
+        infer = _inference(network, variant, device)
+        return lambda: infer(repeated)
+    return _training_step(network, variant, repeated)
+
+
+def _inference(network: Recce, variant: Variant, device: torch.device) -> Callable[[Tensor], RecceOutput]:
+    is_bf16 = variant.precision == "bf16"
+    if variant.released:
+        ready: nn.Module = as_released(network).eval()
+    else:
+        ready = for_inference(network, dtype=torch.bfloat16 if is_bf16 else torch.float32)
+    ready = ready.to(device)
+    called: Callable[[Tensor], RecceOutput] = torch.compile(ready) if variant.compiled else ready
+
+    def infer(image: Tensor) -> RecceOutput:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
+            return called(image)
+
+    return infer
+
+
+def _training_step(network: Recce, variant: Variant, image: Tensor) -> Callable[[], object]:
+    trained = as_released(network) if variant.released else copy.deepcopy(network)
+    task = RecceTask(trained.to(image.device).train())
+    optimiser = torch.optim.Adam(task.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    label = torch.arange(len(image), device=image.device) % 2
+
+    def loss_of(image: Tensor, label: Tensor) -> Tensor:
+        return task(image, label).loss  # type: ignore[no-any-return]
+
+    called: Callable[[Tensor, Tensor], Tensor] = torch.compile(loss_of) if variant.compiled else loss_of
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=variant.precision == "bf16"):
+            loss = called(image, label)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    return step
+
+
+def _score_differences(network: Recce, images: Tensor, device: torch.device) -> dict[str, Any]:
+    """How far scores and logits are from the release's, over all crops."""
+    outputs = {variant.name: _answers(network, variant, images, device) for variant in EAGER}
+    expected = outputs[REFERENCE.name]
+    return {
+        "num_crops": len(images),
+        "variants": {
+            variant.name: {what: _far(outputs[variant.name][what], expected[what]) for what in ("score", "logit")}
+            for variant in EAGER
+            if variant is not REFERENCE
+        },
+    }
+
+
+def _answers(network: Recce, variant: Variant, images: Tensor, device: torch.device) -> dict[str, Tensor]:
+    infer = _inference(network, variant, device)
+    outputs = [infer(part.to(device)) for part in torch.split(images, SCORED_AT_ONCE)]
+    return {
+        "score": torch.cat([output.score for output in outputs]).cpu(),
+        "logit": torch.cat([output.logit for output in outputs]).cpu(),
+    }
+
+
+def _far(values: Tensor, expected: Tensor) -> dict[str, float]:
+    difference = (values - expected).abs()
+    return {"max": difference.max().item(), "mean": difference.mean().item()}
+
+
+def _peaks(config: RecceConfig, kind: str, batch: int, device: torch.device) -> dict[str, Any]:
+    """The most memory that each way takes, in a process of its own."""
+    peaks = {v.name: peak_memory_of(_run_alone, config, v, kind, batch, str(device)) for v in EAGER}
+    return {"kind": kind, "batch_size": batch, "peak_bytes": peaks}
+
+
+def _run_alone(config: RecceConfig, variant: Variant, kind: str, batch: int, device: str) -> None:
+    """Two passes or steps of a network with random weights: what the first leaves is there in the second."""
+    side = config.input_size
+    work = _work(Recce(config), variant, kind, torch.rand(1, 3, side, side), batch, torch.device(device))
+    work()
+    work()

@@ -1,0 +1,58 @@
+"""RECCE made ready to be used and no longer trained: the same network in fewer and cheaper steps."""
+
+from __future__ import annotations
+
+import copy
+import re
+from itertools import pairwise
+
+import torch
+from timm.models.xception import SeparableConv2d
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+CONVOLUTION, NORM = re.compile(r"(?:conv|skip)(\d*)"), re.compile(r"(?:bn|skipbn)(\d*)")
+
+
+def for_inference(network: nn.Module, *, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """A copy in eval mode that answers the same, faster.
+
+    Every batch norm that follows a convolution of Xception's kind is folded into its weights, which changes outputs by
+    rounding only. Others, as in most of timm's encoders, stay.
+
+    Args:
+        network: with the statistics that are to be used.
+        dtype: of the convolutions' weights; with bfloat16 the copy runs under autocast, which then has nothing to cast
+            at every call.
+    """
+    ready = copy.deepcopy(network).eval()
+    for parent in list(ready.modules()):
+        for (first_name, first), (second_name, second) in pairwise(list(parent.named_children())):
+            convolution = _last_convolution(first)
+            if (
+                convolution is not None
+                and type(second) is nn.BatchNorm2d
+                and (isinstance(parent, nn.Sequential) or _belong_together(first_name, second_name))
+            ):
+                folded = fuse_conv_bn_eval(convolution, second)
+                if first is convolution:
+                    setattr(parent, first_name, folded)
+                else:
+                    first.pointwise = folded
+                setattr(parent, second_name, nn.Identity())
+    for module in ready.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(dtype)
+    return ready.to(memory_format=torch.channels_last)
+
+
+def _last_convolution(module: nn.Module) -> nn.Conv2d | None:
+    if isinstance(module, SeparableConv2d):
+        module = module.pointwise
+    return module if type(module) is nn.Conv2d else None
+
+
+def _belong_together(first: str, second: str) -> bool:
+    """Whether timm's Xception calls these two a convolution and its norm: conv1, bn1; skip, skipbn."""
+    convolution, norm = CONVOLUTION.fullmatch(first), NORM.fullmatch(second)
+    return convolution is not None and norm is not None and convolution[1] == norm[1]

@@ -1,0 +1,53 @@
+import pytest
+import torch
+from torch import nn
+
+from realface.models.recce.config import RecceConfig
+from realface.models.recce.inference import for_inference
+from realface.models.recce.network import Recce
+
+
+def network_with_statistics(encoder: str) -> Recce:
+    torch.manual_seed(0)
+    network = Recce(RecceConfig(encoder=encoder, input_size=64))
+    generator = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(std=0.1, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+    return network
+
+
+@pytest.mark.parametrize("encoder", ["light_xception", "legacy_xception", "resnet18"])
+def test_a_network_made_ready_answers_the_same(encoder: str) -> None:
+    network = network_with_statistics(encoder)
+    ready = for_inference(network)
+    assert network.training
+    image = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected, answer = network.eval()(image), ready(image)
+    torch.testing.assert_close(answer.logit, expected.logit, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(answer.evidence, expected.evidence, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("encoder", ["light_xception", "legacy_xception"])
+def test_no_batch_norm_is_left_in_xception(encoder: str) -> None:
+    ready = for_inference(Recce(RecceConfig(encoder=encoder)))
+    assert not [name for name, module in ready.named_modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def test_convolutions_hold_bf16_and_the_logit_is_of_float32() -> None:
+    network = network_with_statistics("light_xception")
+    ready = for_inference(network, dtype=torch.bfloat16)
+    image = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = network.eval()(image)
+        with torch.autocast("cpu", torch.bfloat16):
+            answer = ready(image)
+    assert {module.weight.dtype for module in ready.modules() if isinstance(module, nn.Conv2d)} == {torch.bfloat16}
+    assert answer.logit.dtype == torch.float32
+    assert not torch.equal(answer.logit, answer.logit.bfloat16().float())
+    torch.testing.assert_close(answer.score, expected.score, rtol=0, atol=0.05)
