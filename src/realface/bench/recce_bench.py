@@ -20,8 +20,8 @@ from realface.core.errors import ArtifactError
 from realface.core.progress import progress
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
+from realface.models.inference import for_inference
 from realface.models.recce.config import RecceConfig
-from realface.models.recce.inference import for_inference
 from realface.models.recce.network import Recce, RecceOutput
 from realface.models.recce.task import RecceTask
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from realface.data.transforms import FaceTransform
 from realface.evaluation.forgery_map import FaceMap, forgery_maps
 from realface.models.outputs import Output
 
+Precision = Literal["fp32", "bf16"]
+
 
 class CropScorer:
     """A network that takes face crops of any size, resized as evaluation resizes them.
@@ -23,12 +26,22 @@ class CropScorer:
         network: in eval mode, on `device`.
         input_size: height and width that the network is given, in pixels.
         batch_size: crops that go through at once.
+        precision: `fp32`, or `bf16` for autocast to bfloat16.
     """
 
-    def __init__(self, network: nn.Module, *, input_size: int, batch_size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        input_size: int,
+        batch_size: int,
+        device: torch.device,
+        precision: Precision = "fp32",
+    ) -> None:
         self._network = network
         self._transform = FaceTransform(input_size)
         self._device = device
+        self._precision = precision
         self.batch_size = batch_size
 
     def prepare(self, crop: NDArray[np.uint8]) -> Tensor:
@@ -70,9 +83,13 @@ class CropScorer:
         for start in range(0, len(faces), self.batch_size):
             batch = torch.stack(list(faces[start : start + self.batch_size]))
             try:
-                with torch.inference_mode():
-                    yield self._network(batch.to(device=self._device, memory_format=torch.channels_last))
+                with (
+                    torch.inference_mode(),
+                    torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16"),
+                ):
+                    output = self._network(batch.to(device=self._device, memory_format=torch.channels_last))
             except torch.OutOfMemoryError as error:
                 raise DeviceError(
                     f"{self._device} has too little memory for {len(batch)} faces at once; give a smaller --batch-size"
                 ) from error
+            yield output

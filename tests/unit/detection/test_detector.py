@@ -228,3 +228,14 @@ def test_a_run_folder_stands_for_its_artifact(tmp_path: Path) -> None:
     detector = Detector.load(tmp_path / "run", device="cpu")
     assert detector.num_frames == 7
     assert detector.input_size == 64
+
+
+def test_bf16_gives_nearly_the_scores_of_fp32(tmp_path: Path) -> None:
+    saved(tmp_path / "artifact", default_crop_spec())
+    picture = two_tone(tmp_path / "a.png", 0.2, 0.8)
+    exact, rounded = (
+        Detector.load(tmp_path / "artifact", device="cpu", crops=True, precision=precision).detect(picture).score
+        for precision in ("fp32", "bf16")
+    )
+    assert exact != rounded
+    assert rounded == pytest.approx(exact, abs=0.02)

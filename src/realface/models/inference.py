@@ -1,4 +1,4 @@
-"""RECCE made ready to be used and no longer trained: the same network in fewer and cheaper steps."""
+"""A network made ready to be used and no longer trained: the same in fewer and cheaper steps."""
 
 from __future__ import annotations
 

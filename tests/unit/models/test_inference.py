@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from realface.models.inference import for_inference
 from realface.models.recce.config import RecceConfig
-from realface.models.recce.inference import for_inference
 from realface.models.recce.network import Recce
 
 
