@@ -15,10 +15,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopper:
-    """Notes a signal instead of dying of it. A second one of the same kind acts as it would without this.
+    """Notes a signal instead of dying of it.
+
+    Ctrl-C after that acts as it would without this. A further SIGTERM changes nothing: a cluster sends one to every
+    process, and torchrun, which gets one too, passes its own on.
 
     Attributes:
-        requested: number of the signal that came; 0 for none.
+        requested: number of the first signal that came; 0 for none.
     """
 
     def __init__(self) -> None:
@@ -52,8 +55,10 @@ class Stopper:
             self._acts_at_once = False
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, self._before[signal.SIGINT])
+        if self.requested:
+            return
         self.requested = number
-        self._restore()
         if self._acts_at_once:
             raise StoppedBySignal(number)
 

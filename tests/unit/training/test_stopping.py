@@ -6,13 +6,32 @@ from realface.core.errors import StoppedBySignal
 from realface.training.stopping import Stopper
 
 
-def test_first_signal_is_noted_and_the_second_acts():
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_first_signal_is_noted_and_ctrl_c_after_it_acts(first):
     stopper = Stopper()
     with stopper.listening():
-        signal.raise_signal(signal.SIGINT)
-        assert stopper.requested == signal.SIGINT
+        signal.raise_signal(first)
+        assert stopper.requested == first
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_sigterm_that_comes_again_does_not_end_the_saving(first):
+    stopper = Stopper()
+    with stopper.listening():
+        signal.raise_signal(first)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert stopper.requested == first
+
+
+def test_sigterm_that_comes_again_does_not_disturb_the_end_of_a_validation():
+    stopper = Stopper()
+    with stopper.listening(), stopper.at_once():
+        with pytest.raises(StoppedBySignal):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_handlers_are_put_back():
