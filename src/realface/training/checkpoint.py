@@ -81,9 +81,15 @@ class CheckpointFolder:
         self._keep = keep
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, then remove the oldest ones and the best steps that none refers to any more."""
-        _write(self._folder / f"step-{checkpoint.step:08}.ckpt", checkpoint)
-        for path in self._steps()[: -self._keep]:
+        """Write a checkpoint, then remove the oldest ones and the best steps that none refers to any more.
+
+        Those of later steps go too: they are the damaged ones before which the run was taken up.
+        """
+        written = self._folder / f"step-{checkpoint.step:08}.ckpt"
+        _write(written, checkpoint)
+        steps = self._steps()
+        end = steps.index(written) + 1
+        for path in (*steps[: max(end - self._keep, 0)], *steps[end:]):
             path.unlink(missing_ok=True)
         referred = {_best_name(best) for path in self._steps() if (best := _best_step_of(path)) is not None}
         for path in self._folder.glob("best-*.ckpt"):
@@ -104,19 +110,27 @@ class CheckpointFolder:
         return _read(self._folder / _best_name(step), BestStep)
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole and whose best step is too; None where there is none.
+        """The newest checkpoint that is whole and whose best step is too; None where none was ever written.
 
         Damaged ones, as a crash may leave them, are named on stderr and passed over.
+
+        Raises:
+            TrainingError: there are some, but none can be used; to begin again is for the user to decide.
         """
+        fault = None
         for path in reversed(self._steps()):
+            if fault is not None:
+                print(f"realface: warning: {fault}; trying the one before", file=sys.stderr)
             try:
                 checkpoint = _read(path, Checkpoint)
                 if (best := checkpoint.tally["best_step"]) is not None:
                     self.load_best(best)
             except RealfaceError as error:
-                print(f"realface: warning: {error}; trying the one before", file=sys.stderr)
+                fault = error
                 continue
             return checkpoint
+        if fault is not None:
+            raise TrainingError(f"{fault}; no checkpoint is left to go on from: remove {self._folder} to begin again")
         return None
 
     def clear_partial(self) -> None:

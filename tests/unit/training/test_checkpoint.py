@@ -88,6 +88,26 @@ def test_file_of_another_kind_is_passed_over(folder, tmp_path, content, capsys):
     assert "step-00000002.ckpt is damaged or no checkpoint of `realface train`; trying" in capsys.readouterr().err
 
 
+def test_checkpoints_of_which_none_can_be_used_are_not_taken_for_a_new_run(folder, tmp_path, capsys):
+    for step in (1, 2):
+        folder.save(checkpoint(step))
+        (tmp_path / "checkpoints" / f"step-0000000{step}.ckpt").write_bytes(b"")
+    with pytest.raises(
+        TrainingError,
+        match=r"step-00000001\.ckpt is damaged .*; no checkpoint is left to go on from: remove .*checkpoints",
+    ):
+        folder.newest()
+    assert "step-00000002.ckpt is damaged" in capsys.readouterr().err
+
+
+def test_damaged_checkpoint_of_a_later_step_does_not_push_out_a_new_one(tmp_path):
+    folder = CheckpointFolder(tmp_path, keep=1)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-00000009.ckpt").write_bytes(b"damaged")
+    folder.save(checkpoint(4))
+    assert names(tmp_path) == ["step-00000004.ckpt"]
+
+
 def test_damaged_best_step_is_refused(folder, tmp_path):
     folder.save_best(best(2))
     path = tmp_path / "checkpoints" / "best-00000002.ckpt"
