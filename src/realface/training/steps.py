@@ -86,8 +86,10 @@ class Stepper:
         is_finite = bool(norm.isfinite())  # waits for a GPU, once a step
         if is_finite and self._trainer.clip_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(self._parameters, self._trainer.clip_norm, norm)
-        if is_finite or scaler is not None:  # the scaler skips the step by itself, and lowers its scale
+        if is_finite:
             state.optimiser.step()
+        elif scaler is not None:
+            scaler.update()  # lowers its scale; a step would do so too, but not where the norm alone is too large
         if is_finite and state.average is not None:
             state.average.update_parameters(state.network)
         if not is_finite and self._buffers:

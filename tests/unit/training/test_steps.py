@@ -131,6 +131,15 @@ def test_loss_scaling_skips_an_overflow_and_lowers_its_scale(start):
     assert state.capture(Fabric(accelerator="cpu", devices=1), []).scaler == {}
 
 
+def test_loss_scaling_skips_a_step_whose_norm_alone_is_too_large(start):
+    precision = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=1.0))
+    state, stepper = start(Fabric(accelerator="cpu", devices=1, plugins=[precision]))
+    before = values(state)
+    state.network.norm.bias.register_hook(lambda gradient: torch.full_like(gradient, 3e38))  # four of them
+    assert stepper.take([batch()]).is_skipped
+    assert same(before, values(state))
+
+
 def test_too_little_memory_is_told_with_what_to_set(start):
     state, stepper = start()
 
