@@ -28,10 +28,36 @@ def test_processes_of_torchrun_are_counted_over_machines(monkeypatch):
     assert started_places() == Places(nodes=2, devices=4)
 
 
-def test_processes_of_slurm_are_counted_over_machines(monkeypatch):
+@pytest.fixture
+def slurm(monkeypatch):
+    """Eight tasks on two machines."""
     for name, value in {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "train"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "4")
+
+
+def test_processes_of_slurm_are_counted_over_machines(slurm):
     assert started_places() == Places(nodes=2, devices=4)
+
+
+def test_tasks_of_slurm_that_are_not_counted_by_machine_are_refused(slurm, monkeypatch):
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    with pytest.raises(DeviceError, match="SLURM started 8 tasks on 2 machines without --ntasks-per-node; give that"):
+        started_places()
+
+
+def test_one_task_of_slurm_does_not_stand_for_several_processes(slurm, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    monkeypatch.setenv("SLURM_NNODES", "1")
+    with pytest.raises(DeviceError, match=r"trainer\.devices is 4, but torchrun or SLURM started 1 here"):
+        launch(trainer(devices=4))
+
+
+def test_one_named_device_on_several_machines_is_refused(slurm, two_gpus, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "1")
+    with pytest.raises(DeviceError, match=r"trainer\.device 'cuda:1' is one device, but 2 processes were asked for"):
+        launch(trainer(device="cuda:1"))
 
 
 def test_norms_over_processes_need_gpus():
@@ -52,5 +78,5 @@ def test_one_named_device_for_several_processes_is_refused(two_gpus):
 
 
 def test_more_processes_than_gpus_are_refused(two_gpus):
-    with pytest.raises(DeviceError, match="4 processes were asked for, but this machine has 2 GPUs"):
+    with pytest.raises(DeviceError, match=r"4 processes were asked for, but 2 GPUs are seen here; .*--gpus-per-node"):
         launch(trainer(device="cuda", devices=4))
