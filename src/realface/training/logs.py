@@ -81,7 +81,7 @@ def open_log(run: Path, *, first_step: int = 1) -> Iterator[RunLog]:
 
     columns = _cut(run / CSV_NAME, first_step)
     with (run / CSV_NAME).open("a", encoding="utf-8", newline="") as file:
-        board = SummaryWriter(str(run / TENSORBOARD_NAME), purge_step=first_step if columns else None)
+        board = SummaryWriter(str(run / TENSORBOARD_NAME), purge_step=first_step)
         try:
             yield _FileLog(file, board, columns)
         finally:

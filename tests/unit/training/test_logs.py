@@ -62,3 +62,5 @@ def test_log_that_is_taken_up_before_its_first_row_begins_anew(run):
     with open_log(run, first_step=1) as log:
         log.write(5, {"loss": 1.0}, {})
     assert [row["step"] for row in csv.DictReader((run / "log.csv").open(encoding="utf-8"))] == ["5"]
+    board = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert [event.step for event in board.Scalars("train/loss")] == [5]
