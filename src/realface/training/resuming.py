@@ -18,6 +18,10 @@ PROVENANCE_NAME = "provenance.json"
 FREE_SETTINGS = (
     "name",
     "artifact",
+    "data.manifests",  # their rows are compared, wherever they lie
+    "data.train.manifests",
+    "data.val.manifests",
+    "data.val.batch_size",
     "data.workers",
     "trainer.device",
     "trainer.devices",

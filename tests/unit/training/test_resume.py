@@ -238,6 +238,14 @@ def test_steps_of_another_size_are_refused(recipe, tmp_path):
         train(recipe(trainer={"accumulate": 2}), tmp_path / "run", resume=True, quiet=True)
 
 
+def test_manifests_and_crops_may_lie_elsewhere(recipe, make_recipe, tmp_path, undisturbed, monkeypatch):
+    broken_off(monkeypatch, tmp_path / "run", recipe(), Stepper, "take", call=7)
+    (tmp_path / "faces").rename(tmp_path / "scratch")
+    settings = recipe().model_dump(mode="json") | {"data": {"manifests": [tmp_path / "scratch" / "manifest.parquet"]}}
+    train(make_recipe(**settings), tmp_path / "run", resume=True, quiet=True)
+    assert_same(everything(tmp_path / "run"), undisturbed)
+
+
 def test_provenance_says_when_a_run_was_taken_up(recipe, tmp_path, monkeypatch):
     broken_off(monkeypatch, tmp_path / "run", recipe(), Stepper, "take", call=7)
     train(recipe(), tmp_path / "run", resume=True, quiet=True)
