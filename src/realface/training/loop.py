@@ -64,10 +64,11 @@ class Loop:
             TrainingError: the run cannot go on.
         """
         tally = self.state.tally
-        is_cut_short = tally.step == self.recipe.trainer.steps and tally.best_step is None
+        trainer = self.recipe.trainer
+        is_cut_short = tally.step == trainer.steps and tally.step % trainer.validate_every != 0
         if tally.judged_step < tally.step or is_cut_short:  # taken up where it was saved, before this was done
             self._judge_and_log()
-        while tally.step < self.recipe.trainer.steps and not self._has_stalled():
+        while tally.step < trainer.steps and not self._has_stalled():
             taken = self._next_batches(batches)
             with self._watch.computing(self.state.crops_per_step):
                 self._count(self.stepper.take(taken))
@@ -128,7 +129,8 @@ class Loop:
             losses = self.state.means.take(self.processes)
             others = {"skipped_steps": tally.num_skipped, **self._watch.take()}
             self.log.write(tally.step, {"lr": tally.rate, **losses, **others}, validation)
-            self._notes["loss"] = f"loss {losses['loss']:.3f}"
+            if losses:
+                self._notes["loss"] = f"loss {losses['loss']:.3f}"
         tally.judged_step = tally.step
 
     def _validate(self) -> dict[str, float]:

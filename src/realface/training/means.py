@@ -33,7 +33,12 @@ class LossMeans:
             self._sums.setdefault(name, torch.zeros((), device=value.device))
 
     def take(self, processes: Processes) -> dict[str, float]:
-        """The means since the last call, over all processes; not a number where no step counts."""
+        """The means since the last call, over all processes.
+
+        Not a number where no step counts; none where there was no step.
+        """
+        if not self._sums:
+            return {}
         sums = processes.mean(torch.stack(list(self._sums.values()))).tolist()
         count = self._num_steps or math.nan
         means = {name: value / count for name, value in zip(self._sums, sums, strict=True)}

@@ -41,6 +41,10 @@ def test_means_over_skipped_steps_alone_are_no_number():
     assert math.isnan(means.take(Processes())["loss"])
 
 
+def test_there_are_no_means_where_there_was_no_step():
+    assert LossMeans().take(Processes()) == {}
+
+
 def test_counting_a_loss_keeps_no_graph():
     weight = torch.ones(1, requires_grad=True)
     means = LossMeans()

@@ -246,6 +246,23 @@ def test_manifests_and_crops_may_lie_elsewhere(recipe, make_recipe, tmp_path, un
     assert_same(everything(tmp_path / "run"), undisturbed)
 
 
+def test_run_that_is_cut_short_right_after_a_row_of_the_log_is_judged(recipe, tmp_path, monkeypatch):
+    rare = {"validate_every": 100, "log_every": 3}
+    real = Stepper.take
+
+    def take(self, batches):
+        if self._state.tally.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, batches)
+
+    with monkeypatch.context() as context:
+        context.setattr(Stepper, "take", take)
+        with pytest.raises(StoppedBySignal, match="after step 6"):
+            train(recipe(trainer=rare), tmp_path / "run", quiet=True)
+    result = train(recipe(trainer=rare | {"steps": 6}), tmp_path / "run", resume=True, quiet=True)
+    assert (result.best_step, result.steps) == (6, 6)
+
+
 def test_provenance_says_when_a_run_was_taken_up(recipe, tmp_path, monkeypatch):
     broken_off(monkeypatch, tmp_path / "run", recipe(), Stepper, "take", call=7)
     train(recipe(), tmp_path / "run", resume=True, quiet=True)
