@@ -87,6 +87,7 @@ class Loop:
             except TrainingError as error:
                 fault = str(error)
         if self.processes.largest(len(fault)):
+            self.save()
             raise TrainingError(next(filter(None, self.processes.gather(fault))))
         if number := self.processes.largest(self.stopper.requested):
             self.save()

@@ -12,7 +12,7 @@ import torch
 from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingError
 from realface.models import catalog
 from realface.models.artifact import load_network
-from realface.training import loop, validation
+from realface.training import batches, loop, validation
 from realface.training.checkpoint import CheckpointFolder
 from realface.training.run import train
 from realface.training.steps import Stepper
@@ -244,6 +244,25 @@ def test_manifests_and_crops_may_lie_elsewhere(recipe, make_recipe, tmp_path, un
     settings = recipe().model_dump(mode="json") | {"data": {"manifests": [tmp_path / "scratch" / "manifest.parquet"]}}
     train(make_recipe(**settings), tmp_path / "run", resume=True, quiet=True)
     assert_same(everything(tmp_path / "run"), undisturbed)
+
+
+def test_crop_that_cannot_be_read_loses_no_step(recipe, tmp_path, undisturbed, monkeypatch):
+    run = tmp_path / "run"
+    real, calls = batches.EpochDataset.__getitem__, iter(range(1000))
+
+    def read(self, key):
+        return "row 1 of the manifest: gone" if next(calls) == 27 else real(self, key)  # in the seventh batch
+
+    with monkeypatch.context() as context:
+        context.setattr(batches.EpochDataset, "__getitem__", read)
+        with pytest.raises(TrainingError, match="gone; replace the file and go on with --resume"):
+            train(recipe(), run, quiet=True)
+    assert CheckpointFolder(run, keep=3).newest().step == 6
+    train(recipe(), run, resume=True, quiet=True)
+    whole = everything(run)
+    assert "step-00000006.ckpt" in whole.pop("files")
+    undisturbed.pop("files")
+    assert_same(whole, undisturbed)
 
 
 def test_run_that_is_cut_short_right_after_a_row_of_the_log_is_judged(recipe, tmp_path, monkeypatch):
