@@ -13,7 +13,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from realface.core.errors import OutputExistsError, StoppedBySignal
+from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingError
 from realface.core.files import new_folder, require_free, write_json
 from realface.core.progress import Progress, progress
 from realface.core.provenance import collect_provenance
@@ -122,6 +122,13 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         except StoppedBySignal as stop:
             advice = f" after step {state.tally.step}; `realface train --out {run} --resume` goes on"
             raise StoppedBySignal(stop.number, advice) from None
+        except RuntimeError as error:  # which torch raises wherever the loop is when a worker dies
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise TrainingError(
+                f"a process that decodes crops ended ({error}); with too little memory, or in a container too little "
+                "shared memory (docker run --shm-size), set a smaller data.workers and go on with --resume"
+            ) from error
     result = processes.on_first(lambda: _finish(state, validator, recipe=recipe, rows=rows, run=run))
     return replace(result, is_first_process=processes.is_first)
 

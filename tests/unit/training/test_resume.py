@@ -282,6 +282,14 @@ def test_run_that_is_cut_short_right_after_a_row_of_the_log_is_judged(recipe, tm
     assert (result.best_step, result.steps) == (6, 6)
 
 
+def test_death_of_a_worker_is_told_with_what_to_set(recipe, make_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches.EpochDataset, "__getitem__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    settings = recipe().model_dump(mode="json")
+    settings["data"] |= {"workers": 1}
+    with pytest.raises(TrainingError, match=r"a process that decodes crops ended .* set a smaller data\.workers"):
+        train(make_recipe(**settings), tmp_path / "run", quiet=True)
+
+
 def test_provenance_says_when_a_run_was_taken_up(recipe, tmp_path, monkeypatch):
     broken_off(monkeypatch, tmp_path / "run", recipe(), Stepper, "take", call=7)
     train(recipe(), tmp_path / "run", resume=True, quiet=True)
