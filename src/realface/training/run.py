@@ -199,8 +199,8 @@ def _batches(
 
 def _save(state: TrainingState, checkpoints: CheckpointFolder, fabric: Fabric, processes: Processes) -> None:
     generators = all_generators(fabric, processes)
-    if processes.is_first:
-        checkpoints.save(state.capture(fabric, generators))
+    # all wait until it is written: the end of one process ends the others, after a signal too
+    processes.on_first(lambda: checkpoints.save(state.capture(fabric, generators)))
 
 
 def _pictures(state: TrainingState, rows: RunRows, recipe: TrainRecipe, fabric: Fabric) -> dict[str, Tensor]:
