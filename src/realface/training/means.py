@@ -37,13 +37,18 @@ class LossMeans:
 
         Not a number where no step counts; none where there was no step.
         """
-        if not self._sums:
-            return {}
-        sums = processes.mean(torch.stack(list(self._sums.values()))).tolist()
+        self.share(processes)
         count = self._num_steps or math.nan
+        sums = torch.stack(list(self._sums.values())).tolist() if self._sums else []
         means = {name: value / count for name, value in zip(self._sums, sums, strict=True)}
         self._sums, self._num_steps = {}, 0
         return means
+
+    def share(self, processes: Processes) -> None:
+        """Make the sums of every process their mean, so that a checkpoint of one of them holds those of all."""
+        if self._sums:
+            sums = processes.mean(torch.stack(list(self._sums.values())))
+            self._sums = dict(zip(self._sums, sums, strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """What must be known to go on."""

@@ -199,6 +199,7 @@ def _batches(
 
 def _save(state: TrainingState, checkpoints: CheckpointFolder, fabric: Fabric, processes: Processes) -> None:
     generators = all_generators(fabric, processes)
+    state.means.share(processes)
     # all wait until it is written: the end of one process ends the others, after a signal too
     processes.on_first(lambda: checkpoints.save(state.capture(fabric, generators)))
 

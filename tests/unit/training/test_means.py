@@ -29,6 +29,19 @@ def test_means_go_on_from_a_state():
     assert means.take(Processes()) == {"loss": 3.0, "half": 1.5}
 
 
+class WithAnotherProcess(Processes):
+    """Beside one whose every sum is 7."""
+
+    def mean(self, values):
+        return (values + 7) / 2
+
+
+def test_state_holds_the_losses_of_all_processes():
+    means = means_of([1.0, 2.0])
+    means.share(WithAnotherProcess())
+    assert {name: float(value) for name, value in means.state_dict()["sums"].items()} == {"loss": 5.0, "half": 4.25}
+
+
 def test_skipped_steps_do_not_count():
     means = means_of([2.0])
     means.add_skipped({"loss": torch.tensor(math.nan), "half": torch.tensor(math.nan)})
