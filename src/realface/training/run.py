@@ -102,10 +102,14 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         seed_process(recipe.seed, processes.rank)
         if checkpoint is not None:
             state.restore(checkpoint, fabric, processes)
+            del checkpoint  # as large as the state
         checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
         validator = Validator(rows.val, recipe, checkpoints, processes, fabric.device)
         try:
-            with _shown(run, state, processes, recipe.trainer.steps, quiet=quiet) as (log, bar):
+            with (
+                _shown(run, state, processes, recipe.trainer.steps, quiet=quiet) as (log, bar),
+                _death_of_workers_told(),
+            ):
                 loop = Loop(
                     state=state,
                     stepper=Stepper(fabric, state, recipe.trainer),
@@ -122,13 +126,6 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         except StoppedBySignal as stop:
             advice = f" after step {state.tally.step}; `realface train --out {run} --resume` goes on"
             raise StoppedBySignal(stop.number, advice) from None
-        except RuntimeError as error:  # which torch raises wherever the loop is when a worker dies
-            if not str(error).startswith("DataLoader worker"):
-                raise
-            raise TrainingError(
-                f"a process that decodes crops ended ({error}); with too little memory, or in a container too little "
-                "shared memory (docker run --shm-size), set a smaller data.workers and go on with --resume"
-            ) from error
     result = processes.on_first(lambda: _finish(state, validator, recipe=recipe, rows=rows, run=run))
     return replace(result, is_first_process=processes.is_first)
 
@@ -173,6 +170,19 @@ def _shown(
         is_quiet = quiet or not processes.is_first
         bar = progress("train", num_steps, unit="steps", quiet=is_quiet, done=state.tally.step)
         yield log, stack.enter_context(bar)
+
+
+@contextmanager
+def _death_of_workers_told() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # which torch raises wherever this process is just then
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise TrainingError(
+            f"a process that decodes crops ended ({error}); with too little memory, or in a container too little "
+            "shared memory (docker run --shm-size), set a smaller data.workers and go on with --resume"
+        ) from error
 
 
 def _batches(
