@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from realface.cli import bench, demo, detect, doctor, evaluate, import_, manifest, models, prepare, report, train
+from realface.core.allocator import keep_freed_memory
 from realface.core.errors import RealfaceError, StoppedBySignal
 
 USER_MUST_ACT, OUR_FAULT, BROKEN_OFF = 2, 3, 130
@@ -60,6 +61,7 @@ def _options(
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    keep_freed_memory()
     sys.exit(run(sys.argv[1:]))
 
 
