@@ -224,7 +224,9 @@ def _inference(network: Recce, variant: Variant, device: torch.device) -> Callab
     if variant.released:
         ready: nn.Module = as_released(network).eval()
     else:
-        ready = for_inference(network, dtype=torch.bfloat16 if is_bf16 else torch.float32)
+        ready = for_inference(
+            network, input_size=network.config.input_size, dtype=torch.bfloat16 if is_bf16 else torch.float32
+        )
     ready = ready.to(device)
     called: Callable[[Tensor], RecceOutput] = torch.compile(ready) if variant.compiled else ready
 

@@ -113,13 +113,10 @@ class Detector:
         if crop is not None:
             card = _with_crop(card, crop, artifact)
         chosen = None if crops else _finder(card, artifact, given=finder, device=place)
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         network = load_network(artifact, device=str(place))
-        # Xception is twice as fast with channels last, on the CPU too
-        network = network.to(memory_format=torch.channels_last)
-        if precision == "bf16":
-            network = for_inference(network, dtype=torch.bfloat16)
         return cls(
-            network,
+            for_inference(network, input_size=image_size or card.input_size, dtype=dtype),
             card,
             finder=chosen,
             device=place,

@@ -2,7 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from realface.models.baseline.config import BaselineConfig
+from realface.models.baseline.network import Baseline
 from realface.models.inference import for_inference
+from realface.models.packed_convolution import PackedConvolution
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
 
@@ -21,10 +24,24 @@ def network_with_statistics(encoder: str) -> Recce:
     return network
 
 
-@pytest.mark.parametrize("encoder", ["light_xception", "legacy_xception", "resnet18"])
+ENCODERS = [
+    "light_xception",
+    "legacy_xception",
+    "resnet18",
+    "seresnet18",
+    "regnety_002",
+    "efficientnet_b0",
+    "mobilenetv4_conv_small",
+    "convnextv2_atto",
+    "inception_next_atto",
+    "nf_regnet_b0",
+]
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
 def test_a_network_made_ready_answers_the_same(encoder: str) -> None:
     network = network_with_statistics(encoder)
-    ready = for_inference(network)
+    ready = for_inference(network, input_size=64)
     assert network.training
     image = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
@@ -35,19 +52,30 @@ def test_a_network_made_ready_answers_the_same(encoder: str) -> None:
 
 @pytest.mark.parametrize("encoder", ["light_xception", "legacy_xception"])
 def test_no_batch_norm_is_left_in_xception(encoder: str) -> None:
-    ready = for_inference(Recce(RecceConfig(encoder=encoder)))
+    ready = for_inference(Recce(RecceConfig(encoder=encoder, input_size=64)), input_size=64)
     assert not [name for name, module in ready.named_modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def test_convolutions_hold_bf16_and_the_logit_is_of_float32() -> None:
     network = network_with_statistics("light_xception")
-    ready = for_inference(network, dtype=torch.bfloat16)
+    ready = for_inference(network, input_size=64, dtype=torch.bfloat16)
     image = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         expected = network.eval()(image)
         with torch.autocast("cpu", torch.bfloat16):
             answer = ready(image)
-    assert {module.weight.dtype for module in ready.modules() if isinstance(module, nn.Conv2d)} == {torch.bfloat16}
+    packed = [module for module in ready.modules() if isinstance(module, PackedConvolution)]
+    assert {module.packed.dtype for module in packed} == {torch.bfloat16}
     assert answer.logit.dtype == torch.float32
     assert not torch.equal(answer.logit, answer.logit.bfloat16().float())
     torch.testing.assert_close(answer.score, expected.score, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize(("encoder", "is_packed"), [("light_xception", True), ("resnet18", False)])
+def test_of_the_baselines_encoders_those_of_recce_are_made_ready(encoder: str, is_packed: bool) -> None:
+    network = Baseline(BaselineConfig(encoder=encoder, input_size=64))
+    ready = for_inference(network, input_size=64)
+    assert any(isinstance(module, PackedConvolution) for module in ready.modules()) == is_packed
+    image = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(image).logit, network.eval()(image).logit, rtol=0, atol=1e-4)
