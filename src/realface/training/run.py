@@ -24,6 +24,7 @@ from realface.models.artifact import ArtifactCard, save_artifact
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
 from realface.training.launch import launch
+from realface.training.lock import locked
 from realface.training.logs import NoLog, RunLog, open_log
 from realface.training.loop import Loop
 from realface.training.pictures import reconstruction_grid
@@ -96,18 +97,21 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     fabric = launch(recipe.trainer)
     processes = Processes()
     stopper = Stopper()
-    with reproducible(recipe.seed, fabric.device), stopper.listening():
-        checkpoint = processes.on_first(lambda: _open_run(run, recipe, rows, fabric, processes, resume=resume))
-        state = build_state(recipe, fabric, processes, is_new=checkpoint is None)
-        seed_process(recipe.seed, processes.rank)
-        if checkpoint is not None:
-            state.restore(checkpoint, fabric, processes)
-            del checkpoint  # as large as the state
-        checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
-        validator = Validator(rows.val, recipe, checkpoints, processes, fabric.device)
-        try:
+    with ExitStack() as held:
+        with reproducible(recipe.seed, fabric.device), stopper.listening():
+            checkpoint = processes.on_first(
+                lambda: _open_run(run, recipe, rows, fabric, processes, held, resume=resume)
+            )
+            state = build_state(recipe, fabric, processes, is_new=checkpoint is None)
+            seed_process(recipe.seed, processes.rank)
+            if checkpoint is not None:
+                state.restore(checkpoint, fabric, processes)
+                del checkpoint  # as large as the state
+            checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
+            validator = Validator(rows.val, recipe, checkpoints, processes, fabric.device)
             with (
                 _shown(run, state, processes, recipe.trainer.steps, quiet=quiet) as (log, bar),
+                _stop_told(run, state),
                 _death_of_workers_told(),
             ):
                 loop = Loop(
@@ -123,17 +127,21 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                     shown=bar,
                 )
                 loop.run(_batches(recipe, rows, state, fabric, processes))
-        except StoppedBySignal as stop:
-            advice = f" after step {state.tally.step}; `realface train --out {run} --resume` goes on"
-            raise StoppedBySignal(stop.number, advice) from None
-    result = processes.on_first(lambda: _finish(state, validator, recipe=recipe, rows=rows, run=run))
+        result = processes.on_first(lambda: _finish(state, validator, recipe=recipe, rows=rows, run=run))
     return replace(result, is_first_process=processes.is_first)
 
 
 def _open_run(
-    run: Path, recipe: TrainRecipe, rows: RunRows, fabric: Fabric, processes: Processes, *, resume: bool
+    run: Path,
+    recipe: TrainRecipe,
+    rows: RunRows,
+    fabric: Fabric,
+    processes: Processes,
+    held: ExitStack,
+    *,
+    resume: bool,
 ) -> Checkpoint | None:
-    """Begin a run's folder, or find the checkpoint to go on from."""
+    """Begin a run's folder, or find the checkpoint to go on from; the folder is locked until `held` ends."""
     hashes = {"train": rows.train.sha256(), "val": rows.val.sha256()}
     origin = collect_provenance(
         seed=recipe.seed,
@@ -144,10 +152,11 @@ def _open_run(
         val={"rows": len(rows.val), "sha256": hashes["val"]},
     )
     if not (resume and is_run(run)):
-        new_folder(run)
+        held.enter_context(locked(new_folder(run)))
         write_json(run / PROVENANCE_NAME, origin)
         save_recipe(recipe, run / RECIPE_NAME)
         return None
+    held.enter_context(locked(run))
     require_same_run(run, recipe, train_sha256=hashes["train"], val_sha256=hashes["val"])
     checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
     checkpoints.clear_partial()
@@ -170,6 +179,15 @@ def _shown(
         is_quiet = quiet or not processes.is_first
         bar = progress("train", num_steps, unit="steps", quiet=is_quiet, done=state.tally.step)
         yield log, stack.enter_context(bar)
+
+
+@contextmanager
+def _stop_told(run: Path, state: TrainingState) -> Iterator[None]:
+    try:
+        yield
+    except StoppedBySignal as stop:
+        advice = f" after step {state.tally.step}; `realface train --out {run} --resume` goes on"
+        raise StoppedBySignal(stop.number, advice) from None
 
 
 @contextmanager

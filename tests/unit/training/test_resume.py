@@ -1,6 +1,7 @@
 """A run that was broken off and taken up is the run that was not."""
 
 import csv
+import fcntl
 import json
 import os
 import signal
@@ -216,6 +217,21 @@ def test_resume_into_a_folder_of_something_else_is_refused(recipe, tmp_path):
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(OutputExistsError, match="is not empty"):
         train(recipe(), tmp_path, resume=True, quiet=True)
+
+
+def test_run_in_which_another_process_trains_is_refused_untouched(recipe, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    broken_off(monkeypatch, run, recipe(), Stepper, "take", call=7)
+    before = (run / "provenance.json").read_bytes()
+
+    def refuse(*_):
+        raise BlockingIOError
+
+    with monkeypatch.context() as context:
+        context.setattr(fcntl, "lockf", refuse)
+        with pytest.raises(TrainingError, match="another process is training in"):
+            train(recipe(), run, resume=True, quiet=True)
+    assert (run / "provenance.json").read_bytes() == before
 
 
 def test_other_recipe_is_refused_with_every_difference(recipe, tmp_path):

@@ -51,6 +51,7 @@ def test_run_folder_holds_what_is_documented(recipe, tmp_path):
     files = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     boards = {name for name in files if name.startswith("tensorboard/")}
     assert files - boards == {
+        ".lock",
         "recipe.yaml",
         "provenance.json",
         "log.csv",
