@@ -55,16 +55,17 @@ class Processes:
         """Let the first process do something; all get its result.
 
         Raises:
-            RealfaceError: the first process's, in all of them, so that none waits for one that has ended.
+            RealfaceError, OSError: the first process's; in the others its text, so that none waits for one that has
+                ended.
         """
         if self.size == 1:
             return work()
         outcome: list[Any] = [None, None]
-        fault: RealfaceError | None = None
+        fault: RealfaceError | OSError | None = None
         if self.is_first:
             try:
                 outcome[0] = work()
-            except RealfaceError as error:
+            except (RealfaceError, OSError) as error:  # a full disk too
                 fault, outcome[1] = error, str(error)
         dist.broadcast_object_list(outcome, src=0, group=self._group)
         if fault is not None:
