@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from realface.bench.face_crops import read_crops
-from realface.bench.peak_memory import peak_memory_of
 from realface.bench.recce_reference import as_released
 from realface.bench.spread import show_spread, spread
+from realface.bench.turns import Timed, Way, time_by_turns
 from realface.core.errors import ArtifactError
 from realface.core.progress import progress
 from realface.models.artifact import find_artifact, load_network, read_card
@@ -53,16 +52,23 @@ class Variant:
         precision: `fp32`, or `bf16` for autocast.
         released: with the loop and the memory layout of the release.
         compiled: by torch.compile.
+        keeps_memory: whether the process keeps freed memory, as our commands do.
     """
 
     name: str
     precision: str = "fp32"
     released: bool = False
     compiled: bool = False
+    keeps_memory: bool = True
 
 
-REFERENCE = Variant("release", released=True)
-EAGER = (REFERENCE, Variant("fp32"), Variant("bf16", precision="bf16"))
+REFERENCE = Variant("release", released=True, keeps_memory=False)
+EAGER = (
+    REFERENCE,
+    Variant("release, our memory", released=True),
+    Variant("fp32"),
+    Variant("bf16", precision="bf16"),
+)
 COMPILED = (Variant("fp32 compiled", compiled=True), Variant("bf16 compiled", precision="bf16", compiled=True))
 
 
@@ -77,8 +83,9 @@ def bench_recce(
 ) -> dict[str, Any]:
     """Time RECCE against the same network with the release's loop over positions, in contiguous float32.
 
-    The ways to compute take turns, so that what else happens on the machine meets all of them, and each round gives
-    one ratio.
+    Each way to compute has a process of its own with random weights, and they take turns, so that what else happens on
+    the machine meets all of them, and each round gives one ratio. The release's way runs as Python runs it; a second
+    time it runs with the memory kept, as in our commands.
 
     Args:
         model: artifact of a RECCE network; random weights when None, with the crops' own batch statistics.
@@ -106,8 +113,11 @@ def bench_recce(
     timings = []
     with progress("bench recce", repeats * len(plans), unit="rounds", quiet=quiet) as bar:
         for kind, batch in plans:
-            work = {v.name: _work(network, v, kind, images, batch, place) for v in variants}
-            timings.append(_summary(kind, batch, _race(work, repeats, place, bar.advance)))
+            ways = {
+                variant.name: Way(_work, (network.config, variant, kind, batch, str(place)), variant.keeps_memory)
+                for variant in variants
+            }
+            timings.append(_summary(kind, batch, time_by_turns(ways, repeats=repeats, advance=bar.advance)))
     return {
         "encoder": network.config.encoder,
         "input_size": network.config.input_size,
@@ -115,7 +125,6 @@ def bench_recce(
         "device": str(place),
         "timings": timings,
         "scores": _score_differences(network, images, place),
-        "memory": [_peaks(network.config, kind, batch, place) for kind, batch in plans],
     }
 
 
@@ -125,8 +134,8 @@ def recce_table(result: Mapping[str, Any]) -> list[str]:
     for timing in result["timings"]:
         lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; times as fast as the release's way")
         lines += [
-            f"    {name:<14}{show_spread(row['seconds'], '8.3f')}  x {show_spread(row['times_as_fast'], '5.2f')}"
-            f"  {row['images_per_s']['median']:.1f} images/s"
+            f"    {name:<20}{show_spread(row['seconds'], '8.3f')}  x {show_spread(row['times_as_fast'], '5.2f')}"
+            f"  {row['images_per_s']['median']:.1f} images/s, {max(row['peak_bytes'].values()) / 1e6:.0f} MB at most"
             for name, row in timing["variants"].items()
         ]
     for name, row in result["scores"]["variants"].items():
@@ -134,11 +143,6 @@ def recce_table(result: Mapping[str, Any]) -> list[str]:
             f"  scores of {result['scores']['num_crops']} crops, {name} from the release's way: "
             f"at most {row['score']['max']:.1e}, mean {row['score']['mean']:.1e}"
         )
-    for memory in result["memory"]:
-        peaks = ", ".join(
-            f"{name} {(peak['gpu'] or peak['resident']) / 1e6:.0f} MB" for name, peak in memory["peak_bytes"].items()
-        )
-        lines.append(f"  peak memory, {memory['kind']}, batch {memory['batch_size']}: {peaks}")
     return lines
 
 
@@ -171,52 +175,36 @@ def _settle_norms(network: Recce, images: Tensor) -> None:
         norm.momentum = momentum
 
 
-def _race(
-    work: Mapping[str, Callable[[], object]], repeats: int, device: torch.device, advance: Callable[[], object]
-) -> dict[str, list[float]]:
-    """Seconds of every kind of work in every round, after one round that is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    for counted in (False, *[True] * repeats):
-        for name, function in work.items():
-            start = time.perf_counter()
-            function()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            if counted:
-                seconds[name].append(time.perf_counter() - start)
-        if counted:
-            advance()
-    return seconds
-
-
-def _summary(kind: str, batch: int, timed: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+def _summary(kind: str, batch: int, timed: Mapping[str, Timed]) -> dict[str, Any]:
     """Median, least and most; a ratio is of two times of the same round."""
-    reference = timed[REFERENCE.name]
+    reference = timed[REFERENCE.name].seconds
     return {
         "kind": kind,
         "batch_size": batch,
         "variants": {
             name: {
-                "seconds": spread(seconds),
-                "images_per_s": spread([batch / each for each in seconds]),
-                "times_as_fast": spread([released / each for released, each in zip(reference, seconds, strict=True)]),
+                "seconds": spread(way.seconds),
+                "images_per_s": spread([batch / each for each in way.seconds]),
+                "times_as_fast": spread(
+                    [released / each for released, each in zip(reference, way.seconds, strict=True)]
+                ),
+                "peak_bytes": way.peak_bytes,
             }
-            for name, seconds in timed.items()
+            for name, way in timed.items()
         },
     }
 
 
-def _work(
-    network: Recce, variant: Variant, kind: str, images: Tensor, batch: int, device: torch.device
-) -> Callable[[], object]:
-    """A forward pass in eval mode, or a step of training: losses, gradients and Adam."""
-    repeated = images[torch.arange(batch) % len(images)].to(device)
+def _work(config: RecceConfig, variant: Variant, kind: str, batch: int, device: str) -> Callable[[], object]:
+    """A forward pass in eval mode, or a step of training: losses, gradients and Adam; weights and images are random."""
+    image = torch.rand(batch, 3, config.input_size, config.input_size).to(device)
     if not variant.released:
-        repeated = repeated.contiguous(memory_format=torch.channels_last)
+        image = image.contiguous(memory_format=torch.channels_last)
+    network = Recce(config)
     if kind == "inference":
-        infer = _inference(network, variant, device)
-        return lambda: infer(repeated)
-    return _training_step(network, variant, repeated)
+        infer = _inference(network, variant, image.device)
+        return lambda: infer(image)
+    return _training_step(network, variant, image)
 
 
 def _inference(network: Recce, variant: Variant, device: torch.device) -> Callable[[Tensor], RecceOutput]:
@@ -284,17 +272,3 @@ def _answers(network: Recce, variant: Variant, images: Tensor, device: torch.dev
 def _far(values: Tensor, expected: Tensor) -> dict[str, float]:
     difference = (values - expected).abs()
     return {"max": difference.max().item(), "mean": difference.mean().item()}
-
-
-def _peaks(config: RecceConfig, kind: str, batch: int, device: torch.device) -> dict[str, Any]:
-    """The most memory that each way takes, in a process of its own."""
-    peaks = {v.name: peak_memory_of(_run_alone, config, v, kind, batch, str(device)) for v in EAGER}
-    return {"kind": kind, "batch_size": batch, "peak_bytes": peaks}
-
-
-def _run_alone(config: RecceConfig, variant: Variant, kind: str, batch: int, device: str) -> None:
-    """Two passes or steps of a network with random weights: what the first leaves is there in the second."""
-    side = config.input_size
-    work = _work(Recce(config), variant, kind, torch.rand(1, 3, side, side), batch, torch.device(device))
-    work()
-    work()

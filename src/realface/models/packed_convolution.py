@@ -52,7 +52,8 @@ class PackedConvolution(nn.Module):
 
 def can_pack() -> bool:
     """Whether this build of torch has the kernels."""
-    return bool(torch.backends.mkldnn.is_available()) and hasattr(KERNELS, "_convolution_pointwise")
+    has_kernels: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return has_kernels and hasattr(KERNELS, "_convolution_pointwise")
 
 
 @torch.no_grad()

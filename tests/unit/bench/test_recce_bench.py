@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 
 from realface.bench import recce_bench
 from realface.bench.recce_bench import RecceSize, bench_recce, recce_table
+from realface.bench.turns import Timed
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError
 from realface.faces.finders import default_crop_spec
@@ -18,11 +20,19 @@ TINY = RecceSize(RecceConfig(encoder="light_xception", input_size=64), inference
 
 @pytest.fixture
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    def called(function, *arguments):  # type: ignore[no-untyped-def]
-        function(*arguments)
-        return {"resident": 5_000_000, "gpu": 0}
+    def timed(ways, *, repeats, advance):  # type: ignore[no-untyped-def]
+        measured = {}
+        for name, way in ways.items():
+            work = way.make(*way.arguments)
+            seconds = []
+            for _ in range(repeats):
+                start = time.perf_counter()
+                work()
+                seconds.append(time.perf_counter() - start)
+            measured[name] = Timed(seconds, {"resident": 5_000_000, "gpu": 0})
+        return measured
 
-    monkeypatch.setattr(recce_bench, "peak_memory_of", called)
+    monkeypatch.setattr(recce_bench, "time_by_turns", timed)
 
 
 def test_every_way_is_timed_beside_the_release_s(no_child: None) -> None:
@@ -32,7 +42,7 @@ def test_every_way_is_timed_beside_the_release_s(no_child: None) -> None:
     timings = {(timing["kind"], timing["batch_size"]): timing["variants"] for timing in result["timings"]}
     assert list(timings) == [("inference", 1), ("inference", 2), ("training", 2)]
     for (_, batch), variants in timings.items():
-        assert list(variants) == ["release", "fp32", "bf16"]
+        assert list(variants) == ["release", "release, our memory", "fp32", "bf16"]
         assert variants["release"]["times_as_fast"] == {"median": 1, "min": 1, "max": 1}
         for row in variants.values():
             assert row["images_per_s"]["max"] == pytest.approx(batch / row["seconds"]["min"])
@@ -46,11 +56,13 @@ def test_scores_are_held_against_the_release_s(no_child: None) -> None:
 
 
 def test_ratios_are_those_of_a_round() -> None:
-    timed = {"release": [1.0, 6.0, 2.0], "fp32": [0.5, 2.0, 2.0]}
+    peak = {"resident": 5_000_000, "gpu": 0}
+    timed = {"release": Timed([1.0, 6.0, 2.0], peak), "fp32": Timed([0.5, 2.0, 2.0], peak)}
     assert recce_bench._summary("inference", 4, timed)["variants"]["fp32"] == {
         "seconds": {"median": 2.0, "min": 0.5, "max": 2.0},
         "images_per_s": {"median": 2.0, "min": 2.0, "max": 8.0},
         "times_as_fast": {"median": 2.0, "min": 1.0, "max": 3.0},
+        "peak_bytes": peak,
     }
 
 
@@ -82,6 +94,7 @@ def test_a_gpu_is_timed_with_larger_batches_too() -> None:
 
 def test_the_table_says_times_scores_and_memory() -> None:
     row = {"median": 1.0, "min": 0.5, "max": 2.0}
+    numbers = {"seconds": row, "images_per_s": row, "times_as_fast": row}
     lines = recce_table(
         {
             "encoder": "light",
@@ -92,23 +105,15 @@ def test_the_table_says_times_scores_and_memory() -> None:
                 {
                     "kind": "training",
                     "batch_size": 8,
-                    "variants": {"bf16": {"seconds": row, "images_per_s": row, "times_as_fast": row}},
+                    "variants": {"bf16": {**numbers, "peak_bytes": {"resident": 3e9, "gpu": 1e9}}},
                 }
             ],
             "scores": {"num_crops": 12, "variants": {"bf16": {"score": {"max": 0.01, "mean": 0.002}}}},
-            "memory": [
-                {
-                    "kind": "training",
-                    "batch_size": 8,
-                    "peak_bytes": {"release": {"resident": 3e9, "gpu": 0}, "bf16": {"resident": 3e9, "gpu": 1e9}},
-                }
-            ],
         }
     )
     assert [" ".join(line.split()) for line in lines] == [
         "light, 64 px, random weights, on cpu",
         "training, batch 8: seconds; times as fast as the release's way",
-        "bf16 1.000 ( 0.500 - 2.000) x 1.00 ( 0.50 - 2.00) 1.0 images/s",
+        "bf16 1.000 ( 0.500 - 2.000) x 1.00 ( 0.50 - 2.00) 1.0 images/s, 3000 MB at most",
         "scores of 12 crops, bf16 from the release's way: at most 1.0e-02, mean 2.0e-03",
-        "peak memory, training, batch 8: release 3000 MB, bf16 1000 MB",
     ]

@@ -1,0 +1,35 @@
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realface.bench.turns import Way, peak_resident_bytes, time_by_turns
+
+MEGABYTE = 1_000_000
+
+
+def test_ways_are_timed_in_their_own_processes_with_their_memory() -> None:
+    rounds: list[int] = []
+    ways = {
+        "large": Way(partial, (np.ones, 200 * MEGABYTE, np.uint8)),
+        "long": Way(partial, (time.sleep, 0.1), keeps_memory=False),
+    }
+    timed = time_by_turns(ways, repeats=2, advance=lambda: rounds.append(1))
+    assert len(rounds) == 2
+    assert [len(way.seconds) for way in timed.values()] == [2, 2]
+    assert min(timed["long"].seconds) >= 0.1
+    more = timed["large"].peak_bytes["resident"] - timed["long"].peak_bytes["resident"]
+    assert 150 * MEGABYTE < more < 250 * MEGABYTE
+
+
+def test_the_system_gives_the_peak_in_kilobytes(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text("VmPeak:\t  900 kB\nVmHWM:\t  12 kB\nVmRSS:\t 10 kB\n")
+    assert peak_resident_bytes(tmp_path / "status") == 12 * 1024
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no getrusage")
+def test_other_systems_are_asked_by_getrusage(tmp_path: Path) -> None:
+    assert peak_resident_bytes(tmp_path / "missing") > 10 * MEGABYTE
