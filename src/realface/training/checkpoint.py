@@ -84,6 +84,9 @@ class CheckpointFolder:
         """Write a checkpoint, then remove the oldest ones and the best steps that none refers to any more.
 
         Those of later steps go too: they are the damaged ones before which the run was taken up.
+
+        Raises:
+            TrainingError: the disk is full.
         """
         written = self._folder / f"step-{checkpoint.step:08}.ckpt"
         _write(written, checkpoint)
@@ -157,7 +160,12 @@ def _best_step_of(path: Path) -> int | None:
 
 def _write(path: Path, stored: Checkpoint | BestStep) -> None:
     with written_atomically(path) as temporary:
-        torch.save({"format": FORMAT, **vars(stored)}, temporary)
+        try:
+            torch.save({"format": FORMAT, **vars(stored)}, temporary)
+        except RuntimeError as error:  # torch's word for a disk that takes no more
+            raise TrainingError(
+                f"{path} cannot be written ({error}); make room on the disk and go on with --resume"
+            ) from error
 
 
 def _read(path: Path, kind: type[Stored], *, in_memory: bool = True) -> Stored:

@@ -1,3 +1,5 @@
+import resource
+
 import pytest
 import torch
 
@@ -136,3 +138,18 @@ def test_what_a_kill_left_half_written_is_cleared(folder, tmp_path):
     (tmp_path / "checkpoints" / ".step-00000002.0123abcd.partial.ckpt").write_bytes(b"half")
     folder.clear_partial()
     assert names(tmp_path) == ["step-00000001.ckpt"]
+
+
+@pytest.fixture
+def full_disk():
+    """No file can grow beyond 2,000 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_full_disk_is_told_and_leaves_nothing(folder, tmp_path, full_disk):
+    with pytest.raises(TrainingError, match=r"step-00000001\.ckpt cannot be written .*make room .* with --resume"):
+        folder.save(checkpoint(1))
+    assert names(tmp_path) == []
