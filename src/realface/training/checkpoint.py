@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import pickle
 import sys
 from dataclasses import dataclass
@@ -166,6 +167,21 @@ def _write(path: Path, stored: Checkpoint | BestStep) -> None:
             raise TrainingError(
                 f"{path} cannot be written ({error}); make room on the disk and go on with --resume"
             ) from error
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Let what was renamed in a folder survive a loss of power, before older files are removed."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path, kind: type[Stored], *, in_memory: bool = True) -> Stored:

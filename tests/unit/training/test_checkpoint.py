@@ -1,4 +1,7 @@
+import errno
+import os
 import resource
+import stat
 
 import pytest
 import torch
@@ -153,3 +156,38 @@ def test_full_disk_is_told_and_leaves_nothing(folder, tmp_path, full_disk):
     with pytest.raises(TrainingError, match=r"step-00000001\.ckpt cannot be written .*make room .* with --resume"):
         folder.save(checkpoint(1))
     assert names(tmp_path) == []
+
+
+def test_renamed_checkpoint_is_on_the_disk_before_older_ones_go(folder, tmp_path, monkeypatch):
+    synced = []
+
+    def sync(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(names(tmp_path) if is_folder else "file")
+
+    for step in (1, 2):
+        folder.save(checkpoint(step))
+    monkeypatch.setattr(os, "fsync", sync)
+    folder.save(checkpoint(3))
+    assert synced == ["file", [f"step-0000000{step}.ckpt" for step in (1, 2, 3)]]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_file_system_that_cannot_sync_a_folder_is_used_all_the_same(folder, monkeypatch, number):
+    def sync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, "not for folders")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    folder.save(checkpoint(1))
+    assert folder.newest().step == 1
+
+
+def test_folder_that_cannot_be_synced_for_another_reason_is_told(folder, monkeypatch):
+    def sync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(OSError, match="Input/output error"):
+        folder.save(checkpoint(1))
