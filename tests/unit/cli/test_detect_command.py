@@ -158,7 +158,7 @@ def test_overlays_are_drawn_into_a_new_folder_and_named_in_the_json(artifact: Pa
 def test_the_map_to_be_drawn_is_refused_where_nothing_is_drawn(artifact: Path, tmp_path: Path) -> None:
     result = run(artifact, crop_file(tmp_path / "a.png"), "--map", "attention")
     assert result.exit_code == 2
-    assert "--map says what --overlay draws; give --overlay DIR too" in " ".join(result.stderr.split())
+    assert "--map says what --overlay draws; give --overlay DIR too" in result.output
 
 
 def test_either_map_is_drawn(artifact: Path, tmp_path: Path) -> None:
@@ -222,3 +222,17 @@ def test_a_model_of_external_crops_warns_once_that_nothing_can_be_checked(artifa
     files = [str(crop_file(tmp_path / name)) for name in ("a.png", "b.png")]
     answer = CliRunner().invoke(app, [*files, "--crops", "--model", str(artifact)])
     assert answer.stderr.count("how this model's crops were made is not known") == 1
+
+
+def test_half_precision_is_chosen_and_named_in_the_json(artifact: Path, tmp_path: Path) -> None:
+    picture = crop_file(tmp_path / "a.png")
+    exact, rounded = (
+        json.loads(run(artifact, picture, "--json", "--precision", name).stdout) for name in ("fp32", "bf16")
+    )
+    assert (exact["model"]["precision"], rounded["model"]["precision"]) == ("fp32", "bf16")
+
+
+def test_another_precision_is_refused(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, tmp_path, "--precision", "fp8")
+    assert result.exit_code == 2
+    assert "must be fp32 or bf16, got 'fp8'" in result.output
