@@ -68,8 +68,17 @@ class Stepper:
         """Take one step on the mean loss of some batches, of one size.
 
         Raises:
-            TrainingError: the device's memory is too small for a batch.
+            TrainingError: the device's memory is too small for it.
         """
+        try:
+            return self._take(batches)
+        except torch.OutOfMemoryError as error:  # the optimiser's first step asks for more too
+            raise TrainingError(
+                f"{self._fabric.device} has too little memory for {len(batches[0].label)} crops at once; set a smaller "
+                "trainer.batch_size with a larger trainer.accumulate, or trainer.precision bf16"
+            ) from error
+
+    def _take(self, batches: Sequence[Batch]) -> Step:
         fabric, state = self._fabric, self._state
         if self._buffers:
             torch._foreach_copy_(self._buffers_before, self._buffers)
@@ -103,15 +112,9 @@ class Stepper:
         image = batch.image.to(fabric.device, non_blocking=True).contiguous(memory_format=self._memory_format)
         label = batch.label.to(fabric.device, non_blocking=True)
         losses: Any = self._state.losses
-        try:
-            with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
-                loss, parts = losses(image, label)
-                fabric.backward(loss * share)
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(
-                f"{fabric.device} has too little memory for {len(label)} crops at once; set a smaller "
-                "trainer.batch_size with a larger trainer.accumulate, or trainer.precision bf16"
-            ) from error
+        with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
+            loss, parts = losses(image, label)
+            fabric.backward(loss * share)
         return {"loss": loss.detach(), **parts}
 
     def _gradient_norm(self) -> Tensor:

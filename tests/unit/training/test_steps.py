@@ -140,13 +140,16 @@ def test_loss_scaling_skips_a_step_whose_norm_alone_is_too_large(start):
     assert same(before, values(state))
 
 
-def test_too_little_memory_is_told_with_what_to_set(start):
-    state, stepper = start()
+@pytest.mark.parametrize(
+    ("part", "method"), [("losses", "forward"), ("optimiser", "step"), ("average", "update_parameters")]
+)
+def test_too_little_memory_is_told_with_what_to_set(start, monkeypatch, part, method):
+    state, stepper = start(decay=0.5)
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    state.losses.forward = refuse
+    monkeypatch.setattr(getattr(state, part), method, refuse)
     with pytest.raises(
         TrainingError, match=r"too little memory for 4 crops at once; set a smaller trainer\.batch_size"
     ):
