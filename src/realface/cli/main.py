@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -71,7 +72,8 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    debug = "--debug" in arguments
+    process = _process(arguments)
+    tell = partial(_tell, process=process, debug="--debug" in arguments)
     try:
         app(args=[argument for argument in arguments if argument != "--debug"])
     except SystemExit as end:  # how typer ends, also after a wrong option, which it explains itself
@@ -83,15 +85,16 @@ def run(arguments: list[str]) -> int:
         print("realface: broken off", file=sys.stderr)
         return BROKEN_OFF
     except StoppedBySignal as stop:
-        return _tell(str(stop), 128 + stop.number, debug=debug)
+        code = 128 + stop.number
+        return code if process else tell(str(stop), code)  # which comes to all processes; the first one tells
     except RealfaceError as error:
-        return _tell(f"error: {error}", USER_MUST_ACT, debug=debug)
+        return tell(f"error: {error}", USER_MUST_ACT)
     except OSError as error:  # no permission, a full disk, a folder in the place of a file
-        return _tell(f"error: {_in_words(error)}", USER_MUST_ACT, debug=debug)
+        return tell(f"error: {_in_words(error)}", USER_MUST_ACT)
     except Exception as error:
         fault = f"internal error: {type(error).__name__}: {error}"
         advice = "This is a fault of realface; please report it with what `realface --debug ...` prints."
-        return _tell(f"{fault}\n{advice}", OUR_FAULT, debug=debug)
+        return tell(f"{fault}\n{advice}", OUR_FAULT)
     return 0
 
 
@@ -103,14 +106,16 @@ def _in_words(error: OSError) -> str:
     return f"{name}: {error.strerror.lower()}; check the path, its permissions and the space on the disk"
 
 
-def _tell(text: str, code: int, *, debug: bool) -> int:
+def _tell(text: str, code: int, *, process: str, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"realface{_process()}: {text}", file=sys.stderr)
+    print(f"realface{process}: {text}", file=sys.stderr)
     return code
 
 
-def _process() -> str:
+def _process(arguments: list[str]) -> str:
     """Which process of a training on several this is; nothing for the first, and for all other commands."""
+    if next((word for word in arguments if not word.startswith("-")), "") != "train":
+        return ""
     number = next(filter(None, map(os.environ.get, PROCESS_NUMBERS)), "0")
     return "" if number == "0" else f" [process {number}]"

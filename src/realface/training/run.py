@@ -23,7 +23,7 @@ from realface.metrics.thresholds import RULES, choose_threshold
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
-from realface.training.launch import launch
+from realface.training.launch import launch, started_places
 from realface.training.lock import locked
 from realface.training.logs import NoLog, RunLog, open_log
 from realface.training.loop import Loop
@@ -186,8 +186,8 @@ def _stop_told(run: Path, state: TrainingState) -> Iterator[None]:
     try:
         yield
     except StoppedBySignal as stop:
-        advice = f" after step {state.tally.step}; `realface train --out {run} --resume` goes on"
-        raise StoppedBySignal(stop.number, advice) from None
+        command = "the same command with --resume" if started_places() else f"`realface train --out {run} --resume`"
+        raise StoppedBySignal(stop.number, f" after step {state.tally.step}; {command} goes on") from None
 
 
 @contextmanager

@@ -83,8 +83,23 @@ def test_signal_is_told_with_its_code(monkeypatch, capsys):
     assert capsys.readouterr().err == "realface: stopped by SIGTERM after step 3\n"
 
 
-def test_fault_of_another_process_names_it(monkeypatch, capsys):
+@pytest.mark.parametrize("arguments", [["train"], ["--debug", "train"]])
+def test_fault_of_another_process_names_it(monkeypatch, capsys, arguments):
     monkeypatch.setenv("RANK", "3")
     failing(monkeypatch, ManifestError("bad"))
-    assert run(["train"]) == 2
-    assert capsys.readouterr().err == "realface [process 3]: error: bad\n"
+    assert run(arguments) == 2
+    assert capsys.readouterr().err.endswith("realface [process 3]: error: bad\n")
+
+
+def test_signal_is_told_by_the_first_process_only(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "3")
+    failing(monkeypatch, StoppedBySignal(15, " after step 3"))
+    assert run(["train"]) == 143
+    assert capsys.readouterr().err == ""
+
+
+def test_number_of_a_process_is_of_no_interest_to_other_commands(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "3")  # left by what started this
+    failing(monkeypatch, ManifestError("bad"))
+    assert run(["--debug", "manifest", "check", "train"]) == 2
+    assert capsys.readouterr().err.endswith("realface: error: bad\n")

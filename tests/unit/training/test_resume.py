@@ -14,7 +14,9 @@ from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingErr
 from realface.models import catalog
 from realface.models.artifact import load_network
 from realface.training import batches, loop, validation
+from realface.training import run as run_module
 from realface.training.checkpoint import CheckpointFolder
+from realface.training.launch import Places
 from realface.training.run import train
 from realface.training.steps import Stepper
 
@@ -86,6 +88,18 @@ def assert_same(one, other):
         assert plain(one[name]) == plain(other[name]), name
 
 
+def send_sigterm(monkeypatch, *, after):
+    """From within the step after this one."""
+    real = Stepper.take
+
+    def take(self, batches):
+        if self._state.tally.step == after:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, batches)
+
+    monkeypatch.setattr(Stepper, "take", take)
+
+
 @pytest.fixture
 def undisturbed(recipe, tmp_path):
     train(recipe(), tmp_path / "whole", quiet=True)
@@ -155,15 +169,8 @@ def test_damaged_best_step_takes_its_checkpoint_with_it(recipe, tmp_path, undist
 
 def test_signal_saves_the_step_and_the_run_goes_on_from_there(recipe, tmp_path, undisturbed, monkeypatch):
     run = tmp_path / "stopped"
-    real = Stepper.take
-
-    def take(self, batches):
-        if self._state.tally.step == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return real(self, batches)
-
     with monkeypatch.context() as context:
-        context.setattr(Stepper, "take", take)
+        send_sigterm(context, after=6)
         with pytest.raises(StoppedBySignal, match=r"stopped by SIGTERM after step 7; `realface train .* --resume`"):
             train(recipe(), run, quiet=True)
     assert CheckpointFolder(run, keep=3).newest().step == 7
@@ -173,6 +180,13 @@ def test_signal_saves_the_step_and_the_run_goes_on_from_there(recipe, tmp_path, 
     assert "step-00000007.ckpt" in whole.pop("files")
     undisturbed.pop("files")
     assert_same(whole, undisturbed)
+
+
+def test_run_of_torchrun_or_slurm_goes_on_by_the_same_command(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "started_places", lambda: Places(nodes=1, devices=1))
+    send_sigterm(monkeypatch, after=1)
+    with pytest.raises(StoppedBySignal, match=r"after step 2; the same command with --resume goes on$"):
+        train(recipe(), tmp_path / "run", quiet=True)
 
 
 def test_signal_during_a_validation_ends_at_once(recipe, tmp_path, undisturbed, monkeypatch):
@@ -283,15 +297,8 @@ def test_crop_that_cannot_be_read_loses_no_step(recipe, tmp_path, undisturbed, m
 
 def test_run_that_is_cut_short_right_after_a_row_of_the_log_is_judged(recipe, tmp_path, monkeypatch):
     rare = {"validate_every": 100, "log_every": 3}
-    real = Stepper.take
-
-    def take(self, batches):
-        if self._state.tally.step == 5:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return real(self, batches)
-
     with monkeypatch.context() as context:
-        context.setattr(Stepper, "take", take)
+        send_sigterm(context, after=5)
         with pytest.raises(StoppedBySignal, match="after step 6"):
             train(recipe(trainer=rare), tmp_path / "run", quiet=True)
     result = train(recipe(trainer=rare | {"steps": 6}), tmp_path / "run", resume=True, quiet=True)
