@@ -69,6 +69,7 @@ def generator_states(device: torch.device) -> dict[str, Any]:
         "numpy": [torch.from_numpy(np.array(keys, dtype=np.int64)), *numpy_rest],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "mps": torch.mps.get_rng_state() if device.type == "mps" else None,
     }
 
 
@@ -80,6 +81,8 @@ def restore_generators(states: Mapping[str, Any], device: torch.device) -> None:
     torch.set_rng_state(states["torch"])
     if device.type == "cuda" and states["cuda"] is not None:
         torch.cuda.set_rng_state(states["cuda"], device)
+    if device.type == "mps" and states["mps"] is not None:
+        torch.mps.set_rng_state(states["mps"])
 
 
 def seed_process(seed: int, rank: int) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from realface.training.randomness import reproducible
+from realface.training.randomness import generator_states, reproducible, restore_generators
 
 CPU = torch.device("cpu")
 
@@ -46,3 +46,26 @@ def test_settings_are_put_back_after_an_error(monkeypatch):
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory
     assert (os.environ["PL_GLOBAL_SEED"], "PL_SEED_WORKERS" in os.environ) == ("5", False)
+
+
+def test_draws_go_on_where_the_states_were_taken():
+    states = generator_states(CPU)
+    drawn = draw()
+    restore_generators(states, CPU)
+    assert draw() == drawn
+
+
+def test_generator_of_apples_gpus_is_among_the_states(monkeypatch):
+    restored = []
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: torch.tensor([7]))
+    monkeypatch.setattr(torch.mps, "set_rng_state", restored.append)
+    states = generator_states(torch.device("mps"))
+    restore_generators(states, CPU)
+    assert restored == []
+    restore_generators(states, torch.device("mps"))
+    assert [state.tolist() for state in restored] == [[7]]
+
+
+def test_states_of_another_device_are_left_alone(monkeypatch):
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda _: pytest.fail("set"))
+    restore_generators(generator_states(CPU), torch.device("mps"))
