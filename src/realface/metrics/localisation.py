@@ -194,7 +194,7 @@ def summarise_localisation(
         per_method={
             method: numbers([crop for crop in crops if (crop.method or UNNAMED_METHOD) == method]) for method in methods
         },
-        left_out=left_out,
+        left_out=dict(left_out),  # of a Counter, `asdict` makes nonsense
     )
 
 

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pyarrow.parquet
 import pytest
@@ -148,6 +150,11 @@ def test_without_a_usable_mask_or_pair_the_reason_stands_in_place_of_the_number(
     assert empty.evidence_inside.auc.reason == NO_CROP
     for estimate in (unpaired.evidence_inside.real, unpaired.evidence_inside.difference, unpaired.evidence_inside.auc):
         assert (estimate.value, estimate.reason) == (None, NO_PAIR)
+
+
+def test_masks_that_could_not_be_used_are_counted_in_json_by_reason():
+    counted = summarise_localisation([], left_out=Counter({"mask missing": 2})).to_json()["left_out"]
+    assert counted == {"mask missing": 2}
 
 
 def test_the_same_seed_gives_the_same_intervals_and_another_one_others():
