@@ -126,7 +126,9 @@ class TrainerSection(Section):
         False, description="batch norms use their statistics as they came and do not change them"
     )
     sync_batch_norm: bool = Field(
-        False, description="batch norms take their statistics over all processes; GPUs only. RECCE on DFDC: true"
+        False,
+        description="batch norms take their statistics over all processes; GPUs only. RECCE's release with several "
+        "GPUs: true, always",
     )
     global_losses: bool = Field(
         False,
