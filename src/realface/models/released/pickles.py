@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,8 @@ def read_pickle(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise ArtifactError(f"{path} is empty; copy or download it again")
     try:
-        with _only_stand_ins_allowed():
+        with _only_stand_ins_allowed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of pickles that others wrote before it fails at them
             return torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGE as error:
         raise _refusal(path, error) from error
@@ -97,7 +99,9 @@ def _refusal(path: Path, error: Exception) -> ArtifactError:
             f"{path} was not read, because reading it would execute {wanted[1]}; if you trust who made it, load it "
             "with torch where that can do no harm, and save its state dict alone"
         )
-    reason = str(found).partition("\n")[0] or type(found).__name__
+    reason = str(found).partition("\n")[0]
+    if not any(letter.isalpha() for letter in reason):  # an unknown opcode is no more than a KeyError of its number
+        reason = f"{type(found).__name__} {reason}".rstrip()
     return ArtifactError(
         f"{path} is damaged or not what torch.save writes ({reason}); check that it is the right file, or copy it again"
     )

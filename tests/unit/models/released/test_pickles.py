@@ -162,6 +162,19 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
         read_pickle(tmp_path / "a.bin")
 
 
+def test_a_pickle_that_torch_did_not_write_is_refused_without_a_warning(tmp_path, recwarn):
+    (tmp_path / "a.bin").write_bytes(pickle.dumps({"model": {}}, protocol=4))
+    with pytest.raises(ArtifactError, match=r"a.bin is damaged or not what torch.save writes \(.*[a-z].*\); check"):
+        read_pickle(tmp_path / "a.bin")
+    assert not recwarn.list
+
+
+def test_the_reason_is_more_than_a_number(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"hello\n")  # torch says 101, the number of the e
+    with pytest.raises(ArtifactError, match=r"\(KeyError 101\)"):
+        read_pickle(tmp_path / "a.bin")
+
+
 def test_an_empty_file_is_refused(tmp_path):
     (tmp_path / "a.bin").touch()
     with pytest.raises(ArtifactError, match=r"a.bin is empty; copy or download it again"):
