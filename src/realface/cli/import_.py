@@ -32,8 +32,8 @@ def recce(
 ) -> None:
     """RECCE's weights, as its authors' code or DeepfakeBench saved them.
 
-    The file is read without executing anything in it. Weights that do not fit are refused, and every name that is
-    missing or unknown is said.
+    The file is read without executing anything in it. Weights that do not fit are refused, and what is missing,
+    unknown or of another shape is named, all at once.
     """
     import json
 
