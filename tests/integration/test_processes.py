@@ -21,11 +21,17 @@ REALFACE = ("-m", "realface")
 WAIT_S = 240
 
 
-@pytest.fixture
-def settings(manifest):
+@pytest.fixture(scope="module")
+def faces(write_manifest, tmp_path_factory):
+    """The manifest of the runs that are compared."""
+    return write_manifest(tmp_path_factory.mktemp("faces"))
+
+
+@pytest.fixture(scope="module")
+def settings(faces):
     """Overrides of the demo's recipe: a small RECCE, everything by chance off that depends on the process."""
     return [
-        f"data.manifests=[{manifest}]",
+        f"data.manifests=[{faces}]",
         "method.input_size=64",
         "method.dropout=0",
         "optim={name: sgd, lr: 0.01, momentum: 0.9}",
@@ -33,6 +39,14 @@ def settings(manifest):
         "trainer={steps: 5, validate_every: 5, log_every: 1, device: cpu, frozen_norms: true, global_losses: true}",
         "data.val.batch_size=3",
     ]
+
+
+@pytest.fixture(scope="module")
+def alone(settings, tmp_path_factory):
+    """The run of one process with a batch of eight."""
+    run = tmp_path_factory.mktemp("runs") / "alone"
+    end(start(*REALFACE, *command(run, settings, trainer__batch_size=8)))
+    return run
 
 
 def command(run, settings, **changes):
@@ -81,24 +95,22 @@ def assert_close(run, other):
                 assert float(row[name]) == pytest.approx(float(other_row[name]), abs=1e-5)
 
 
-def test_two_processes_learn_what_one_with_the_double_batch_learns(settings, manifest, tmp_path):
-    alone, both = tmp_path / "alone", tmp_path / "both"
-    end(start(*REALFACE, *command(alone, settings, trainer__batch_size=8)))
-    two = torchrun("--nproc-per-node=2", f"--master-port={free_port()}")
-    out, _ = end(start(*two, *command(both, settings, trainer__batch_size=4)))
+def test_two_processes_learn_what_one_with_the_double_batch_learns(settings, alone, faces, tmp_path):
+    both = tmp_path / "both"
+    out, _ = end(start(*REALFACE, *command(both, settings, trainer__batch_size=4, trainer__devices=2)))
     assert out.count("detector: ") == 1
     assert_close(both, alone)
 
     # the validation was shared, and its scores are those of one process, row for row
     torch.set_num_threads(1)
-    rows = Manifest.read(manifest).filter(split="val")
+    rows = Manifest.read(faces).filter(split="val")
     options = {"input_size": 64, "batch_size": 3, "device": torch.device("cpu"), "quiet": True}
     scores = score_crops(load_network(both / "artifact"), rows, **options)
     assert scores.table.equals(ScoreTable.read(both / "validation_scores.parquet").table)
 
 
-def test_two_machines_of_torchrun_give_one_run(settings, tmp_path):
-    together, plain = tmp_path / "together", tmp_path / "plain"
+def test_two_machines_of_torchrun_learn_that_too_and_give_one_run(settings, alone, tmp_path):
+    together = tmp_path / "together"
     port = free_port()
     machines = [
         start(
@@ -108,8 +120,7 @@ def test_two_machines_of_torchrun_give_one_run(settings, tmp_path):
         for rank in range(2)
     ]
     assert [end(machine)[0].count("detector: ") for machine in machines] == [1, 0]
-    end(start(*REALFACE, *command(plain, settings, trainer__batch_size=4, trainer__devices=2)))
-    assert_close(together, plain)
+    assert_close(together, alone)
 
 
 def test_run_killed_with_workers_flips_and_average_goes_on_bit_for_bit(manifest, tmp_path):
@@ -136,19 +147,51 @@ def test_run_killed_with_workers_flips_and_average_goes_on_bit_for_bit(manifest,
     assert weights[0] == weights[1]
 
 
-def test_sigterm_saves_the_run_and_says_how_to_go_on(manifest, tmp_path):
-    settings = [f"data.manifests=[{manifest}]", "method.input_size=64", "trainer.batch_size=4", "trainer.device=cpu"]
-    process = start(*REALFACE, *command(tmp_path / "run", settings, data__workers=1, trainer__log_every=1))
+def wait_for_rows(log, process, *, num_rows):
+    """Until a run's log has so many."""
     deadline = time.monotonic() + WAIT_S
-    while (
-        len((tmp_path / "run" / "log.csv").read_text().splitlines() if (tmp_path / "run" / "log.csv").exists() else [])
-        < 2
-    ):
+    while not log.exists() or len(log.read_text().splitlines()) < 1 + num_rows:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_sigterm_saves_the_run_and_says_how_to_go_on(manifest, tmp_path):
+    settings = [f"data.manifests=[{manifest}]", "method.input_size=64", "trainer.batch_size=4", "trainer.device=cpu"]
+    process = start(*REALFACE, *command(tmp_path / "run", settings, data__workers=1, trainer__log_every=1))
+    wait_for_rows(tmp_path / "run" / "log.csv", process, num_rows=1)
     process.send_signal(signal.SIGTERM)
     _, err = end(process, code=128 + signal.SIGTERM)
     assert "stopped by SIGTERM after step" in err
     assert "--resume` goes on" in err
     assert CheckpointFolder(tmp_path / "run", keep=3).newest().step >= 1
+
+
+@pytest.mark.long
+def test_two_processes_that_were_stopped_go_on_bit_for_bit(manifest, tmp_path):
+    settings = [
+        f"data.manifests=[{manifest}]",
+        "data.workers=1",
+        "method.input_size=64",
+        "method.noise_std=0.1",
+        "trainer={steps: 30, validate_every: 10, batch_size: 4, device: cpu, average_decay: 0.9, log_every: 1}",
+    ]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    end(start(*torchrun("--nproc-per-node=2", f"--master-port={free_port()}"), *command(whole, settings)))
+    stopped = start(*torchrun("--nproc-per-node=2", f"--master-port={free_port()}"), *command(broken, settings))
+    wait_for_rows(broken / "log.csv", stopped, num_rows=2)
+    stopped.send_signal(signal.SIGTERM)
+    _, err = end(stopped, code=1)  # torchrun's own, whatever its processes end with
+    assert err.count("stopped by SIGTERM after step") == 1
+    assert "the same command with --resume goes on" in err
+    assert 2 <= CheckpointFolder(broken, keep=3).newest().step < 30
+    two = torchrun("--nproc-per-node=2", f"--master-port={free_port()}")
+    end(start(*two, *command(broken, settings), "--resume"))
+
+    def drawn(folder):
+        return [str(states["torch"].tolist()) for states in CheckpointFolder(folder, keep=3).newest().generators]
+
+    weights = [(folder / "artifact" / "model.safetensors").read_bytes() for folder in (whole, broken)]
+    assert weights[0] == weights[1]
+    assert drawn(whole) == drawn(broken)
+    assert len(set(drawn(whole))) == 2  # each process its own noise
