@@ -25,7 +25,10 @@ TIMED = ("crops_per_s", "data_wait")
 
 @pytest.fixture
 def recipe(make_recipe, write_faces):
-    """Settings by section -> a recipe with everything on that has a state: workers, flips, dropout, average."""
+    """Settings by section -> a recipe with what has a state: flips, dropout, momenta, average.
+
+    Workers have none and are slow to start; the run that is killed with them is among the integration tests.
+    """
     manifest = write_faces()
 
     def make(*, trainer=None, **sections):
