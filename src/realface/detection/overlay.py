@@ -222,7 +222,7 @@ def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:
     unit = _unit(width)
     margin, size, bar = round(10 * unit), 12 * unit, round(80 * unit)
     if scale is None:
-        text = f"no map: this method has no {kind}"
+        text = f"no map: this detector gives no map of {kind}"
         return framed(line(text, width=width - 2 * margin, size=size, colour=FAINT), gap=margin)
     text = f"{kind} {scale}: {kind.meaning}; this file's scale"
     words = line(text, width=width - 3 * margin - bar, size=size, colour=FAINT)
