@@ -24,7 +24,8 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
 
     On a GPU some kernels that the networks need have no deterministic form, so there the choice is left to torch.
     """
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _kept_numpy_and_python():
+    devices = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(devices=devices, device_type=device.type), _kept_numpy_and_python():
         seed_everything(seed, workers=True, verbose=False)
         with _deterministic(device):
             yield

@@ -69,3 +69,14 @@ def test_generator_of_apples_gpus_is_among_the_states(monkeypatch):
 def test_states_of_another_device_are_left_alone(monkeypatch):
     monkeypatch.setattr(torch.mps, "set_rng_state", lambda _: pytest.fail("set"))
     restore_generators(generator_states(CPU), torch.device("mps"))
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_callers_draws_on_a_gpu_are_not_disturbed(monkeypatch, kind):
+    restored = []
+    device = torch.device(kind, 0)
+    monkeypatch.setattr(getattr(torch, kind), "get_rng_state", lambda place: (place, 7))
+    monkeypatch.setattr(getattr(torch, kind), "set_rng_state", lambda state, place: restored.append((place, state)))
+    with reproducible(7, device):
+        assert restored == []
+    assert restored == [(device, (device, 7))]
