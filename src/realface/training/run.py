@@ -40,7 +40,7 @@ from realface.training.resuming import (
     require_same_steps,
 )
 from realface.training.rows import RunRows, read_rows
-from realface.training.setup import build_state, crops_per_step
+from realface.training.setup import build_state, crops_per_step, require_encoder_weights
 from realface.training.state import TrainingState, all_generators
 from realface.training.steps import Stepper
 from realface.training.stopping import Stopper
@@ -91,6 +91,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     """
     if not is_run(run):
         require_free(run)
+        require_encoder_weights(recipe)
     elif not resume:
         raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
     rows = read_rows(recipe.data)

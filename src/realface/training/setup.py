@@ -10,6 +10,7 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from realface.core.errors import TrainingError
+from realface.core.files import existing
 from realface.models.catalog import Method, get_method
 from realface.training.optimisers import build_optimiser
 from realface.training.processes import Processes
@@ -31,7 +32,6 @@ def build_state(recipe: TrainRecipe, fabric: Fabric, processes: Processes, *, is
             file or a hub again.
 
     Raises:
-        TrainingError: `encoder_weights` for a method that takes none.
         ArtifactError: they cannot be read, or do not fit.
     """
     config: Any = recipe.method
@@ -64,12 +64,29 @@ def crops_per_step(trainer: TrainerSection, processes: Processes) -> int:
     return trainer.batch_size * trainer.accumulate * processes.size
 
 
+def require_encoder_weights(recipe: TrainRecipe) -> None:
+    """Refuse, before anything is written, `encoder_weights` that are not there or that the method does not take.
+
+    Raises:
+        MissingInputError: no such file.
+        TrainingError: the method takes none.
+    """
+    if recipe.encoder_weights is None:
+        return
+    config: Any = recipe.method
+    method = get_method(config.name)
+    if method.load_encoder_weights is None or method.download_encoder_weights is None:
+        raise TrainingError(f"encoder_weights: {method.name} takes none; leave encoder_weights out")
+    if isinstance(recipe.encoder_weights, Path):
+        existing(recipe.encoder_weights, what="file of encoder_weights")
+
+
 def _load_encoder(method: Method, network: nn.Module, recipe: TrainRecipe) -> None:
     source = recipe.encoder_weights
     if source is None:
         return
-    if method.load_encoder_weights is None or method.download_encoder_weights is None:
-        raise TrainingError(f"encoder_weights: {method.name} takes none; leave encoder_weights out")
+    assert method.load_encoder_weights is not None
+    assert method.download_encoder_weights is not None
     if isinstance(source, Path):
         method.load_encoder_weights(network, source)
     else:

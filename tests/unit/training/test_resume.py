@@ -338,6 +338,7 @@ def test_resumed_run_does_not_ask_for_encoder_weights_again(recipe, tmp_path, mo
         tiny_method, load_encoder_weights=lambda *_: asked.append("file"), download_encoder_weights=lambda _: None
     )
     monkeypatch.setitem(catalog.METHODS, "tiny", with_weights)
+    (tmp_path / "imagenet.pt").touch()
     made = recipe(encoder_weights=tmp_path / "imagenet.pt")
     broken_off(monkeypatch, tmp_path / "run", made, Stepper, "take", call=7)
     train(made, tmp_path / "run", resume=True, quiet=True)

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import ArtifactError, DeviceError, ManifestError, OutputExistsError, TrainingError
+from realface.core.errors import (
+    ArtifactError,
+    DeviceError,
+    ManifestError,
+    MissingInputError,
+    OutputExistsError,
+    TrainingError,
+)
 from realface.core.recipe import load_recipe
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network, read_card
@@ -198,6 +205,7 @@ def test_validation_that_is_no_number_names_the_step(recipe, tmp_path):
 def test_encoder_weights_for_a_method_without_them_are_refused(recipe, tmp_path):
     with pytest.raises(TrainingError, match="encoder_weights: tiny takes none"):
         train(recipe(encoder_weights=tmp_path / "imagenet.pt"), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_encoder_weights_reach_the_network(recipe, tmp_path, monkeypatch):
@@ -213,6 +221,9 @@ def test_encoder_weights_reach_the_network(recipe, tmp_path, monkeypatch):
 
     with_weights = replace(tiny, load_encoder_weights=refuse, download_encoder_weights=refuse_hub)
     monkeypatch.setitem(catalog.METHODS, "tiny", with_weights)
+    with pytest.raises(MissingInputError, match=r"file of encoder_weights .*imagenet\.pt does not exist"):
+        train(recipe(encoder_weights=tmp_path / "imagenet.pt"), tmp_path / "run", quiet=True)
+    (tmp_path / "imagenet.pt").touch()
     with pytest.raises(ArtifactError, match=r"asked for imagenet\.pt in TinyNetwork"):
         train(recipe(encoder_weights=tmp_path / "imagenet.pt"), tmp_path / "run", quiet=True)
     with pytest.raises(ArtifactError, match="no hub for TinyNetwork"):
