@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from realface.core.errors import ArtifactError
 from realface.core.files import existing
+from realface.models.pickles import DAMAGE, read_pickle
 
-# what both readers raise over files that are damaged or something else; the pickle documentation names the builtins
-DAMAGE = (
-    SafetensorError,
-    pickle.UnpicklingError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
 NAMED_PER_KIND = 20
 """How many missing, unexpected or misshapen parameters a message names before it counts the rest."""
 
@@ -42,7 +26,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Raises:
         MissingInputError: no such file.
-        ArtifactError: it is damaged, would have to be executed, or holds something else than named tensors.
+        ArtifactError: as `read_pickle`, or it is a damaged `.safetensors` or holds something else than named tensors.
     """
     content = _read(existing(path, what="weights file"))
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
@@ -81,12 +65,12 @@ def _cut(faults: Sequence[str], kind: str) -> list[str]:
 
 
 def _read(path: Path) -> Any:
+    if path.suffix != ".safetensors":
+        return read_pickle(path)
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGE as error:
+        return safetensors.torch.load_file(path)
+    except (SafetensorError, *DAMAGE) as error:
         reason = str(error).partition("\n")[0]
         raise ArtifactError(
-            f"{path} cannot be read as weights ({reason}); give .safetensors or a saved state dict"
+            f"{path} is damaged or no safetensors file ({reason}); copy or download it again"
         ) from error

@@ -17,9 +17,9 @@ from realface.core.files import require_free, sha256_of
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import check_recipe
 from realface.models.artifact import ArtifactCard, read_card, save_artifact
+from realface.models.pickles import read_pickle
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
-from realface.models.released.pickles import read_pickle
 from realface.models.weights import load_weights, read_weights
 
 INPUT_SIZE = 299

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,20 @@ from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_g
 
 from realface.core.errors import ArtifactError
 from realface.core.files import existing
-from realface.models.weights import DAMAGE
 
+# what reading raises over files that are damaged or something else; the pickle documentation names the builtins
+DAMAGE = (
+    pickle.UnpicklingError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 NUMBER_CODES = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 """NumPy's types that are read, by kind and bytes."""
 BYTE_ORDERS = frozenset("<>=|")

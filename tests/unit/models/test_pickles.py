@@ -11,7 +11,7 @@ import torch
 from torch.serialization import add_safe_globals, get_safe_globals, safe_globals
 
 from realface.core.errors import ArtifactError, MissingInputError
-from realface.models.released.pickles import read_pickle
+from realface.models.pickles import read_pickle
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["new format", "old format"])
 SCALAR = np.float64(0).__reduce__()[0]
