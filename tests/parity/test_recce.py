@@ -63,7 +63,7 @@ def expect(value, reference, rel):
         torch.as_tensor(value, dtype=torch.float64).detach(),
         torch.tensor(reference, dtype=torch.float64),
         rtol=rel,
-        atol=rel,
+        atol=0,
     )
 
 
