@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 HELP = (
-    "How faces are cut out for these weights: `default` (as realface does), a YAML file of crop settings, or a "
-    "manifest or artifact whose crops are alike. Left out: unknown."
+    "How faces are cut out for these weights: `default` (as realface does), a YAML or JSON file of crop settings "
+    "(missing ones take the defaults), a manifest or artifact whose crops are alike, or `external`: unknown, as "
+    "imported weights without this option."
 )
 
 
@@ -24,12 +25,12 @@ def crop_spec_of(word: str) -> CropSpec:
 
     Raises:
         MissingInputError: neither such a word nor a file or folder.
-        RecipeError: the file's fields are no crop spec's; all faults are named.
+        RecipeError: the file is empty, or its fields are no crop spec's; all faults are named.
         ManifestError: as `Manifest.read`.
         ArtifactError: as `read_card`.
     """
     from realface.core.crop_spec import EXTERNAL, CropSpec
-    from realface.core.errors import MissingInputError
+    from realface.core.errors import MissingInputError, RecipeError
     from realface.core.recipe import load_recipe
     from realface.data.manifest import Manifest
     from realface.faces.finders import default_crop_spec
@@ -48,12 +49,20 @@ def crop_spec_of(word: str) -> CropSpec:
     if path.is_dir():
         return read_card(find_artifact(path)).crop
     if _holds_settings(path):
-        return load_recipe(CropSpec, path)
+        spec = load_recipe(CropSpec, path)
+        if not spec.model_fields_set:
+            raise RecipeError(
+                str(path), [f"no crop settings; give at least one, such as margin: 0.4, or --crop {DEFAULT}"]
+            )
+        return spec
     return Manifest.read(path).header.crop
 
 
 def _holds_settings(path: Path) -> bool:
-    """Whether a file is a crop spec and no manifest; a manifest in JSON is a list, a crop spec a mapping."""
+    """Whether a file is a crop spec and no manifest; a manifest in JSON is a list, a crop spec a mapping.
+
+    An empty file counts as a crop spec without settings.
+    """
     if path.suffix.lower() == ".json":
-        return path.read_bytes()[:1] == b"{"
+        return path.read_bytes().lstrip()[:1] in {b"", b"{"}
     return path.suffix.lower() in {".yaml", ".yml"}

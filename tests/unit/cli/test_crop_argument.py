@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from realface.cli.crop_argument import crop_spec_of
+from realface.cli.crop_argument import HELP, crop_spec_of
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, ManifestError, MissingInputError, RecipeError
 from realface.data.manifest import Manifest, ManifestHeader
@@ -27,10 +27,24 @@ def test_external_is_unknown() -> None:
     assert crop_spec_of("external").is_external
 
 
-@pytest.mark.parametrize(("name", "text"), [("crop.yaml", "margin: 0.45"), ("crop.json", '{"margin": 0.45}')])
+@pytest.mark.parametrize(("name", "text"), [("crop.yaml", "margin: 0.45"), ("crop.json", '\n{"margin": 0.45}')])
 def test_a_file_of_settings(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert crop_spec_of(str(tmp_path / name)) == CropSpec(margin=0.45)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("crop.yaml", ""), ("crop.yaml", "# margin: 0.4\n"), ("crop.json", " \n"), ("crop.json", "{}")]
+)
+def test_a_file_without_settings_is_not_taken_for_the_defaults(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RecipeError, match=r"no crop settings; give at least one, such as margin: 0.4, or --crop def"):
+        crop_spec_of(str(tmp_path / name))
+
+
+def test_the_help_names_every_word_and_what_missing_settings_become() -> None:
+    for said in ("`default`", "`external`", "YAML or JSON", "missing ones take the defaults"):
+        assert said in HELP
 
 
 @pytest.mark.parametrize("name", ["crops.parquet", "crops.csv", "crops.jsonl", "crops.json"])
