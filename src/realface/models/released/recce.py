@@ -103,8 +103,9 @@ def _state_dict_in(checkpoint: Any, *, where: str) -> dict[str, Tensor]:
         seen.append(id(content))
         content = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), content)
     holds = isinstance(content, Mapping) and len(content) > 0
+    kind = "an empty state dict" if isinstance(content, Mapping) else f"a {type(content).__name__}"
     if not holds or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        got = f"the keys {', '.join(sorted(map(str, content))[:12])}" if holds else f"a {type(content).__name__}"
+        got = f"the keys {', '.join(sorted(map(str, content))[:12])}" if holds else kind
         raise ArtifactError(
             f"{where} must hold tensors by name, alone or under {', '.join(WRAPPERS)}, got {got}; "
             "save the network's state dict"

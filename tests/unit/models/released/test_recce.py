@@ -173,7 +173,8 @@ def test_of_hundreds_that_do_not_fit_the_first_are_named_and_the_others_counted(
     ("content", "got"),
     [
         ([torch.zeros(1)], "a list"),
-        ({}, "a dict"),
+        ({}, "an empty state dict"),
+        ({"step": 3, "model": {}}, "an empty state dict"),
         ({"epoch": 3, "weights": {"a": torch.zeros(1)}}, "the keys epoch, weights"),
         ({"model": {"a": "b"}}, "the keys a"),
     ],
