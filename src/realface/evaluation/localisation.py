@@ -192,7 +192,7 @@ class _Groups(Dataset[Any]):
         except MissingInputError:
             return "mask missing"
         except MediaError as error:
-            return f"mask unreadable: {error.reason}"
+            return f"mask unreadable ({error.reason})"
         if mask.all():
             return ALL_FORGED
         return mask if mask.any() else NOTHING_FORGED

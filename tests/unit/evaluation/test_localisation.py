@@ -132,7 +132,7 @@ def test_masks_that_cannot_be_used_are_counted_by_reason(root):
         "nothing forged in the crop": 2,
         "the whole crop forged": 1,
         "mask missing": 1,
-        "mask unreadable: not a picture": 1,
+        "mask unreadable (not a picture)": 1,
     }
 
 

@@ -183,7 +183,7 @@ def test_numbers_of_localisation_that_could_not_be_had_are_dashes(tmp_path, buil
     nothing = summarise_localisation([], left_out={"mask missing": 1}).to_json()
     text = Page(write(tmp_path, build_folder(tmp_path / "mine", localisation=nothing))).text
     assert "The evidence of 0 fake crops of 0 videos" in text
-    assert "Left out, mask missing: 1 crops" in text
+    assert "Left out, mask missing: 1 crop\n" in text
 
 
 def test_without_masks_the_page_says_nothing_of_localisation(tmp_path, build_folder):
