@@ -10,6 +10,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -103,12 +104,30 @@ def require_input_size(name: str, input_size: int) -> None:
         with torch.device("meta"), torch.no_grad():  # shapes without memory or random numbers
             network = build_encoder(name, input_size=input_size, num_classes=1, dropout=0.0)
             network(torch.zeros(2, 3, input_size, input_size))
+        _require_whole_patches(network, input_size)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # timm's networks, each in its own words
         reason = " ".join(str(error).split())
         usual = settings_of_timm_encoder(name)["input_size"]
         raise ValueError(
             f"{name} cannot take images of {input_size} x {input_size} ({reason}); its own input_size is {usual}"
         ) from error
+
+
+def _require_whole_patches(network: nn.Module, input_size: int) -> None:
+    """Refuse images of which a transformer would silently leave out what does not fill a patch."""
+    of_images = (
+        module
+        for module in network.modules()
+        if isinstance(module, PatchEmbed) and module.img_size == (input_size, input_size)
+    )
+    for embedding in of_images:
+        patch = max(embedding.patch_size)
+        rest = input_size % patch
+        if rest and not embedding.dynamic_img_pad:
+            raise ValueError(
+                f"no multiple of its patches of {patch} x {patch}; the last {rest} pixels of a row and a column would "
+                "be lost"
+            )
 
 
 def settings_of_timm_encoder(name: str) -> Mapping[str, Any]:

@@ -77,6 +77,19 @@ def test_sizes_that_a_network_can_be_built_for_are_accepted(name, input_size):
     require_input_size(name, input_size)
 
 
+@pytest.mark.parametrize(
+    ("name", "input_size", "patch", "rest"),
+    [("vit_tiny_patch16_224", 70, 16, 6), ("swin_tiny_patch4_window7_224", 226, 4, 2), ("mixer_s32_224", 66, 32, 2)],
+)
+def test_sizes_that_patches_do_not_fill_are_refused(name, input_size, patch, rest):
+    expected = (
+        rf"{name} cannot take images of {input_size} x {input_size} \(no multiple of its patches of {patch} x {patch}; "
+        rf"the last {rest} pixels of a row and a column would be lost\); its own input_size is 224"
+    )
+    with pytest.raises(ValueError, match=expected):
+        require_input_size(name, input_size)
+
+
 @pytest.mark.parametrize("name", ["inception_v3", "crossvit_tiny_240"])
 def test_sizes_that_a_network_cannot_be_built_for_are_refused(name):
     with pytest.raises(ValueError, match=rf"{name} cannot take images of 64 x 64 \(.+\); its own input_size is 2"):
