@@ -210,11 +210,15 @@ def _header(verdict: Verdict, *, width: int) -> Picture:
     color = COLORS[Label(verdict.score >= verdict.threshold)]
     draw.rectangle((margin, middle - 11 * unit, end, middle + 11 * unit), fill=color)
     draw.text((margin, middle), word, fill="white", font=font(15 * unit), anchor="lm")
-    text = f"fake probability {verdict.score:.4f}, fake from {verdict.threshold:.2f} up"
-    draw.text((end + margin, middle), text, fill=TEXT, font=font(13 * unit), anchor="lm")
+    draw.text((end + margin, middle), headline(verdict), fill=TEXT, font=font(13 * unit), anchor="lm")
     if verdict.note:
         draw.text((margin, middle + 22 * unit), verdict.note, fill=FAINT, font=font(12 * unit), anchor="lm")
     return np.array(canvas)
+
+
+def headline(verdict: Verdict) -> str:
+    """The score and the threshold in the same digits, so that the eye can tell which is larger."""
+    return f"fake probability {verdict.score:.4f}, fake from {verdict.threshold:.4f} up"
 
 
 def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:

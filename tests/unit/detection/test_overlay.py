@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from realface.core.boxes import Box
 from realface.core.errors import MediaError
 from realface.core.map_kinds import MapKind
-from realface.detection.overlay import COLORS, draw_overlay, lay_in_areas, write_overlay
+from realface.detection.overlay import COLORS, draw_overlay, headline, lay_in_areas, write_overlay
 from realface.evaluation.forgery_map import Scale
 from realface.media.images import read_image, write_image
 from realface.media.sheets import BACKGROUND
@@ -85,6 +86,12 @@ def test_small_pictures_are_enlarged_and_large_ones_shrunk_to_be_readable(
     detector = build_detector(None)
     assert draw_overlay(detector, detector.detect(small)).shape[1] == 640
     assert draw_overlay(detector, detector.detect(large)).shape[1] == 1920
+
+
+def test_a_score_just_below_the_threshold_looks_below_it(tmp_path: Path, build_detector: Callable) -> None:
+    detector = build_detector(None)
+    verdict = replace(detector.detect(picture(tmp_path / "a.png")), score=0.4961, threshold=0.4975)
+    assert headline(verdict) == "fake probability 0.4961, fake from 0.4975 up"
 
 
 def test_a_demonstration_has_a_taller_header_with_its_warning(tmp_path: Path, build_detector: Callable) -> None:
