@@ -87,7 +87,7 @@ class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
 
 
-class StoppedBySignal(RealfaceError, RuntimeError):
+class StoppedBySignal(RealfaceError, RuntimeError):  # noqa: N818 (a wish, not a fault)
     """A signal ended long work, which can be taken up again.
 
     Attributes:

@@ -69,8 +69,9 @@ class _PlainLines:
     def _print(self, now: float, left: str) -> None:
         elapsed = max(now - self._start, 1e-9)
         note = f" | {self._note}" if self._note else ""
+        rate = (self._done - self._done_before) / elapsed
         print(
-            f"{self._title}: {self._done}/{self._total} {self._unit}, {(self._done - self._done_before) / elapsed:.1f} {self._unit}/s, "
+            f"{self._title}: {self._done}/{self._total} {self._unit}, {rate:.1f} {self._unit}/s, "
             f"{elapsed:.0f} s{left}{note}",
             file=sys.stderr,
             flush=True,
