@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realface.bench.turns import Way, peak_resident_bytes, time_by_turns
+from realface.bench.turns import STATUS_FILE, Way, peak_resident_bytes, time_by_turns
 
 MEGABYTE = 1_000_000
 
@@ -21,6 +21,8 @@ def test_ways_are_timed_in_their_own_processes_with_their_memory() -> None:
     assert len(rounds) == 2
     assert [len(way.seconds) for way in timed.values()] == [2, 2]
     assert min(timed["long"].seconds) >= 0.1
+    if not STATUS_FILE.is_file() or "VmHWM" not in STATUS_FILE.read_text():
+        pytest.skip("this system does not tell a process's own peak")
     more = timed["large"].peak_bytes["resident"] - timed["long"].peak_bytes["resident"]
     assert 150 * MEGABYTE < more < 250 * MEGABYTE
 

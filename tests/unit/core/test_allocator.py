@@ -30,7 +30,10 @@ def test_large_blocks_are_used_again() -> None:
     took_effect, pages = new_pages(kept=True)
     if took_effect == "False":
         pytest.skip("this C library is not glibc")
-    assert pages < new_pages(kept=False)[1] / 5
+    given_back = new_pages(kept=False)[1]
+    if given_back == 0:
+        pytest.skip("this system does not count pages")
+    assert pages < given_back / 5
 
 
 def test_other_systems_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
