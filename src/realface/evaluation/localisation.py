@@ -79,7 +79,7 @@ def measure_evidence(
     Raises:
         MediaError: a crop is gone or is no picture.
     """
-    groups = _groups(manifest)
+    groups = _groups(manifest, at_most=max(1, batch_size - 1))  # the real crop makes it full
     if not groups:
         return None
     largest = max(len(group.fakes) + 1 for group in groups)
@@ -117,8 +117,8 @@ class _Group:
     real: int | None
 
 
-def _groups(manifest: Manifest) -> list[_Group]:
-    """Every fake with a mask, in one group; a fake without a real crop is a group of its own."""
+def _groups(manifest: Manifest, *, at_most: int) -> list[_Group]:
+    """Every fake with a mask, in one group of so many; a fake without a real crop is a group of its own."""
     columns = ["label", "dataset", "compression", "video", "original", "frame", "mask"]
     rows = manifest.table.select(columns).to_pylist()
     reals: dict[tuple[str | None, ...], list[int]] = {}
@@ -137,7 +137,12 @@ def _groups(manifest: Manifest) -> list[_Group]:
             fakes_of.setdefault(nearest, []).append(number)
         else:
             alone.append(number)
-    return [_Group(tuple(fakes), real) for real, fakes in fakes_of.items()] + [_Group((row,), None) for row in alone]
+    compared = [
+        _Group(tuple(fakes[start : start + at_most]), real)
+        for real, fakes in fakes_of.items()
+        for start in range(0, len(fakes), at_most)
+    ]
+    return compared + [_Group((row,), None) for row in alone]
 
 
 @dataclass(frozen=True)
