@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,30 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str
     if faults:
         raise ArtifactError(f"{where} does not fit {type(module).__name__}: {'; '.join(faults)}")
     module.load_state_dict(weights)
+
+
+def start_encoder(
+    encoder: nn.Module, weights: Mapping[str, Tensor], *, is_classifier: Callable[[str], bool], where: str
+) -> None:
+    """Set an encoder to pretrained weights, but for a classifier.
+
+    Args:
+        encoder: changed in place.
+        weights: of the whole pretrained network.
+        is_classifier: which names are a classifier's: left out of the weights, and kept in the encoder if it has them.
+        where: the weights' name in errors.
+
+    Raises:
+        ArtifactError: as `load_weights`.
+    """
+    # old files have no batch counters, which only matter for norms without momentum
+    kept = {
+        name: value
+        for name, value in encoder.state_dict().items()
+        if is_classifier(name) or name.endswith("num_batches_tracked")
+    }
+    used = {name: value for name, value in weights.items() if not is_classifier(name)}
+    load_weights(encoder, {**kept, **used}, where=where)
 
 
 def _cut(faults: Sequence[str], kind: str) -> list[str]:

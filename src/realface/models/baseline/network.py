@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from realface.core.errors import ModelInputError
 from realface.models.baseline.config import MIN_INPUT_SIZE, BaselineConfig
 from realface.models.baseline.encoders import build_encoder, classifier_names, size_settings, takes_one_size
+from realface.models.inputs import require_square_rgb
 from realface.models.outputs import Output
 from realface.models.timm_networks import download_weights
-from realface.models.weights import load_weights, read_weights
+from realface.models.weights import read_weights, start_encoder
 
 
 class Baseline(nn.Module):
@@ -49,16 +50,12 @@ class Baseline(nn.Module):
         return Output(logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0])
 
     def _require_size(self, image: Tensor) -> None:
-        shape, size = tuple(image.shape), self.config.input_size
-        if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < MIN_INPUT_SIZE:
+        require_square_rgb(image, method="baseline", smallest=MIN_INPUT_SIZE)
+        size = self.config.input_size
+        if self._takes_one_size and image.shape[2] != size:
             raise ModelInputError(
-                f"baseline takes square RGB images (B, 3, S, S) with S >= {MIN_INPUT_SIZE}, got a batch of shape "
-                f"{shape}; crop and resize the faces first"
-            )
-        if self._takes_one_size and shape[2] != size:
-            raise ModelInputError(
-                f"this {self.config.encoder} was built for images of {size} x {size}, got {shape[2]} x {shape[3]}; "
-                f"resize them to {size}, or train one with another input_size"
+                f"this {self.config.encoder} was built for images of {size} x {size}, got {image.shape[2]} x "
+                f"{image.shape[3]}; resize them to {size}, or train one with another input_size"
             )
 
 
@@ -73,7 +70,7 @@ def load_encoder_weights(network: Baseline, file: Path) -> None:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
     """
-    _start_encoder(network, read_weights(file), where=str(file))
+    _start(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Baseline) -> None:
@@ -87,16 +84,9 @@ def download_encoder_weights(network: Baseline) -> None:
     """
     name = network.config.encoder
     weights = download_weights(name, **size_settings(name, network.config.input_size))
-    _start_encoder(network, weights, where=f"timm's {name}")
+    _start(network, weights, where=f"timm's {name}")
 
 
-def _start_encoder(network: Baseline, weights: Mapping[str, Tensor], *, where: str) -> None:
+def _start(network: Baseline, weights: Mapping[str, Tensor], *, where: str) -> None:
     heads = tuple(f"{name}." for name in classifier_names(network.config.encoder))
-    # old files have no batch counters, which only matter for norms without momentum
-    kept = {
-        name: value
-        for name, value in network.encoder.state_dict().items()
-        if name.startswith(heads) or name.endswith("num_batches_tracked")
-    }
-    used = {name: value for name, value in weights.items() if not name.startswith(heads)}
-    load_weights(network.encoder, {**kept, **used}, where=where)
+    start_encoder(network.encoder, weights, is_classifier=lambda name: name.startswith(heads), where=where)

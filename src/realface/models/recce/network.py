@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realface.core.errors import ModelInputError
+from realface.models.inputs import require_square_rgb
 from realface.models.outputs import ReconstructionOutput
 from realface.models.recce.attention import GuidedAttention
 from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
@@ -21,7 +21,7 @@ from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.graph_reasoning import GraphReasoning
 from realface.models.recce.similarity import pooled
 from realface.models.timm_networks import download_weights
-from realface.models.weights import load_weights, read_weights
+from realface.models.weights import read_weights, start_encoder
 
 # what timm's networks have behind their pooling; of a name that the encoder has too, the encoder's is meant
 CLASSIFIERS = ("fc.", "head.", "classifier.", "conv_head.", "norm_head.")
@@ -99,7 +99,7 @@ class Recce(nn.Module):
         Raises:
             ModelInputError: another shape.
         """
-        _require_square_rgb(image)
+        require_square_rgb(image, method="recce", smallest=MIN_INPUT_SIZE)
         image = to_network_range(image)
         embedding = self.encoder.embed((self._noisy(image) - self.encoder_mean) / self.encoder_std)
         decoded = self._decode(self.dropout(embedding))
@@ -148,7 +148,7 @@ def load_encoder_weights(network: Recce, file: Path) -> None:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
     """
-    _start_encoder(network, read_weights(file), where=str(file))
+    _start(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Recce) -> None:
@@ -161,16 +161,15 @@ def download_encoder_weights(network: Recce) -> None:
         ArtifactError: the hub has none, or could not be reached.
     """
     name = network.config.encoder
-    _start_encoder(network, download_weights(name), where=f"timm's {name}")
+    _start(network, download_weights(name), where=f"timm's {name}")
 
 
-def _start_encoder(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:
+def _start(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:
     encoder = network.get_submodule("encoder")
-    own = encoder.state_dict()
-    # old files have no batch counters, which only matter for norms without momentum
-    counters = {name: count for name, count in own.items() if name.endswith("num_batches_tracked")}
-    used = {name: tensor for name, tensor in weights.items() if name in own or not name.startswith(CLASSIFIERS)}
-    load_weights(encoder, {**counters, **used}, where=where)
+    own = encoder.state_dict().keys()
+    start_encoder(
+        encoder, weights, is_classifier=lambda name: name.startswith(CLASSIFIERS) and name not in own, where=where
+    )
 
 
 def to_network_range(image: Tensor) -> Tensor:
@@ -191,12 +190,3 @@ def _per_channel(values: tuple[float, float, float]) -> Tensor:
 def _at_least_float32(tensor: Tensor) -> Tensor:
     """Outputs are never in the half precision that autocast computes in."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-def _require_square_rgb(image: Tensor) -> None:
-    shape = tuple(image.shape)
-    if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < MIN_INPUT_SIZE:
-        raise ModelInputError(
-            f"recce takes square RGB images (B, 3, S, S) with S >= {MIN_INPUT_SIZE}, got a batch of shape {shape}; "
-            "crop and resize the faces first"
-        )

@@ -1,0 +1,26 @@
+"""What networks require of the images that they are given."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from realface.core.errors import ModelInputError
+
+
+def require_square_rgb(image: Tensor, *, method: str, smallest: int) -> None:
+    """Refuse what is no batch of square RGB images.
+
+    Args:
+        image: expected to be (B, 3, S, S).
+        method: its name in the error.
+        smallest: the least S.
+
+    Raises:
+        ModelInputError: another shape.
+    """
+    shape = tuple(image.shape)
+    if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < smallest:
+        raise ModelInputError(
+            f"{method} takes square RGB images (B, 3, S, S) with S >= {smallest}, got a batch of shape {shape}; "
+            "crop and resize the faces first"
+        )
