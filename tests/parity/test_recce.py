@@ -58,7 +58,7 @@ def step(request, artifact, reference_image):
     return task, result, 1e-7 if request.param is torch.float64 else 1e-4
 
 
-def expect(value, reference, rel):
+def assert_near(value, reference, rel):
     torch.testing.assert_close(
         torch.as_tensor(value, dtype=torch.float64).detach(),
         torch.tensor(reference, dtype=torch.float64),
@@ -75,18 +75,18 @@ def test_state_dict_has_the_authors_names_and_shapes():
 
 def test_logits(step):
     _, result, rel = step
-    expect(result.output.logit, [row[0] for row in CASE["logits"]], rel)
+    assert_near(result.output.logit, [row[0] for row in CASE["logits"]], rel)
 
 
 def test_reconstruction(step):
     _, result, rel = step
     reconstruction = 2 * result.output.reconstruction.double() - 1
     expected = CASE["recon"]
-    expect(reconstruction.mean(), expected["mean"], rel)
-    expect(reconstruction.std(), expected["std"], rel)
-    expect(reconstruction.abs().sum(dim=(1, 2, 3)), expected["abs_sum_per_image"], rel)
+    assert_near(reconstruction.mean(), expected["mean"], rel)
+    assert_near(reconstruction.std(), expected["std"], rel)
+    assert_near(reconstruction.abs().sum(dim=(1, 2, 3)), expected["abs_sum_per_image"], rel)
     rows, columns = zip(*PROBED_PIXELS, strict=True)
-    expect(reconstruction[:, :, rows, columns].flatten(), expected["probe"], rel)
+    assert_near(reconstruction[:, :, rows, columns].flatten(), expected["probe"], rel)
 
 
 def test_evidence_is_the_mean_difference_of_image_and_reconstruction(step, reference_image):
@@ -99,16 +99,16 @@ def test_evidence_is_the_mean_difference_of_image_and_reconstruction(step, refer
 def test_similarity_maps(step):
     _, result, rel = step
     for embedding, expected in zip(result.output.embeddings, CASE["similarity"], strict=True):
-        expect(similarity_map(embedding), expected, rel)
+        assert_near(similarity_map(embedding), expected, rel)
 
 
 def test_losses(step):
     _, result, rel = step
     expected = CASE["losses"]
-    expect(result.parts["classification"], expected["flooded"], rel)
-    expect(result.parts["reconstruction"], expected["reconstruction"], rel)
-    expect(result.parts["metric"], expected["metric"], rel)
-    expect(result.loss, expected["total"], rel)
+    assert_near(result.parts["classification"], expected["flooded"], rel)
+    assert_near(result.parts["reconstruction"], expected["reconstruction"], rel)
+    assert_near(result.parts["metric"], expected["metric"], rel)
+    assert_near(result.loss, expected["total"], rel)
 
 
 @pytest.mark.parametrize("name", CASE["grad_norms"])

@@ -31,9 +31,13 @@ class Stopper:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Note signals in this block; outside the main thread, which alone may, do nothing."""
+        """Note signals in this block, but those that the process was told to ignore, as `nohup` and shells do.
+
+        Outside the main thread, which alone may, do nothing.
+        """
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heeded}
         try:
             yield
         finally:
@@ -55,7 +59,8 @@ class Stopper:
             self._acts_at_once = False
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, self._before[signal.SIGINT])
+        if signal.SIGINT in self._before:
+            signal.signal(signal.SIGINT, self._before[signal.SIGINT])
         if self.requested:
             return
         self.requested = number

@@ -1,4 +1,5 @@
 import pickle
+import signal
 
 import cv2
 import numpy as np
@@ -80,10 +81,14 @@ def test_a_missing_or_bad_file_is_named_with_its_row_and_reason(manifest, tmp_pa
     assert (missing.value.reason, bad.value.reason) == ("missing file", "not a picture")
 
 
-def test_a_worker_is_kept_to_one_thread():
-    before = cv2.getNumThreads()
+def test_a_worker_is_kept_to_one_thread_and_leaves_signals_to_its_parent():
+    num_threads = cv2.getNumThreads()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         settle_worker(0)
         assert cv2.getNumThreads() == 1
+        assert {signal.getsignal(number) for number in handlers} == {signal.SIG_IGN}
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(num_threads)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """Builders of what a run needs: manifests of small crops, and a method that trains in no time."""
 
+import signal
 from typing import Literal
 
 import numpy as np
@@ -114,6 +115,18 @@ def make_recipe():
         return check_recipe(recipe_schema(), document | others, where="recipe")
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def heeded_signals():
+    """As in a foreground process; one in the background may have been told to ignore Ctrl-C."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -54,3 +54,13 @@ def test_signal_that_came_before_raises_on_entering():
         with pytest.raises(StoppedBySignal) as caught, stopper.at_once():
             pytest.fail("went in")
     assert caught.value.number == signal.SIGTERM
+
+
+def test_signal_that_was_to_be_ignored_is():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopper = Stopper()
+    with stopper.listening():
+        signal.raise_signal(signal.SIGINT)
+        assert stopper.requested == 0
+        signal.raise_signal(signal.SIGTERM)
+        assert stopper.requested == signal.SIGTERM
