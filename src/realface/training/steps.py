@@ -93,16 +93,17 @@ class Stepper:
             scaler.unscale_(raw_optimiser)
         norm = self._gradient_norm()
         is_finite = bool(norm.isfinite())  # waits for a GPU, once a step
-        if is_finite and self._trainer.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._parameters, self._trainer.clip_norm, norm)
         if is_finite:
+            if self._trainer.clip_norm is not None:
+                torch.nn.utils.clip_grads_with_norm_(self._parameters, self._trainer.clip_norm, norm)
             state.optimiser.step()
-        elif scaler is not None:
-            scaler.update()  # lowers its scale; a step would do so too, but not where the norm alone is too large
-        if is_finite and state.average is not None:
-            state.average.update_parameters(state.network)
-        if not is_finite and self._buffers:
-            torch._foreach_copy_(self._buffers, self._buffers_before)
+            if state.average is not None:
+                state.average.update_parameters(state.network)
+        else:
+            if scaler is not None:
+                scaler.update()  # lowers its scale; a step would do so too, but not where the norm alone is too large
+            if self._buffers:
+                torch._foreach_copy_(self._buffers, self._buffers_before)
         rate = state.schedule.rate
         state.schedule.step()
         return Step({**values, "gradient_norm": norm}, rate, is_skipped=not is_finite)
