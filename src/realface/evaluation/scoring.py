@@ -57,6 +57,8 @@ class Share:
 
 
 ALL = Share()
+Measure = Callable[[Any, Tensor], Tensor]
+"""A network and images (B, 3, H, W) in [0, 1] on its device -> a number for each image, (B,)."""
 
 
 def score_crops(
@@ -101,9 +103,7 @@ def score_crops(
         quiet=quiet,
         share=share,
     )
-    if failed:
-        more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
-        raise MediaError(f"{failed[0].text}{more}", reason=failed[0].reason)
+    require_readable(failed)
     return table
 
 
@@ -122,6 +122,43 @@ def score_readable_crops(
 
     Arguments and errors are those of `score_crops`, except that a bad file raises nothing.
     """
+    scores, failed = measure_crops(
+        network,
+        manifest,
+        measure=_score,
+        input_size=input_size,
+        device=device,
+        batch_size=batch_size,
+        workers=workers,
+        quiet=quiet,
+        share=share,
+    )
+    kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
+    return table_of_scores(manifest.take(kept), scores[kept]), failed
+
+
+def measure_crops(
+    network: nn.Module,
+    manifest: Manifest,
+    *,
+    measure: Measure,
+    input_size: int,
+    device: torch.device,
+    batch_size: int = 32,
+    workers: int = 0,
+    quiet: bool = False,
+    share: Share = ALL,
+) -> tuple[NDArray[np.float64], list[FailedRow]]:
+    """Measure a number of every row.
+
+    Arguments are those of `score_crops`, and `measure`: what is asked of the network.
+
+    Returns:
+        (rows,) in the manifest's order, NaN where the file cannot be read; and those rows with the reason.
+
+    Raises:
+        DeviceError: the device's memory is too small for a batch.
+    """
     crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False)
     loader = DataLoader(
         _Readable(crops, manifest),
@@ -133,7 +170,7 @@ def score_readable_crops(
         generator=torch.Generator(),  # else the loader draws from the global one, and validating would change training
     )
     rows: list[int] = []
-    scores: list[NDArray[np.float64]] = []
+    numbers: list[NDArray[np.float64]] = []
     failed: list[FailedRow] = []
     with (
         evaluating(network),
@@ -142,17 +179,26 @@ def score_readable_crops(
     ):
         for batch in loader:
             if batch.image is not None:
-                scores.append(_scores_of(network, batch.image.to(device, non_blocking=True)))
+                numbers.append(_measured(measure, network, batch.image.to(device, non_blocking=True)))
                 rows += batch.rows
             failed += batch.failed
             bar.advance(len(batch.rows) + len(batch.failed))
-    parts = share.gather((rows, np.concatenate([*scores, np.empty(0)]), failed))
-    every_score = np.full(len(manifest), np.nan)
-    for part_rows, part_scores, _ in parts:
-        every_score[part_rows] = part_scores
-    every_failed = sorted((failure for *_, part in parts for failure in part), key=lambda failure: failure.row)
-    kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in every_failed])
-    return table_of_scores(manifest.take(kept), every_score[kept]), every_failed
+    parts = share.gather((rows, np.concatenate([*numbers, np.empty(0)]), failed))
+    every_number = np.full(len(manifest), np.nan)
+    for part_rows, part_numbers, _ in parts:
+        every_number[part_rows] = part_numbers
+    return every_number, sorted((failure for *_, part in parts for failure in part), key=lambda failure: failure.row)
+
+
+def require_readable(failed: Sequence[FailedRow]) -> None:
+    """Refuse rows that could not be read.
+
+    Raises:
+        MediaError: there are some; the text names the first and counts the others.
+    """
+    if failed:
+        more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
+        raise MediaError(f"{failed[0].text}{more}", reason=failed[0].reason)
 
 
 def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTable:
@@ -169,15 +215,20 @@ def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTab
     return ScoreTable(rows.append_column("score", pa.array(scores)), where="scores of the network")
 
 
-def _scores_of(network: nn.Module, image: Tensor) -> NDArray[np.float64]:
+def _score(network: nn.Module, image: Tensor) -> Tensor:
+    score: Tensor = network(image).score
+    return score
+
+
+def _measured(measure: Measure, network: nn.Module, image: Tensor) -> NDArray[np.float64]:
     try:
-        scores: NDArray[np.float64] = network(image).score.double().cpu().numpy()
+        numbers: NDArray[np.float64] = measure(network, image).double().cpu().numpy()
     except torch.OutOfMemoryError as error:
         raise DeviceError(
             f"{image.device} has too little memory for {len(image)} crops at once; give a smaller --batch-size, or in "
             "a recipe a smaller data.val.batch_size"
         ) from error
-    return scores
+    return numbers
 
 
 class _Batches(Sampler[list[int]]):

@@ -16,6 +16,7 @@ from realface.core.recipe import Section
 from realface.models.baseline import network as baseline
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.task import BaselineTask
+from realface.models.real_only import RealOnly
 from realface.models.recce import network as recce
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.task import RecceTask
@@ -38,6 +39,7 @@ class Method:
         load_encoder_weights: (network, file) sets the encoder to pretrained weights, such as ImageNet's, in place;
             None where a method has no such start.
         download_encoder_weights: (network) does the same with weights from timm's hub.
+        real_only: how it is judged and completed, where it learns from real faces alone; None where it needs fakes.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Method:
     build_task: Callable[..., nn.Module]
     load_encoder_weights: Callable[[Any, Path], None] | None = None
     download_encoder_weights: Callable[[Any], None] | None = None
+    real_only: RealOnly | None = None
 
 
 METHODS: dict[str, Method] = {

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from torch import nn
 
 from realface.core.errors import DeviceError, MediaError, MetricError
 from realface.data.manifest import Manifest
-from realface.evaluation.scoring import Share, score_crops, score_readable_crops
+from realface.evaluation.scoring import Share, measure_crops, score_crops, score_readable_crops
 from realface.media.images import write_image
 from realface.models.outputs import Output
 
@@ -160,3 +161,18 @@ def test_shares_of_several_processes_make_one_table_and_one_list_of_failures(tmp
     assert [rows for rows, *_ in parts] == [[0, 2, 4], [1]]
     assert table.table.equals(whole.table)
     assert failed == whole_failed
+
+
+def test_another_number_than_the_score_is_measured_of_every_row(tmp_path):
+    manifest = build_manifest(tmp_path)
+    (tmp_path / "1.png").unlink()
+    numbers, failed = measure_crops(
+        Brightness(),
+        manifest,
+        measure=lambda _, image: 2 * image.mean(dim=(1, 2, 3)),
+        input_size=4,
+        device=torch.device("cpu"),
+        quiet=True,
+    )
+    assert numbers == pytest.approx([0.4, math.nan, 1.2, 1.6, 2.0], abs=1e-6, nan_ok=True)
+    assert [failure.row for failure in failed] == [1]
