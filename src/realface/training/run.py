@@ -15,6 +15,7 @@ from torch import Tensor
 
 from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingError
 from realface.core.files import new_folder, require_free, write_json
+from realface.core.lock import locked
 from realface.core.progress import Progress, progress
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import save_recipe
@@ -24,7 +25,6 @@ from realface.models.artifact import ArtifactCard, save_artifact
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
 from realface.training.launch import launch, started_places
-from realface.training.lock import locked
 from realface.training.logs import NoLog, RunLog, open_log
 from realface.training.loop import Loop
 from realface.training.pictures import reconstruction_grid

@@ -246,7 +246,7 @@ def test_run_in_which_another_process_trains_is_refused_untouched(recipe, tmp_pa
 
     with monkeypatch.context() as context:
         context.setattr(fcntl, "lockf", refuse)
-        with pytest.raises(TrainingError, match="another process is training in"):
+        with pytest.raises(OutputExistsError, match="another process is writing in"):
             train(recipe(), run, resume=True, quiet=True)
     assert (run / "provenance.json").read_bytes() == before
 

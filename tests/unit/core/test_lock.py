@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from realface.core.errors import TrainingError
-from realface.training.lock import locked
+from realface.core.errors import OutputExistsError
+from realface.core.lock import locked
 
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from realface.training.lock import locked
+from realface.core.lock import locked
 with locked(Path(sys.argv[1])):
     child = os.fork()  # as workers are
     if child:
@@ -36,10 +36,10 @@ def another_process(folder):
             os.kill(child, signal.SIGKILL)
 
 
-def test_folder_in_which_another_process_trains_is_refused_with_its_name(tmp_path):
+def test_folder_in_which_another_process_writes_is_refused_with_its_name(tmp_path):
     with another_process(tmp_path) as (holder, _):
-        told = rf"another process is training in .* \(process {holder} on {platform.node()}\); stop it, or wait"
-        with pytest.raises(TrainingError, match=told), locked(tmp_path):
+        told = rf"another process is writing in .* \(process {holder} on {platform.node()}\); stop it, or wait"
+        with pytest.raises(OutputExistsError, match=told), locked(tmp_path):
             pytest.fail("went in")
 
 
@@ -69,5 +69,5 @@ def test_file_system_without_locks_is_told_and_used(tmp_path, monkeypatch, capsy
         told = capsys.readouterr().err
     assert told == (
         f"realface: warning: {tmp_path} cannot be locked ([Errno {errno.ENOLCK}] No locks available); let no other "
-        "process train there\n"
+        "process write there\n"
     )

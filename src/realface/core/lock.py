@@ -1,4 +1,4 @@
-"""One run folder is for one training at a time."""
+"""A folder that is being written is for one process at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from realface.core.errors import TrainingError
+from realface.core.errors import OutputExistsError
 
 if sys.platform != "win32":
     import fcntl
@@ -18,8 +18,8 @@ LOCK_NAME = ".lock"
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
-    """Keep other trainings out of a run's folder, as long as this block or this process lasts.
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, as long as this block or this process lasts.
 
     A job that a cluster starts again may overlap the one that is still dying. The lock is the operating system's, so
     that a killed process leaves none; its file stays, because to remove it would let two in. The workers that decode
@@ -27,26 +27,26 @@ def locked(run: Path) -> Iterator[None]:
     place; Windows has no such lock, and none is taken.
 
     Args:
-        run: an existing folder.
+        folder: an existing one.
 
     Raises:
-        TrainingError: another process is training there.
+        OutputExistsError: another process is writing there.
     """
     if sys.platform == "win32":
         yield
         return
-    with (run / LOCK_NAME).open("a+", encoding="utf-8") as file:
+    with (folder / LOCK_NAME).open("a+", encoding="utf-8") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:  # which of the two depends on the system
             file.seek(0)
-            raise TrainingError(
-                f"another process is training in {run} ({file.read().strip() or 'it has not said which'}); stop it, or "
-                "wait until it has ended"
+            raise OutputExistsError(
+                f"another process is writing in {folder} ({file.read().strip() or 'it has not said which'}); stop it, "
+                "or wait until it has ended"
             ) from error
         except OSError as error:
             print(
-                f"realface: warning: {run} cannot be locked ({error}); let no other process train there",
+                f"realface: warning: {folder} cannot be locked ({error}); let no other process write there",
                 file=sys.stderr,
             )
         file.truncate(0)
