@@ -34,6 +34,7 @@ def command(
     from realface.training.recipe import load_train_recipe
     from realface.training.resuming import RECIPE_NAME, require_run
     from realface.training.run import train
+    from realface.training.selection import LOWEST_IS_BEST, metric_text
 
     if recipe is None:
         if not resume:
@@ -48,5 +49,7 @@ def command(
         del shown["is_first_process"]
         print(json.dumps(shown, indent=2, ensure_ascii=False))
         return
-    print(f"best of {result.steps} steps: {result.best_step}, validation {result.metric} {result.best_metric:.4f}")
+    found = metric_text(result.metric, result.best_metric)
+    order = " (lower is better)" if result.metric in LOWEST_IS_BEST else ""
+    print(f"best of {result.steps} steps: {result.best_step}, validation {found}{order}")
     print(f"detector: {result.artifact}")

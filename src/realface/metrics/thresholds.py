@@ -54,3 +54,23 @@ def choose_threshold(
     best = np.flatnonzero(merit >= merit.max() - 1e-12)  # counts over counts: equal up to rounding
     chosen = best[(len(best) - 1) // 2]
     return float(candidates[chosen]) if balanced[chosen] > 0.5 else DEFAULT_THRESHOLD
+
+
+def threshold_on_reals(scores: NDArray[np.float64], *, false_positive_rate: float) -> float:
+    """Choose the threshold on real videos alone: the lowest from which up at most a share of them is called fake.
+
+    Args:
+        scores: (N,), N >= 1, in [0, 1], of real validation videos.
+        false_positive_rate: the share, in [0, 1).
+
+    Returns:
+        In (0, 1]: midway between the lowest score that may be called fake and the one below it; where none may be,
+        just above the highest score, or 1 if that is 1.
+    """
+    distinct, counts = np.unique(scores, return_counts=True)
+    called_fake = np.cumsum(counts[::-1])[::-1]  # videos, were each distinct score the threshold
+    may_be = called_fake <= false_positive_rate * len(scores) + 1e-9  # a share of a count: up to rounding
+    highest_real = distinct[~may_be][-1]
+    if not may_be.any():
+        return float(min(np.nextafter(highest_real, np.inf), 1.0))
+    return float((highest_real + distinct[may_be][0]) / 2)

@@ -57,7 +57,8 @@ class BestStep:
         step: steps taken.
         network: the network's weights.
         metrics: its validation metrics by name.
-        scores: (rows,) float64, of the validation rows in their order.
+        scores: (rows,) float64, of the validation rows in their order; empty for a method that learns from real faces
+            alone, which has no scores until the run ends.
     """
 
     step: int

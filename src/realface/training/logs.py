@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from torch import Tensor
 
 from realface.core.files import write_text
-from realface.training.selection import METRIC_NAMES
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -47,13 +46,13 @@ class NoLog:
 
 
 class _FileLog:
-    def __init__(self, file: TextIO, board: SummaryWriter, columns: list[str] | None) -> None:
-        self._file, self._board = file, board
+    def __init__(self, file: TextIO, board: SummaryWriter, columns: list[str] | None, metrics: Sequence[str]) -> None:
+        self._file, self._board, self._metrics = file, board, metrics
         self._table = csv.DictWriter(file, columns) if columns else None
 
     def write(self, step: int, train: Mapping[str, float], validation: Mapping[str, float]) -> None:
         if self._table is None:
-            columns = ["step", *train, *(f"val_{name}" for name in METRIC_NAMES)]
+            columns = ["step", *train, *(f"val_{name}" for name in self._metrics)]
             self._table = csv.DictWriter(self._file, columns)
             self._table.writeheader()
         validated = {f"val_{name}": value for name, value in validation.items()}
@@ -70,11 +69,12 @@ class _FileLog:
 
 
 @contextmanager
-def open_log(run: Path, *, first_step: int = 1) -> Iterator[RunLog]:
+def open_log(run: Path, *, metrics: Sequence[str], first_step: int = 1) -> Iterator[RunLog]:
     """The log of a run folder, closed at the end.
 
     Args:
         run: the run's folder.
+        metrics: names of the validation metrics.
         first_step: what is written next; rows from there on, of a run that was broken off, are removed.
     """
     from torch.utils.tensorboard import SummaryWriter  # takes a second to import
@@ -83,7 +83,7 @@ def open_log(run: Path, *, first_step: int = 1) -> Iterator[RunLog]:
     with (run / CSV_NAME).open("a", encoding="utf-8", newline="") as file:
         board = SummaryWriter(str(run / TENSORBOARD_NAME), purge_step=first_step)
         try:
-            yield _FileLog(file, board, columns)
+            yield _FileLog(file, board, columns, metrics)
         finally:
             board.close()
 

@@ -20,6 +20,7 @@ from realface.training.logs import RunLog
 from realface.training.means import Stopwatch
 from realface.training.processes import Processes
 from realface.training.recipe import TrainRecipe
+from realface.training.selection import metric_text
 from realface.training.state import TrainingState
 from realface.training.steps import Step, Stepper
 from realface.training.stopping import Stopper
@@ -136,11 +137,11 @@ class Loop:
         tally.judged_step = tally.step
 
     def _validate(self) -> dict[str, float]:
-        metric = self.recipe.selection.metric
         # the state is saved already; several processes must stay together, so they stop after the validation
         with self.stopper.at_once() if self.processes.size == 1 else nullcontext():
             metrics = self.validator.judge(self.state)
             if self.processes.is_first:
                 self.log.show(self.state.tally.step, self.pictures())
-        self._notes["metric"] = f"val {metric} {metrics[metric]:.3f}"
+        metric = self.validator.metric
+        self._notes["metric"] = f"val {metric_text(metric, metrics[metric])}"
         return metrics

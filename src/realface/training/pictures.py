@@ -1,4 +1,4 @@
-"""Pictures of some validation faces while a run goes on: what came in, its reconstruction, and the evidence."""
+"""Pictures of some validation faces while a run goes on: what came in, and what the network makes of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from realface.data.transforms import FaceTransform
 from realface.evaluation.forgery_map import Scale, forgery_maps, lay_over
 from realface.evaluation.scoring import evaluating
 from realface.models.outputs import ReconstructionOutput
+from realface.models.real_only import RealOnly
 
 FACES_PER_CLASS = 4
 
@@ -37,9 +38,7 @@ def reconstruction_grid(
     Returns:
         One picture (3, H, W) in [0, 1], all evidence on one scale; nothing where the network does not reconstruct.
     """
-    chosen = rows.take(spread_rows(rows))
-    crops = CropDataset(chosen, transform=FaceTransform(input_size), seed=0, training=False)
-    image = torch.stack([crops[row]["image"] for row in range(len(crops))])
+    image = _spread_faces(rows, input_size)
     with evaluating(network), torch.inference_mode():
         output = network(image.to(device))
     if not isinstance(output, ReconstructionOutput):
@@ -51,4 +50,24 @@ def reconstruction_grid(
     drawn = [lay_over(face, face_map, scale) for face, face_map in zip(faces, maps, strict=True)]
     evidence = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255
     grid = torch.cat([image, output.reconstruction.float().cpu(), evidence])
-    return {"val/face_reconstruction_evidence": make_grid(grid, nrow=len(chosen), padding=4, pad_value=1.0)}
+    return {"val/face_reconstruction_evidence": make_grid(grid, nrow=len(image), padding=4, pad_value=1.0)}
+
+
+def inpainting_sheet(
+    network: nn.Module, real_only: RealOnly, rows: Manifest, *, input_size: int, device: torch.device
+) -> dict[str, Tensor]:
+    """How a network that learns from real faces alone inpaints some of the rows.
+
+    Returns:
+        One picture (3, H, W) in [0, 1].
+    """
+    image = _spread_faces(rows, input_size).to(device)
+    with evaluating(network), torch.inference_mode():
+        sheet = real_only.sheet(network, image)
+    return {"val/inpainting": torch.from_numpy(sheet).permute(2, 0, 1) / 255}
+
+
+def _spread_faces(rows: Manifest, input_size: int) -> Tensor:
+    chosen = rows.take(spread_rows(rows))
+    crops = CropDataset(chosen, transform=FaceTransform(input_size), seed=0, training=False)
+    return torch.stack([crops[row]["image"] for row in range(len(crops))])

@@ -11,10 +11,12 @@ from typing import Any
 
 from realface.core.crop_spec import CropSpec, require_same_crops
 from realface.core.errors import MissingInputError, TrainingError
+from realface.core.labels import Label
 from realface.data.leaks import require_no_leaks
 from realface.data.manifest import Manifest
-from realface.data.sampler import PairedSampler
+from realface.data.sampler import PairedSampler, Sampling
 from realface.metrics.ranking import missing_class
+from realface.models.catalog import Method
 from realface.training.sections import DataSection, RowsSection
 
 NAMED_FILES = 3
@@ -30,33 +32,46 @@ class RunRows:
         val: the validation rows.
         crop: how all their crops were made; `external` as soon as that is unknown of some.
         trained_on: the training manifests as the artifact names them: `name`, `sha256`, and `rows` that were used.
+        sampling: how the training rows are drawn.
+        fakes_left_out: of `train` and `val`, for a method that learns from real faces alone; else empty.
     """
 
     train: Manifest
     val: Manifest
     crop: CropSpec
     trained_on: list[dict[str, Any]]
+    sampling: Sampling
+    fakes_left_out: dict[str, int]
 
 
-def read_rows(data: DataSection) -> RunRows:
+def read_rows(data: DataSection, method: Method) -> RunRows:
     """Read the manifests of a recipe and check that training on them means something.
+
+    For a method that learns from real faces alone, fakes are left out, which is told, and every real is drawn once an
+    epoch.
 
     Raises:
         MissingInputError: a manifest, or crops that it lists, are not there.
         ManifestError: a file is no manifest, or its rows make no pairs where pairs are asked for.
         CropSpecError: manifests with crops made in different ways.
         LeakError: a video or a person stands in two splits, or in training and validation.
-        TrainingError: no rows, one class where two are needed, or rows of a test split in validation.
+        TrainingError: no rows, a class that is needed is missing, rows of a test split in validation, or pairs with
+            fakes for a method that learns from real faces alone.
     """
     manifests = {path: Manifest.read(path) for path in (*data.manifests_of(data.train), *data.manifests_of(data.val))}
     crop = _common_crop(manifests)
     require_no_leaks(Manifest.concatenate(list(manifests.values())), where=_names(list(manifests)))
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
+    fakes_left_out: dict[str, int] = {}
+    sampling = data.train.sampling
+    if method.real_only is not None:
+        _require_no_pairs(sampling, method)
+        sampling = "all"
+        for name, parts in chosen.items():
+            chosen[name], fakes_left_out[name] = _reals_of(parts, method, name)
     train, val = (Manifest.concatenate(list(parts.values())) for parts in chosen.values())
-    if data.train.sampling != "all" and (reason := missing_class(train.labels)):
-        raise TrainingError(f"data.train: {reason}; name manifests with both, or set data.train.sampling to all")
-    if reason := missing_class(val.labels):
-        raise TrainingError(f"data.val: {reason}, or no metric can choose the best step")
+    if method.real_only is None:
+        _require_both_classes(train, val, sampling)
     if "test" in val.column("split"):
         raise TrainingError(
             "data.val: rows of the test split would choose the best step and the threshold, and the test numbers would "
@@ -65,13 +80,46 @@ def read_rows(data: DataSection) -> RunRows:
     _require_apart(train, val)
     for name, rows in (("train", train), ("val", val)):
         _require_files(rows, where=f"data.{name}")
-    if data.train.sampling == "paired":
+    if sampling == "paired":
         _require_pairs(train)
     trained_on = [
         {"name": "/".join(path.parts[-2:]), "sha256": manifests[path].sha256(), "rows": len(part)}
         for path, part in chosen["train"].items()
     ]
-    return RunRows(train, val, crop, trained_on)
+    return RunRows(train, val, crop, trained_on, sampling, fakes_left_out)
+
+
+def _reals_of(parts: dict[Path, Manifest], method: Method, name: str) -> tuple[dict[Path, Manifest], int]:
+    """The real rows of each manifest, and how many fakes are left out, which is told."""
+    reals = {path: part.filter(label=int(Label.REAL)) for path, part in parts.items()}
+    num_rows, num_reals = (sum(len(part) for part in each.values()) for each in (parts, reals))
+    if num_reals == 0:
+        raise TrainingError(
+            f"data.{name}: none of the {num_rows} rows is real, and {method.name} learns from real faces alone; name "
+            "manifests with real faces"
+        )
+    if num_fakes := num_rows - num_reals:
+        print(
+            f"realface: data.{name}: {num_fakes} of {num_rows} rows are fakes and are left out: {method.name} learns "
+            "from real faces alone",
+            file=sys.stderr,
+        )
+    return reals, num_fakes
+
+
+def _require_no_pairs(sampling: Sampling, method: Method) -> None:
+    if sampling == "paired":
+        raise TrainingError(
+            f"data.train.sampling: paired puts fakes beside reals, and {method.name} learns from real faces alone; "
+            "leave data.train.sampling out"
+        )
+
+
+def _require_both_classes(train: Manifest, val: Manifest, sampling: Sampling) -> None:
+    if sampling != "all" and (reason := missing_class(train.labels)):
+        raise TrainingError(f"data.train: {reason}; name manifests with both, or set data.train.sampling to all")
+    if reason := missing_class(val.labels):
+        raise TrainingError(f"data.val: {reason}, or no metric can choose the best step")
 
 
 def _require_pairs(train: Manifest) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,15 +18,14 @@ from realface.core.lock import locked
 from realface.core.progress import Progress, progress
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import save_recipe
-from realface.metrics.summary import summarise
-from realface.metrics.thresholds import RULES, choose_threshold
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.catalog import Method, get_method
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
+from realface.training.finishing import write_detector
 from realface.training.launch import launch, started_places
 from realface.training.logs import NoLog, RunLog, open_log
 from realface.training.loop import Loop
-from realface.training.pictures import reconstruction_grid
+from realface.training.pictures import inpainting_sheet, reconstruction_grid
 from realface.training.processes import Processes
 from realface.training.randomness import reproducible, seed_process
 from realface.training.recipe import TrainRecipe
@@ -40,14 +38,12 @@ from realface.training.resuming import (
     require_same_steps,
 )
 from realface.training.rows import RunRows, read_rows
+from realface.training.selection import MetricName, deciding_metric, metrics_of
 from realface.training.setup import build_state, crops_per_step, require_encoder_weights
 from realface.training.state import TrainingState, all_generators
 from realface.training.steps import Stepper
 from realface.training.stopping import Stopper
 from realface.training.validation import Validator
-
-ARTIFACT_NAME = "artifact"
-SCORES_NAME = "validation_scores.parquet"
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class TrainResult:
     """
 
     artifact: Path
-    metric: str
+    metric: MetricName
     best_metric: float
     best_step: int
     steps: int
@@ -86,15 +82,19 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         quiet: show no progress.
 
     Raises:
-        RealfaceError: as `launch`, `read_rows`, `require_same_run` and `new_folder`, before anything is written;
-            TrainingError when the run cannot go on; StoppedBySignal when it was asked to stop, its state saved.
+        RealfaceError: as `launch`, `read_rows`, `deciding_metric`, `require_same_run` and `new_folder`, before anything
+            is written; TrainingError when the run cannot go on; StoppedBySignal when it was asked to stop, its state
+            saved.
     """
     if not is_run(run):
         require_free(run)
         require_encoder_weights(recipe)
     elif not resume:
         raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
-    rows = read_rows(recipe.data)
+    config: Any = recipe.method
+    method = get_method(config.name)
+    deciding_metric(recipe.selection.metric, method)
+    rows = read_rows(recipe.data, method)
     fabric = launch(recipe.trainer)
     processes = Processes()
     stopper = Stopper()
@@ -109,9 +109,9 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                 state.restore(checkpoint, fabric, processes)
                 del checkpoint  # as large as the state
             checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
-            validator = Validator(rows.val, recipe, checkpoints, processes, fabric.device)
+            validator = Validator(rows.val, method, recipe, checkpoints, processes, fabric.device)
             with (
-                _shown(run, state, processes, recipe.trainer.steps, quiet=quiet) as (log, bar),
+                _shown(run, state, validator, quiet=quiet) as (log, bar),
                 _stop_told(run, state),
                 _death_of_workers_told(),
             ):
@@ -120,7 +120,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                     stepper=Stepper(fabric, state, recipe.trainer),
                     validator=validator,
                     save=lambda: _save(state, checkpoints, fabric, processes),
-                    pictures=lambda: _pictures(state, rows, recipe, fabric),
+                    pictures=lambda: _pictures(state, rows, method, fabric),
                     recipe=recipe,
                     processes=processes,
                     stopper=stopper,
@@ -128,7 +128,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                     shown=bar,
                 )
                 loop.run(_batches(recipe, rows, state, fabric, processes))
-        result = processes.on_first(lambda: _finish(state, validator, recipe=recipe, rows=rows, run=run))
+        result = processes.on_first(lambda: _finish(state, validator, rows=rows, run=run))
     return replace(result, is_first_process=processes.is_first)
 
 
@@ -144,6 +144,7 @@ def _open_run(
 ) -> Checkpoint | None:
     """Begin a run's folder, or find the checkpoint to go on from; the folder is locked until `held` ends."""
     hashes = {"train": rows.train.sha256(), "val": rows.val.sha256()}
+    left_out = {"fakes_left_out": rows.fakes_left_out} if rows.fakes_left_out else {}
     origin = collect_provenance(
         seed=recipe.seed,
         device=str(fabric.device),
@@ -151,6 +152,7 @@ def _open_run(
         threads=torch.get_num_threads(),
         train={"rows": len(rows.train), "sha256": hashes["train"]},
         val={"rows": len(rows.val), "sha256": hashes["val"]},
+        **left_out,
     )
     if not (resume and is_run(run)):
         held.enter_context(locked(new_folder(run)))
@@ -170,15 +172,16 @@ def _open_run(
 
 
 @contextmanager
-def _shown(
-    run: Path, state: TrainingState, processes: Processes, num_steps: int, *, quiet: bool
-) -> Iterator[tuple[RunLog, Progress]]:
+def _shown(run: Path, state: TrainingState, validator: Validator, *, quiet: bool) -> Iterator[tuple[RunLog, Progress]]:
     """The log and the progress; only the first process has any."""
+    is_first = validator.processes.is_first
+    steps = validator.recipe.trainer.steps
     with ExitStack() as stack:
-        first_step = state.tally.judged_step + 1
-        log = stack.enter_context(open_log(run, first_step=first_step)) if processes.is_first else NoLog()
-        is_quiet = quiet or not processes.is_first
-        bar = progress("train", num_steps, unit="steps", quiet=is_quiet, done=state.tally.step)
+        log: RunLog = NoLog()
+        if is_first:
+            metrics = metrics_of(validator.method)
+            log = stack.enter_context(open_log(run, metrics=metrics, first_step=state.tally.judged_step + 1))
+        bar = progress("train", steps, unit="steps", quiet=quiet or not is_first, done=state.tally.step)
         yield log, stack.enter_context(bar)
 
 
@@ -218,7 +221,7 @@ def _batches(
         first_batch=state.tally.step * trainer.accumulate,
         seed=recipe.seed,
         flip=data.train.flip,
-        sampling=data.train.sampling,
+        sampling=rows.sampling,
         workers=data.workers,
         rank=processes.rank,
         world_size=processes.size,
@@ -233,41 +236,17 @@ def _save(state: TrainingState, checkpoints: CheckpointFolder, fabric: Fabric, p
     processes.on_first(lambda: checkpoints.save(state.capture(fabric, generators)))
 
 
-def _pictures(state: TrainingState, rows: RunRows, recipe: TrainRecipe, fabric: Fabric) -> dict[str, Tensor]:
-    config: Any = recipe.method
-    return reconstruction_grid(state.judged_network, rows.val, input_size=config.input_size, device=fabric.device)
+def _pictures(state: TrainingState, rows: RunRows, method: Method, fabric: Fabric) -> dict[str, Tensor]:
+    network: Any = state.judged_network
+    size = network.config.input_size
+    if method.real_only is not None:
+        return inpainting_sheet(network, method.real_only, rows.val, input_size=size, device=fabric.device)
+    return reconstruction_grid(network, rows.val, input_size=size, device=fabric.device)
 
 
-def _finish(
-    state: TrainingState, validator: Validator, *, recipe: TrainRecipe, rows: RunRows, run: Path
-) -> TrainResult:
-    """The detector of the best step; its threshold is chosen on the validation videos, by their mean scores."""
-    config: Any = recipe.method
+def _finish(state: TrainingState, validator: Validator, *, rows: RunRows, run: Path) -> TrainResult:
     assert state.tally.best_step is not None, "the last step is always validated"
     best = validator.checkpoints.load_best(state.tally.best_step)
-    scores = validator.scores_of(best)
-    scores.write(run / SCORES_NAME)
-    state.network.load_state_dict(best.network)
-    rule = recipe.artifact.threshold_rule
-    videos = scores.video_level()
-    threshold = choose_threshold(videos.labels, videos.scores, rule=rule)
-    metric = recipe.selection.metric
-    card = ArtifactCard(
-        method=config.name,
-        config=config.model_dump(mode="json"),
-        input_size=config.input_size,
-        crop=rows.crop,
-        threshold=threshold,
-        threshold_rule=f"{rule} ({RULES[rule]}) on {len(videos)} validation videos",
-        trained_on=rows.trained_on,
-        metrics={
-            "step": best.step,
-            "selected_by": metric,
-            "validation": summarise(scores, threshold=threshold, seed=recipe.seed).to_json(),
-        },
-        licence=recipe.artifact.licence,
-        purpose=recipe.artifact.purpose,
-        provenance={"recipe": recipe.name, **json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8"))},
-    )
-    save_artifact(run / ARTIFACT_NAME, state.network, card)
-    return TrainResult(run / ARTIFACT_NAME, metric, best.metrics[metric], best.step, state.tally.step)
+    artifact = write_detector(state.network, best, validator, rows=rows, run=run)
+    metric = validator.metric
+    return TrainResult(artifact, metric, best.metrics[metric], best.step, state.tally.step)

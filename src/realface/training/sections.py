@@ -45,7 +45,8 @@ class TrainRows(RowsSection):
     sampling: Sampling = Field(
         "balanced",
         description="`balanced`: as many reals as fakes in an epoch, the larger class taking turns. `paired`: each "
-        "fake beside a real of the video that it was made from. `all`: every row once an epoch",
+        "fake beside a real of the video that it was made from. `all`: every row once an epoch, as always where a "
+        "method learns from real faces alone",
     )
     flip: float = Field(0.5, ge=0, le=1, description="probability that a crop is mirrored; RECCE: 0.5")
 
@@ -149,8 +150,10 @@ class TrainerSection(Section):
 class SelectionSection(Section):
     """Which of the validated steps becomes the artifact."""
 
-    metric: MetricName = Field(
-        "video_auc", description="compared on the validation rows; of `log_loss` the lowest is best"
+    metric: MetricName | None = Field(
+        None,
+        description="compared on the validation rows; of `log_loss` and `inpainting_error` the lowest is best. null: "
+        "`video_auc`, or `inpainting_error`, the only one, for a method that learns from real faces alone",
     )
     patience: int | None = Field(
         None, ge=1, description="validations without a better one after which the run ends early; null: never"
@@ -165,5 +168,14 @@ class ArtifactSection(Section):
     )
     licence: str = Field("unstated", description="terms of the weights, which follow from those of the data")
     threshold_rule: ThresholdRule = Field(
-        "balanced_accuracy", description="how the threshold is chosen on the validation videos"
+        "balanced_accuracy",
+        description="how the threshold is chosen on the validation videos; a method that learns from real faces alone "
+        "has `false_positive_rate` instead",
+    )
+    false_positive_rate: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="for a method that learns from real faces alone: share of the real validation videos that the "
+        "threshold may call fake",
     )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.core.errors import MetricError, TrainingError
 from realface.metrics.ranking import accuracy, auc, log_loss
 from realface.metrics.score_table import ScoreTable
+from realface.models.catalog import Method
 
-MetricName = Literal["video_auc", "auc", "accuracy", "log_loss"]
-METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
+MetricName = Literal["video_auc", "auc", "accuracy", "log_loss", "inpainting_error"]
+SCORE_METRICS: tuple[MetricName, ...] = ("video_auc", "auc", "accuracy", "log_loss")
+ERROR_METRICS: tuple[MetricName, ...] = ("inpainting_error",)
+LOWEST_IS_BEST: tuple[MetricName, ...] = ("log_loss", "inpainting_error")
 
 
 @dataclass(frozen=True)
@@ -32,13 +39,49 @@ class Validation:
         if other is None:
             return True
         mine, others = self.metrics[metric], other.metrics[metric]
-        if metric == "log_loss" or mine == others:
+        if metric in LOWEST_IS_BEST:
+            return mine < others
+        if mine == others:
             return self.metrics["log_loss"] < other.metrics["log_loss"]
         return mine > others
 
 
+def metrics_of(method: Method) -> tuple[MetricName, ...]:
+    """What validation measures of a method; where a recipe names no metric, the first chooses the step."""
+    return SCORE_METRICS if method.real_only is None else ERROR_METRICS
+
+
+def deciding_metric(asked: MetricName | None, method: Method) -> MetricName:
+    """The metric that chooses the best step.
+
+    Args:
+        asked: `selection.metric` of the recipe.
+        method: the recipe's.
+
+    Raises:
+        TrainingError: the method has no such metric.
+    """
+    known = metrics_of(method)
+    if asked is None:
+        return known[0]
+    if asked not in known:
+        why = "learns from fakes too" if method.real_only is None else "learns from real faces alone"
+        raise TrainingError(
+            f"selection.metric: {method.name} {why} and has no {asked}; leave selection.metric out, or set it to "
+            f"{' or '.join(known)}"
+        )
+    return asked
+
+
+def metric_text(metric: MetricName, value: float) -> str:
+    """A metric as it is shown, such as `video_auc 0.9123` and `inpainting error 0.003124`."""
+    if metric == "inpainting_error":
+        return f"inpainting error {value:.4g}"
+    return f"{metric} {value:.4f}"
+
+
 def validation_metrics(scores: ScoreTable) -> dict[str, float]:
-    """Every metric that can choose a step; `video_auc` judges each video by the mean of its crops' scores.
+    """Every metric of `SCORE_METRICS`; `video_auc` judges each video by the mean of its crops' scores.
 
     Raises:
         MetricError: one class only.
@@ -50,3 +93,17 @@ def validation_metrics(scores: ScoreTable) -> dict[str, float]:
         "accuracy": accuracy(scores.labels, scores.scores, threshold=0.5),
         "log_loss": log_loss(scores.labels, scores.scores),
     }
+
+
+def error_metrics(errors: NDArray[np.float64]) -> dict[str, float]:
+    """Every metric of `ERROR_METRICS`.
+
+    Args:
+        errors: (rows,) of real faces.
+
+    Raises:
+        MetricError: an error is no number.
+    """
+    if num_faults := int((~np.isfinite(errors)).sum()):
+        raise MetricError(f"the inpainting error of {num_faults} of {len(errors)} real faces is no finite number")
+    return {"inpainting_error": float(errors.mean())}

@@ -1,30 +1,44 @@
-"""Validating while a run goes on: score, compare, keep the best."""
+"""Validating while a run goes on: measure, compare, keep the best."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from realface.core.errors import MetricError, TrainingError
+from realface.data.dataset import CropDataset
 from realface.data.manifest import Manifest
-from realface.evaluation.scoring import Share, score_crops, table_of_scores
+from realface.data.transforms import FaceTransform
+from realface.evaluation.scoring import Share, measure_crops, require_readable, score_crops, table_of_scores
 from realface.metrics.score_table import ScoreTable
+from realface.models.catalog import Method
+from realface.models.real_only import RealOnly
 from realface.training.checkpoint import BestStep, CheckpointFolder
 from realface.training.processes import Processes
 from realface.training.recipe import TrainRecipe
-from realface.training.selection import Validation, validation_metrics
+from realface.training.selection import (
+    MetricName,
+    Validation,
+    deciding_metric,
+    error_metrics,
+    validation_metrics,
+)
 from realface.training.state import TrainingState
 
 
 @dataclass(frozen=True)
 class Validator:
-    """Scores the validation rows, shared among the processes, and keeps the best step.
+    """Measures the validation rows, shared among the processes, and keeps the best step.
 
     Attributes:
-        rows: the validation rows.
+        rows: the validation rows; of a method that learns from real faces alone, real ones.
+        method: the recipe's, which says what is measured: scores, or errors on real faces.
         recipe: of the run.
         checkpoints: where the best step is kept.
         processes: which share the rows.
@@ -32,49 +46,82 @@ class Validator:
     """
 
     rows: Manifest
+    method: Method
     recipe: TrainRecipe
     checkpoints: CheckpointFolder
     processes: Processes
     device: torch.device
 
+    @property
+    def metric(self) -> MetricName:
+        """What chooses the best step."""
+        return deciding_metric(self.recipe.selection.metric, self.method)
+
     def judge(self, state: TrainingState) -> dict[str, float]:
         """The validation metrics of the state's network; the tally is brought up to date.
 
         Raises:
-            TrainingError: the scores give no metric, as when they are not numbers.
+            TrainingError: what was measured gives no metric, as when it is no number.
         """
         step = state.tally.step
-        self.processes.same_buffers(state.judged_network)
+        network = state.judged_network
+        self.processes.same_buffers(network)
         try:
-            scores = self._score(state.judged_network)
-            found = Validation(step, validation_metrics(scores))
+            metrics, scores = self._measured(network)
         except MetricError as error:
             raise TrainingError(f"validation after step {step}: {error}") from error
         tally = state.tally
         best = None if tally.best_step is None else Validation(tally.best_step, tally.best_metrics)
-        if is_best := found.is_better_than(best, metric=self.recipe.selection.metric):
+        if is_best := Validation(step, metrics).is_better_than(best, metric=self.metric):
             if self.processes.is_first:
-                weights = state.judged_network.state_dict()
-                self.checkpoints.save_best(BestStep(step, weights, found.metrics, torch.tensor(scores.scores)))
-            tally.best_step, tally.best_metrics = step, found.metrics
+                self.checkpoints.save_best(BestStep(step, network.state_dict(), metrics, torch.tensor(scores)))
+            tally.best_step, tally.best_metrics = step, metrics
         tally.num_stale = 0 if is_best else tally.num_stale + 1
         state.schedule.observe(is_best)
-        return found.metrics
+        return metrics
 
     def scores_of(self, best: BestStep) -> ScoreTable:
         """The score table of the best step."""
         return table_of_scores(self.rows, best.scores.numpy())
 
-    def _score(self, network: nn.Module) -> ScoreTable:
+    def score_alone(self, network: nn.Module) -> ScoreTable:
+        """The score table of a network, by this process alone."""
+        return score_crops(network, self.rows, **self._reading)
+
+    def images(self) -> Iterator[Tensor]:
+        """The validation faces in batches (B, 3, S, S), in [0, 1], on the device."""
+        config: Any = self.recipe.method
+        crops = CropDataset(self.rows, transform=FaceTransform(config.input_size), seed=0, training=False)
+        size = self.recipe.data.val.batch_size
+        for start in range(0, len(crops), size):
+            rows = range(start, min(start + size, len(crops)))
+            yield torch.stack([crops[row]["image"] for row in rows]).to(self.device)
+
+    def _measured(self, network: nn.Module) -> tuple[dict[str, float], NDArray[np.float64]]:
+        """Every metric, and the scores of the rows; errors on real faces are no scores, and there are none then."""
+        if self.method.real_only is not None:
+            return error_metrics(self._errors(network, self.method.real_only)), np.empty(0)
+        scores = score_crops(network, self.rows, **self._reading, share=self._share)
+        return validation_metrics(scores), scores.scores
+
+    def _errors(self, network: nn.Module, real_only: RealOnly) -> NDArray[np.float64]:
+        errors, failed = measure_crops(network, self.rows, measure=real_only.errors, **self._reading, share=self._share)
+        require_readable(failed)
+        return errors
+
+    @property
+    def _share(self) -> Share:
+        return Share(self.processes.rank, self.processes.size, self.processes.gather)
+
+    @property
+    def _reading(self) -> dict[str, Any]:
+        """How rows are read, whatever is measured of them."""
         config: Any = self.recipe.method
         data = self.recipe.data
-        return score_crops(
-            network,
-            self.rows,
-            input_size=config.input_size,
-            batch_size=data.val.batch_size,
-            workers=data.workers,
-            device=self.device,
-            quiet=True,
-            share=Share(self.processes.rank, self.processes.size, self.processes.gather),
-        )
+        return {
+            "input_size": config.input_size,
+            "batch_size": data.val.batch_size,
+            "workers": data.workers,
+            "device": self.device,
+            "quiet": True,
+        }

@@ -3,14 +3,15 @@ import pytest
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, LeakError, MissingInputError, TrainingError
 from realface.data.manifest import Manifest
+from realface.models.catalog import get_method
 from realface.training.rows import read_rows
 from realface.training.sections import DataSection
 
 PAIR = [("a", 0, "train"), ("b", 1, "train"), ("c", 0, "val"), ("d", 1, "val")]
 
 
-def read(*manifests, **sections):
-    return read_rows(DataSection(manifests=list(manifests), **sections))
+def read(*manifests, method="tiny", **sections):
+    return read_rows(DataSection(manifests=list(manifests), **sections), get_method(method))
 
 
 def test_rows_are_those_of_the_splits(write_faces):

@@ -22,7 +22,7 @@ from realface.training import validation
 from realface.training.checkpoint import CheckpointFolder
 from realface.training.recipe import recipe_schema
 from realface.training.run import train
-from realface.training.selection import METRIC_NAMES
+from realface.training.selection import SCORE_METRICS
 from realface.training.steps import Stepper
 
 
@@ -263,7 +263,7 @@ def test_run_without_a_better_validation_ends_early(recipe, tmp_path, monkeypatc
 
 
 def test_rate_falls_when_the_validation_gets_no_better(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(validation, "validation_metrics", lambda _: dict.fromkeys(METRIC_NAMES, 0.5))
+    monkeypatch.setattr(validation, "validation_metrics", lambda _: dict.fromkeys(SCORE_METRICS, 0.5))
     plateau = {"name": "plateau", "factor": 0.1, "patience": 0}
     train(recipe(schedule=plateau, trainer={"validate_every": 2, "log_every": 2}), tmp_path / "run", quiet=True)
     rows = csv.DictReader((tmp_path / "run" / "log.csv").open(encoding="utf-8"))
