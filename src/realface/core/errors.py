@@ -67,6 +67,10 @@ class ArtifactError(RealfaceError, ValueError):
     """A detector's folder is missing, damaged, or does not fit."""
 
 
+class ResidualStoreError(RealfaceError, ValueError):
+    """Stored residuals are damaged, incomplete, or of something else."""
+
+
 class MethodError(RealfaceError, ValueError):
     """A method is not known, or an installed add-on that offers one is broken."""
 

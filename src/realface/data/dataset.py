@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 import cv2
@@ -18,6 +18,8 @@ from realface.data.manifest import Manifest
 from realface.media.images import read_image
 
 Transform = Callable[[NDArray[np.uint8], np.random.Generator | None], Tensor]
+RowInput = Callable[[int], Tensor]
+"""Row of a manifest -> what was computed beforehand for its crop."""
 
 
 class CropItem(TypedDict):
@@ -27,11 +29,13 @@ class CropItem(TypedDict):
         image: (3, S, S) float32 in [0, 1].
         label: () int64, 1 = fake.
         row: its number in the manifest, from 0.
+        inputs: what was computed beforehand for it, by name.
     """
 
     image: Tensor
     label: Tensor
     row: int
+    inputs: dict[str, Tensor]
 
 
 class CropDataset(Dataset[CropItem]):
@@ -45,14 +49,24 @@ class CropDataset(Dataset[CropItem]):
         transform: image and generator -> (3, S, S), such as a `FaceTransform`.
         seed: the run's seed, >= 0.
         training: whether the transform gets a generator; without one nothing is left to chance.
+        inputs: what was computed beforehand for each row, by name.
     """
 
-    def __init__(self, manifest: Manifest, *, transform: Transform, seed: int, training: bool) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        *,
+        transform: Transform,
+        seed: int,
+        training: bool,
+        inputs: Mapping[str, RowInput] | None = None,
+    ) -> None:
         self._manifest = manifest
         self._labels = torch.from_numpy(manifest.labels)
         self._transform = transform
         self._seed = seed
         self._training = training
+        self._inputs = inputs or {}
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -71,7 +85,12 @@ class CropDataset(Dataset[CropItem]):
         generator = None
         if self._training:
             generator = np.random.default_rng(np.random.SeedSequence((self._seed, self._epoch, row)))
-        return CropItem(image=self._transform(self._read(row), generator), label=self._labels[row], row=row)
+        return CropItem(
+            image=self._transform(self._read(row), generator),
+            label=self._labels[row],
+            row=row,
+            inputs={name: read(row) for name, read in self._inputs.items()},
+        )
 
     def _read(self, row: int) -> NDArray[np.uint8]:
         try:
@@ -80,6 +99,12 @@ class CropDataset(Dataset[CropItem]):
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
         except MediaError as error:
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
+
+
+def joined_inputs(items: Sequence[CropItem]) -> dict[str, Tensor]:
+    """What was computed beforehand for the crops of a batch, by name: a row (B, ...) each."""
+    names = items[0]["inputs"] if items else ()
+    return {name: torch.stack([item["inputs"][name] for item in items]) for name in names}
 
 
 def settle_worker(_worker: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from realface.core.errors import DeviceError, MediaError
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset, settle_worker
+from realface.data.dataset import CropDataset, CropItem, RowInput, joined_inputs, settle_worker
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.metrics.score_table import SCHEMA, ScoreTable
@@ -56,9 +56,37 @@ class Share:
     gather: Callable[[Any], list[Any]] = lambda value: [value]
 
 
+@dataclass(frozen=True)
+class CropBatch:
+    """Some crops of a manifest.
+
+    Attributes:
+        image: (B, 3, S, S) float32, in [0, 1], those that could be read; of no crop (0,).
+        inputs: what was computed beforehand for each of them, by name.
+        rows: their numbers in the manifest.
+        failed: those that could not be read.
+    """
+
+    image: Tensor
+    inputs: Mapping[str, Tensor]
+    rows: list[int]
+    failed: list[FailedRow]
+
+    def on(self, device: torch.device) -> CropBatch:
+        """The same on a device."""
+        inputs = {name: value.to(device, non_blocking=True) for name, value in self.inputs.items()}
+        return replace(self, image=self.image.to(device, non_blocking=True), inputs=inputs)
+
+    def pin_memory(self) -> CropBatch:
+        """The same in memory from which a GPU copies on its own; the loader calls this."""
+        inputs = {name: value.pin_memory() for name, value in self.inputs.items()}
+        return replace(self, image=self.image.pin_memory(), inputs=inputs)
+
+
 ALL = Share()
-Measure = Callable[[Any, Tensor], Tensor]
-"""A network and images (B, 3, H, W) in [0, 1] on its device -> a number for each image, (B,)."""
+Measure = Callable[..., Tensor]
+"""A network, images (B, 3, H, W) in [0, 1] on its device, and by name what was computed beforehand for them -> a number
+for each image, (B,)."""
 
 
 def score_crops(
@@ -71,6 +99,7 @@ def score_crops(
     workers: int = 0,
     quiet: bool = False,
     share: Share = ALL,
+    inputs: Mapping[str, RowInput] | None = None,
 ) -> ScoreTable:
     """Score every row.
 
@@ -84,6 +113,7 @@ def score_crops(
         workers: processes that decode; 0 decodes in this one. Scores do not depend on it.
         quiet: show no progress.
         share: the part of several processes that score together; each gets the whole table.
+        inputs: what was computed beforehand for each row, by the name under which the network takes it.
 
     Returns:
         One row per crop, in the manifest's order.
@@ -102,6 +132,7 @@ def score_crops(
         workers=workers,
         quiet=quiet,
         share=share,
+        inputs=inputs,
     )
     require_readable(failed)
     return table
@@ -117,6 +148,7 @@ def score_readable_crops(
     workers: int = 0,
     quiet: bool = False,
     share: Share = ALL,
+    inputs: Mapping[str, RowInput] | None = None,
 ) -> tuple[ScoreTable, list[FailedRow]]:
     """Score the rows whose file can be read; the others are returned with the reason.
 
@@ -132,6 +164,7 @@ def score_readable_crops(
         workers=workers,
         quiet=quiet,
         share=share,
+        inputs=inputs,
     )
     kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
     return table_of_scores(manifest.take(kept), scores[kept]), failed
@@ -148,6 +181,7 @@ def measure_crops(
     workers: int = 0,
     quiet: bool = False,
     share: Share = ALL,
+    inputs: Mapping[str, RowInput] | None = None,
 ) -> tuple[NDArray[np.float64], list[FailedRow]]:
     """Measure a number of every row.
 
@@ -159,16 +193,8 @@ def measure_crops(
     Raises:
         DeviceError: the device's memory is too small for a batch.
     """
-    crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False)
-    loader = DataLoader(
-        _Readable(crops, manifest),
-        batch_sampler=_Batches(len(manifest), batch_size, share),
-        num_workers=workers,
-        collate_fn=_collated,
-        worker_init_fn=settle_worker,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # else the loader draws from the global one, and validating would change training
-    )
+    crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False, inputs=inputs)
+    batches = read_in_batches(crops, manifest, batch_size=batch_size, workers=workers, device=device, share=share)
     rows: list[int] = []
     numbers: list[NDArray[np.float64]] = []
     failed: list[FailedRow] = []
@@ -177,9 +203,9 @@ def measure_crops(
         torch.inference_mode(),
         progress("score", len(manifest), unit="crops", quiet=quiet) as bar,
     ):
-        for batch in loader:
-            if batch.image is not None:
-                numbers.append(_measured(measure, network, batch.image.to(device, non_blocking=True)))
+        for batch in batches:
+            if batch.rows:
+                numbers.append(_measured(measure, network, batch.on(device)))
                 rows += batch.rows
             failed += batch.failed
             bar.advance(len(batch.rows) + len(batch.failed))
@@ -188,6 +214,36 @@ def measure_crops(
     for part_rows, part_numbers, _ in parts:
         every_number[part_rows] = part_numbers
     return every_number, sorted((failure for *_, part in parts for failure in part), key=lambda failure: failure.row)
+
+
+def read_in_batches(
+    crops: CropDataset,
+    manifest: Manifest,
+    *,
+    batch_size: int,
+    workers: int,
+    device: torch.device,
+    share: Share = ALL,
+) -> Iterable[CropBatch]:
+    """The crops of a manifest in order, and those that cannot be read in place of an error.
+
+    Args:
+        crops: of the manifest.
+        manifest: names the files that cannot be read.
+        batch_size: crops at a time.
+        workers: processes that decode; 0 decodes in this one.
+        device: where the images will go.
+        share: the batches of one of several processes.
+    """
+    return DataLoader(
+        _Readable(crops, manifest),
+        batch_sampler=_Batches(len(manifest), batch_size, share),
+        num_workers=workers,
+        collate_fn=_collated,
+        worker_init_fn=settle_worker,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # else the loader draws from the global one, and validating would change training
+    )
 
 
 def require_readable(failed: Sequence[FailedRow]) -> None:
@@ -215,18 +271,18 @@ def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTab
     return ScoreTable(rows.append_column("score", pa.array(scores)), where="scores of the network")
 
 
-def _score(network: nn.Module, image: Tensor) -> Tensor:
-    score: Tensor = network(image).score
+def _score(network: nn.Module, image: Tensor, **inputs: Tensor) -> Tensor:
+    score: Tensor = network(image, **inputs).score
     return score
 
 
-def _measured(measure: Measure, network: nn.Module, image: Tensor) -> NDArray[np.float64]:
+def _measured(measure: Measure, network: nn.Module, batch: CropBatch) -> NDArray[np.float64]:
     try:
-        numbers: NDArray[np.float64] = measure(network, image).double().cpu().numpy()
+        numbers: NDArray[np.float64] = measure(network, batch.image, **batch.inputs).double().cpu().numpy()
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"{image.device} has too little memory for {len(image)} crops at once; give a smaller --batch-size, or in "
-            "a recipe a smaller data.val.batch_size"
+            f"{batch.image.device} has too little memory for {len(batch.rows)} crops at once; give a smaller "
+            "--batch-size, or in a recipe a smaller data.val.batch_size"
         ) from error
     return numbers
 
@@ -246,16 +302,6 @@ class _Batches(Sampler[list[int]]):
             yield list(range(start, min(start + self._batch_size, self._num_rows)))
 
 
-@dataclass(frozen=True)
-class _Batch:
-    image: Tensor | None
-    rows: list[int]
-    failed: list[FailedRow]
-
-    def pin_memory(self) -> _Batch:
-        return _Batch(self.image if self.image is None else self.image.pin_memory(), self.rows, self.failed)
-
-
 class _Readable(Dataset[Any]):
     """The crops, with a `FailedRow` in place of one that cannot be read."""
 
@@ -265,19 +311,26 @@ class _Readable(Dataset[Any]):
     def __len__(self) -> int:
         return len(self._manifest)
 
-    def __getitem__(self, row: int) -> tuple[int, Tensor] | FailedRow:
+    def __getitem__(self, row: int) -> CropItem | FailedRow:
         try:
-            return row, self._crops[row]["image"]
+            return self._crops[row]
         except MediaError as error:
             return FailedRow(row, str(self._manifest.file_of(row)), error.reason, str(error))
 
 
-def _collated(items: Sequence[tuple[int, Tensor] | FailedRow]) -> _Batch:
-    readable = [item for item in items if not isinstance(item, FailedRow)]
-    return _Batch(
-        image=torch.stack([image for _, image in readable]) if readable else None,
-        rows=[row for row, _ in readable],
-        failed=[item for item in items if isinstance(item, FailedRow)],
+def _collated(items: Sequence[CropItem | FailedRow]) -> CropBatch:
+    readable: list[CropItem] = []
+    failed: list[FailedRow] = []
+    for item in items:
+        if isinstance(item, FailedRow):
+            failed.append(item)
+        else:
+            readable.append(item)
+    return CropBatch(
+        image=torch.stack([item["image"] for item in readable]) if readable else torch.empty(0),
+        inputs=joined_inputs(readable),
+        rows=[item["row"] for item in readable],
+        failed=failed,
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from realface.core.errors import MediaError
-from realface.data.dataset import CropDataset, settle_worker
+from realface.data.dataset import CropDataset, joined_inputs, settle_worker
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.media.images import write_image
@@ -92,3 +92,11 @@ def test_a_worker_is_kept_to_one_thread_and_leaves_signals_to_its_parent():
         cv2.setNumThreads(num_threads)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def test_what_was_computed_beforehand_comes_with_its_row(manifest):
+    inputs = {"residual": lambda row: torch.full((3, 8, 8), float(row))}
+    dataset = CropDataset(manifest, transform=FaceTransform(8), seed=0, training=False, inputs=inputs)
+    assert dataset[2]["inputs"]["residual"].unique().tolist() == [2.0]
+    assert joined_inputs([dataset[3], dataset[1]])["residual"][:, 0, 0, 0].tolist() == [3.0, 1.0]
+    assert joined_inputs([]) == {}

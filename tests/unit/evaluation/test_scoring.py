@@ -176,3 +176,18 @@ def test_another_number_than_the_score_is_measured_of_every_row(tmp_path):
     )
     assert numbers == pytest.approx([0.4, math.nan, 1.2, 1.6, 2.0], abs=1e-6, nan_ok=True)
     assert [failure.row for failure in failed] == [1]
+
+
+class Given(nn.Module):
+    def forward(self, image, *, grey):
+        return Output(logit=torch.logit(grey))
+
+
+def test_network_is_given_what_was_computed_beforehand_for_each_row(tmp_path):
+    manifest = build_manifest(tmp_path)
+    (tmp_path / "1.png").unlink()
+    inputs = {"grey": lambda row: torch.tensor((row + 1) / 10)}
+    options = {"input_size": 4, "device": torch.device("cpu"), "quiet": True, "batch_size": 2, "inputs": inputs}
+    table, failed = score_readable_crops(Given(), manifest, **options)
+    assert table.scores == pytest.approx([0.1, 0.3, 0.4, 0.5])
+    assert [failure.row for failure in failed] == [1]

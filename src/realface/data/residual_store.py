@@ -1,0 +1,233 @@
+"""Residuals that were computed beforehand, one for each crop, on disk.
+
+A store is a folder: `header.json` says what the residuals are of; each shard is a pair of files, the residuals of some
+crops, `shard-00000.npy`, and the SHA-256 of each of these crops, `shard-00000.txt`. A shard counts from the moment that
+its text is there, which is written last, so that a killed process leaves whole shards only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from realface.core.errors import ManifestError, OutputExistsError, RecipeError, ResidualStoreError
+from realface.core.files import existing, sha256_of, write_json, write_text, written_atomically
+from realface.core.lock import locked
+from realface.core.recipe import Section, check_recipe
+from realface.data.manifest import Manifest
+
+FORMAT: Literal[1] = 1
+HEADER_NAME = "header.json"
+SHOWN_DIGITS = 12
+"""Digits of a prior's SHA-256 in messages."""
+
+
+class ResidualKind(Section):
+    """All that a residual depends on, beside the crop."""
+
+    prior: str = Field(description="SHA-256 of the prior's weights, as `models.rffr.fingerprint` takes it")
+    input_size: int = Field(gt=0, description="height and width to which crops were resized, in pixels")
+    interpolation: Literal["bilinear"] = Field("bilinear", description="how: OpenCV's bilinear, without antialiasing")
+    mode: Literal["exact", "fast"] = Field(description="whether each block was inpainted in a pass of its own")
+    outer_ring: bool = Field(description="whether the outermost patches were inpainted too")
+    amplification: float = Field(gt=0, description="by which the difference was multiplied")
+
+    def describe(self) -> str:
+        """One line for messages."""
+        ring = "with" if self.outer_ring else "without"
+        return (
+            f"prior {self.prior[:SHOWN_DIGITS]}, {self.input_size} px, {self.mode}, {ring} the outer ring, "
+            f"amplification {self.amplification:g}"
+        )
+
+
+class ResidualHeader(ResidualKind):
+    """What `header.json` says."""
+
+    format: Literal[1] = Field(FORMAT, description="version of the store's format")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="in which the prior computed")
+    dtype: Literal["float32", "float16"] = Field("float32", description="in which residuals are stored")
+    covered: tuple[int, int] = Field(
+        description="first row and column of pixels that is stored, and the one behind the last; the others are 0"
+    )
+
+    @property
+    def kind(self) -> ResidualKind:
+        """What the residuals are of, however they were computed and stored."""
+        return ResidualKind.model_validate(self.model_dump(include=set(ResidualKind.model_fields)))
+
+    def describe(self) -> str:
+        """One line for messages."""
+        return f"{super().describe()}, {self.precision}, {self.dtype}"
+
+
+@dataclass(frozen=True)
+class StoredResiduals:
+    """The residuals of a manifest's rows, read when they are asked for.
+
+    Workers share what they read: it lies in the operating system's memory, once.
+
+    Attributes:
+        folder: of the store.
+        header: the store's.
+        places: (rows, 2) int64: shard, and place in it.
+    """
+
+    folder: Path
+    header: ResidualHeader
+    places: NDArray[np.int64]
+
+    def __call__(self, row: int) -> Tensor:
+        """The residual (3, S, S) of a row, float32 in [-1, 1]."""
+        shard, place = self.places[row].tolist()
+        # opened each time: a map that stays open takes one of the few files that a process may have open
+        stored = np.load(_shard_file(self.folder, shard), mmap_mode="r", allow_pickle=False)
+        size, (start, end) = self.header.input_size, self.header.covered
+        residual = torch.zeros(3, size, size)
+        residual[:, start:end, start:end] = torch.from_numpy(stored[place].astype(np.float32))
+        return residual
+
+
+class ResidualStore:
+    """An open store.
+
+    Attributes:
+        folder: where it is.
+        header: what its residuals are of.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.header = _read_header(folder)
+        self._places: dict[str, tuple[int, int]] = {}
+        for path in sorted(folder.glob("shard-*.txt")):
+            number = int(path.stem.removeprefix("shard-"))
+            keys = path.read_text(encoding="utf-8").split()
+            self._require_whole(number, keys)
+            self._places |= {key: (number, place) for place, key in enumerate(keys)}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def rows(self, keys: Sequence[str]) -> StoredResiduals:
+        """The residuals of some crops, all of which are here.
+
+        Args:
+            keys: SHA-256 of each crop's file.
+        """
+        places = np.array([self._places[key] for key in keys], np.int64)
+        return StoredResiduals(self.folder, self.header, places.reshape(-1, 2))
+
+    def add(self, keys: Sequence[str], residuals: Tensor) -> None:
+        """Write a shard.
+
+        Args:
+            keys: SHA-256 of each crop's file.
+            residuals: (crops, 3, S, S), theirs.
+        """
+        number = max((shard for shard, _ in self._places.values()), default=-1) + 1
+        start, end = self.header.covered
+        stored = residuals[:, :, start:end, start:end].cpu().numpy().astype(self.header.dtype)
+        file = _shard_file(self.folder, number)
+        with written_atomically(file) as partial:
+            np.save(partial, stored)
+        write_text(file.with_suffix(".txt"), "".join(f"{key}\n" for key in keys))
+        self._places |= {key: (number, place) for place, key in enumerate(keys)}
+
+    def _require_whole(self, number: int, keys: Sequence[str]) -> None:
+        file, side = _shard_file(self.folder, number), self.header.covered[1] - self.header.covered[0]
+        try:
+            stored = np.load(file, mmap_mode="r", allow_pickle=False)
+            is_whole = stored.shape == (len(keys), 3, side, side) and stored.dtype == self.header.dtype
+        except (OSError, ValueError, EOFError):
+            is_whole = False
+        if not is_whole:
+            raise ResidualStoreError(
+                f"{file} is missing, damaged, or not of this store; remove it and {file.stem}.txt, and the same "
+                "`realface residuals` computes its crops again"
+            )
+
+
+@contextmanager
+def filled_store(folder: Path, header: ResidualHeader) -> Iterator[ResidualStore]:
+    """Begin a store, or go on with one of the same header, while no other process writes in it.
+
+    Raises:
+        OutputExistsError: the folder holds something else, or another process is writing there.
+        ResidualStoreError: it holds residuals of another kind, or damaged ones.
+    """
+    _require_place_for(folder, header)  # before a lock is left in a folder of something else
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        _require_place_for(folder, header)
+        for partial in folder.glob(".*.partial*"):  # of a killed process
+            partial.unlink()
+        if not (folder / HEADER_NAME).exists():
+            write_json(folder / HEADER_NAME, header.model_dump(mode="json"))
+        yield ResidualStore(folder)
+
+
+def crop_keys(manifest: Manifest) -> list[str]:
+    """The SHA-256 of each row's file: the manifest's `sha256`, or else taken now; empty where it cannot be read.
+
+    Raises:
+        ManifestError: a `sha256` that is none.
+    """
+    keys = []
+    for row, recorded in enumerate(manifest.column("sha256")):
+        if recorded is None:
+            keys.append(_hash_of(manifest.file_of(row)))
+        elif re.fullmatch("[0-9a-f]{64}", recorded.lower()):
+            keys.append(recorded.lower())
+        else:
+            raise ManifestError(
+                f"row {row + 1} of the manifest: sha256 must be 64 hexadecimal digits, got {recorded!r}"
+            )
+    return keys
+
+
+def _shard_file(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05}.npy"
+
+
+def _hash_of(file: Path) -> str:
+    try:
+        return sha256_of(file)
+    except OSError:
+        return ""
+
+
+def _read_header(folder: Path) -> ResidualHeader:
+    path = existing(folder, what="folder of residuals") / HEADER_NAME
+    if not path.is_file():
+        raise ResidualStoreError(f"{folder} has no {HEADER_NAME}; give a folder that `realface residuals` wrote")
+    try:
+        return check_recipe(ResidualHeader, json.loads(path.read_text(encoding="utf-8")), where=str(path))
+    except (RecipeError, ValueError) as error:
+        raise ResidualStoreError(f"{path} cannot be used: {error}") from error
+
+
+def _require_place_for(folder: Path, header: ResidualHeader) -> None:
+    if (folder / HEADER_NAME).exists():
+        found = _read_header(folder)
+        if found != header:
+            raise ResidualStoreError(
+                f"{folder} holds residuals of [{found.describe()}], and these would be of [{header.describe()}]; give "
+                "another folder"
+            )
+    elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise OutputExistsError(f"{folder} holds something else than residuals; give another folder")
