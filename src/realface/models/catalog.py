@@ -20,6 +20,11 @@ from realface.models.real_only import RealOnly
 from realface.models.recce import network as recce
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.task import RecceTask
+from realface.models.rffr import network as rffr
+from realface.models.rffr import prior as rffr_prior
+from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.sheets import validation_sheet
+from realface.models.rffr.task import PriorTask, RffrTask
 
 ENTRY_POINT_GROUP = "realface.methods"
 
@@ -61,6 +66,24 @@ METHODS: dict[str, Method] = {
         build_task=RecceTask,
         load_encoder_weights=recce.load_encoder_weights,
         download_encoder_weights=recce.download_encoder_weights,
+    ),
+    "rffr-prior": Method(
+        name="rffr-prior",
+        summary="RFFR's prior: learns real faces by inpainting them, and finds fakes without having seen one",
+        config_type=PriorConfig,
+        build_network=rffr_prior.RffrPrior,
+        build_task=PriorTask,
+        load_encoder_weights=rffr_prior.load_mae_weights,
+        real_only=RealOnly(errors=rffr_prior.inpainting_errors, fit=rffr_prior.fit_statistics, sheet=validation_sheet),
+    ),
+    "rffr": Method(
+        name="rffr",
+        summary="RFFR: two transformers see the face and what an inpainting of it changes (arXiv 2303.08439)",
+        config_type=RffrConfig,
+        build_network=rffr.Rffr,
+        build_task=RffrTask,
+        load_encoder_weights=rffr.load_encoder_weights,
+        download_encoder_weights=rffr.download_encoder_weights,
     ),
     "baseline": Method(
         name="baseline",

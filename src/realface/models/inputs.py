@@ -24,3 +24,22 @@ def require_square_rgb(image: Tensor, *, method: str, smallest: int) -> None:
             f"{method} takes square RGB images (B, 3, S, S) with S >= {smallest}, got a batch of shape {shape}; "
             "crop and resize the faces first"
         )
+
+
+def require_size(image: Tensor, *, method: str, size: int) -> None:
+    """Refuse images that are not of the one size that a network was built for.
+
+    Args:
+        image: (B, 3, S, S).
+        method: its name in the error.
+        size: what S must be.
+
+    Raises:
+        ModelInputError: another shape.
+    """
+    require_square_rgb(image, method=method, smallest=1)
+    if image.shape[2] != size:
+        raise ModelInputError(
+            f"this {method} was built for images of {size} x {size}, got {image.shape[2]} x {image.shape[3]}; resize "
+            f"them to {size}, or train one with another input_size"
+        )

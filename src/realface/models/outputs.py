@@ -54,12 +54,13 @@ class StepResult:
     Attributes:
         loss: scalar, to be minimised.
         parts: named scalars that make it up, detached, for the log.
-        output: the network's output for the batch.
+        output: the network's output for the batch; None where a step makes none, as that of a prior, which sees parts
+            of faces only.
     """
 
     loss: Tensor
     parts: Mapping[str, Tensor]
-    output: Output
+    output: Output | None
 
 
 def own_rows(rows: Tensor) -> Tensor:

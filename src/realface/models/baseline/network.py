@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from realface.core.errors import ModelInputError
 from realface.models.baseline.config import MIN_INPUT_SIZE, BaselineConfig
 from realface.models.baseline.encoders import build_encoder, classifier_names, size_settings, takes_one_size
-from realface.models.inputs import require_square_rgb
+from realface.models.inputs import require_size, require_square_rgb
 from realface.models.outputs import Output
 from realface.models.timm_networks import download_weights
 from realface.models.weights import read_weights, start_encoder
@@ -51,12 +50,8 @@ class Baseline(nn.Module):
 
     def _require_size(self, image: Tensor) -> None:
         require_square_rgb(image, method="baseline", smallest=MIN_INPUT_SIZE)
-        size = self.config.input_size
-        if self._takes_one_size and image.shape[2] != size:
-            raise ModelInputError(
-                f"this {self.config.encoder} was built for images of {size} x {size}, got {image.shape[2]} x "
-                f"{image.shape[3]}; resize them to {size}, or train one with another input_size"
-            )
+        if self._takes_one_size:
+            require_size(image, method=self.config.encoder, size=self.config.input_size)
 
 
 def load_encoder_weights(network: Baseline, file: Path) -> None:

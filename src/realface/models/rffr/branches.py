@@ -1,0 +1,103 @@
+"""The two vision transformers of the detector: each reads some patches of its image."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import timm
+import torch
+from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from torch import Tensor
+
+from realface.core.errors import ArtifactError
+from realface.models.timm_networks import require_tag
+from realface.models.weights import start_encoder
+
+
+@functools.cache
+def require_branch(name: str) -> None:
+    """Accept timm's vision transformers whose feature is a class token, with or without a weights' tag.
+
+    Raises:
+        ValueError: any other name; names the one that was probably meant.
+    """
+    architecture = name.partition(".")[0]
+    known = timm.list_models("vit_*")
+    if architecture not in known:
+        close = difflib.get_close_matches(architecture, known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"no vision transformer is called {name!r}; {hint}known are timm's, such as {known[0]}")
+    require_tag(name)
+    with torch.device("meta"):
+        network = timm.create_model(name, num_classes=0)
+    if type(network) is not VisionTransformer or network.global_pool != "token" or network.cls_token is None:
+        raise ValueError(
+            f"{name} has no class token to take a feature from; take another, such as vit_base_patch16_224"
+        )
+
+
+def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransformer:
+    """The transformer of that name with random weights and no classifier.
+
+    Args:
+        name: one that `require_branch` accepts.
+        input_size: height and width of its images, in pixels.
+        patch_size: of a patch, in pixels.
+    """
+    branch: Any = timm.create_model(name, num_classes=0, img_size=input_size, patch_size=patch_size)
+    assert isinstance(branch, VisionTransformer)
+    return branch
+
+
+def branch_feature(branch: VisionTransformer, image: Tensor, patches: Tensor) -> Tensor:
+    """The class token (B, W) of a transformer that sees some patches (B, K) of images (B, 3, S, S)."""
+    tokens = placed_tokens(branch, image)
+    num_prefix = branch.num_prefix_tokens
+    kept = torch.cat([tokens[:, :num_prefix], chosen(tokens, patches + num_prefix)], dim=1)
+    return _transformed(branch, kept)[:, 0]
+
+
+def released_feature(branch: VisionTransformer, image: Tensor, patches: Tensor, *, offset: int) -> Tensor:
+    """The same as the release computes it: the feature (B, W) is the first kept token, and the class token is dropped.
+
+    Args:
+        branch: a transformer.
+        image: (B, 3, S, S).
+        patches: (B, K), those to be kept.
+        offset: added to their numbers to find their tokens; the release's list of numbers grows by 1 with each branch.
+    """
+    return _transformed(branch, chosen(placed_tokens(branch, image), patches + offset))[:, 0]
+
+
+def placed_tokens(branch: VisionTransformer, image: Tensor) -> Tensor:
+    """(B, 3, S, S) -> (B, prefix + N, W): the class token and all patches, with their places."""
+    tokens: Tensor = branch.norm_pre(branch._pos_embed(branch.patch_embed(image)))
+    return tokens
+
+
+def chosen(tokens: Tensor, numbers: Tensor) -> Tensor:
+    """(B, T, W), (B, K) -> (B, K, W): each image's tokens of those numbers."""
+    return tokens.gather(1, numbers[..., None].expand(-1, -1, tokens.shape[2]))
+
+
+def load_branch(branch: VisionTransformer, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Start a branch from a timm transformer's weights, such as ImageNet's; its places and patches are resized to fit.
+
+    Raises:
+        ArtifactError: names or shapes differ.
+    """
+    try:
+        fitted: dict[str, Tensor] = checkpoint_filter_fn(dict(weights), branch)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ArtifactError(f"{where} holds no vision transformer's weights ({error})") from error
+    start_encoder(branch, fitted, is_classifier=lambda name: name.startswith(("head.", "head_dist.")), where=where)
+
+
+def _transformed(branch: VisionTransformer, tokens: Tensor) -> Tensor:
+    for block in branch.blocks:
+        tokens = block(tokens)
+    normed: Tensor = branch.norm(tokens)
+    return normed

@@ -1,0 +1,157 @@
+"""The masked autoencoder: sees some patches of a face and predicts others.
+
+Parameters have the names of MAE's public release, so its checkpoints and those of RFFR's fit.
+
+Source: MAE, arXiv 2111.06377; RFFR, arXiv 2303.08439.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, cast
+
+import torch
+from timm.layers.patch_embed import PatchEmbed
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms.v2.functional import normalize  # type: ignore[import-untyped]
+
+from realface.models.inputs import require_size
+from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.positions import position_table
+from realface.models.rffr.sizes import MLP_RATIO, SIZES
+
+TOKEN_STD = 0.02
+"""Of the class and mask tokens' first values. Source: MAE."""
+LayerNorm = partial(nn.LayerNorm, eps=1e-6)
+
+
+class MaskedAutoencoder(nn.Module):
+    """Encoder over the visible patches, decoder over them and the hidden ones.
+
+    Args:
+        config: its size, and of images and patches.
+    """
+
+    pos_embed: Tensor
+    decoder_pos_embed: Tensor
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        size, side = SIZES[config.size], config.grid_side
+        self.patch_embed = PatchEmbed(config.input_size, config.patch_size, 3, size.width)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, size.width))
+        self.register_buffer("pos_embed", position_table(size.width, side))
+        self.blocks = _blocks(size.width, size.depth, size.num_heads)
+        self.norm = LayerNorm(size.width)
+        self.decoder_embed = nn.Linear(size.width, size.decoder_width)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, size.decoder_width))
+        self.register_buffer("decoder_pos_embed", position_table(size.decoder_width, side))
+        self.decoder_blocks = _blocks(size.decoder_width, size.decoder_depth, size.decoder_num_heads)
+        self.decoder_norm = LayerNorm(size.decoder_width)
+        self.decoder_pred = nn.Linear(size.decoder_width, 3 * config.patch_size**2)
+        self._initialise()
+
+    @property
+    def num_patches(self) -> int:
+        """Patches of an image."""
+        return self.config.grid_side**2
+
+    def embed(self, image: Tensor) -> Tensor:
+        """(B, 3, S, S) in [0, 1] -> the tokens (B, N, W) of all patches, with their places."""
+        require_size(image, method="prior of RFFR", size=self.config.input_size)
+        tokens: Tensor = self.patch_embed(self.to_range(image))
+        return tokens + self.pos_embed[:, 1:]
+
+    def predict(self, tokens: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        """The hidden patches, predicted from the visible ones.
+
+        Args:
+            tokens: (B, N, W), as `embed` gives them.
+            visible: (B, V) int64, patches that the encoder sees.
+            hidden: (B, M) int64, patches to be predicted.
+
+        Returns:
+            (B, M, P), P = 3 x patch side squared, ordered (row, column, RGB), in the range that the prior works on.
+        """
+        seen = tokens.gather(1, visible[..., None].expand(-1, -1, tokens.shape[2]))
+        cls_token = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
+        latent = torch.cat([cls_token, seen], dim=1)
+        for block in self.blocks:
+            latent = block(latent)
+        return self._decode(self.decoder_embed(self.norm(latent)), visible, hidden)
+
+    def _decode(self, latent: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        """Attention does not depend on the order of tokens, so the hidden ones simply stand last."""
+        places = self.decoder_pos_embed[0]
+        shown = latent + torch.cat([places[:1].expand(len(latent), 1, -1), places[1 + visible]], dim=1)
+        masked = self.mask_token + places[1 + hidden]
+        tokens = torch.cat([shown, masked.to(shown.dtype)], dim=1)
+        *earlier, last = cast("Iterable[Block]", self.decoder_blocks)
+        for block in earlier:
+            tokens = block(tokens)
+        tokens = last_tokens(last, tokens, count=hidden.shape[1])
+        prediction: Tensor = self.decoder_pred(self.decoder_norm(tokens))
+        return prediction
+
+    def to_patches(self, image: Tensor) -> Tensor:
+        """(B, 3, S, S) -> (B, N, P), the pixels of each patch, ordered (row, column, RGB)."""
+        side, patch = self.config.grid_side, self.config.patch_size
+        squares = image.reshape(len(image), 3, side, patch, side, patch)
+        return squares.permute(0, 2, 4, 3, 5, 1).reshape(len(image), side**2, -1)
+
+    def to_image(self, patches: Tensor) -> Tensor:
+        """(B, N, P) -> (B, 3, S, S), the inverse of `to_patches`."""
+        side, patch = self.config.grid_side, self.config.patch_size
+        squares = patches.reshape(len(patches), side, side, patch, patch, 3)
+        return squares.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), 3, side * patch, side * patch)
+
+    def to_range(self, image: Tensor) -> Tensor:
+        """Images (B, 3, S, S) in [0, 1] in the range that the prior works on."""
+        normed: Tensor = normalize(image, list(self.config.pixel_mean), list(self.config.pixel_std))
+        return normed
+
+    def to_pixels(self, prediction: Tensor) -> Tensor:
+        """Predicted patches (B, M, P) in the range of images, [0, 1]; not clamped."""
+        mean, std = (prediction.new_tensor(part) for part in (self.config.pixel_mean, self.config.pixel_std))
+        count = self.config.patch_size**2
+        return prediction * std.repeat(count) + mean.repeat(count)
+
+    def _initialise(self) -> None:
+        """Source: MAE: linear layers and the patches' projection, as one, uniform after Xavier; biases 0."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight.view(len(module.weight), -1))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(self.cls_token, std=TOKEN_STD)
+        nn.init.normal_(self.mask_token, std=TOKEN_STD)
+
+
+def last_tokens(block: Block, tokens: Tensor, *, count: int) -> Tensor:
+    """What a block of timm gives for the last tokens (B, count, W), at the price of those alone.
+
+    They still attend to all tokens (B, T, W); what the others would become is not computed.
+    """
+    attention: Any = block.attn
+    normed = block.norm1(tokens)
+    width = tokens.shape[2]
+    weight, bias = attention.qkv.weight, attention.qkv.bias
+    query = F.linear(normed[:, -count:], weight[:width], bias[:width])
+    key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=2)
+    shape = (len(tokens), -1, attention.num_heads, width // attention.num_heads)
+    query, key, value = (part.reshape(shape).transpose(1, 2) for part in (query, key, value))
+    attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+    kept: Tensor = tokens[:, -count:] + attention.proj(attended)
+    result: Tensor = kept + block.mlp(block.norm2(kept))
+    return result
+
+
+def _blocks(width: int, depth: int, num_heads: int) -> nn.ModuleList:
+    return nn.ModuleList(
+        Block(width, num_heads, mlp_ratio=MLP_RATIO, qkv_bias=True, norm_layer=cast("type[nn.Module]", LayerNorm))
+        for _ in range(depth)
+    )

@@ -1,0 +1,131 @@
+"""RFFR's detector: a frozen prior, and two transformers that read the face and its residual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2.functional import normalize  # type: ignore[import-untyped]
+
+from realface.models.inputs import require_size
+from realface.models.rffr.branches import branch_feature, build_branch, load_branch, released_feature
+from realface.models.rffr.config import RffrConfig
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.outputs import RffrOutput
+from realface.models.rffr.residual import grid_of, inpaint, residual_of
+from realface.models.timm_networks import download_weights
+from realface.models.weights import read_weights
+
+
+class Rffr(nn.Module):
+    """The detector.
+
+    Attributes:
+        prior: the masked autoencoder; never trained here, always in eval mode.
+        backbone_1: the transformer that sees the face.
+        backbone_2: the one that sees the residual.
+        classifier: of both features.
+
+    Source: RFFR, whose names the parts have.
+    """
+
+    def __init__(self, config: RffrConfig) -> None:
+        super().__init__()
+        self.config = config
+        sizes = {"input_size": config.input_size, "patch_size": config.prior.patch_size}
+        self.prior = MaskedAutoencoder(config.prior).requires_grad_(False).eval()
+        self.backbone_1 = build_branch(config.branch, **sizes)
+        self.backbone_2 = build_branch(config.branch, **sizes)
+        self.classifier = nn.Linear(2 * self.backbone_1.embed_dim, 2)
+        self.grid = grid_of(config.prior, config.residual)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all but the prior, which stays in eval mode."""
+        super().train(mode)
+        self.prior.eval()
+        return self
+
+    def forward(self, image: Tensor, *, residual: Tensor | None = None, used: Tensor | None = None) -> RffrOutput:
+        """What the detector says of faces.
+
+        Args:
+            image: (B, 3, S, S) in [0, 1], of the size that the prior was built for.
+            residual: (B, 3, S, S) of these faces, as computed before; computed here by default.
+            used: (B, blocks) bool, the blocks that are looked at, equally many patches in each row; all by default.
+
+        Raises:
+            ModelInputError: images of another size, or a prior that cannot inpaint.
+        """
+        require_size(image, method="rffr", size=self.config.input_size)
+        amplification = self.config.residual.amplification
+        if residual is None:
+            inpainted = self.inpainted(image, used=used)
+            residual = residual_of(image, inpainted, amplification=amplification)
+        else:
+            inpainted = image + residual / amplification  # but for what the residual's clamp took away
+        patches = self._patches(used, image)
+        normed = normalize(image, list(self.config.image_mean), list(self.config.image_std))
+        if self.config.released_indexing:
+            features = [
+                released_feature(self.backbone_1, normed, patches, offset=1),
+                released_feature(self.backbone_2, residual, patches, offset=2),
+            ]
+        else:
+            features = [
+                branch_feature(self.backbone_1, normed, patches),
+                branch_feature(self.backbone_2, residual, patches),
+            ]
+        feature = torch.cat(features, dim=1)
+        logits: Tensor = self.classifier(feature)
+        return RffrOutput(
+            logit=logits[:, 1] - logits[:, 0],
+            reconstruction=inpainted.clamp(0, 1),
+            evidence=residual.abs().mean(1, keepdim=True),
+            residual=residual,
+            logits=logits,
+            feature=feature,
+        )
+
+    @torch.no_grad()
+    def inpainted(self, image: Tensor, *, used: Tensor | None = None) -> Tensor:
+        """Faces (B, 3, S, S) with all blocks inpainted, or those that are used; not clamped."""
+        section = self.config.residual
+        return inpaint(self.prior, image, self.grid, mode=section.mode, chunk_size=section.chunk_size, used=used)
+
+    def _patches(self, used: Tensor | None, image: Tensor) -> Tensor:
+        """(B, K) the patches of the used blocks, block by block."""
+        owners = [number for number, block in enumerate(self.grid.blocks) for _ in block.owned]
+        patches = torch.tensor(self.grid.patches(), device=image.device).expand(len(image), -1)
+        if used is None:
+            return patches
+        return patches[used[:, owners]].view(len(image), -1)
+
+
+def load_encoder_weights(network: Rffr, file: Path) -> None:
+    """Start both branches from a vision transformer's weights, such as ImageNet's.
+
+    Args:
+        network: whose branches are changed in place.
+        file: safetensors or a state dict saved by torch, named as timm names the transformer's parameters.
+
+    Raises:
+        MissingInputError: no such file.
+        ArtifactError: the file cannot be read, or does not fit.
+    """
+    weights = read_weights(file)
+    for branch in (network.backbone_1, network.backbone_2):
+        load_branch(branch, weights, where=str(file))
+
+
+def download_encoder_weights(network: Rffr) -> None:
+    """Start both branches from the weights that timm's hub has for them.
+
+    Raises:
+        ArtifactError: the hub has none, or could not be reached.
+    """
+    config = network.config
+    weights = download_weights(config.branch, img_size=config.input_size, patch_size=config.prior.patch_size)
+    for branch in (network.backbone_1, network.backbone_2):
+        load_branch(branch, weights, where=f"timm's {config.branch}")

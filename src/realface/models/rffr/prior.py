@@ -1,0 +1,196 @@
+"""RFFR's prior as a detector of its own: what it cannot inpaint surprises it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from realface.core.errors import ModelInputError, TrainingError
+from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.losses import inpainting_losses, normalised_patches
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.masking import draw_masks
+from realface.models.rffr.outputs import ResidualOutput
+from realface.models.rffr.residual import grid_of, inpaint, require_residual_source, residual_of
+from realface.models.rffr.statistics import FEWEST_FACES, RealStatistics
+from realface.models.weights import load_weights, read_weights
+
+COMPARED_FACES = 64
+"""Real faces on which the fast residual is compared with the exact one."""
+OWN_PREFIX = "mae."
+"""Of the autoencoder's weights in an artifact of the prior."""
+
+
+class RffrPrior(nn.Module):
+    """The masked autoencoder, and the statistics of the residuals of real faces.
+
+    Attributes:
+        mae: the autoencoder.
+        statistics: what real faces' residuals are like; fitted once it is trained.
+    """
+
+    def __init__(self, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mae = MaskedAutoencoder(config)
+        self.grid = grid_of(config, config.residual)
+        self.statistics = RealStatistics(len(self.grid.blocks))
+        self.register_buffer("_block_shares", _block_shares(self), persistent=False)
+
+    _block_shares: Tensor
+
+    def forward(self, image: Tensor) -> ResidualOutput:
+        """How surprising faces are.
+
+        Args:
+            image: (B, 3, S, S) in [0, 1], of the size that the prior was built for.
+
+        Raises:
+            ModelInputError: images of another size, a prior that cannot inpaint, or one that was not fitted.
+        """
+        require_residual_source(self.config, where="scoring faces")
+        if not self.statistics.num_faces:
+            raise ModelInputError(
+                "this prior has no score: its residuals of real faces are not known; train it, or import it with "
+                "--reals MANIFEST"
+            )
+        inpainted = self.inpainted(image)
+        residual = residual_of(image, inpainted, amplification=self.config.residual.amplification)
+        return ResidualOutput(
+            logit=self.statistics.logit(self.differences(image, inpainted)),
+            reconstruction=inpainted.clamp(0, 1),
+            evidence=residual.abs().mean(1, keepdim=True),
+            residual=residual,
+        )
+
+    def inpainted(self, image: Tensor) -> Tensor:
+        """Faces (B, 3, S, S) with all blocks inpainted, not clamped."""
+        section = self.config.residual
+        return inpaint(self.mae, image, self.grid, mode=section.mode, chunk_size=section.chunk_size)
+
+    def differences(self, image: Tensor, inpainted: Tensor) -> Tensor:
+        """(B, blocks) mean absolute difference over the patches of each block, of (B, 3, S, S) both."""
+        patches = self.mae.to_patches((inpainted - image).abs()).mean(2)
+        return patches @ self._block_shares
+
+    def target(self, image: Tensor, hidden: Tensor) -> Tensor:
+        """(B, M, P) what the autoencoder should predict of the hidden patches (B, M)."""
+        patches = self.mae.to_patches(self.mae.to_range(image))
+        wanted = patches.gather(1, hidden[..., None].expand(-1, -1, patches.shape[2]))
+        return normalised_patches(wanted) if self.config.norm_pix else wanted
+
+
+def inpainting_errors(network: RffrPrior, image: Tensor) -> Tensor:
+    """(B,) the mean squared error of each face's inpainted blocks, in units of [0, 1].
+
+    Of a prior that predicts normalised pixels: the loss under one fixed mask.
+    """
+    if network.config.norm_pix:
+        generator = torch.Generator().manual_seed(0)
+        visible, hidden = (
+            part.to(image.device) for part in draw_masks(network.config, len(image), generator=generator)
+        )
+        prediction = network.mae.predict(network.mae.embed(image), visible, hidden)
+        return inpainting_losses(prediction.float(), network.target(image, hidden).float())
+    patches = torch.tensor(network.grid.patches(), device=image.device)
+    inpainted = network.mae.to_patches(network.inpainted(image))[:, patches]
+    return inpainting_losses(inpainted, network.mae.to_patches(image)[:, patches])
+
+
+@torch.no_grad()
+def fit_statistics(network: RffrPrior, batches: Iterable[Tensor]) -> dict[str, Any]:
+    """Learn what the residuals of real faces are like, and what the fast residual changes.
+
+    Args:
+        network: changed in place.
+        batches: (B, 3, S, S) each, of real faces that the prior was not trained on.
+
+    Returns:
+        What was measured, for the artifact; nothing for a prior that cannot inpaint, which is left as it is.
+
+    Raises:
+        TrainingError: too few faces.
+    """
+    if network.config.norm_pix:
+        return {}
+    differences, fast = [], FastDifference()
+    for image in batches:
+        inpainted = network.inpainted(image)
+        differences.append(network.differences(image, inpainted))
+        fast.add(network, image)
+    rows = torch.cat(differences) if differences else torch.empty(0)
+    if len(rows) < FEWEST_FACES:
+        raise TrainingError(
+            f"the score of real faces needs at least {FEWEST_FACES} of them that were held back, got {len(rows)}; "
+            "validate on more"
+        )
+    network.statistics.fit(rows)
+    return {"fitted_on_faces": len(rows), "fast_residual": fast.measured()}
+
+
+class FastDifference:
+    """How much the fast residual differs from the exact one, over the first faces that are added."""
+
+    def __init__(self) -> None:
+        self._num_faces = 0
+        self._absolute = self._size = self._largest = 0.0
+
+    def add(self, network: RffrPrior, image: Tensor) -> None:
+        """Compare on a batch (B, 3, S, S)."""
+        image = image[: COMPARED_FACES - self._num_faces]
+        if not len(image):
+            return
+        section = network.config.residual
+        patches = torch.tensor(network.grid.patches(), device=image.device)
+        exact, fast = (
+            network.mae.to_patches(
+                residual_of(
+                    image,
+                    inpaint(network.mae, image, network.grid, mode=mode, chunk_size=section.chunk_size),
+                    amplification=section.amplification,
+                )
+            )[:, patches]
+            for mode in ("exact", "fast")
+        )
+        difference = (fast - exact).abs()
+        self._absolute += float(difference.mean()) * len(image)
+        self._size += float(exact.abs().mean()) * len(image)
+        self._largest = max(self._largest, float(difference.max()))
+        self._num_faces += len(image)
+
+    def measured(self) -> dict[str, Any]:
+        """In units of the residual, [-1, 1]."""
+        return {
+            "faces": self._num_faces,
+            "mean_absolute_difference": self._absolute / self._num_faces,
+            "largest_difference": self._largest,
+            "mean_absolute_residual": self._size / self._num_faces,
+        }
+
+
+def load_mae_weights(network: RffrPrior, file: Path) -> None:
+    """Start the autoencoder, encoder and decoder, from weights of its size, such as the public ones.
+
+    Args:
+        network: whose autoencoder is changed in place.
+        file: a state dict as MAE's release names it, alone or under `model`, or an artifact's `model.safetensors`.
+
+    Raises:
+        MissingInputError: no such file.
+        ArtifactError: the file cannot be read, or does not fit.
+    """
+    weights = read_weights(file)
+    own = {name.removeprefix(OWN_PREFIX): tensor for name, tensor in weights.items() if name.startswith(OWN_PREFIX)}
+    load_weights(network.mae, own or weights, where=str(file))
+
+
+def _block_shares(network: RffrPrior) -> Tensor:
+    """(N, blocks) with which the patches of each block are averaged."""
+    shares = torch.zeros(network.mae.num_patches, len(network.grid.blocks))
+    for number, block in enumerate(network.grid.blocks):
+        shares[list(block.owned), number] = 1 / len(block.owned)
+    return shares

@@ -1,0 +1,121 @@
+"""Inpainting a face block by block, and the residual: what does not belong to the world of real faces.
+
+The passes are independent, so those of all images are computed together, a chunk at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from realface.core.errors import ModelInputError
+from realface.models.rffr.blocks import BlockGrid
+from realface.models.rffr.config import PriorConfig, ResidualSection
+from realface.models.rffr.mae import MaskedAutoencoder
+
+
+def grid_of(config: PriorConfig, section: ResidualSection) -> BlockGrid:
+    """The blocks that a residual is made of."""
+    return BlockGrid.of(config.grid_side, outer_ring=section.outer_ring)
+
+
+def require_residual_source(config: PriorConfig, *, where: str) -> None:
+    """Refuse a prior that predicts normalised pixels: what it says of a block cannot be pasted.
+
+    Raises:
+        ModelInputError: after `where`.
+    """
+    if config.norm_pix:
+        raise ModelInputError(
+            f"{where}: this prior was trained with norm_pix and predicts patches without their mean and contrast, so "
+            "it cannot inpaint; train one with norm_pix: false, to which its weights may be the start (encoder_weights)"
+        )
+
+
+def inpaint(
+    mae: MaskedAutoencoder,
+    image: Tensor,
+    grid: BlockGrid,
+    *,
+    mode: Literal["exact", "fast"] = "exact",
+    chunk_size: int = 16,
+    used: Tensor | None = None,
+) -> Tensor:
+    """Faces with their blocks inpainted, each block from what surrounds it in the face itself.
+
+    Args:
+        mae: the prior.
+        image: (B, 3, S, S) in [0, 1].
+        grid: which blocks there are.
+        mode: `exact`: one block is hidden in a pass; `fast`: all of a group that do not touch.
+        chunk_size: passes computed at once, over all images.
+        used: (B, blocks) bool, those to be inpainted; all by default.
+
+    Returns:
+        (B, 3, S, S), not clamped; the face itself where no block was inpainted.
+
+    Raises:
+        ModelInputError: images of another size, or a prior that cannot inpaint.
+    """
+    require_residual_source(mae.config, where="inpainting")
+    tokens = mae.embed(image)
+    patches = mae.to_patches(image).clone()
+    for table in _tables(grid, mode, image.device):
+        faces, passes = _wanted(table, used, len(image)).nonzero(as_tuple=True)
+        for face, group in zip(torch.split(faces, chunk_size), torch.split(passes, chunk_size), strict=True):
+            hidden, kept = table.hidden[group], table.is_owned[group]
+            if used is not None:
+                kept = kept & used[face[:, None], table.block[group]]
+            pixels = mae.to_pixels(mae.predict(tokens[face], table.visible[group], hidden).to(patches.dtype))
+            patches[face[:, None].expand_as(hidden)[kept], hidden[kept]] = pixels[kept]
+    return mae.to_image(patches)
+
+
+def residual_of(image: Tensor, inpainted: Tensor, *, amplification: float) -> Tensor:
+    """The residual (B, 3, S, S) in [-1, 1] of faces and their inpainting. Source: release."""
+    return (amplification * (inpainted - image)).clamp(-1, 1)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """P passes that hide M patches each.
+
+    Attributes:
+        hidden: (P, M) int64, patches.
+        visible: (P, N - M) int64, the others.
+        block: (P, M) int64, the block for which each is hidden.
+        is_owned: (P, M) bool, whether that block owns it.
+    """
+
+    hidden: Tensor
+    visible: Tensor
+    block: Tensor
+    is_owned: Tensor
+
+
+def _tables(grid: BlockGrid, mode: Literal["exact", "fast"], device: torch.device) -> Iterator[_Table]:
+    """The passes of a mode, those that hide equally much together."""
+    passes = grid.passes(mode)
+    for size in sorted({len(group) for group in passes}):
+        groups = [group for group in passes if len(group) == size]
+        hidden, block, is_owned = [], [], []
+        for group in groups:
+            places = [(patch, number) for number in group for patch in grid.blocks[number].hidden]
+            hidden.append([patch for patch, _ in places])
+            block.append([number for _, number in places])
+            is_owned.append([patch in grid.blocks[number].owned for patch, number in places])
+        is_visible = torch.ones(len(groups), grid.side**2, dtype=torch.bool).scatter(1, torch.tensor(hidden), False)
+        visible = is_visible.nonzero()[:, 1].view(len(groups), -1)
+        columns = (torch.tensor(hidden), visible, torch.tensor(block), torch.tensor(is_owned))
+        yield _Table(*(column.to(device) for column in columns))
+
+
+def _wanted(table: _Table, used: Tensor | None, num_images: int) -> Tensor:
+    """(B, P) bool: whether a pass hides a block that is used."""
+    if used is None:
+        return torch.ones(num_images, len(table.hidden), dtype=torch.bool, device=table.hidden.device)
+    return used[:, table.block].any(2)
