@@ -23,8 +23,10 @@ class RealOnly:
         fit: (network, batches of real faces) sets in place what the network's score needs, and returns what it
             measured, for the artifact's metrics. Nothing where the network, as it is configured, has no score.
         sheet: (network, image (B, 3, H, W) in [0, 1]) -> (height, width, 3), a picture of what becomes of some faces.
+        fewest_faces: that `fit` needs; a run on fewer validation faces is refused before it begins.
     """
 
     errors: Callable[[Any, Tensor], Tensor]
     fit: Callable[[Any, Iterable[Tensor]], dict[str, Any]]
     sheet: Callable[[Any, Tensor], NDArray[np.uint8]]
+    fewest_faces: int = 1

@@ -72,6 +72,8 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
     train, val = (Manifest.concatenate(list(parts.values())) for parts in chosen.values())
     if method.real_only is None:
         _require_both_classes(train, val, sampling)
+    else:
+        _require_faces(val, method.real_only.fewest_faces, method)
     if "test" in val.column("split"):
         raise TrainingError(
             "data.val: rows of the test split would choose the best step and the threshold, and the test numbers would "
@@ -112,6 +114,14 @@ def _require_no_pairs(sampling: Sampling, method: Method) -> None:
         raise TrainingError(
             f"data.train.sampling: paired puts fakes beside reals, and {method.name} learns from real faces alone; "
             "leave data.train.sampling out"
+        )
+
+
+def _require_faces(val: Manifest, fewest: int, method: Method) -> None:
+    if len(val) < fewest:
+        raise TrainingError(
+            f"data.val: {len(val)} real faces are held back, and the score of {method.name} needs at least {fewest}; "
+            "validate on more"
         )
 
 

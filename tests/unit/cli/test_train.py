@@ -56,6 +56,13 @@ def test_result_is_printed(started):
     assert result.stdout == "best of 10 steps: 5, validation video_auc 0.8750\ndetector: run/artifact\n"
 
 
+def test_error_of_a_run_on_reals_alone_says_which_way_is_better(started, monkeypatch):
+    result = TrainResult(Path("run/artifact"), "inpainting_error", 0.00312449, 5, 10)
+    monkeypatch.setattr(training_run, "train", lambda *_, **__: result)
+    first = run("mine.yaml", "--out", "run").stdout.splitlines()[0]
+    assert first == "best of 10 steps: 5, validation inpainting error 0.003124 (lower is better)"
+
+
 def test_json_result_can_be_read_by_a_program(started):
     result = run("mine.yaml", "--out", "run", "--json")
     assert json.loads(result.stdout) == {

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from realface.core.errors import MetricError
-from realface.metrics.thresholds import DEFAULT_THRESHOLD, choose_threshold
+from realface.metrics.thresholds import DEFAULT_THRESHOLD, choose_threshold, threshold_on_reals
 
 
 def choose(labels, scores, **options):
@@ -44,3 +44,37 @@ def test_without_anything_to_choose_by_the_default_stays(labels, scores):
 def test_an_unknown_rule_is_refused_with_the_known_ones():
     with pytest.raises(MetricError, match="no threshold rule 'best'; known: balanced_accuracy, equal_error"):
         choose([0, 1], [0.1, 0.9], rule="best")
+
+
+@pytest.mark.parametrize(
+    ("rate", "threshold"),
+    [
+        (0.25, 0.7),  # one of four: between 0.6 and 0.8
+        (0.49, 0.7),
+        (0.5, 0.5),
+        (0.75, 0.3),
+    ],
+)
+def test_at_most_the_share_of_reals_is_called_fake(rate, threshold):
+    scores = np.array([0.8, 0.2, 0.6, 0.4])
+    assert threshold_on_reals(scores, false_positive_rate=rate) == pytest.approx(threshold)
+
+
+def test_share_below_one_video_puts_the_threshold_just_above_all_of_them():
+    chosen = threshold_on_reals(np.array([0.2, 0.4]), false_positive_rate=0.05)
+    assert 0.4 < chosen < 0.4 + 1e-9
+
+
+def test_reals_with_one_score_are_called_fake_together_or_not_at_all():
+    assert threshold_on_reals(np.array([0.1, 0.2, 0.9, 0.9]), false_positive_rate=0.25) == pytest.approx(0.9)
+    assert threshold_on_reals(np.array([0.1, 0.2, 0.9, 0.9]), false_positive_rate=0.5) == pytest.approx(0.55)
+
+
+def test_threshold_on_reals_stays_within_the_scores():
+    assert threshold_on_reals(np.array([0.3, 1.0]), false_positive_rate=0.0) == 1.0
+
+
+def test_share_of_a_count_is_taken_exactly():
+    scores = np.arange(100) / 100
+    for count in range(1, 100):
+        assert (scores >= threshold_on_reals(scores, false_positive_rate=count / 100)).sum() == count

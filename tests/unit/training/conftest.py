@@ -14,6 +14,7 @@ from realface.data.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models import catalog
 from realface.models.outputs import Output, StepResult, own_rows
+from realface.models.real_only import RealOnly
 from realface.training.recipe import recipe_schema
 
 SIZE = 8
@@ -60,6 +61,70 @@ def tiny_method(monkeypatch):
     """The catalog has a method `tiny`, a small convolution."""
     method = catalog.Method("tiny", "for tests", TinyConfig, TinyNetwork, TinyTask)
     monkeypatch.setitem(catalog.METHODS, "tiny", method)
+    return method
+
+
+class TinyRealsConfig(Section):
+    name: Literal["tiny-reals"] = "tiny-reals"
+    input_size: int = SIZE
+    dropout: float = 0.25
+    has_score: bool = True
+    error_scale: float = 1.0
+
+
+class TinyPainter(nn.Module):
+    """Paints a face anew; the further it is off, beside what is usual for real faces, the more likely a fake."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.convolution = nn.Conv2d(3, 3, 3, padding=1)
+        self.dropout = nn.Dropout(config.dropout)
+        self.register_buffer("usual_error", torch.zeros(()))
+
+    def paint(self, image):
+        return self.convolution(self.dropout(image))
+
+    def errors(self, image):
+        return (self.paint(image) - image).square().mean(dim=(1, 2, 3)) * self.config.error_scale
+
+    def forward(self, image):
+        assert self.usual_error > 0, "not fitted"
+        return Output(10 * (self.errors(image) - self.usual_error))
+
+
+class TinyPainterTask(nn.Module):
+    def __init__(self, network, *, gather=own_rows):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image, label):
+        assert not label.any(), "a fake in training"
+        loss = (self.network.paint(image) - image).square().mean()
+        return StepResult(loss, {"painting": loss.detach()}, Output(image.mean(dim=(1, 2, 3))))
+
+
+def fit_painter(network, batches):
+    assert not network.training
+    if not network.config.has_score:
+        return {}
+    errors = torch.cat([network.errors(image) for image in batches])
+    network.usual_error.copy_(errors.mean())
+    return {"usual_error": float(errors.mean()), "faces": len(errors)}
+
+
+def draw_painter(network, image):
+    return (network.paint(image).clamp(0, 1)[0].permute(1, 2, 0) * 255).byte().cpu().numpy()
+
+
+PAINTER = RealOnly(errors=TinyPainter.errors, fit=fit_painter, sheet=draw_painter)
+
+
+@pytest.fixture(autouse=True)
+def tiny_reals_method(monkeypatch):
+    """The catalog has a method `tiny-reals`, which learns from real faces alone."""
+    method = catalog.Method("tiny-reals", "for tests", TinyRealsConfig, TinyPainter, TinyPainterTask, real_only=PAINTER)
+    monkeypatch.setitem(catalog.METHODS, "tiny-reals", method)
     return method
 
 

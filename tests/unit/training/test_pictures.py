@@ -1,8 +1,10 @@
+import numpy as np
 import torch
 
 from realface.data.manifest import Manifest
 from realface.models.outputs import Output, ReconstructionOutput
-from realface.training.pictures import reconstruction_grid, spread_rows
+from realface.models.real_only import RealOnly
+from realface.training.pictures import inpainting_sheet, reconstruction_grid, spread_rows
 
 
 class Halving(torch.nn.Module):
@@ -42,3 +44,18 @@ def test_grid_has_a_row_of_faces_reconstructions_and_evidence(write_faces):
 def test_network_that_does_not_reconstruct_gives_no_picture(write_faces):
     rows = Manifest.read(write_faces())
     assert reconstruction_grid(Plain(), rows, input_size=8, device=torch.device("cpu")) == {}
+
+
+def test_sheet_is_what_the_method_draws_of_real_faces(write_faces):
+    def draw(network, image):
+        assert not network.training
+        assert image.shape == (2, 3, 8, 8)
+        sheet = np.zeros((4, 6, 3), np.uint8)
+        sheet[0, 5] = (255, 0, 51)
+        return sheet
+
+    rows = Manifest.read(write_faces(videos=[("a", 0, "val")]))
+    real_only = RealOnly(errors=None, fit=None, sheet=draw)
+    [(name, sheet)] = inpainting_sheet(Plain(), real_only, rows, input_size=8, device=torch.device("cpu")).items()
+    assert (name, sheet.shape) == ("val/inpainting", (3, 4, 6))
+    torch.testing.assert_close(sheet[:, 0, 5], torch.tensor([1.0, 0.0, 0.2]))

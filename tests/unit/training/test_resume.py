@@ -129,6 +129,15 @@ def test_run_killed_anywhere_and_resumed_is_the_same_bit_for_bit(
     assert_same(everything(run), undisturbed)
 
 
+@pytest.mark.parametrize(("owner", "name", "call"), [(Stepper, "take", 8), (validation, "error_metrics", 2)])
+def test_run_on_reals_alone_is_the_same_too(recipe, tmp_path, monkeypatch, owner, name, call):
+    made = recipe(method={"name": "tiny-reals"}, trainer={"average_decay": None})
+    train(made, tmp_path / "whole", quiet=True)
+    broken_off(monkeypatch, tmp_path / "broken", made, owner, name, call=call)
+    train(made, tmp_path / "broken", resume=True, quiet=True)
+    assert_same(everything(tmp_path / "broken"), everything(tmp_path / "whole"))
+
+
 def test_run_killed_again_and_again_is_the_same(recipe, tmp_path, undisturbed, monkeypatch):
     run = tmp_path / "broken"
     broken_off(monkeypatch, run, recipe(), Stepper, "take", call=7)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, LeakError, MissingInputError, TrainingError
 from realface.data.manifest import Manifest
+from realface.models import catalog
 from realface.models.catalog import get_method
 from realface.training.rows import read_rows
 from realface.training.sections import DataSection
@@ -133,3 +136,63 @@ def test_fakes_without_a_pair_are_told(write_faces, capsys):
     manifest.with_column("original", ["a" if row == 2 else None for row in range(len(originals))]).write(path)
     read(path, train=sampling)
     assert "warning: data.train: 1 of 2 fakes name no real of theirs" in capsys.readouterr().err
+
+
+REALS = "tiny-reals"
+
+
+def test_fakes_are_left_out_and_counted_where_a_method_learns_from_reals_alone(write_faces, capsys):
+    path = write_faces(videos=[*PAIR, ("e", 1, "train")])
+    rows = read(path, method=REALS)
+    assert (rows.train.column("video"), rows.val.column("video")) == (["a", "a"], ["c", "c"])
+    assert rows.fakes_left_out == {"train": 4, "val": 2}
+    assert rows.trained_on[0]["rows"] == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "realface: data.train: 4 of 6 rows are fakes and are left out: tiny-reals learns from real faces alone",
+        "realface: data.val: 2 of 4 rows are fakes and are left out: tiny-reals learns from real faces alone",
+    ]
+
+
+def test_reals_alone_are_enough_then_and_each_is_drawn_once_an_epoch(write_faces, capsys):
+    rows = read(write_faces(videos=[PAIR[0], PAIR[2]]), method=REALS)
+    assert (len(rows.train), len(rows.val), rows.sampling) == (2, 2, "all")
+    assert rows.fakes_left_out == {"train": 0, "val": 0}
+    assert capsys.readouterr().err == ""
+
+
+def test_other_methods_leave_no_fake_out(write_faces):
+    rows = read(write_faces())
+    assert (rows.sampling, rows.fakes_left_out) == ("balanced", {})
+
+
+@pytest.mark.parametrize(("section", "label", "split"), [("train", 0, "val"), ("val", 0, "train")])
+def test_no_real_face_at_all_is_refused(write_faces, section, label, split):
+    path = write_faces(videos=[("a", label, split), ("b", 1, section)])
+    with pytest.raises(TrainingError, match=rf"data\.{section}: none of the 2 rows is real, and tiny-reals learns"):
+        read(path, method=REALS)
+
+
+def test_too_few_held_back_faces_for_the_score_are_refused(write_faces, monkeypatch, tiny_reals_method):
+    choosy = replace(tiny_reals_method, real_only=replace(tiny_reals_method.real_only, fewest_faces=3))
+    monkeypatch.setitem(catalog.METHODS, REALS, choosy)
+    with pytest.raises(TrainingError, match=r"data\.val: 2 real faces are held back, .* tiny-reals needs at least 3"):
+        read(write_faces(videos=PAIR), method=REALS)
+
+
+def test_pairs_with_fakes_are_refused_where_there_are_none(write_faces):
+    with pytest.raises(TrainingError, match=r"paired puts fakes beside reals, .* leave data\.train\.sampling out"):
+        read(write_faces(), method=REALS, train={"filters": {"split": "train"}, "sampling": "paired"})
+
+
+def test_crops_of_fakes_that_are_left_out_need_not_be_there(write_faces):
+    path = write_faces(videos=PAIR)
+    (path.parent / "crops" / "b-0.png").unlink()
+    assert len(read(path, method=REALS).train) == 2
+
+
+def test_leaks_and_test_rows_are_refused_among_reals_too(write_faces):
+    with pytest.raises(LeakError, match="person Ann is in train and val"):
+        read(write_faces(videos=[("a", 0, "train", "Ann"), ("c", 0, "val", "Ann")]), method=REALS)
+    train, test = write_faces("one", PAIR[:1]), write_faces("two", [("e", 0, "test")])
+    with pytest.raises(TrainingError, match=r"data\.val: rows of the test split would choose"):
+        read(train={"manifests": [train]}, val={"manifests": [test], "filters": {}}, method=REALS)

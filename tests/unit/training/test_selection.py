@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 
-from realface.core.errors import MetricError
+from realface.core.errors import MetricError, TrainingError
 from realface.metrics.score_table import ScoreTable
-from realface.training.selection import Validation, validation_metrics
+from realface.models.catalog import get_method
+from realface.training.selection import Validation, deciding_metric, error_metrics, metric_text, validation_metrics
 
 
 def table(labels, scores, videos):
@@ -55,3 +57,45 @@ def test_of_equal_aucs_the_lower_log_loss_is_better():
 def test_of_equal_validations_the_earlier_stays():
     first, second = validation(auc=0.7, log_loss=0.3), validation(auc=0.7, log_loss=0.3)
     assert not second.is_better_than(first, metric="auc")
+
+
+def test_lower_inpainting_error_is_better_and_of_equal_ones_the_earlier_stays():
+    low, high = validation(inpainting_error=0.2), validation(inpainting_error=0.3)
+    assert low.is_better_than(high, metric="inpainting_error")
+    assert not high.is_better_than(low, metric="inpainting_error")
+    assert not low.is_better_than(validation(inpainting_error=0.2), metric="inpainting_error")
+
+
+def test_inpainting_error_is_the_mean_over_the_faces():
+    assert error_metrics(np.array([0.1, 0.2, 0.6])) == {"inpainting_error": pytest.approx(0.3)}
+
+
+def test_error_that_is_no_number_is_counted():
+    with pytest.raises(MetricError, match="inpainting error of 2 of 3 real faces is no finite number"):
+        error_metrics(np.array([0.1, math.nan, math.inf]))
+
+
+@pytest.mark.parametrize(("method", "metric"), [("tiny", "video_auc"), ("tiny-reals", "inpainting_error")])
+def test_metric_that_is_not_named_is_the_methods_own(method, metric):
+    assert deciding_metric(None, get_method(method)) == metric
+
+
+def test_named_metric_is_taken():
+    assert deciding_metric("log_loss", get_method("tiny")) == "log_loss"
+
+
+@pytest.mark.parametrize(
+    ("method", "metric", "text"),
+    [
+        ("tiny", "inpainting_error", r"tiny learns from fakes too and has no inpainting_error; .* video_auc or auc or"),
+        ("tiny-reals", "auc", r"tiny-reals learns from real faces alone and has no auc; .* set it to inpainting_error"),
+    ],
+)
+def test_metric_that_a_method_cannot_have_is_refused(method, metric, text):
+    with pytest.raises(TrainingError, match=text):
+        deciding_metric(metric, get_method(method))
+
+
+def test_metrics_are_shown_with_the_digits_that_tell_steps_apart():
+    assert metric_text("video_auc", 0.91234) == "video_auc 0.9123"
+    assert metric_text("inpainting_error", 0.00312449) == "inpainting error 0.003124"
