@@ -96,7 +96,7 @@ def _complete(network: nn.Module, best: BestStep, validator: Validator, real_onl
     with evaluating(network), torch.no_grad():
         fit = real_only.fit(network, validator.images())
     if not fit:
-        rule = f"none: {validator.method.name} has no score as it is configured; it inpaints only"
+        rule = f"none: {validator.method.name} has no score as it is configured"
         return _Judgement(None, DEFAULT_THRESHOLD, rule, best.metrics)
     scores = validator.score_alone(network)
     videos = scores.video_level().scores

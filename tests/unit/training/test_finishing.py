@@ -117,7 +117,7 @@ def test_network_without_a_score_is_an_artifact_that_says_so(recipe, tmp_path):
     card = read_card(result.artifact)
     assert (card.threshold, card.threshold_rule) == (
         0.5,
-        "none: tiny-reals has no score as it is configured; it inpaints only",
+        "none: tiny-reals has no score as it is configured",
     )
     assert set(card.metrics) == {"step", "selected_by", "inpainting_error"}
     assert not (tmp_path / "run" / "validation_scores.parquet").exists()
