@@ -14,7 +14,20 @@ from typing import Annotated
 
 import typer
 
-from realface.cli import bench, demo, detect, doctor, evaluate, import_, manifest, models, prepare, report, train
+from realface.cli import (
+    bench,
+    demo,
+    detect,
+    doctor,
+    evaluate,
+    import_,
+    manifest,
+    models,
+    prepare,
+    report,
+    residuals,
+    train,
+)
 from realface.core.allocator import keep_freed_memory
 from realface.core.errors import RealfaceError, StoppedBySignal
 
@@ -32,6 +45,7 @@ app = typer.Typer(
 app.command("demo")(demo.command)
 app.command("prepare")(prepare.command)
 app.add_typer(manifest.app, name="manifest")
+app.command("residuals")(residuals.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("detect")(detect.command)

@@ -223,6 +223,7 @@ def read_in_batches(
     batch_size: int,
     workers: int,
     device: torch.device,
+    rows: Sequence[int] | None = None,
     share: Share = ALL,
 ) -> Iterable[CropBatch]:
     """The crops of a manifest in order, and those that cannot be read in place of an error.
@@ -233,11 +234,12 @@ def read_in_batches(
         batch_size: crops at a time.
         workers: processes that decode; 0 decodes in this one.
         device: where the images will go.
+        rows: which ones; all by default.
         share: the batches of one of several processes.
     """
     return DataLoader(
         _Readable(crops, manifest),
-        batch_sampler=_Batches(len(manifest), batch_size, share),
+        batch_sampler=_Batches(range(len(manifest)) if rows is None else rows, batch_size, share),
         num_workers=workers,
         collate_fn=_collated,
         worker_init_fn=settle_worker,
@@ -290,16 +292,16 @@ def _measured(measure: Measure, network: nn.Module, batch: CropBatch) -> NDArray
 class _Batches(Sampler[list[int]]):
     """The rows of each batch of a share, in order."""
 
-    def __init__(self, num_rows: int, batch_size: int, share: Share) -> None:
-        self._num_rows, self._batch_size = num_rows, batch_size
-        self._starts = range(share.rank * batch_size, num_rows, share.size * batch_size)
+    def __init__(self, rows: Sequence[int], batch_size: int, share: Share) -> None:
+        self._rows, self._batch_size = rows, batch_size
+        self._starts = range(share.rank * batch_size, len(rows), share.size * batch_size)
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def __iter__(self) -> Iterator[list[int]]:
         for start in self._starts:
-            yield list(range(start, min(start + self._batch_size, self._num_rows)))
+            yield list(self._rows[start : start + self._batch_size])
 
 
 class _Readable(Dataset[Any]):

@@ -16,6 +16,7 @@ from realface.core.recipe import Section
 from realface.models.baseline import network as baseline
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.task import BaselineTask
+from realface.models.frozen_prior import FrozenPrior
 from realface.models.real_only import RealOnly
 from realface.models.recce import network as recce
 from realface.models.recce.config import RecceConfig
@@ -23,6 +24,7 @@ from realface.models.recce.task import RecceTask
 from realface.models.rffr import network as rffr
 from realface.models.rffr import prior as rffr_prior
 from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.residual_source import prior_of
 from realface.models.rffr.sheets import validation_sheet
 from realface.models.rffr.task import PriorTask, RffrTask
 
@@ -45,6 +47,7 @@ class Method:
             None where a method has no such start.
         download_encoder_weights: (network) does the same with weights from timm's hub.
         real_only: how it is judged and completed, where it learns from real faces alone; None where it needs fakes.
+        frozen_prior: where it gets the prior inside its network from; None where there is none.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Method:
     load_encoder_weights: Callable[[Any, Path], None] | None = None
     download_encoder_weights: Callable[[Any], None] | None = None
     real_only: RealOnly | None = None
+    frozen_prior: FrozenPrior | None = None
 
 
 METHODS: dict[str, Method] = {
@@ -84,6 +88,7 @@ METHODS: dict[str, Method] = {
         build_task=RffrTask,
         load_encoder_weights=rffr.load_encoder_weights,
         download_encoder_weights=rffr.download_encoder_weights,
+        frozen_prior=FrozenPrior(method="rffr-prior", read=prior_of),
     ),
     "baseline": Method(
         name="baseline",

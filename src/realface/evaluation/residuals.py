@@ -1,0 +1,199 @@
+"""Computing the residual of every crop of some manifests once, for trainings to read."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from realface.core.crop_spec import require_same_crops
+from realface.core.errors import DeviceError, ManifestError
+from realface.core.files import written_atomically
+from realface.core.progress import progress
+from realface.data.dataset import CropDataset
+from realface.data.manifest import Manifest
+from realface.data.residual_store import ResidualHeader, ResidualStore, crop_keys, filled_store
+from realface.data.transforms import FaceTransform
+from realface.evaluation.scoring import CropBatch, FailedRow, read_in_batches
+from realface.models.artifact import find_artifact, load_network, read_card
+from realface.models.devices import resolve_device
+from realface.models.rffr.fingerprint import fingerprint
+from realface.models.rffr.residual_source import ResidualSource, residual_source
+
+LOSSES_NAME = "losses.csv"
+SHARD_SIZE = 256
+
+
+@dataclass(frozen=True)
+class ComputedResiduals:
+    """What a store holds after it was filled.
+
+    Attributes:
+        out: its folder.
+        header: what its residuals are of.
+        num_there: different crops of the manifests whose residual was there already.
+        num_computed: those whose residual was computed now.
+        failed: rows that cannot be read, in order; `losses.csv` in the folder names each.
+    """
+
+    out: Path
+    header: ResidualHeader
+    num_there: int
+    num_computed: int
+    failed: list[FailedRow]
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """How many crops cannot be read, by reason."""
+        return dict(sorted(Counter(failure.reason for failure in self.failed).items()))
+
+
+def compute_residuals(
+    prior: Path,
+    manifests: Sequence[Path],
+    out: Path,
+    *,
+    mode: Literal["exact", "fast"] | None = None,
+    outer_ring: bool | None = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    dtype: Literal["float32", "float16"] = "float32",
+    device: str = "auto",
+    batch_size: int = 32,
+    workers: int = 0,
+    shard_size: int = SHARD_SIZE,
+    quiet: bool = False,
+) -> ComputedResiduals:
+    """Fill a store with the residuals of all crops that it does not have yet.
+
+    Args:
+        prior: artifact or run folder of `rffr-prior`, or of `rffr`, whose prior is then taken.
+        manifests: the crops; one that stands in them twice is computed once.
+        out: a new folder, or a store of the same prior and settings.
+        mode: `exact` or `fast`; the artifact's own when None.
+        outer_ring: whether to cover the outermost patches too; likewise.
+        precision: `bf16` computes in half precision where torch deems it safe.
+        dtype: in which residuals are stored.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        batch_size: crops at a time.
+        workers: processes that decode; 0 decodes in this one.
+        shard_size: crops of a file; a killed process loses at most so many.
+        quiet: show no progress.
+
+    Raises:
+        MissingInputError: the artifact or a manifest does not exist.
+        ArtifactError: the artifact cannot be used, or is of a method without a prior.
+        ModelInputError: a prior that cannot inpaint.
+        ManifestError: no manifest, or one that cannot be used.
+        CropSpecError: a manifest's crops are not what the prior was trained on.
+        OutputExistsError: `out` holds something else, or another process is writing there.
+        ResidualStoreError: `out` holds residuals of another prior or other settings, or damaged ones.
+        DeviceError: no such device, or its memory is too small for a batch.
+    """
+    on, folder = resolve_device(device), find_artifact(prior)
+    crops = _read_manifests(manifests, folder)
+    own = residual_source(load_network(folder, device=on), where=str(folder))
+    asked = {"mode": mode, "outer_ring": outer_ring}
+    section = own.section.model_copy(update={name: value for name, value in asked.items() if value is not None})
+    source = ResidualSource(own.mae, section)
+    header = ResidualHeader(
+        prior=fingerprint(source.mae),
+        input_size=source.mae.config.input_size,
+        mode=section.mode,
+        outer_ring=section.outer_ring,
+        amplification=section.amplification,
+        precision=precision,
+        dtype=dtype,
+        covered=source.covered,
+    )
+    with filled_store(out, header) as store:
+        filling = _Filling(source, store, on, batch_size, workers, shard_size, quiet)
+        num_there, num_computed, failed = filling.fill(crops)
+        _write_losses(out / LOSSES_NAME, failed)
+    return ComputedResiduals(out, header, num_there, num_computed, failed)
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """How a store is filled; the fields are arguments of `compute_residuals`."""
+
+    source: ResidualSource
+    store: ResidualStore
+    device: torch.device
+    batch_size: int
+    workers: int
+    shard_size: int
+    quiet: bool
+
+    def fill(self, manifest: Manifest) -> tuple[int, int, list[FailedRow]]:
+        """Compute what is missing: how many crops were there, how many were computed, and which rows cannot be."""
+        keys = crop_keys(manifest)
+        failed = [_without_key(manifest, row) for row, key in enumerate(keys) if not key]
+        first = {key: row for row, key in reversed(list(enumerate(keys))) if key}
+        rows = sorted(row for key, row in first.items() if key not in self.store)
+        transform = FaceTransform(self.store.header.input_size)
+        batches = read_in_batches(
+            CropDataset(manifest, transform=transform, seed=0, training=False),
+            manifest,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            device=self.device,
+            rows=rows,
+        )
+        num_before, num_there = len(self.store), len(first) - len(rows)
+        waiting: list[tuple[str, Tensor]] = []
+        with progress("residuals", len(first), unit="crops", quiet=self.quiet, done=num_there) as bar:
+            for batch in batches:
+                failed += batch.failed
+                waiting += zip([keys[row] for row in batch.rows], self._residuals(batch), strict=True)
+                while len(waiting) >= self.shard_size:
+                    self._write(waiting[: self.shard_size])
+                    del waiting[: self.shard_size]
+                bar.advance(len(batch.rows) + len(batch.failed))
+            if waiting:
+                self._write(waiting)
+        return num_there, len(self.store) - num_before, sorted(failed, key=lambda failure: failure.row)
+
+    def _write(self, shard: Sequence[tuple[str, Tensor]]) -> None:
+        self.store.add([key for key, _ in shard], torch.stack([residual for _, residual in shard]))
+
+    def _residuals(self, batch: CropBatch) -> Tensor:
+        if not batch.rows:
+            return batch.image
+        is_half = self.store.header.precision == "bf16"
+        try:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=is_half):
+                return self.source.residual(batch.image.to(self.device, non_blocking=True)).float().cpu()
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"{self.device} has too little memory for {len(batch.rows)} crops at once; give a smaller --batch-size"
+            ) from error
+
+
+def _read_manifests(paths: Sequence[Path], prior: Path) -> Manifest:
+    if not paths:
+        raise ManifestError("no manifest whose residuals could be computed; give at least one")
+    manifests = [Manifest.read(path) for path in paths]
+    expected = read_card(prior).crop
+    for path, manifest in zip(paths, manifests, strict=True):
+        require_same_crops(manifest.header.crop, crops_name=str(path), model=expected, model_name=str(prior))
+    return Manifest.concatenate(manifests)
+
+
+def _without_key(manifest: Manifest, row: int) -> FailedRow:
+    """A row whose file could not be hashed."""
+    file = manifest.file_of(row)
+    reason = "unreadable" if file.exists() else "missing file"
+    return FailedRow(row, str(file), reason, f"row {row + 1} of the manifest: {file}: {reason}")
+
+
+def _write_losses(path: Path, failed: Sequence[FailedRow]) -> None:
+    with written_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "reason", "text"])
+        writer.writerows([failure.path, failure.reason, failure.text] for failure in failed)

@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+from typer import Typer
+from typer.testing import CliRunner
+
+from realface.cli import residuals
+from realface.data.residual_store import ResidualHeader
+from realface.evaluation import residuals as residuals_module
+from realface.evaluation.residuals import ComputedResiduals
+from realface.evaluation.scoring import FailedRow
+
+app = Typer()
+app.command()(residuals.command)
+
+HEADER = ResidualHeader(
+    prior="ab" * 32, input_size=8, mode="exact", outer_ring=False, amplification=4.0, covered=(2, 6)
+)
+
+
+def run(monkeypatch, *options, failed=()):
+    calls = []
+
+    def compute_residuals(*arguments, **keywords):
+        calls.append((arguments, keywords))
+        return ComputedResiduals(Path("store"), HEADER, 7, 3, list(failed))
+
+    monkeypatch.setattr(residuals_module, "compute_residuals", compute_residuals)
+    result = CliRunner().invoke(app, ["prior", "a.parquet", "b.parquet", "--out", "store", *options])
+    return result, calls[0]
+
+
+def test_tells_what_was_computed_and_of_what(monkeypatch):
+    result, (arguments, keywords) = run(monkeypatch)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "3 residuals computed, 7 were there",
+        "residuals: store (prior abababababab, 8 px, exact, without the outer ring, amplification 4, fp32, float32)",
+    ]
+    assert arguments == (Path("prior"), [Path("a.parquet"), Path("b.parquet")], Path("store"))
+    assert (keywords["mode"], keywords["outer_ring"], keywords["quiet"]) == (None, None, False)
+
+
+def test_options_are_passed_on(monkeypatch):
+    options = "--mode fast --outer-ring --precision bf16 --dtype float16 --device cpu --batch-size 4 --workers 1"
+    _, (_, keywords) = run(monkeypatch, *options.split(), "--json")
+    assert keywords == {
+        "mode": "fast",
+        "outer_ring": True,
+        "precision": "bf16",
+        "dtype": "float16",
+        "device": "cpu",
+        "batch_size": 4,
+        "workers": 1,
+        "quiet": True,
+    }
+
+
+def test_lost_crops_are_counted_and_named_and_end_with_code_2(monkeypatch):
+    failed = [FailedRow(number, f"gone{number}.png", "missing file", "text") for number in range(12)]
+    result, _ = run(monkeypatch, failed=failed)
+    assert result.exit_code == 2
+    assert result.stderr.count("realface: not computed: gone") == 10
+    assert "lost, missing file: 12\neach lost crop with its reason: store/losses.csv\n" in result.stdout
+
+
+def test_json_has_everything(monkeypatch):
+    result, _ = run(monkeypatch, "--json", failed=[FailedRow(1, "gone.png", "missing file", "text")])
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == {
+        "out": "store",
+        "header": HEADER.model_dump(mode="json"),
+        "computed": 3,
+        "there": 7,
+        "losses": {"missing file": 1},
+        "failed": [{"path": "gone.png", "reason": "missing file"}],
+    }
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch):
+    def broken_off(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(residuals_module, "compute_residuals", broken_off)
+    result = CliRunner().invoke(app, ["prior", "a.parquet", "--out", "store"])
+    assert "the same command goes on from there" in result.stderr

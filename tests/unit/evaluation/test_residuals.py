@@ -1,0 +1,251 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import (
+    ArtifactError,
+    CropSpecError,
+    DeviceError,
+    ManifestError,
+    ModelInputError,
+    ResidualStoreError,
+)
+from realface.core.files import sha256_of
+from realface.data.dataset import CropDataset
+from realface.data.manifest import Manifest, ManifestHeader
+from realface.data.residual_store import ResidualStore, crop_keys
+from realface.data.transforms import FaceTransform
+from realface.evaluation import residuals as residuals_module
+from realface.evaluation.residuals import compute_residuals
+from realface.media.images import write_image
+from realface.models.artifact import ArtifactCard, load_network, save_artifact
+from realface.models.baseline.config import BaselineConfig
+from realface.models.baseline.network import Baseline
+from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.network import Rffr
+from realface.models.rffr.prior import RffrPrior
+
+SIZE = 40
+SMALL = {"size": "tiny", "input_size": SIZE, "patch_size": 8}
+SPEC = CropSpec(size=16)
+
+
+def save(folder, network, *, crop=SPEC):
+    config = network.config
+    card = ArtifactCard(
+        method=config.name, config=config.model_dump(mode="json"), input_size=config.input_size, crop=crop
+    )
+    save_artifact(folder, network, card)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory):
+    """An artifact of a prior with random weights, which inpaints something."""
+    torch.manual_seed(0)
+    return save(tmp_path_factory.mktemp("prior") / "artifact", RffrPrior(PriorConfig(**SMALL)))
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """(number of crops) -> the manifest of as many, whose path is returned."""
+
+    def write(count=5, *, folder="faces", crop=SPEC):
+        rng = np.random.default_rng(0)
+        for number in range(count):
+            write_image(tmp_path / folder / f"{number}.png", rng.integers(0, 255, (16, 16, 3), dtype=np.uint8))
+        rows = [{"path": f"{number}.png", "label": number % 2} for number in range(count)]
+        manifest = Manifest.from_rows(rows, root=tmp_path / folder, header=ManifestHeader(crop=crop))
+        manifest.write(tmp_path / folder / "manifest.parquet")
+        return tmp_path / folder / "manifest.parquet"
+
+    return write
+
+
+def compute(prior, manifests, out, **options):
+    return compute_residuals(prior, manifests, out, **({"device": "cpu", "quiet": True, "batch_size": 2} | options))
+
+
+def stored(store, manifest):
+    rows = ResidualStore(store).rows(crop_keys(Manifest.read(manifest)))
+    return torch.stack([rows(row) for row in range(len(rows.places))])
+
+
+def images(manifest):
+    rows = Manifest.read(manifest)
+    crops = CropDataset(rows, transform=FaceTransform(SIZE), seed=0, training=False)
+    return torch.stack([crops[row]["image"] for row in range(len(crops))])
+
+
+def detector_with(prior, **config):
+    torch.manual_seed(1)
+    made = Rffr(RffrConfig(prior=PriorConfig(**SMALL), branch="vit_tiny_patch16_224", **config)).eval()
+    made.prior.load_state_dict(load_network(prior).mae.state_dict())
+    return made
+
+
+def test_stored_equals_what_the_detector_computes_itself(prior, faces, tmp_path):
+    manifest = faces()
+    result = compute(prior, [manifest], tmp_path / "store")
+    with torch.inference_mode():
+        computed = torch.cat([detector_with(prior)(batch).residual for batch in images(manifest).split(2)])
+    assert (result.num_computed, result.num_there, result.failed) == (5, 0, [])
+    assert computed.abs().max() > 0.1
+    assert torch.equal(stored(tmp_path / "store", manifest), computed)
+
+
+def test_size_of_the_batch_changes_rounding_only(prior, faces, tmp_path):
+    manifest = faces()
+    for size in (1, 5):
+        compute(prior, [manifest], tmp_path / str(size), batch_size=size)
+    torch.testing.assert_close(stored(tmp_path / "1", manifest), stored(tmp_path / "5", manifest), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"), [({"dtype": "float16"}, 2**-12), ({"precision": "bf16"}, 0.1), ({"workers": 1}, 0)]
+)
+def test_cheaper_residuals_differ_by_little(prior, faces, tmp_path, options, tolerance):
+    manifest = faces(2)
+    compute(prior, [manifest], tmp_path / "exact")
+    compute(prior, [manifest], tmp_path / "other", **options)
+    difference = (stored(tmp_path / "exact", manifest) - stored(tmp_path / "other", manifest)).abs().max()
+    assert difference <= tolerance
+    assert (difference > 0) == (tolerance > 0)
+
+
+def test_outer_ring_is_covered_when_asked(prior, faces, tmp_path):
+    manifest = faces(1)
+    assert compute(prior, [manifest], tmp_path / "inner").header.covered == (8, 32)
+    assert stored(tmp_path / "inner", manifest)[..., :8].abs().max() == 0
+    assert compute(prior, [manifest], tmp_path / "all", outer_ring=True).header.covered == (0, 40)
+    assert stored(tmp_path / "all", manifest)[..., :8].abs().max() > 0
+    inner = (..., slice(8, 32), slice(8, 32))
+    torch.testing.assert_close(
+        stored(tmp_path / "all", manifest)[inner], stored(tmp_path / "inner", manifest)[inner], rtol=0, atol=1e-6
+    )
+
+
+def test_prior_inside_a_detector_fills_the_same_store(prior, faces, tmp_path):
+    manifest = faces(2)
+    detector = save(tmp_path / "detector", detector_with(prior))
+    compute(prior, [manifest], tmp_path / "store")
+    again = compute(detector, [manifest], tmp_path / "store")
+    assert (again.num_computed, again.num_there) == (0, 2)
+
+
+def test_crop_that_stands_in_manifests_twice_is_computed_once(prior, faces, tmp_path):
+    manifests = [faces(3), faces(4, folder="again")]  # of the same seed: three are equal
+    assert compute(prior, manifests, tmp_path / "store").num_computed == 4
+    assert torch.equal(stored(tmp_path / "store", manifests[0]), stored(tmp_path / "store", manifests[1])[:3])
+
+
+def test_only_what_is_missing_is_computed(prior, faces, tmp_path, monkeypatch):
+    compute(prior, [faces(3)], tmp_path / "store")
+    monkeypatch.setattr(residuals_module.ResidualSource, "residual", lambda _, image: torch.full_like(image, 0.5))
+    more = compute(prior, [faces(5)], tmp_path / "store")
+    assert (more.num_computed, more.num_there) == (2, 3)
+    new = stored(tmp_path / "store", faces(5))[:, 0, 20, 20] == 0.5
+    assert new.tolist() == [False] * 3 + [True] * 2
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from realface.data.residual_store import ResidualStore
+from realface.evaluation.residuals import compute_residuals
+real, calls = ResidualStore.add, iter(range(10))
+def add(*arguments):
+    if next(calls) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(*arguments)
+ResidualStore.add = add
+prior, manifest, out = map(Path, sys.argv[1:])
+compute_residuals(prior, [manifest], out, device="cpu", batch_size=1, shard_size=1, quiet=True)
+"""
+
+
+def test_killed_run_goes_on_to_the_same_result(prior, faces, tmp_path):
+    manifest = faces(4)
+    arguments = [str(prior), str(manifest), str(tmp_path / "store")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(ResidualStore(tmp_path / "store")) == 2
+    assert compute(prior, [manifest], tmp_path / "store", batch_size=1, shard_size=1).num_computed == 2
+    compute(prior, [manifest], tmp_path / "whole", batch_size=1)
+    torch.testing.assert_close(
+        stored(tmp_path / "store", manifest), stored(tmp_path / "whole", manifest), rtol=0, atol=1e-6
+    )
+
+
+def test_crops_that_cannot_be_read_are_named_and_the_others_computed(prior, faces, tmp_path):
+    manifest = faces(4)
+    (manifest.parent / "1.png").unlink()
+    (manifest.parent / "2.png").write_bytes(b"no picture")
+    result = compute(prior, [manifest], tmp_path / "store")
+    assert (result.num_computed, result.losses) == (2, {"missing file": 1, "not a picture": 1})
+    assert [(failure.row, failure.reason) for failure in result.failed] == [(1, "missing file"), (2, "not a picture")]
+    rows = list(csv.DictReader((tmp_path / "store" / "losses.csv").open(encoding="utf-8")))
+    assert [row["path"] for row in rows] == [str(manifest.parent / f"{number}.png") for number in (1, 2)]
+    assert "row 3 of the manifest" in rows[1]["text"]
+
+
+def test_hash_in_the_manifest_is_the_key(prior, faces, tmp_path):
+    manifest = faces(2)
+    rows = Manifest.read(manifest)
+    hashes = [sha256_of(rows.file_of(row)) for row in range(2)]
+    assert hashes == crop_keys(rows)
+    rows.with_column("sha256", ["ab" * 32, hashes[1]]).write(manifest)
+    compute(prior, [manifest], tmp_path / "store")
+    store = ResidualStore(tmp_path / "store")
+    assert [key in store for key in ("ab" * 32, *hashes)] == [True, False, True]
+
+
+def test_store_of_another_prior_or_mode_is_refused(prior, faces, tmp_path):
+    manifest = faces(1)
+    compute(prior, [manifest], tmp_path / "store")
+    torch.manual_seed(5)
+    other = save(tmp_path / "other", RffrPrior(PriorConfig(**SMALL)))
+    with pytest.raises(ResidualStoreError, match=r"residuals of \[prior .*and these would be of \[prior"):
+        compute(other, [manifest], tmp_path / "store")
+    with pytest.raises(ResidualStoreError, match=r"exact, .*and these would be of \[prior .* fast, "):
+        compute(prior, [manifest], tmp_path / "store", mode="fast")
+
+
+def test_prior_that_cannot_inpaint_is_refused(faces, tmp_path):
+    prior = save(tmp_path / "prior", RffrPrior(PriorConfig(**SMALL, norm_pix=True)))
+    with pytest.raises(ModelInputError, match="prior: this prior was trained with norm_pix"):
+        compute(prior, [faces(1)], tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_artifact_without_a_prior_is_refused(faces, tmp_path):
+    network = Baseline(BaselineConfig(encoder="light_xception", input_size=64))
+    with pytest.raises(ArtifactError, match="model has no prior; give an artifact of rffr-prior or rffr"):
+        compute(save(tmp_path / "model", network), [faces(1)], tmp_path / "store")
+
+
+def test_crops_cut_otherwise_than_the_priors_are_refused(prior, faces, tmp_path):
+    with pytest.raises(CropSpecError, match=r"manifest\.parquet holds crops made with .* but .*artifact expects"):
+        compute(prior, [faces(1, crop=CropSpec(size=32))], tmp_path / "store")
+
+
+def test_no_manifest_is_refused(prior, tmp_path):
+    with pytest.raises(ManifestError, match="no manifest whose residuals could be computed"):
+        compute(prior, [], tmp_path / "store")
+
+
+def test_too_little_memory_is_told_with_what_to_set(prior, faces, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(residuals_module.ResidualSource, "residual", refuse)
+    with pytest.raises(DeviceError, match="cpu has too little memory for 2 crops at once; give a smaller --batch-size"):
+        compute(prior, [faces(2)], tmp_path / "store")
