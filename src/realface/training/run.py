@@ -82,18 +82,12 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         quiet: show no progress.
 
     Raises:
-        RealfaceError: as `launch`, `read_rows`, `deciding_metric`, `require_same_run` and `new_folder`, before anything
-            is written; TrainingError when the run cannot go on; StoppedBySignal when it was asked to stop, its state
-            saved.
+        RealfaceError: as `launch`, `read_rows`, `require_same_run` and `new_folder`, before anything is written;
+            TrainingError when the run cannot go on; StoppedBySignal when it was asked to stop, its state saved.
     """
-    if not is_run(run):
-        require_free(run)
-        require_encoder_weights(recipe)
-    elif not resume:
-        raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
     config: Any = recipe.method
     method = get_method(config.name)
-    deciding_metric(recipe.selection.metric, method)
+    _require_sense(recipe, method, run, resume=resume)
     rows = read_rows(recipe.data, method)
     fabric = launch(recipe.trainer)
     processes = Processes()
@@ -130,6 +124,16 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                 loop.run(_batches(recipe, rows, state, fabric, processes))
         result = processes.on_first(lambda: _finish(state, validator, rows=rows, run=run))
     return replace(result, is_first_process=processes.is_first)
+
+
+def _require_sense(recipe: TrainRecipe, method: Method, run: Path, *, resume: bool) -> None:
+    """Refuse what is known to fail before any crop is looked at."""
+    deciding_metric(recipe.selection.metric, method)
+    if not is_run(run):
+        require_free(run)
+        require_encoder_weights(recipe)
+    elif not resume:
+        raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
 
 
 def _open_run(
