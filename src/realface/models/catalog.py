@@ -26,6 +26,7 @@ from realface.models.rffr import prior as rffr_prior
 from realface.models.rffr.config import PriorConfig, RffrConfig
 from realface.models.rffr.residual_source import prior_of
 from realface.models.rffr.sheets import validation_sheet
+from realface.models.rffr.statistics import FEWEST_FACES
 from realface.models.rffr.task import PriorTask, RffrTask
 
 ENTRY_POINT_GROUP = "realface.methods"
@@ -78,7 +79,12 @@ METHODS: dict[str, Method] = {
         build_network=rffr_prior.RffrPrior,
         build_task=PriorTask,
         load_encoder_weights=rffr_prior.load_mae_weights,
-        real_only=RealOnly(errors=rffr_prior.inpainting_errors, fit=rffr_prior.fit_statistics, sheet=validation_sheet),
+        real_only=RealOnly(
+            errors=rffr_prior.inpainting_errors,
+            fit=rffr_prior.fit_statistics,
+            sheet=validation_sheet,
+            fewest_faces=FEWEST_FACES,
+        ),
     ),
     "rffr": Method(
         name="rffr",
