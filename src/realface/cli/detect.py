@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from realface.cli import crop_argument
+from realface.cli.standard_output import forgiving_stdout
 from realface.core.errors import ArtifactError
 from realface.core.map_kinds import MapKind
 
@@ -95,7 +95,7 @@ def command(
     )
     if overlay is not None:
         new_folder(overlay)
-    stream = _forgiving_stdout()
+    stream = forgiving_stdout()
     writer = _writer(stream, detector, as_json, as_csv)
     if not _run(detector, files, writer=writer, overlay=overlay, map_kind=drawn_map):
         raise typer.Exit(2)
@@ -124,9 +124,10 @@ def _map_to_draw(given: MapKind | None, overlay: Path | None) -> MapKind:
 def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None, map_kind: MapKind) -> bool:
     """Print every answer; whether every file has a verdict."""
     from realface.core.progress import progress
+    from realface.detection.named_files import find_files
     from realface.detection.writers import Tally
 
-    found, failures = _find(files)
+    found, failures = find_files(files)
     tally = Tally()
     if detector.card.crop.is_external:
         print(
@@ -157,30 +158,13 @@ def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: 
     return not tally.failures
 
 
-def _find(files: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
-    """The pictures and videos that the arguments stand for, and the arguments that stand for none."""
-    from realface.core.errors import MediaError, MissingInputError
-    from realface.detection.detector import failure_of
-    from realface.media.discovery import find_media
-
-    found: list[Path] = []
-    failures: list[Failure] = []
-    for path in files:
-        try:
-            found += find_media([path])
-        except (MediaError, MissingInputError) as error:
-            failures.append(failure_of(path, error))
-    return list(dict.fromkeys(found)), failures
-
-
 def _answers(
     detector: Detector, found: Sequence[Path], overlay: Path | None, map_kind: MapKind
 ) -> Iterator[tuple[Verdict | Failure, Path | None]]:
     """Each file's answer with the picture drawn of it."""
     from realface.core.errors import MediaError
-    from realface.detection.detector import failure_of
     from realface.detection.overlay import write_overlay
-    from realface.detection.verdict import Verdict
+    from realface.detection.verdict import Verdict, failure_of
 
     for result in detector.detect_many(found):
         if overlay is None or not isinstance(result, Verdict):
@@ -200,10 +184,3 @@ def _writer(stream: TextIO, detector: Detector, as_json: bool, as_csv: bool) -> 
     if as_json:
         return JsonWriter(stream, model=detector.describe())
     return CsvWriter(stream) if as_csv else LineWriter(stream)
-
-
-def _forgiving_stdout() -> TextIO:
-    """Standard output that can print every file name; taken before a progress bar takes its place."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    return sys.stdout

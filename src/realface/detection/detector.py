@@ -14,24 +14,20 @@ from torch import nn
 
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import CropSpecError, MediaError, MissingInputError
+from realface.core.errors import MediaError, MissingInputError
 from realface.core.map_kinds import MapKind
 from realface.detection.aggregation import RULE, deciding_track, score_tracks
+from realface.detection.face_source import FaceSource, chosen_finder, chosen_spec
 from realface.detection.job import Job, ScoreQueue, SeenFrame
 from realface.detection.scoring import CropScorer, Precision
-from realface.detection.verdict import DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict
+from realface.detection.verdict import DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict, failure_of
 from realface.evaluation.forgery_map import FaceMap
-from realface.faces.cropper import crop_box, crop_face
-from realface.faces.finder import NO_FACE, Face, FaceFinder, as_landmarks
-from realface.faces.finders import finder_for
+from realface.faces.finder import NO_FACE, FaceFinder
 from realface.faces.tracks import link_faces
-from realface.media.images import read_image
-from realface.media.videos import Frame, is_video_name, spread_frames
+from realface.media.videos import is_video_name
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference
-
-PIXELS_AT_ONCE = 64_000_000  # of decoded frames held together: bounds the memory whatever the video's size and length
 
 
 class Detector:
@@ -64,9 +60,10 @@ class Detector:
         precision: Precision = "fp32",
     ) -> None:
         self.card = card
-        self.finder = finder
+        self.faces = FaceSource(
+            card.crop, finder=finder, num_frames=num_frames or card.crop.frames, batch_size=batch_size
+        )
         self.threshold = card.threshold if threshold is None else threshold
-        self.num_frames = num_frames or card.crop.frames
         self.input_size = image_size or card.input_size
         self.precision = precision
         self._scorer = CropScorer(
@@ -110,9 +107,8 @@ class Detector:
         place = resolve_device(device)
         artifact = find_artifact(Path(folder))
         card = read_card(artifact)
-        if crop is not None:
-            card = _with_crop(card, crop, artifact)
-        chosen = None if crops else _finder(card, artifact, given=finder, device=place)
+        card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
+        chosen = None if crops else chosen_finder(card.crop, artifact=artifact, device=place, given=finder)
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         network = load_network(artifact, device=str(place))
         return cls(
@@ -162,9 +158,9 @@ class Detector:
             "licence": self.card.licence,
             "input_size": self.input_size,
             "threshold": self.threshold,
-            "num_frames": self.num_frames,
+            "num_frames": self.faces.num_frames,
             "precision": self.precision,
-            "crop": None if self.finder is None else self.card.crop.model_dump(mode="json"),
+            "crop": None if self.faces.finder is None else self.card.crop.model_dump(mode="json"),
             "rule": RULE,
         }
 
@@ -181,32 +177,7 @@ class Detector:
         Returns:
             For each box (h, w) over its crop, in the network's own resolution; None when the method has no such map.
         """
-        return self._scorer.maps([self._scorer.prepare(self.crop(image, box)) for box in boxes], kind)
-
-    def crop(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-        """The part of a picture that the network judges; the whole picture when the files are face crops."""
-        return image if self.finder is None else crop_face(image, box, self.card.crop)
-
-    def crop_area(self, box: Box) -> Box:
-        """Where in the picture that part lies, in whole pixels; it may reach beyond the picture."""
-        return box if self.finder is None else crop_box(box, self.card.crop)
-
-    def read_frames(self, path: Path) -> Iterator[Frame]:
-        """The frames that are looked at; a picture is one frame.
-
-        Raises:
-            MissingInputError: no such file.
-            MediaError: it cannot be read.
-        """
-        try:
-            if is_video_name(path):
-                yield from spread_frames(path, self.num_frames)
-            else:
-                yield Frame(index=0, time_s=0.0, image=read_image(path))
-        except MissingInputError:
-            raise
-        except OSError as error:
-            raise MediaError(f"cannot read {path}: {error.strerror or error}", reason="unreadable") from error
+        return self._scorer.maps([self._scorer.prepare(self.faces.crop(image, box)) for box in boxes], kind)
 
     def _finished_jobs(self, paths: Iterable[Path]) -> Iterator[Job]:
         queue = ScoreQueue(self._scorer)
@@ -221,28 +192,23 @@ class Detector:
 
     def _look_through(self, job: Job, queue: ScoreQueue) -> None:
         """Decode, find and crop, one chunk of frames after the other; faces go to the queue."""
-        frames = job.clocked("decode", self.read_frames(job.path))
+        frames = job.clocked("decode", self.faces.frames(job.path))
         try:
-            for chunk in _chunks(frames, self._scorer.batch_size):
+            for chunk in self.faces.chunks(frames):
                 with job.clock("find"):
-                    found = self._find([frame.image for frame in chunk])
+                    found = self.faces.find([frame.image for frame in chunk])
                 for frame, faces in zip(chunk, found, strict=True):
                     job.height, job.width = frame.image.shape[:2]
                     job.frames.append(SeenFrame(frame.index, frame.time_s, faces))
                     for face in faces:
                         with job.clock("crop"):
-                            prepared = self._scorer.prepare(self.crop(frame.image, face.box))
+                            prepared = self._scorer.prepare(self.faces.crop(frame.image, face.box))
                         queue.add(job, prepared)
             if not job.num_faces:
                 raise MediaError(f"{job.path}: {NO_FACE}", reason=NO_FACE)
         except (MediaError, MissingInputError) as error:
             job.error = error
         job.is_read = True
-
-    def _find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        if self.finder is not None:
-            return self.finder.find(images)
-        return [[_whole_picture(image)] for image in images]
 
     def _verdict(self, job: Job) -> Verdict:
         numbers = link_faces([frame.faces for frame in job.frames])
@@ -252,7 +218,7 @@ class Detector:
                 frame.index,
                 frame.time_s,
                 tuple(
-                    FaceScore(face.box, next(scores), track, found=face.score if self.finder is not None else None)
+                    FaceScore(face.box, next(scores), track, found=None if self.faces.finder is None else face.score)
                     for face, track in zip(frame.faces, tracks, strict=True)
                 ),
             )
@@ -272,51 +238,3 @@ class Detector:
             purpose=self.card.purpose,
             seconds=dict(job.seconds),
         )
-
-
-def failure_of(path: Path, error: MediaError | MissingInputError) -> Failure:
-    """An error as the answer to one of many files."""
-    reason = error.reason if isinstance(error, MediaError) else "missing"
-    return Failure(path, reason, str(error))
-
-
-def _with_crop(card: ArtifactCard, crop: CropSpec, artifact: Path) -> ArtifactCard:
-    if not (card.crop.is_external or crop.cuts_like(card.crop)):
-        raise CropSpecError(
-            f"{artifact} expects crops made with [{card.crop.describe()}], not with [{crop.describe()}]; "
-            "leave --crop out"
-        )
-    return card.model_copy(update={"crop": crop})
-
-
-def _finder(card: ArtifactCard, artifact: Path, *, given: FaceFinder | None, device: torch.device) -> FaceFinder:
-    if card.crop.is_external:
-        raise CropSpecError(
-            f"{artifact} was made from crops that came from elsewhere, so it is not known how to cut faces out for it; "
-            "cut them out as its authors did and give --crops, or say with --crop SPEC how they did"
-        )
-    if given is None:
-        return finder_for(card.crop, device=str(device))
-    if (given.name, given.version) != (card.crop.finder, card.crop.finder_version):
-        raise CropSpecError(
-            f"{artifact} expects faces found by {card.crop.finder} [{card.crop.finder_version}], "
-            f"not by {given.name} [{given.version}]; give that one, or none"
-        )
-    return given
-
-
-def _whole_picture(image: NDArray[np.uint8]) -> Face:
-    height, width = image.shape[:2]
-    return Face(Box(0, 0, width, height), score=1.0, landmarks=as_landmarks(np.full((5, 2), np.nan)))
-
-
-def _chunks(frames: Iterable[Frame], limit: int) -> Iterator[list[Frame]]:
-    """Frames in groups of at most `limit`, smaller where frames are large."""
-    chunk: list[Frame] = []
-    for frame in frames:
-        chunk.append(frame)
-        if len(chunk) >= limit or len(chunk) * frame.image.size // 3 >= PIXELS_AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

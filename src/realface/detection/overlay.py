@@ -16,10 +16,11 @@ from realface.core.labels import Label
 from realface.core.map_kinds import MapKind
 from realface.detection.aggregation import deciding_track
 from realface.detection.detector import Detector
+from realface.detection.named_files import drawing_path
 from realface.detection.verdict import FaceScore, FrameScore, Verdict
 from realface.evaluation.forgery_map import FaceMap, Scale, colour_bar, lay_over
 from realface.media.images import write_image
-from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, stacked
+from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, resized, stacked
 from realface.media.videos import Frame
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn picture; boxes and text must be readable in it
@@ -43,12 +44,7 @@ def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: M
     Raises:
         MediaError: the file can no longer be read.
     """
-    name = verdict.path.name.encode()[:200].decode(errors="ignore")
-    path = folder / f"{name}.jpg"
-    number = 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{number}.jpg"
+    path = drawing_path(folder, verdict.path)
     write_image(path, draw_overlay(detector, verdict, kind=kind), jpeg_quality=92)
     return path
 
@@ -125,7 +121,7 @@ class Shown:
 
 def _reread(detector: Detector, path: Path, wanted: set[int]) -> Iterator[Frame]:
     """Those frames, without decoding what comes after the last."""
-    for frame in detector.read_frames(path):
+    for frame in detector.faces.frames(path):
         if frame.index in wanted:
             yield frame
         if frame.index >= max(wanted):
@@ -146,9 +142,9 @@ def _marked(
     """A whole picture with the map, a box and a score on every face, at a size that can be read."""
     height, width = shown.image.shape[:2]
     scale = min(max(height, width, SHORTEST_LONG_SIDE), LONGEST_SIDE) / max(height, width)
-    picture = _resized(shown.image, height=round(height * scale), width=round(width * scale))
+    picture = resized(shown.image, height=round(height * scale), width=round(width * scale))
     if scale_of_maps is not None:
-        areas = [detector.crop_area(face.box).scaled(scale) for face in shown.faces]
+        areas = [detector.faces.crop_area(face.box).scaled(scale) for face in shown.faces]
         whole = [Box(*(round(value) for value in area)) for area in areas]
         picture = lay_in_areas(picture, maps, whole, scale_of_maps)
     return _with_boxes(picture, shown.faces, threshold, scale=scale)
@@ -183,20 +179,14 @@ def _sheet(
     for one, of_frame in zip(shown, maps, strict=True):
         height, width = one.image.shape[:2]
         scale = CELL / max(height, width)
-        small = _resized(one.image, height=round(height * scale), width=round(width * scale))
-        crop = _resized(detector.crop(one.image, one.faces[0].box), height=CELL, width=CELL)
+        small = resized(one.image, height=round(height * scale), width=round(width * scale))
+        crop = resized(detector.faces.crop(one.image, one.faces[0].box), height=CELL, width=CELL)
         parts = [_with_boxes(small, one.frame.faces, threshold, scale=scale), crop]
         if scale_of_maps is not None:
             parts.append(lay_over(crop, of_frame[0], scale_of_maps))
         caption = line(f"{one.frame.time_s:.1f} s   {one.faces[0].score:.2f}", width=CELL, centred=True)
         columns.append(stacked([*parts, caption], centred=True))
     return framed(beside(columns))
-
-
-def _resized(image: Picture, *, height: int, width: int) -> Picture:
-    """For the eye: averaged when it shrinks, smooth when it grows."""
-    interpolation = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (max(1, width), max(1, height)), interpolation=interpolation), dtype=np.uint8)
 
 
 def _header(verdict: Verdict, *, width: int) -> Picture:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from realface.core.boxes import Box
+from realface.core.errors import MediaError, MissingInputError
 from realface.core.labels import Label
 from realface.models.artifact import DEMONSTRATION
 
@@ -17,8 +18,8 @@ DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
 STAGES = ("decode", "find", "crop", "score")
 
 
-def _in_one_line(text: Path | str) -> str:
-    """`text` with line breaks and other control characters escaped: a file's name may hold them, a line may not."""
+def in_one_line(text: Path | str) -> str:
+    """The text with line breaks and other control characters escaped: a file's name may hold them, a line may not."""
     return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" or c in "\u2028\u2029" else c for c in str(text))
 
 
@@ -140,7 +141,7 @@ class Verdict:
 
     def line(self) -> str:
         """One line as RECCE prints it."""
-        line = f"path: {_in_one_line(self.path)} | fake probability: {self.score:.4f} | prediction: {self.prediction}"
+        line = f"path: {in_one_line(self.path)} | fake probability: {self.score:.4f} | prediction: {self.prediction}"
         return f"{line} | {self.note}" if self.note else line
 
     def to_json(self) -> dict[str, Any]:
@@ -179,9 +180,15 @@ class Failure:
     def line(self) -> str:
         """One line beside those of the verdicts; the text is repeated only where it says more than the reason."""
         more = self.text.removeprefix(str(self.path)).lstrip(": ")
-        more = _in_one_line(more)
-        return " | ".join([f"path: {_in_one_line(self.path)}", self.reason, *([more] if more != self.reason else [])])
+        more = in_one_line(more)
+        return " | ".join([f"path: {in_one_line(self.path)}", self.reason, *([more] if more != self.reason else [])])
 
     def to_json(self) -> dict[str, Any]:
         """The failure as an element of `files` in the JSON document."""
         return {"path": str(self.path), "error": {"reason": self.reason, "text": self.text}}
+
+
+def failure_of(path: Path, error: MediaError | MissingInputError) -> Failure:
+    """An error as the answer to one of many files."""
+    reason = error.reason if isinstance(error, MediaError) else "missing"
+    return Failure(path, reason, str(error))

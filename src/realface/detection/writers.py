@@ -121,10 +121,10 @@ class CsvWriter:
         """Print nothing more."""
 
 
-class JsonWriter:
+class JsonDocument:
     """One document, one line per file, so that a run over millions of files needs no memory for them.
 
-    It is closed on Ctrl-C too, and says then that it is not complete.
+    It is to be closed on Ctrl-C too, and says then that it is not complete.
     """
 
     def __init__(self, stream: TextIO, *, model: Mapping[str, Any]) -> None:
@@ -132,19 +132,32 @@ class JsonWriter:
         self._separator = "\n"
         self._stream.write(f'{{"format": {FORMAT},\n"model": {_json(model)},\n"files": [')
 
-    def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
+    def add(self, element: Mapping[str, Any]) -> None:
         """Print one element of `files`."""
         separator, self._separator = self._separator, ",\n"
-        document = result.to_json()
-        if isinstance(result, Verdict):
-            document["overlay"] = None if overlay is None else str(overlay)
-        self._stream.write(separator + _json(document))
+        self._stream.write(separator + _json(element))
         self._stream.flush()
+
+    def finish(self, summary: Mapping[str, Any], *, complete: bool) -> None:
+        """Close the document with the counts."""
+        self._stream.write(f'\n],\n"summary": {_json({**summary, "complete": complete})}}}\n')
+        self._stream.flush()
+
+
+class JsonWriter:
+    """One JSON document."""
+
+    def __init__(self, stream: TextIO, *, model: Mapping[str, Any]) -> None:
+        self._document = JsonDocument(stream, model=model)
+
+    def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
+        """Print one element of `files`."""
+        drawn = {"overlay": None if overlay is None else str(overlay)} if isinstance(result, Verdict) else {}
+        self._document.add({**result.to_json(), **drawn})
 
     def finish(self, tally: Tally, *, complete: bool) -> None:
         """Close the document with the counts."""
-        self._stream.write(f'\n],\n"summary": {_json({**tally.to_json(), "complete": complete})}}}\n')
-        self._stream.flush()
+        self._document.finish(tally.to_json(), complete=complete)
 
 
 def _json(value: Any) -> str:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
-import numpy as np
-
 from realface.core.labels import Label
 from realface.core.map_kinds import MapKind
 from realface.evaluation.forgery_map import Scale, colour_bar
-from realface.media.sheets import FAINT, GAP, Picture, beside, framed, line, stacked
+from realface.media.sheets import FAINT, GAP, Picture, beside, framed, line, resized, stacked
 
 KINDS = {
     "fake_hardest": "Fakes that look most real to it",
@@ -65,13 +62,8 @@ def _strip(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Picture
     """An example's pictures over what was said of it."""
     method = f", {entry['method']}" if entry["method"] else ""
     words = f"{entry['score']:.3f}  {entry['label']}{method}; called {entry['prediction']}"
-    row = beside([_fitted(picture) for picture in pictures.values()], gap=SEAM)
+    row = beside([resized(picture, height=CELL, width=CELL) for picture in pictures.values()], gap=SEAM)
     return stacked([row, line(words, width=max(row.shape[1], WORDS), size=14)])
-
-
-def _fitted(picture: Picture) -> Picture:
-    interpolation = cv2.INTER_AREA if picture.shape[0] > CELL else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (CELL, CELL), interpolation=interpolation), dtype=np.uint8)
 
 
 def _legend(kind: MapKind, scale: Scale, *, width: int) -> Picture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -48,6 +49,12 @@ def framed(picture: Picture, *, gap: int = GAP) -> Picture:
     canvas = np.full((picture.shape[0] + 2 * gap, picture.shape[1] + 2 * gap, 3), BACKGROUND, np.uint8)
     canvas[gap:-gap, gap:-gap] = picture
     return canvas
+
+
+def resized(picture: Picture, *, height: int, width: int) -> Picture:
+    """A picture (H, W, 3) of another size, for the eye: averaged when it shrinks, smooth when it grows."""
+    interpolation = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (max(1, width), max(1, height)), interpolation=interpolation), dtype=np.uint8)
 
 
 def line(text: str, *, width: int, size: float = 16, colour: Colour = TEXT, centred: bool = False) -> Picture:

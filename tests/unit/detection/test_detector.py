@@ -104,7 +104,7 @@ def test_a_file_that_may_not_be_read_is_a_failure(
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("realface.detection.detector.read_image", refuse)
+    monkeypatch.setattr("realface.detection.face_source.read_image", refuse)
     (failure,) = build_detector(None).detect_many([tmp_path / "a.png"])
     assert failure == Failure(tmp_path / "a.png", "unreadable", f"cannot read {tmp_path}/a.png: Permission denied")
 
@@ -127,17 +127,17 @@ def test_the_batch_size_bounds_the_frames_held_and_changes_no_score(video: Calla
     path = video(0.1, 0.3, 0.5, 0.7, 0.9)
     small, large = build_detector([[WHOLE]] * 5, batch_size=2), build_detector([[WHOLE]] * 5)
     assert small.detect(path).score == pytest.approx(large.detect(path).score, abs=1e-6)
-    assert small.finder.calls == [2, 2, 1]
-    assert large.finder.calls == [5]
+    assert small.faces.finder.calls == [2, 2, 1]
+    assert large.faces.finder.calls == [5]
 
 
 def test_large_frames_are_held_in_smaller_numbers(
     video: Callable, build_detector: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realface.detection.detector.PIXELS_AT_ONCE", 2 * 64 * 64)
+    monkeypatch.setattr("realface.detection.face_source.PIXELS_AT_ONCE", 2 * 64 * 64)
     detector = build_detector([[WHOLE]] * 5)
     detector.detect(video(*[0.5] * 5))
-    assert detector.finder.calls == [2, 2, 1]
+    assert detector.faces.finder.calls == [2, 2, 1]
 
 
 def test_the_verdict_says_how_long_each_stage_took(video: Callable, build_detector: Callable) -> None:
@@ -188,16 +188,16 @@ def test_an_artifact_of_another_finder_version_is_refused_with_both(tmp_path: Pa
     folder = saved(tmp_path / "artifact", spec)
     with pytest.raises(CropSpecError, match=r"made with mtcnn \[older\] but here it is \[facenet-pytorch "):
         Detector.load(folder, device="cpu")
-    assert Detector.load(folder, device="cpu", crops=True).finder is None
+    assert Detector.load(folder, device="cpu", crops=True).faces.finder is None
 
 
 def test_an_artifact_of_external_crops_can_be_told_how_to_cut_faces_out(tmp_path: Path) -> None:
     folder = saved(tmp_path / "artifact", CropSpec.external())
     spec = default_crop_spec(margin=0.7, frames=3)
     detector = Detector.load(folder, device="cpu", crop=spec)
-    assert detector.finder is not None
-    assert detector.finder.name == "mtcnn"
-    assert (detector.card.crop, detector.num_frames) == (spec, 3)
+    assert detector.faces.finder is not None
+    assert detector.faces.finder.name == "mtcnn"
+    assert (detector.card.crop, detector.faces.num_frames) == (spec, 3)
 
 
 def test_an_artifact_that_knows_its_crops_takes_no_others(tmp_path: Path) -> None:
@@ -206,19 +206,19 @@ def test_an_artifact_that_knows_its_crops_takes_no_others(tmp_path: Path) -> Non
         CropSpecError, match=r"expects crops made with \[.*0\.3.*\], not with \[.*0\.7.*\]; leave --crop out"
     ):
         Detector.load(folder, device="cpu", crop=default_crop_spec(margin=0.7))
-    assert Detector.load(folder, device="cpu", crop=default_crop_spec(margin=0.3, frames=2)).num_frames == 2
+    assert Detector.load(folder, device="cpu", crop=default_crop_spec(margin=0.3, frames=2)).faces.num_frames == 2
 
 
 def test_an_artifact_of_external_crops_needs_face_crops(tmp_path: Path) -> None:
     folder = saved(tmp_path / "artifact", CropSpec.external())
     with pytest.raises(CropSpecError, match=r"from elsewhere.*cut them out as its authors did and give --crops"):
         Detector.load(folder, device="cpu")
-    assert Detector.load(folder, device="cpu", crops=True).finder is None
+    assert Detector.load(folder, device="cpu", crops=True).faces.finder is None
 
 
 def test_a_finder_that_is_not_the_artifacts_is_refused(tmp_path: Path, build_detector: Callable) -> None:
     folder = saved(tmp_path / "artifact", default_crop_spec())
-    finder = build_detector([]).finder
+    finder = build_detector([]).faces.finder
     with pytest.raises(CropSpecError, match=r"expects faces found by mtcnn \[.*\], not by scripted \[1\]"):
         Detector.load(folder, device="cpu", finder=finder)
 
@@ -226,7 +226,7 @@ def test_a_finder_that_is_not_the_artifacts_is_refused(tmp_path: Path, build_det
 def test_a_run_folder_stands_for_its_artifact(tmp_path: Path) -> None:
     saved(tmp_path / "run" / "artifact", default_crop_spec(frames=7))
     detector = Detector.load(tmp_path / "run", device="cpu")
-    assert detector.num_frames == 7
+    assert detector.faces.num_frames == 7
     assert detector.input_size == 64
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from realface.media.sheets import BACKGROUND, beside, framed, line, stacked
+from realface.media.sheets import BACKGROUND, beside, framed, line, resized, stacked
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 
@@ -29,6 +29,12 @@ def test_a_frame_goes_all_around():
     sheet = framed(block(1, 1, RED), gap=2)
     assert sheet.shape == (5, 5, 3)
     assert (sheet != BACKGROUND).any(axis=2).sum() == 1
+
+
+def test_a_picture_that_shrinks_is_averaged():
+    picture = np.concatenate([block(4, 2, RED), block(4, 2, BLUE)], axis=1)
+    assert (resized(picture, height=1, width=1) == (100, 0, 100)).all()
+    assert resized(picture, height=8, width=6).shape == (8, 6, 3)
 
 
 def test_a_line_of_text_is_as_wide_as_told_whatever_the_text():

@@ -1,0 +1,37 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from realface.detection.named_files import drawing_path, find_files
+
+
+def test_what_stands_for_no_file_is_a_failure_and_the_rest_is_found_once(tmp_path: Path) -> None:
+    picture = tmp_path / "full" / "a.png"
+    picture.parent.mkdir()
+    picture.touch()
+    (tmp_path / "empty").mkdir()
+    found, failures = find_files([tmp_path / "gone.mp4", picture, picture.parent, tmp_path / "empty"])
+    assert found == [picture]
+    assert [(failure.path.name, failure.reason) for failure in failures] == [
+        ("gone.mp4", "missing"),
+        ("empty", "empty folder"),
+    ]
+
+
+def test_files_of_one_name_are_drawn_under_different_names(tmp_path: Path) -> None:
+    paths = []
+    for folder in ("a", "b", "c"):
+        paths.append(drawing_path(tmp_path, Path(folder, "clip.mp4")))
+        paths[-1].touch()
+    assert [path.name for path in paths] == ["clip.mp4.jpg", "clip.mp4-2.jpg", "clip.mp4-3.jpg"]
+
+
+def test_a_name_as_long_as_names_may_be_is_shortened(tmp_path: Path) -> None:
+    drawing_path(tmp_path, Path("ü" * 120 + ".png")).touch()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_name_that_is_no_unicode_loses_what_cannot_be_written(tmp_path: Path) -> None:
+    assert drawing_path(tmp_path, Path(os.fsdecode(b"caf\xe9.png"))).name == "caf.png.jpg"
