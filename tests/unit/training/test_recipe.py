@@ -66,6 +66,13 @@ def test_recipe_without_manifests_says_how_to_name_them():
         check(data={"train": {"manifests": ["a.csv"]}})
 
 
+def test_stored_residuals_with_mirrored_crops_are_refused():
+    with pytest.raises(RecipeError, match=r"data: `residuals` are those of faces as they are, .*set `train\.flip: 0`"):
+        check(data={"manifests": ["a.csv"], "residuals": "store"})
+    data = check(data={"manifests": ["a.csv"], "residuals": "/store", "train": {"flip": 0}}).data
+    assert data.residuals == Path("/store")
+
+
 def test_three_faults_are_all_named():
     with pytest.raises(RecipeError) as caught:
         check(optim={"name": "adm"}, trainer={"steps": 0}, selection={"metrik": "auc"})
@@ -87,7 +94,7 @@ def test_faults_of_the_method_stand_under_the_key_to_type():
 
 
 def test_method_without_a_name_is_told_the_names():
-    with pytest.raises(RecipeError, match=r"method\.name: required, but not given; known: recce, baseline"):
+    with pytest.raises(RecipeError, match=r"method\.name: required, but not given; known: recce, rffr-prior, rffr, baseline"):
         check(method={"encoder": "light_xception"})
 
 
@@ -111,4 +118,4 @@ def test_unknown_recipe_lists_the_shipped_ones():
 def test_every_field_is_described():
     fields = dict(fields_of(recipe_schema().model_json_schema()))
     undescribed = [name for name, field in fields.items() if not field.get("description")]
-    assert [name for name in undescribed if not name.startswith("TinyConfig")] == []
+    assert [name for name in undescribed if not name.startswith("Tiny")] == []

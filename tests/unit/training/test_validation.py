@@ -26,8 +26,14 @@ def make_validator(make_recipe, write_faces, tmp_path):
         processes = Processes()
         processes.rank, processes.size, processes.gather = rank, size, gather
         method = get_method("tiny-reals")
-        rows = read_rows(recipe.data, method).val
-        return Validator(rows, method, recipe, CheckpointFolder(tmp_path, keep=1), processes, torch.device("cpu"))
+        return Validator(
+            rows=read_rows(recipe.data, method).val,
+            method=method,
+            recipe=recipe,
+            checkpoints=CheckpointFolder(tmp_path, keep=1),
+            processes=processes,
+            device=torch.device("cpu"),
+        )
 
     return make
 
