@@ -143,9 +143,12 @@ class RffrConfig(Section):
     def _size_follows_the_prior(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or "input_size" in values:
             return values
-        prior = values.get("prior", {})
-        size = prior.input_size if isinstance(prior, PriorConfig) else dict(prior).get("input_size")
-        return values if size is None else {**values, "input_size": size}
+        prior = values.get("prior")
+        if isinstance(prior, PriorConfig):
+            return {**values, "input_size": prior.input_size}
+        if isinstance(prior, Mapping) and "input_size" in prior:
+            return {**values, "input_size": prior["input_size"]}
+        return values
 
     @field_validator("branch")
     @classmethod
