@@ -5,7 +5,9 @@ Source: the demo of RFFR's release, which hides one random block of each face.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,24 +15,40 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realface.media.sheets import Picture, beside, stacked
+from realface.models.rffr.blocks import SIDE, Block, BlockGrid, block_patches
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.residual import inpaint
 
 AMPLIFICATION = 4.0
 """Of the difference. Source: release."""
 HIDDEN = 0.5
 """Grey of what is hidden, in [0, 1]."""
+VEIL = 0.7
+"""Share of that grey over blocks that are hidden one after the other, none of them always."""
 VALIDATION_GAP = 4
+
+Corner = tuple[int, int]
+"""Row and column of a block's upper left patch, from 0."""
 
 
 @dataclass(frozen=True)
 class InpaintedFace:
-    """One face's four pictures, (S, S, 3) each."""
+    """One face's four pictures, (S, S, 3) each.
+
+    Attributes:
+        face: as the prior is given it.
+        masked: with its hidden parts in grey.
+        inpainted: with them inpainted.
+        difference: of the two, absolute and amplified.
+        error: root mean squared difference of the hidden parts, in grey levels, of 255.
+    """
 
     face: Picture
     masked: Picture
     inpainted: Picture
     difference: Picture
+    error: float
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -38,25 +56,61 @@ class InpaintedFace:
         return self.face, self.masked, self.inpainted, self.difference
 
 
-def inpainted_faces(image: Tensor, masked: Tensor, inpainted: Tensor, *, amplification: float) -> list[InpaintedFace]:
-    """The pictures of faces.
+def inpaint_one_block(
+    mae: MaskedAutoencoder,
+    image: Tensor,
+    corners: Sequence[Corner],
+    *,
+    amplification: float = AMPLIFICATION,
+    chunk_size: int = 16,
+) -> list[InpaintedFace]:
+    """Hide and inpaint one block of each face.
 
     Args:
+        mae: the prior.
         image: (B, 3, S, S) in [0, 1].
-        masked: likewise, the hidden parts greyed.
-        inpainted: (B, 3, S, S), not clamped.
+        corners: B of them, where each face's block stands; anywhere in the grid.
         amplification: what the absolute difference is multiplied by.
+        chunk_size: passes computed at once.
     """
-    difference = amplification * (inpainted.clamp(0, 1) - image).abs()
-    parts = [_as_pictures(part) for part in (image, masked, inpainted, difference)]
-    return [InpaintedFace(*pictures) for pictures in zip(*parts, strict=True)]
+    side = mae.config.grid_side
+    distinct = sorted(set(corners))
+    patches = [block_patches(*corner, side=side) for corner in distinct]
+    blocks = [Block(*corner, hidden, owned=hidden) for corner, hidden in zip(distinct, patches, strict=True)]
+    used = torch.tensor([[corner == own for own in distinct] for corner in corners], device=image.device)
+    inpainted = inpaint(mae, image, BlockGrid(side, tuple(blocks)), chunk_size=chunk_size, used=used)
+    hidden = torch.tensor([block_patches(*corner, side=side) for corner in corners], device=image.device)
+    return _drawn(image, _greyed(mae, image, hidden), inpainted, hidden, mae=mae, amplification=amplification)
 
 
-def greyed(mae: MaskedAutoencoder, image: Tensor, hidden: Tensor) -> Tensor:
-    """Faces (B, 3, S, S) with the patches (B, M) greyed, each a little smaller than it is, so that they can be told."""
-    patches = mae.to_patches(image).clone()
-    patches[torch.arange(len(image), device=image.device)[:, None], hidden] = HIDDEN
-    return mae.to_image(patches)
+def inpaint_all_blocks(
+    mae: MaskedAutoencoder,
+    image: Tensor,
+    grid: BlockGrid,
+    *,
+    mode: Literal["exact", "fast"] = "exact",
+    amplification: float = AMPLIFICATION,
+    chunk_size: int = 16,
+) -> list[InpaintedFace]:
+    """Inpaint every block from all that surrounds it, and put them together: where the detector's residual comes from.
+
+    Args:
+        mae: the prior.
+        image: (B, 3, S, S) in [0, 1].
+        grid: the blocks.
+        mode: whether each is hidden alone, or as many as do not touch.
+        amplification: what the absolute difference is multiplied by.
+        chunk_size: passes computed at once.
+    """
+    inpainted = inpaint(mae, image, grid, mode=mode, chunk_size=chunk_size)
+    hidden = torch.tensor(grid.patches(), device=image.device).expand(len(image), -1)
+    return _drawn(image, _veiled(mae, image, grid), inpainted, hidden, mae=mae, amplification=amplification)
+
+
+def draw_corner(side: int, generator: np.random.Generator) -> Corner:
+    """A block anywhere within the outermost patches of a grid with `side` patches. Source: release's demo."""
+    row, column = generator.integers(1, side - SIDE, size=2).tolist()
+    return row, column
 
 
 @torch.no_grad()
@@ -67,11 +121,40 @@ def validation_sheet(network: RffrPrior, image: Tensor) -> NDArray[np.uint8]:
     """
     if network.config.norm_pix:
         return stacked([beside(_as_pictures(image), gap=VALIDATION_GAP)])
-    hidden = torch.tensor(network.grid.patches(), device=image.device).expand(len(image), -1)
-    faces = inpainted_faces(
-        image, greyed(network.mae, image, hidden), network.inpainted(image), amplification=AMPLIFICATION
-    )
+    section = network.config.residual
+    faces = inpaint_all_blocks(network.mae, image, network.grid, mode=section.mode, chunk_size=section.chunk_size)
     return stacked([beside(face.pictures, gap=VALIDATION_GAP) for face in faces], gap=VALIDATION_GAP)
+
+
+def _drawn(
+    image: Tensor, masked: Tensor, inpainted: Tensor, hidden: Tensor, *, mae: MaskedAutoencoder, amplification: float
+) -> list[InpaintedFace]:
+    """The pictures of faces (B, 3, S, S), and the errors of their hidden patches (B, M)."""
+    difference = (inpainted.clamp(0, 1) - image).abs()
+    patches = mae.to_patches(difference)
+    errors = patches[torch.arange(len(image), device=image.device)[:, None], hidden].square().mean((1, 2)).sqrt() * 255
+    parts = (_as_pictures(part) for part in (image, masked, inpainted, amplification * difference))
+    return list(map(InpaintedFace, *parts, errors.tolist()))
+
+
+def _greyed(mae: MaskedAutoencoder, image: Tensor, hidden: Tensor) -> Tensor:
+    """Faces (B, 3, S, S) with the patches (B, M) of each in grey."""
+    patches = mae.to_patches(image).clone()
+    patches[torch.arange(len(image), device=image.device)[:, None], hidden] = HIDDEN
+    return mae.to_image(patches)
+
+
+def _veiled(mae: MaskedAutoencoder, image: Tensor, grid: BlockGrid) -> Tensor:
+    """Faces (B, 3, S, S) with grey over every block, through which they are seen, and lines between the blocks."""
+    size = mae.config.patch_size
+    veil = torch.zeros_like(image[0, 0])
+    for block in grid.blocks:
+        owned = torch.zeros(grid.side, grid.side, device=image.device)
+        owned.view(-1)[list(block.owned)] = 1
+        area = owned.repeat_interleave(size, 0).repeat_interleave(size, 1)
+        inner = area * area.roll(1, 0) * area.roll(1, 1)  # without its first row and column of pixels
+        veil += VEIL * inner
+    return image + veil * (HIDDEN - image)
 
 
 def _as_pictures(image: Tensor) -> list[Picture]:
