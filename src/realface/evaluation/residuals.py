@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,8 @@ from realface.models.rffr.residual_source import ResidualSource, residual_source
 
 LOSSES_NAME = "losses.csv"
 SHARD_SIZE = 256
+Precision = Literal["fp32", "bf16"]
+StoredType = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ def compute_residuals(
     *,
     mode: Literal["exact", "fast"] | None = None,
     outer_ring: bool | None = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    dtype: Literal["float32", "float16"] = "float32",
+    precision: Precision = "fp32",
+    dtype: StoredType = "float32",
     device: str = "auto",
     batch_size: int = 32,
     workers: int = 0,
@@ -99,18 +101,9 @@ def compute_residuals(
     crops = _read_manifests(manifests, folder)
     own = residual_source(load_network(folder, device=on), where=str(folder))
     asked = {"mode": mode, "outer_ring": outer_ring}
-    section = own.section.model_copy(update={name: value for name, value in asked.items() if value is not None})
-    source = ResidualSource(own.mae, section)
-    header = ResidualHeader(
-        prior=fingerprint(source.mae),
-        input_size=source.mae.config.input_size,
-        mode=section.mode,
-        outer_ring=section.outer_ring,
-        amplification=section.amplification,
-        precision=precision,
-        dtype=dtype,
-        covered=source.covered,
-    )
+    changes = {name: value for name, value in asked.items() if value is not None}
+    source = replace(own, section=own.section.model_copy(update=changes))
+    header = _header_of(source, precision, dtype)
     with filled_store(out, header) as store:
         filling = _Filling(source, store, on, batch_size, workers, shard_size, quiet)
         num_there, num_computed, failed = filling.fill(crops)
@@ -173,6 +166,20 @@ class _Filling:
             raise DeviceError(
                 f"{self.device} has too little memory for {len(batch.rows)} crops at once; give a smaller --batch-size"
             ) from error
+
+
+def _header_of(source: ResidualSource, precision: Precision, dtype: StoredType) -> ResidualHeader:
+    section = source.section
+    return ResidualHeader(
+        prior=fingerprint(source.mae),
+        input_size=source.mae.config.input_size,
+        mode=section.mode,
+        outer_ring=section.outer_ring,
+        amplification=section.amplification,
+        precision=precision,
+        dtype=dtype,
+        covered=source.covered,
+    )
 
 
 def _read_manifests(paths: Sequence[Path], prior: Path) -> Manifest:

@@ -47,7 +47,10 @@ class ArtifactCard(Section):
     threshold: float = Field(0.5, ge=0, le=1, description="score from which a face is called fake")
     threshold_rule: str = Field("", description="what chose the threshold, and on which set")
     calibration: dict[str, Any] | None = Field(None, description="what maps scores to probabilities; null: nothing")
-    trained_on: list[dict[str, Any]] = Field(default=[], description="per manifest: name, sha256, rows")
+    trained_on: list[dict[str, Any]] = Field(
+        default=[],
+        description="per manifest: name, sha256, rows; of a prior inside the network: role, name, sha256, trained_on",
+    )
     metrics: dict[str, Any] = Field(default={}, description="of the validation that chose these weights")
     licence: str = Field("", description="terms under which the weights may be used")
     purpose: Literal["detection", "research", "demonstration"] = Field(

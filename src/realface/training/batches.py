@@ -6,15 +6,15 @@ depends neither on the workers nor on where a run was taken up, and no epoch beg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from realface.core.errors import MediaError, TrainingError
-from realface.data.dataset import CropDataset, CropItem, settle_worker
+from realface.data.dataset import CropDataset, CropItem, RowInput, joined_inputs, settle_worker
 from realface.data.manifest import Manifest
 from realface.data.sampler import EpochOrder, Sampling, build_sampler
 from realface.data.transforms import FaceTransform
@@ -32,14 +32,17 @@ class Batch:
     Attributes:
         image: (B, 3, S, S) float32, in [0, 1].
         label: (B,) int64, 1 = fake.
+        inputs: what was computed beforehand for each crop, by the name under which the task takes it.
     """
 
     image: Tensor
     label: Tensor
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
 
     def pin_memory(self) -> Batch:
         """The same in memory from which a GPU copies on its own; the loader calls this."""
-        return Batch(self.image.pin_memory(), self.label.pin_memory())
+        inputs = {name: value.pin_memory() for name, value in self.inputs.items()}
+        return Batch(self.image.pin_memory(), self.label.pin_memory(), inputs)
 
 
 class StepSampler(Sampler[list[RowOfEpoch]]):
@@ -117,6 +120,7 @@ def collate(items: Sequence[CropItem | str]) -> Batch | str:
     return Batch(
         image=torch.stack([item["image"] for item in good]),
         label=torch.stack([item["label"] for item in good]),
+        inputs=joined_inputs(good),
     )
 
 
@@ -134,6 +138,7 @@ def training_batches(
     rank: int = 0,
     world_size: int = 1,
     pin_memory: bool = False,
+    inputs: Mapping[str, RowInput] | None = None,
 ) -> Iterator[Batch]:
     """The batches of a run, in workers that live as long as it.
 
@@ -150,12 +155,14 @@ def training_batches(
         rank: number of this process.
         world_size: how many processes there are.
         pin_memory: put batches where a GPU copies from on its own.
+        inputs: what was computed beforehand for each row, by the name under which the task takes it.
 
     Raises:
         ManifestError: the rows cannot be drawn in this way.
         TrainingError: a crop cannot be read; the text names it.
     """
-    crops = CropDataset(rows, transform=FaceTransform(input_size, flip=flip), seed=seed, training=True)
+    transform = FaceTransform(input_size, flip=flip)
+    crops = CropDataset(rows, transform=transform, seed=seed, training=True, inputs=inputs)
     order = build_sampler(rows, sampling=sampling, seed=seed)
     batches = StepSampler(
         order,
@@ -165,7 +172,16 @@ def training_batches(
         rank=rank,
         world_size=world_size,
     )
-    loader = DataLoader(
+    for batch in _loader(crops, batches, seed=seed, workers=workers, pin_memory=pin_memory):
+        if isinstance(batch, str):
+            raise TrainingError(f"{batch}; replace the file and go on with --resume, or drop its row and begin again")
+        yield batch
+
+
+def _loader(
+    crops: CropDataset, batches: StepSampler, *, seed: int, workers: int, pin_memory: bool
+) -> Iterable[Batch | str]:
+    return DataLoader(
         EpochDataset(crops),
         batch_sampler=batches,
         num_workers=workers,
@@ -175,7 +191,3 @@ def training_batches(
         worker_init_fn=settle_worker,
         generator=torch.Generator().manual_seed(seed),  # its own, so that it draws nothing from the run's
     )
-    for batch in loader:
-        if isinstance(batch, str):
-            raise TrainingError(f"{batch}; replace the file and go on with --resume, or drop its row and begin again")
-        yield batch

@@ -36,6 +36,11 @@ class TrainRecipe(Section):
         description="file of pretrained weights for the method's encoder, such as ImageNet's, relative to the current "
         "directory; `timm`: fetched from timm's hub when the run begins; null: start from random ones",
     )
+    prior: AbsolutePath | None = Field(
+        None,
+        description="artifact or run folder of the prior inside the network, relative to the current directory: "
+        "`rffr` needs one of `rffr-prior`, whose settings become `method.prior`. null: the method has none",
+    )
     data: DataSection = Field(description="where the crops come from")
     optim: OptimiserConfig = Field(description="the optimiser")
     schedule: ScheduleConfig = Field(ConstantSchedule(), description="how the learning rate changes")

@@ -18,11 +18,13 @@ PROVENANCE_NAME = "provenance.json"
 FREE_SETTINGS = (
     "name",
     "artifact",
+    "prior",  # whose weights are in the checkpoint
     "data.manifests",  # their rows are compared, wherever they lie
     "data.train.manifests",
     "data.val.manifests",
     "data.val.batch_size",
     "data.workers",
+    "data.residuals",  # what they are of is compared, wherever they lie
     "trainer.device",
     "trainer.devices",
     "trainer.batch_size",  # their product with the processes is checked with the checkpoint

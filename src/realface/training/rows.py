@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from realface.core.crop_spec import CropSpec, require_same_crops
 from realface.core.errors import MissingInputError, TrainingError
 from realface.core.labels import Label
+from realface.data.dataset import RowInput
 from realface.data.leaks import require_no_leaks
 from realface.data.manifest import Manifest
 from realface.data.sampler import PairedSampler, Sampling
@@ -34,6 +35,9 @@ class RunRows:
         trained_on: the training manifests as the artifact names them: `name`, `sha256`, and `rows` that were used.
         sampling: how the training rows are drawn.
         fakes_left_out: of `train` and `val`, for a method that learns from real faces alone; else empty.
+        train_inputs: what was computed beforehand for each training row, by the name under which the task takes it.
+        val_inputs: likewise for each validation row.
+        origins: of what the run uses beside the rows, for its provenance.
     """
 
     train: Manifest
@@ -42,6 +46,9 @@ class RunRows:
     trained_on: list[dict[str, Any]]
     sampling: Sampling
     fakes_left_out: dict[str, int]
+    train_inputs: Mapping[str, RowInput] = field(default_factory=dict)
+    val_inputs: Mapping[str, RowInput] = field(default_factory=dict)
+    origins: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_rows(data: DataSection, method: Method) -> RunRows:

@@ -26,6 +26,7 @@ from realface.training.launch import launch, started_places
 from realface.training.logs import NoLog, RunLog, open_log
 from realface.training.loop import Loop
 from realface.training.pictures import inpainting_sheet, reconstruction_grid
+from realface.training.priors import settle_prior, with_prior
 from realface.training.processes import Processes
 from realface.training.randomness import reproducible, seed_process
 from realface.training.recipe import TrainRecipe
@@ -43,6 +44,7 @@ from realface.training.setup import build_state, crops_per_step, require_encoder
 from realface.training.state import TrainingState, all_generators
 from realface.training.steps import Stepper
 from realface.training.stopping import Stopper
+from realface.training.stored_residuals import with_residuals
 from realface.training.validation import Validator
 
 
@@ -88,7 +90,8 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     config: Any = recipe.method
     method = get_method(config.name)
     _require_sense(recipe, method, run, resume=resume)
-    rows = read_rows(recipe.data, method)
+    recipe, prior = settle_prior(recipe, method, run)
+    rows = with_residuals(with_prior(read_rows(recipe.data, method), prior, recipe), prior, recipe, run)
     fabric = launch(recipe.trainer)
     processes = Processes()
     stopper = Stopper()
@@ -97,13 +100,13 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
             checkpoint = processes.on_first(
                 lambda: _open_run(run, recipe, rows, fabric, processes, held, resume=resume)
             )
-            state = build_state(recipe, fabric, processes, is_new=checkpoint is None)
+            state = build_state(recipe, fabric, processes, is_new=checkpoint is None, prior=prior)
             seed_process(recipe.seed, processes.rank)
             if checkpoint is not None:
                 state.restore(checkpoint, fabric, processes)
                 del checkpoint  # as large as the state
             checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
-            validator = Validator(rows.val, method, recipe, checkpoints, processes, fabric.device)
+            validator = Validator(rows.val, method, recipe, checkpoints, processes, fabric.device, rows.val_inputs)
             with (
                 _shown(run, state, validator, quiet=quiet) as (log, bar),
                 _stop_told(run, state),
@@ -157,6 +160,7 @@ def _open_run(
         train={"rows": len(rows.train), "sha256": hashes["train"]},
         val={"rows": len(rows.val), "sha256": hashes["val"]},
         **left_out,
+        **rows.origins,
     )
     if not (resume and is_run(run)):
         held.enter_context(locked(new_folder(run)))
@@ -230,6 +234,7 @@ def _batches(
         rank=processes.rank,
         world_size=processes.size,
         pin_memory=fabric.device.type == "cuda",
+        inputs=rows.train_inputs,
     )
 
 

@@ -79,11 +79,25 @@ class DataSection(Section):
         ValidationRows(filters={"split": "val"}), description="what the best step and the threshold are chosen on"
     )
     workers: int = Field(2, ge=0, description="processes that decode crops; 0: the training process does it")
+    residuals: AbsolutePath | None = Field(
+        None,
+        description="folder that `realface residuals` wrote, with the residual of every crop, relative to the current "
+        "directory; null: a method that needs residuals computes them in every step",
+    )
 
     @model_validator(mode="after")
     def _some_manifests(self) -> Self:
         if not self.manifests and not (self.train.manifests and self.val.manifests):
             raise ValueError("no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`")
+        return self
+
+    @model_validator(mode="after")
+    def _no_mirrored_residuals(self) -> Self:
+        if self.residuals is not None and self.train.flip > 0:
+            raise ValueError(
+                "`residuals` are those of faces as they are, and the prior sees another one in a mirrored face; set "
+                "`train.flip: 0`, or leave `residuals` out"
+            )
         return self
 
     def manifests_of(self, rows: RowsSection) -> list[Path]:

@@ -13,6 +13,7 @@ from realface.core.errors import TrainingError
 from realface.core.files import existing
 from realface.models.catalog import Method, get_method
 from realface.training.optimisers import build_optimiser
+from realface.training.priors import PriorRecord, load_prior
 from realface.training.processes import Processes
 from realface.training.recipe import TrainRecipe
 from realface.training.schedules import build_schedule
@@ -21,7 +22,9 @@ from realface.training.state import TrainingState, running_average
 from realface.training.steps import Losses
 
 
-def build_state(recipe: TrainRecipe, fabric: Fabric, processes: Processes, *, is_new: bool) -> TrainingState:
+def build_state(
+    recipe: TrainRecipe, fabric: Fabric, processes: Processes, *, is_new: bool, prior: PriorRecord | None = None
+) -> TrainingState:
     """The task with its first weights, on its device, and what changes it.
 
     Args:
@@ -30,15 +33,19 @@ def build_state(recipe: TrainRecipe, fabric: Fabric, processes: Processes, *, is
         processes: which may gather their losses.
         is_new: whether the run begins here; one that goes on gets its weights from a checkpoint, and need not reach a
             file or a hub again.
+        prior: what was found of the recipe's prior; None where it has none.
 
     Raises:
         ArtifactError: they cannot be read, or do not fit.
+        TrainingError: the recipe's prior has changed.
     """
     config: Any = recipe.method
     method = get_method(config.name)
     network = method.build_network(config)
     if is_new:
         _load_encoder(method, network, recipe)
+        if prior is not None:
+            load_prior(network, recipe, prior)
     is_global = recipe.trainer.global_losses
     task = method.build_task(network, gather=processes.gather_rows) if is_global else method.build_task(network)
     if recipe.trainer.sync_batch_norm:

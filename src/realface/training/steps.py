@@ -27,9 +27,9 @@ class Losses(nn.Module):
         assert isinstance(task, Task)
         self.task = task
 
-    def forward(self, image: Tensor, label: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, image: Tensor, label: Tensor, **inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss, and the named parts of it for the log."""
-        result = self.task(image, label)
+        result = self.task(image, label, **inputs)
         return result.loss, dict(result.parts)
 
 
@@ -112,9 +112,10 @@ class Stepper:
         fabric = self._fabric
         image = batch.image.to(fabric.device, non_blocking=True).contiguous(memory_format=self._memory_format)
         label = batch.label.to(fabric.device, non_blocking=True)
+        inputs = {name: value.to(fabric.device, non_blocking=True) for name, value in batch.inputs.items()}
         losses: Any = self._state.losses
         with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
-            loss, parts = losses(image, label)
+            loss, parts = losses(image, label, **inputs)
             fabric.backward(loss * share)
         return {"loss": loss.detach(), **parts}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from realface.core.errors import MetricError, TrainingError
-from realface.data.dataset import CropDataset
+from realface.data.dataset import CropDataset, RowInput
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.evaluation.scoring import Share, measure_crops, require_readable, score_crops, table_of_scores
@@ -43,6 +43,7 @@ class Validator:
         checkpoints: where the best step is kept.
         processes: which share the rows.
         device: of this process.
+        inputs: what was computed beforehand for each row, by the name under which the network takes it.
     """
 
     rows: Manifest
@@ -51,6 +52,7 @@ class Validator:
     checkpoints: CheckpointFolder
     processes: Processes
     device: torch.device
+    inputs: Mapping[str, RowInput] = field(default_factory=dict)
 
     @property
     def metric(self) -> MetricName:
@@ -124,4 +126,5 @@ class Validator:
             "workers": data.workers,
             "device": self.device,
             "quiet": True,
+            "inputs": self.inputs,
         }

@@ -201,3 +201,49 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def write_prior(tmp_path_factory):
+    """(seed, settings) -> an artifact of RFFR's prior with random weights, for crops as `write_faces` makes them."""
+    from realface.models.artifact import ArtifactCard, save_artifact
+    from realface.models.rffr.config import PriorConfig
+    from realface.models.rffr.prior import RffrPrior
+
+    def write(seed=0, *, crop=CropSpec(size=16), **settings):  # noqa: B008 (frozen)
+        torch.manual_seed(seed)
+        network = RffrPrior(PriorConfig(**{"size": "tiny", "input_size": 40, "patch_size": 8} | settings))
+        folder = tmp_path_factory.mktemp("prior") / "run" / "artifact"
+        card = ArtifactCard(
+            method="rffr-prior",
+            config=network.config.model_dump(mode="json"),
+            input_size=network.config.input_size,
+            crop=crop,
+            trained_on=[{"name": "real/manifest.parquet", "sha256": "ab", "rows": 7}],
+        )
+        save_artifact(folder, network, card)
+        return folder.parent
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def prior(write_prior):
+    """The run folder of a prior."""
+    return write_prior()
+
+
+@pytest.fixture
+def make_rffr_recipe(make_recipe, write_faces, prior):
+    """Settings by section -> a recipe of two steps of RFFR's detector on the built faces, which are not mirrored."""
+    manifest = write_faces()
+
+    def make(*, data=None, method=None, trainer=None, **others):
+        return make_recipe(
+            data={"manifests": [manifest], "train": {"filters": {"split": "train"}, "flip": 0}} | (data or {}),
+            method={"name": "rffr", "branch": "vit_tiny_patch16_224"} | (method or {}),
+            trainer={"steps": 2, "validate_every": 2} | (trainer or {}),
+            **{"prior": prior, "optim": {"name": "sgd", "lr": 0.05}} | others,
+        )
+
+    return make

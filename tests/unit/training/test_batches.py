@@ -11,7 +11,7 @@ def order(num_rows=3):
     return BalancedSampler(torch.zeros(num_rows, dtype=torch.int64).numpy(), seed=0, balance=False)
 
 
-def batches(manifest, *, workers=0, num_steps=6, flip=0.5):
+def batches(manifest, *, workers=0, num_steps=6, flip=0.5, inputs=None):
     rows = Manifest.read(manifest).filter(split="train")
     return list(
         training_batches(
@@ -22,6 +22,7 @@ def batches(manifest, *, workers=0, num_steps=6, flip=0.5):
             seed=3,
             flip=flip,
             workers=workers,
+            inputs=inputs,
         )
     )
 
@@ -74,3 +75,17 @@ def test_damaged_crop_ends_the_run_with_its_name_in_one_line(write_faces, worker
     with pytest.raises(TrainingError, match=r"row \d of the manifest: .*train-0-1\.png.*replace the file") as caught:
         batches(manifest, workers=workers)
     assert "\n" not in str(caught.value)
+
+
+def number(row):
+    return torch.tensor(float(row))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_was_computed_beforehand_stands_beside_its_crop(write_faces, workers):
+    manifest = write_faces()
+    images = {}
+    for batch in batches(manifest, flip=0, workers=workers, inputs={"row": number}):
+        for image, row in zip(batch.image, batch.inputs["row"].tolist(), strict=True):
+            assert torch.equal(images.setdefault(row, image), image)
+    assert sorted(images) == list(range(8))

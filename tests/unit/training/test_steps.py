@@ -6,6 +6,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision.amp import MixedPrecision
 
 from realface.core.errors import TrainingError
+from realface.models.outputs import StepResult
 from realface.training.batches import Batch
 from realface.training.optimisers import SgdConfig, build_optimiser
 from realface.training.schedules import ConstantSchedule, build_schedule
@@ -154,3 +155,13 @@ def test_too_little_memory_is_told_with_what_to_set(start, monkeypatch, part, me
         TrainingError, match=r"too little memory for 4 crops at once; set a smaller trainer\.batch_size"
     ):
         stepper.take([batch()])
+
+
+def test_task_is_given_what_was_computed_beforehand_by_its_name():
+    class Scaled(torch.nn.Module):
+        def forward(self, image, label, *, scale):
+            return StepResult((image.mean(dim=(1, 2, 3)) * scale).sum(), {}, None)
+
+    losses = Losses(Scaled())
+    loss, _ = losses(torch.ones(2, 3, 2, 2), torch.zeros(2), scale=torch.tensor([2.0, 3.0]))
+    assert loss == 5

@@ -1,0 +1,159 @@
+"""The frozen prior inside a run's network: found before the run begins, loaded when its network is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from torch import nn
+
+from realface.core.crop_spec import CropSpec, require_same_crops
+from realface.core.errors import TrainingError
+from realface.core.recipe import Section, check_recipe
+from realface.models.artifact import find_artifact, load_network, read_card
+from realface.models.catalog import Method, get_method
+from realface.models.frozen_prior import FrozenPrior, set_prior
+from realface.models.rffr.fingerprint import fingerprint
+from realface.training.recipe import TrainRecipe
+from realface.training.resuming import PROVENANCE_NAME, is_run
+from realface.training.rows import RunRows
+
+ROLE = "prior"
+"""Of the prior in the artifact's `trained_on` and in the run's provenance."""
+
+
+class PriorRecord(Section):
+    """What a run's provenance says of its prior; the weights themselves are in the checkpoints."""
+
+    name: str = Field(description="the last two parts of its folder")
+    weights: str = Field(description="its fingerprint")
+    config: dict[str, Any] = Field(description="its settings, which are the run's `method.prior`")
+    crop: CropSpec = Field(description="how the crops were made that it was trained on")
+    trained_on: list[dict[str, Any]] = Field(description="as its artifact says")
+
+
+def settle_prior(recipe: TrainRecipe, method: Method, run: Path) -> tuple[TrainRecipe, PriorRecord | None]:
+    """Find the prior that a recipe needs, and take the settings of the prior over into the recipe.
+
+    Args:
+        recipe: of the run.
+        method: the recipe's.
+        run: the run's folder; one that has begun knows its prior already, and need not reach it again.
+
+    Returns:
+        The recipe with `method.prior` and what follows from it, and what is known of the prior; None of a method
+        without.
+
+    Raises:
+        MissingInputError: no such prior.
+        ArtifactError: it cannot be used.
+        ModelInputError: it cannot inpaint.
+        TrainingError: the method takes none, needs one that is not given, or needs another kind; or the recipe's
+            `method.prior` says something else than the prior.
+        RecipeError: the prior's settings do not go with the recipe's others.
+    """
+    if method.frozen_prior is None:
+        if recipe.prior is not None:
+            raise TrainingError(f"prior: {method.name} takes none; leave prior out")
+        return recipe, None
+    found = _recorded(run) or _read_record(recipe, method, method.frozen_prior)
+    return _with_settings_of(found, recipe), found
+
+
+def with_prior(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe) -> RunRows:
+    """The rows of a run whose artifact and provenance tell of its prior too.
+
+    Raises:
+        CropSpecError: the rows' crops were made otherwise than those that the prior was trained on.
+    """
+    if prior is None:
+        return rows
+    data = recipe.data
+    names = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
+    require_same_crops(
+        rows.crop, crops_name=", ".join(map(str, names)), model=prior.crop, model_name=f"the prior {prior.name}"
+    )
+    told = {"role": ROLE, "name": prior.name, "sha256": prior.weights, "trained_on": prior.trained_on}
+    origins = {**rows.origins, ROLE: prior.model_dump(mode="json")}
+    return replace(rows, trained_on=[*rows.trained_on, told], origins=origins)
+
+
+def load_prior(network: nn.Module, recipe: TrainRecipe, prior: PriorRecord) -> None:
+    """Give a new network its prior, in place.
+
+    Raises:
+        MissingInputError, ArtifactError: it cannot be read any more.
+        TrainingError: its weights are others now.
+    """
+    config: Any = recipe.method
+    source = get_method(config.name).frozen_prior
+    assert source is not None
+    assert recipe.prior is not None
+    weights = _read_weights(find_artifact(recipe.prior), source)
+    if fingerprint(weights) != prior.weights:
+        raise TrainingError(
+            f"prior: {recipe.prior} is not the one that the run began with; restore it, or begin again in another "
+            "folder"
+        )
+    set_prior(network, weights)
+
+
+def _recorded(run: Path) -> PriorRecord | None:
+    """The prior of a run that has begun."""
+    if not is_run(run):
+        return None
+    recorded = json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8")).get(ROLE)
+    return None if recorded is None else check_recipe(PriorRecord, recorded, where=str(run / PROVENANCE_NAME))
+
+
+def _read_record(recipe: TrainRecipe, method: Method, source: FrozenPrior) -> PriorRecord:
+    if recipe.prior is None:
+        raise TrainingError(
+            f"prior: {method.name} needs one, and none is given; train one with the method {source.method}, and name "
+            "its run: --set prior=RUN"
+        )
+    folder = find_artifact(recipe.prior)
+    card = read_card(folder)
+    if card.method != source.method:
+        raise TrainingError(
+            f"prior: {folder} is an artifact of {card.method}, and {method.name} needs one of {source.method}"
+        )
+    return PriorRecord(
+        name="/".join(recipe.prior.parts[-2:]),
+        weights=fingerprint(_read_weights(folder, source)),
+        config=card.config,
+        crop=card.crop,
+        trained_on=card.trained_on,
+    )
+
+
+def _read_weights(folder: Path, source: FrozenPrior) -> nn.Module:
+    return source.read(load_network(folder), where=str(folder))
+
+
+def _with_settings_of(prior: PriorRecord, recipe: TrainRecipe) -> TrainRecipe:
+    written = recipe.method.model_dump(mode="json", exclude_unset=True)
+    differences = _differences(written.get("prior", {}), prior.config, "method.prior")
+    if differences:
+        raise TrainingError(
+            f"the recipe says otherwise than the prior {prior.name}: {'; '.join(differences)}; leave method.prior out, "
+            "or give another prior"
+        )
+    method = check_recipe(type(recipe.method), {**written, "prior": prior.config}, where="method with its prior")
+    return recipe.model_copy(update={"method": method})
+
+
+def _differences(written: Mapping[str, Any], found: Mapping[str, Any], where: str) -> list[str]:
+    """Settings that are written down and differ from those that were found, with both values."""
+    differences = []
+    for name, value in written.items():
+        other = found.get(name)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            differences += _differences(value, other, f"{where}.{name}")
+        elif value != other:
+            differences.append(f"{where}.{name} is {value!r}, the prior's {other!r}")
+    return differences

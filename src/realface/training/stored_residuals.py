@@ -1,0 +1,101 @@
+"""The residuals of a run's crops, computed beforehand: whether they are those that its network would compute."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from realface.core.errors import ResidualStoreError, TrainingError
+from realface.data.manifest import Manifest
+from realface.data.residual_store import ResidualKind, ResidualStore, StoredResiduals, crop_keys
+from realface.training.priors import PriorRecord
+from realface.training.recipe import TrainRecipe
+from realface.training.resuming import PROVENANCE_NAME, is_run
+from realface.training.rows import RunRows
+
+NAMED_FILES = 3
+"""How many crops without a residual are named; the others are counted."""
+ORIGIN = "residuals"
+
+
+def with_residuals(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe, run: Path) -> RunRows:
+    """The rows of a run with the stored residual of each, where the recipe names a store.
+
+    Args:
+        rows: of the run.
+        prior: of its network; None of a method without, which takes no residuals.
+        recipe: of the run.
+        run: its folder; one that has begun goes on with residuals of the same kind.
+
+    Raises:
+        MissingInputError: no such store.
+        TrainingError: the method takes no residuals, or the run began with others.
+        ResidualStoreError: the store is damaged, of another prior or other settings, or lacks crops of the run.
+    """
+    folder = recipe.data.residuals
+    origins = dict(rows.origins)
+    if folder is not None:
+        if prior is None:
+            config: Any = recipe.method
+            raise TrainingError(f"data.residuals: {config.name} takes no residuals; leave data.residuals out")
+        store = ResidualStore(folder)
+        _require_kind(store, prior, recipe)
+        inputs = [{"residual": _residuals_of(part, store, recipe)} for part in (rows.train, rows.val)]
+        rows = replace(rows, train_inputs=inputs[0], val_inputs=inputs[1])
+        origins[ORIGIN] = store.header.model_dump(mode="json")
+    _require_same(run, origins.get(ORIGIN))
+    return replace(rows, origins=origins)
+
+
+def _require_kind(store: ResidualStore, prior: PriorRecord, recipe: TrainRecipe) -> None:
+    config: Any = recipe.method
+    needed = ResidualKind(
+        prior=prior.weights,
+        input_size=config.input_size,
+        mode=config.residual.mode,
+        outer_ring=config.residual.outer_ring,
+        amplification=config.residual.amplification,
+    )
+    if store.header.kind != needed:
+        raise ResidualStoreError(
+            f"data.residuals: {store.folder} holds residuals of [{store.header.kind.describe()}], but the run needs "
+            f"[{needed.describe()}]; compute those in another folder with `realface residuals`, or set method.residual"
+        )
+
+
+def _residuals_of(rows: Manifest, store: ResidualStore, recipe: TrainRecipe) -> StoredResiduals:
+    keys = crop_keys(rows)
+    missing = [str(rows.file_of(row)) for row, key in enumerate(keys) if key not in store]
+    if missing:
+        data, header = recipe.data, store.header
+        manifests = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
+        words = ["realface", "residuals", recipe.prior or "PRIOR", *manifests, "--out", store.folder]
+        words += ["--mode", header.mode, "--outer-ring" if header.outer_ring else "--no-outer-ring"]
+        words += ["--precision", header.precision, "--dtype", header.dtype]
+        more = f" and {len(missing) - NAMED_FILES} more" if len(missing) > NAMED_FILES else ""
+        raise ResidualStoreError(
+            f"data.residuals: {store.folder} lacks {len(missing)} of {len(keys)} crops: "
+            f"{', '.join(missing[:NAMED_FILES])}{more}; add them with `{shlex.join(map(str, words))}`"
+        )
+    return store.rows(keys)
+
+
+def _require_same(run: Path, header: dict[str, Any] | None) -> None:
+    """Refuse to go on with residuals of another precision, or to compute what was read before, and the reverse."""
+    if not is_run(run):
+        return
+    then = json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8")).get(ORIGIN)
+    if then != header:
+        raise TrainingError(
+            f"{run} cannot go on: it began with {_told(then)}, now it has {_told(header)}; set data.residuals as it "
+            "was, or begin again in another folder"
+        )
+
+
+def _told(header: dict[str, Any] | None) -> str:
+    if header is None:
+        return "residuals that it computes itself, or none"
+    return f"stored residuals ({header['precision']}, {header['dtype']})"

@@ -1,0 +1,154 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import CropSpecError, MissingInputError, ModelInputError, RecipeError, TrainingError
+from realface.models.artifact import load_network, read_card
+from realface.models.catalog import get_method
+from realface.models.rffr.fingerprint import fingerprint
+from realface.training import run as run_module
+from realface.training.checkpoint import CheckpointFolder
+from realface.training.priors import settle_prior
+from realface.training.recipe import load_train_recipe
+from realface.training.resuming import PROVENANCE_NAME
+from realface.training.run import train
+from realface.training.steps import Stepper
+
+RFFR = get_method("rffr")
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def refused(error, recipe, run, match):
+    """Before anything is written."""
+    with pytest.raises(error, match=match):
+        train(recipe, run, quiet=True)
+    assert not run.exists()
+
+
+def test_detector_has_the_prior_and_says_what_that_was_trained_on(make_rffr_recipe, prior, tmp_path):
+    train(make_rffr_recipe(), tmp_path / "run", quiet=True)
+    own = load_network(prior / "artifact")
+    inner = load_network(tmp_path / "run" / "artifact").prior
+    assert fingerprint(inner) == fingerprint(own.mae)
+    card = read_card(tmp_path / "run" / "artifact")
+    assert (card.input_size, card.config["prior"]["size"]) == (40, "tiny")
+    assert card.trained_on[0]["name"] == "faces/manifest.parquet"
+    assert card.trained_on[1:] == [
+        {
+            "role": "prior",
+            "name": "/".join(prior.parts[-2:]),
+            "sha256": fingerprint(own.mae),
+            "trained_on": [{"name": "real/manifest.parquet", "sha256": "ab", "rows": 7}],
+        }
+    ]
+
+
+def test_saved_recipe_repeats_the_run(make_rffr_recipe, tmp_path):
+    train(make_rffr_recipe(), tmp_path / "one", quiet=True)
+    saved = load_train_recipe(tmp_path / "one" / "recipe.yaml")
+    assert saved.method.prior.input_size == saved.method.input_size == 40
+    train(saved, tmp_path / "two", quiet=True)
+    one, two = (load_network(tmp_path / name / "artifact").state_dict() for name in ("one", "two"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("has_checkpoint", [False, True])
+def test_run_goes_on_and_needs_the_prior_only_before_the_first_checkpoint(
+    make_rffr_recipe, write_prior, tmp_path, monkeypatch, has_checkpoint
+):
+    moved = write_prior()
+    made = make_rffr_recipe(prior=moved, trainer={"checkpoint_every": 1})
+    train(make_rffr_recipe(), tmp_path / "whole", quiet=True)
+    real, calls = Stepper.take, iter(range(5))
+
+    def die(*arguments):
+        if next(calls) == has_checkpoint:
+            raise Killed
+        return real(*arguments)
+
+    with monkeypatch.context() as context:
+        context.setattr(Stepper, "take", die)
+        with pytest.raises(Killed):
+            train(made, tmp_path / "run", quiet=True)
+    if has_checkpoint:
+        shutil.rmtree(moved)
+    train(made, tmp_path / "run", resume=True, quiet=True)
+    one, two = (CheckpointFolder(tmp_path / name, keep=3).newest().task for name in ("whole", "run"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert read_card(tmp_path / "run" / "artifact").trained_on[1]["role"] == "prior"
+
+
+def test_prior_that_has_changed_before_the_first_checkpoint_is_refused(
+    make_rffr_recipe, write_prior, tmp_path, monkeypatch
+):
+    changed = write_prior()
+    made = make_rffr_recipe(prior=changed)
+
+    def die(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(run_module, "build_state", die)
+        with pytest.raises(Killed):
+            train(made, tmp_path / "run", quiet=True)
+    shutil.rmtree(changed)
+    shutil.copytree(write_prior(seed=1), changed)
+    with pytest.raises(TrainingError, match=r"prior: .* is not the one that the run began with; restore it"):
+        train(made, tmp_path / "run", resume=True, quiet=True)
+
+
+def test_method_without_a_prior_inside_refuses_one(make_recipe, write_faces, prior, tmp_path):
+    made = make_recipe(data={"manifests": [write_faces()]}, prior=prior)
+    refused(TrainingError, made, tmp_path / "run", "prior: tiny takes none; leave prior out")
+
+
+def test_detector_without_a_prior_is_refused_with_how_to_get_one(make_rffr_recipe, tmp_path):
+    told = "prior: rffr needs one, and none is given; train one with the method rffr-prior, and name its run"
+    refused(TrainingError, make_rffr_recipe(prior=None), tmp_path / "run", told)
+
+
+def test_prior_that_is_not_there_is_named(make_rffr_recipe, tmp_path):
+    refused(MissingInputError, make_rffr_recipe(prior=tmp_path / "gone"), tmp_path / "run", "gone does not exist")
+
+
+def test_artifact_of_another_method_is_no_prior(make_recipe, make_rffr_recipe, write_faces, tmp_path):
+    train(make_recipe(data={"manifests": [write_faces()]}, trainer={"steps": 1}), tmp_path / "tiny", quiet=True)
+    told = "tiny/artifact is an artifact of tiny, and rffr needs one of rffr-prior"
+    refused(TrainingError, make_rffr_recipe(prior=tmp_path / "tiny"), tmp_path / "run", told)
+
+
+def test_prior_that_cannot_inpaint_is_refused(make_rffr_recipe, write_prior, tmp_path):
+    refused(ModelInputError, make_rffr_recipe(prior=write_prior(norm_pix=True)), tmp_path / "run", "with norm_pix")
+
+
+def test_settings_that_differ_from_the_priors_are_all_named(make_rffr_recipe, tmp_path):
+    made = make_rffr_recipe(method={"prior": {"size": "small", "residual": {"amplification": 3}}})
+    told = (
+        r"otherwise than the prior .*run: method\.prior\.size is 'small', the prior's 'tiny'; "
+        r"method\.prior\.residual\.amplification is 3\.0, the prior's 4\.0; leave method\.prior out"
+    )
+    refused(TrainingError, made, tmp_path / "run", told)
+
+
+def test_settings_that_do_not_go_with_the_prior_are_refused(make_rffr_recipe, tmp_path):
+    refused(RecipeError, make_rffr_recipe(method={"input_size": 224}), tmp_path / "run", "must be the prior's, 40")
+
+
+def test_prior_of_other_crops_is_refused_with_both(make_rffr_recipe, write_prior, tmp_path):
+    made = make_rffr_recipe(prior=write_prior(crop=CropSpec(size=32)))
+    told = r"manifest\.parquet holds crops made with .*16 px.* but the prior .*run expects .*32 px"
+    refused(CropSpecError, made, tmp_path / "run", told)
+
+
+def test_settings_of_a_run_come_from_its_provenance(make_rffr_recipe, tmp_path):
+    train(make_rffr_recipe(), tmp_path / "run", quiet=True)
+    recorded = json.loads((tmp_path / "run" / PROVENANCE_NAME).read_text(encoding="utf-8"))["prior"]
+    recipe, found = settle_prior(make_rffr_recipe(prior=tmp_path / "gone"), RFFR, tmp_path / "run")
+    assert recipe.method.prior.size == recorded["config"]["size"] == "tiny"
+    assert found.weights == recorded["weights"]
