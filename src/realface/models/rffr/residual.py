@@ -65,8 +65,9 @@ def inpaint(
     tokens = mae.embed(image)
     patches = mae.to_patches(image).clone()
     for table in _tables(grid, mode, image.device):
-        faces, passes = _wanted(table, used, len(image)).nonzero(as_tuple=True)
-        for face, group in zip(torch.split(faces, chunk_size), torch.split(passes, chunk_size), strict=True):
+        wanted = _wanted(table, used, len(image)).nonzero()
+        for start in range(0, len(wanted), chunk_size):
+            face, group = wanted[start : start + chunk_size].unbind(1)
             hidden, kept = table.hidden[group], table.is_owned[group]
             if used is not None:
                 kept = kept & used[face[:, None], table.block[group]]
