@@ -9,6 +9,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 from torch import Tensor
 
@@ -16,13 +17,16 @@ from realface.core.errors import ArtifactError
 from realface.models.timm_networks import require_tag
 from realface.models.weights import start_encoder
 
+# what timm raises over weights that have a transformer's names and other shapes, or some of its names
+NO_TRANSFORMER = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 @functools.cache
 def require_branch(name: str) -> None:
-    """Accept timm's vision transformers whose feature is a class token, with or without a weights' tag.
+    """Accept timm's plain vision transformers whose feature is a class token, with or without a weights' tag.
 
     Raises:
-        ValueError: any other name; names the one that was probably meant.
+        ValueError: any other name; says why, and which was probably meant.
     """
     architecture = name.partition(".")[0]
     known = timm.list_models("vit_*")
@@ -36,6 +40,11 @@ def require_branch(name: str) -> None:
     if type(network) is not VisionTransformer or network.global_pool != "token" or network.cls_token is None:
         raise ValueError(
             f"{name} has no class token to take a feature from; take another, such as vit_base_patch16_224"
+        )
+    if type(network.patch_embed) is not PatchEmbed:
+        raise ValueError(
+            f"{name} makes its patches by a convolutional network, which cannot be built for the prior's; take "
+            "another, such as vit_base_patch16_224"
         )
 
 
@@ -91,7 +100,7 @@ def load_branch(branch: VisionTransformer, weights: Mapping[str, Tensor], *, whe
     """
     try:
         fitted: dict[str, Tensor] = checkpoint_filter_fn(dict(weights), branch)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except NO_TRANSFORMER as error:
         raise ArtifactError(f"{where} holds no vision transformer's weights ({error})") from error
     start_encoder(branch, fitted, is_classifier=lambda name: name.startswith(("head.", "head_dist.")), where=where)
 
