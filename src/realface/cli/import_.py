@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,12 +12,8 @@ from realface.cli import crop_argument
 if TYPE_CHECKING:
     from realface.models.artifact import ArtifactCard
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print what the artifact says of itself as JSON.")]
 app = typer.Typer(no_args_is_help=True, help="Make a detector of weights that a method's authors trained.")
-
-
-@app.callback()
-def _methods() -> None:
-    """Keep `recce` a command of its own, where typer would merge an only one into `import`."""
 
 
 @app.command()
@@ -28,29 +24,142 @@ def recce(
         int, typer.Option(min=64, max=2048, help="Pixels of the faces in training; 224 for WildDeepfake's weights.")
     ] = 299,
     crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_argument.HELP)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the artifact says of itself as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """RECCE's weights, as its authors' code or DeepfakeBench saved them.
 
     The file is read without executing anything in it. Weights that do not fit are refused, and what is missing,
     unknown or of another shape is named, all at once.
     """
-    import json
-
     from realface.models.released.recce import import_recce
 
     spec = None if crop is None else crop_argument.crop_spec_of(crop)
     card = import_recce(file, out, input_size=size, crop=spec)
     if as_json:
-        print(json.dumps({"artifact": str(out), **card.model_dump(mode="json")}, indent=2, ensure_ascii=False))
-    else:
-        _print(card, out)
+        _print_json(card, out)
+        return
+    _print_origin(card)
+    _print_use(card, out)
 
 
-def _print(card: ArtifactCard, out: Path) -> None:
-    said = ", ".join(f"{name} {number}" for name, number in card.metrics.items())
+@app.command()
+def rffr(
+    out: Annotated[Path, typer.Argument(help="A new folder for the artifact.")],
+    prior: Annotated[
+        Path, typer.Option(metavar="FILE", help="The masked autoencoder, encoder and decoder: .pth.tar, .safetensors.")
+    ],
+    detector: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The detector's two branches; without it the prior alone.")
+    ] = None,
+    reals: Annotated[
+        Path | None,
+        typer.Option(metavar="MANIFEST", help="Real faces on which a prior alone gets its score and its threshold."),
+    ] = None,
+    faces: Annotated[
+        int | None, typer.Option(min=20, help="Of the real faces, use at most so many, evenly spread; 2000 by default.")
+    ] = None,
+    pixels: Annotated[
+        Literal["plain", "imagenet"],
+        typer.Option(help="What the prior was shown: pixels in [0, 1], or ImageNet's mean and spread taken off."),
+    ] = "plain",
+    norm_pix: Annotated[
+        bool, typer.Option("--norm-pix", help="The prior predicts each patch less its mean, by its contrast.")
+    ] = False,
+    size: Annotated[
+        int | None, typer.Option(min=16, max=2048, help="Pixels of the faces in training; the file's own by default.")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_argument.HELP)] = None,
+    device: Annotated[str, typer.Option(help="For --reals: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """RFFR's weights, as its authors' code saved them, or a public masked autoencoder's.
+
+    With --detector, a detector that contains its prior. Without, the prior alone: it inpaints, and with --reals it is a
+    detector too, of what is unlike real faces.
+
+    The files are read without executing anything in them. Weights that do not fit are refused, and what is missing,
+    unknown or of another shape is named, all at once.
+    """
+    _refuse_contradictions(detector=detector, reals=reals, faces=faces, norm_pix=norm_pix, crop=crop)
+
+    from realface.core.files import require_free
+    from realface.models.artifact import read_card, save_artifact
+    from realface.models.released.rffr import read_rffr
+
+    require_free(out)
+    spec = None if crop is None else crop_argument.crop_spec_of(crop)
+    settings: dict[str, Any] = {"input_size": size, "pixels": pixels, "norm_pix": norm_pix, "crop": spec}
+    network, card = read_rffr(prior, detector=detector, **settings)
+    if reals is not None:
+        from realface.evaluation.real_only import MOST_FACES, complete_on_reals
+        from realface.models.devices import resolve_device
+
+        most = MOST_FACES if faces is None else faces
+        card = complete_on_reals(network, card, reals, device=resolve_device(device), most_faces=most, quiet=as_json)
+    save_artifact(out, network, card)
+    card = read_card(out)
+    if as_json:
+        _print_json(card, out)
+        return
+    _print_origin(card)
+    if detector is None and reals is None:
+        _print_prior(card, out)
+        return
+    if reals is not None:
+        _print_fit(card, reals)
+    _print_use(card, out)
+
+
+def _refuse_contradictions(
+    *, detector: Path | None, reals: Path | None, faces: int | None, norm_pix: bool, crop: str | None
+) -> None:
+    if faces is not None and reals is None:
+        raise typer.BadParameter("--faces says how many of the real faces are used; give --reals MANIFEST too")
+    if reals is None:
+        return
+    if detector is not None:
+        raise typer.BadParameter("--reals gives a prior alone its score, and --detector has its own; give one of them")
+    if norm_pix:
+        raise typer.BadParameter("--norm-pix says that the prior cannot inpaint, so --reals can give it no score")
+    if crop is not None:
+        raise typer.BadParameter("the crops are as --reals MANIFEST says; leave --crop out")
+
+
+def _print_json(card: ArtifactCard, out: Path) -> None:
+    import json
+
+    print(json.dumps({"artifact": str(out), **card.model_dump(mode="json")}, indent=2, ensure_ascii=False))
+
+
+def _print_origin(card: ArtifactCard) -> None:
+    said = ", ".join(f"{name} {value}" for name, value in card.metrics.items() if name != "fit")
     print(f"{card.method} at {card.input_size} x {card.input_size} pixels; crops: {card.crop.describe()}")
     print(f"what the file says of its validation: {said or 'nothing'}")
+
+
+def _print_fit(card: ArtifactCard, reals: Path) -> None:
+    fit = card.metrics["fit"]
+    left_out = fit["left_out"]
+    print(
+        f"its score is fitted on {fit['fitted_on_faces']} real faces of {reals}; left out: {left_out['fakes']} fakes, "
+        f"{left_out['test_split']} faces of the test split, {left_out['more_than_needed']} more than needed"
+    )
+    print(f"fake from {card.threshold:.4f} up: {card.threshold_rule}")
+
+
+def _print_prior(card: ArtifactCard, out: Path) -> None:
+    from realface.models.artifact import WEIGHTS_NAME
+
+    if card.config["norm_pix"]:
+        print("it neither inpaints nor gives verdicts, for it predicts patches without their mean and contrast")
+        print(f"a training of a prior may start from it: encoder_weights: {out / WEIGHTS_NAME}")
+    else:
+        print("it inpaints (`realface inpaint`, `realface residuals`, a recipe's `prior`)")
+        print("it gives no verdicts: it was not fitted on real faces, which --reals MANIFEST does")
+    print(f"prior: {out}")
+
+
+def _print_use(card: ArtifactCard, out: Path) -> None:
     if card.crop.is_external:
         print("how its faces were cut out is not known, so `detect` takes face crops (--crops); --crop SPEC says how")
     print(f"detector: {out}")

@@ -1,0 +1,207 @@
+"""The score and the threshold of a network that learned from real faces alone, both found on real faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from realface.core.errors import ManifestError
+from realface.core.labels import Label
+from realface.core.progress import progress
+from realface.data.dataset import CropDataset, RowInput
+from realface.data.manifest import Manifest
+from realface.data.transforms import FaceTransform
+from realface.evaluation.scoring import evaluating, read_in_batches, require_readable, score_crops
+from realface.metrics.score_table import ScoreTable
+from realface.metrics.thresholds import threshold_on_reals
+from realface.models.artifact import ArtifactCard
+from realface.models.catalog import get_method
+from realface.models.real_only import RealOnly
+
+MOST_FACES = 2000
+FALSE_POSITIVE_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class FittedScore:
+    """What real faces say of a network that they gave its score.
+
+    Attributes:
+        scores: of these faces.
+        threshold: from which a face is called fake.
+        threshold_rule: how it was chosen, in words.
+        measured: what else was found while fitting.
+    """
+
+    scores: ScoreTable
+    threshold: float
+    threshold_rule: str
+    measured: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RealRows:
+    """The real faces of a manifest that a score may be fitted on.
+
+    Attributes:
+        manifest: they, and no others.
+        whole: the manifest that they are of.
+        num_fakes: rows that were left out.
+        num_test: real rows of the test split that were left out.
+        num_more: real rows that were left out because there are enough.
+    """
+
+    manifest: Manifest
+    whole: Manifest
+    num_fakes: int
+    num_test: int
+    num_more: int
+
+
+def fit_on_reals(
+    network: nn.Module,
+    real_only: RealOnly,
+    reals: Manifest,
+    *,
+    false_positive_rate: float,
+    videos_name: str,
+    input_size: int,
+    device: torch.device,
+    batch_size: int = 32,
+    workers: int = 0,
+    quiet: bool = False,
+    inputs: Mapping[str, RowInput] | None = None,
+) -> FittedScore | None:
+    """Give a network its score, and choose the threshold, both on the same real faces.
+
+    Args:
+        network: changed in place; on `device`.
+        real_only: how its method is completed.
+        reals: real faces that it was not trained on.
+        false_positive_rate: share of their videos that the threshold may call fake.
+        videos_name: what the videos are called in the rule.
+        input_size: height and width to which crops are resized, in pixels.
+        device: where the images go.
+        batch_size: crops at a time.
+        workers: processes that decode; 0 decodes in this one.
+        quiet: show no progress.
+        inputs: as of `score_crops`.
+
+    Returns:
+        None for a network that has no score as it is configured; it is left as it was.
+
+    Raises:
+        MediaError: a crop is gone or is no picture.
+        TrainingError: too few faces.
+        DeviceError: the device's memory is too small for a batch.
+    """
+    reading: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "device": device}
+    crops = CropDataset(reals, transform=FaceTransform(input_size), seed=0, training=False)
+
+    def images() -> Iterator[Tensor]:
+        with progress("fit", len(reals), unit="crops", quiet=quiet) as bar:
+            for batch in read_in_batches(crops, reals, **reading):
+                require_readable(batch.failed)
+                yield batch.on(device).image
+                bar.advance(len(batch.rows))
+
+    with evaluating(network), torch.no_grad():
+        measured = real_only.fit(network, images())
+    if not measured:
+        return None
+    scores = score_crops(network, reals, input_size=input_size, inputs=inputs, quiet=quiet, **reading)
+    videos = scores.video_level().scores
+    threshold = threshold_on_reals(videos, false_positive_rate=false_positive_rate)
+    rule = (
+        f"false_positive_rate (at most {false_positive_rate:.4g} of real videos called fake: "
+        f"{int(np.sum(videos >= threshold))} of {len(videos)} {videos_name}, all real)"
+    )
+    return FittedScore(scores, threshold, rule, measured)
+
+
+def real_rows(path: Path, *, fewest: int, most: int = MOST_FACES) -> RealRows:
+    """The real faces of a manifest that are not of its test split, if there are many some evenly spread over its rows.
+
+    Raises:
+        MissingInputError: no such file.
+        ManifestError: no manifest, or fewer than `fewest` such faces.
+    """
+    whole = Manifest.read(path)
+    reals = whole.filter(label=int(Label.REAL))
+    is_test = np.array([split == "test" for split in reals.column("split")], dtype=bool)
+    usable = np.flatnonzero(~is_test)
+    num_fakes, num_test = len(whole) - len(reals), int(is_test.sum())
+    if len(usable) < fewest:
+        raise ManifestError(
+            f"{path}: {len(usable)} of {len(whole)} rows are real faces outside the test split ({num_fakes} are fakes, "
+            f"{num_test} real ones of the test split), and a score needs at least {fewest}; give a manifest with more"
+        )
+    kept = usable if len(usable) <= most else usable[np.arange(most) * len(usable) // most]
+    return RealRows(reals.take(kept), whole, num_fakes, num_test, len(usable) - len(kept))
+
+
+def complete_on_reals(
+    network: nn.Module,
+    card: ArtifactCard,
+    manifest: Path,
+    *,
+    device: torch.device,
+    most_faces: int = MOST_FACES,
+    quiet: bool = False,
+) -> ArtifactCard:
+    """Give the network of an artifact its score on the real faces of a manifest.
+
+    Args:
+        network: changed in place; it ends on `device`.
+        card: what its artifact says; of a method that learns from real faces alone.
+        manifest: its fakes and its test split are left out and counted.
+        device: where it is computed.
+        most_faces: of more, so many are taken, evenly spread over the rows.
+        quiet: show no progress.
+
+    Returns:
+        The card with the threshold, the manifest's crop spec, and what was measured.
+
+    Raises:
+        MissingInputError: no such manifest.
+        ManifestError: no manifest, or too few real faces.
+        MediaError: a crop is gone or is no picture.
+        DeviceError: the device's memory is too small for a batch.
+    """
+    real_only = get_method(card.method).real_only
+    assert real_only is not None, f"{card.method} learns from fakes too"
+    rows = real_rows(manifest, fewest=real_only.fewest_faces, most=most_faces)
+    name = "/".join(manifest.parts[-2:])
+    fitted = fit_on_reals(
+        network.to(device),
+        real_only,
+        rows.manifest,
+        false_positive_rate=FALSE_POSITIVE_RATE,
+        videos_name=f"videos of {name}",
+        input_size=card.input_size,
+        device=device,
+        quiet=quiet,
+    )
+    assert fitted is not None, "the network has no score as it is configured"
+    left_out = {"fakes": rows.num_fakes, "test_split": rows.num_test, "more_than_needed": rows.num_more}
+    origin = {
+        "name": name,
+        "sha256": rows.whole.sha256(),
+        "rows": len(rows.manifest),
+        "note": "real faces that the score and the threshold were fitted on, not the weights",
+    }
+    return card.model_copy(
+        update={
+            "crop": rows.whole.header.crop,
+            "threshold": fitted.threshold,
+            "threshold_rule": fitted.threshold_rule,
+            "trained_on": [*card.trained_on, origin],
+            "metrics": {**card.metrics, "fit": {**fitted.measured, "left_out": left_out}},
+        }
+    )

@@ -1,0 +1,274 @@
+"""RFFR's released checkpoints, and public ones of masked autoencoders, into our networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from torch import Tensor
+
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import ArtifactError
+from realface.core.provenance import collect_provenance
+from realface.core.recipe import check_recipe
+from realface.models.artifact import ArtifactCard
+from realface.models.released.checkpoints import LICENCE, Checkpoint
+from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.network import Rffr
+from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.residual import require_residual_source
+from realface.models.rffr.sizes import SIZES
+from realface.models.weights import load_weights
+
+Pixels = Literal["plain", "imagenet"]
+PIXELS: Mapping[Pixels, dict[str, Any]] = {
+    "plain": {},
+    "imagenet": {"pixel_mean": IMAGENET_DEFAULT_MEAN, "pixel_std": IMAGENET_DEFAULT_STD},
+}
+"""What an autoencoder was shown: pixels in [0, 1] (source: RFFR's release), or less ImageNet's mean, by its standard
+deviation (source: MAE's release)."""
+INPUT_SIZE = 224
+"""Of a file without tables of places, which would say it. Source: RFFR, MAE."""
+TABLES = ("pos_embed", "decoder_pos_embed")
+NUMBERS = ("epoch", "aucs", "best_aucs")
+"""What the release's checkpoints say of the training."""
+UNUSED = ("backbone_1.head.", "backbone_2.head.")
+"""ImageNet's classifiers, which are in the release's checkpoints and which nothing uses."""
+WHOLE = "an RFFR prior, or a masked autoencoder's pre-training with encoder and decoder"
+
+
+@dataclass(frozen=True)
+class _Transformer:
+    """What the shapes of a vision transformer's weights say.
+
+    Attributes:
+        width: of a token.
+        depth: blocks.
+        patch_size: in pixels.
+        grid_side: patches per side; None without a table of places.
+    """
+
+    width: int
+    depth: int
+    patch_size: int
+    grid_side: int | None
+
+
+def read_rffr(
+    prior: Path,
+    *,
+    detector: Path | None = None,
+    input_size: int | None = None,
+    pixels: Pixels = "plain",
+    norm_pix: bool = False,
+    crop: CropSpec | None = None,
+) -> tuple[RffrPrior | Rffr, ArtifactCard]:
+    """The network of released weights, and what its artifact is to say.
+
+    Args:
+        prior: a masked autoencoder with its decoder: the release's checkpoint, one of MAE's, a bare state dict, or one
+            inside mappings; written by torch, or `.safetensors`. Names may share a prefix, such as `module.`.
+        detector: the release's checkpoint of the two branches, likewise; without it the prior alone is read.
+        input_size: height and width that faces had in training, in pixels; the file's by default.
+        pixels: what the autoencoder was shown.
+        norm_pix: whether it was trained to predict each patch less its mean, by its standard deviation.
+        crop: how the faces had been cut out; external, which is unknown, by default.
+
+    Returns:
+        An `Rffr` with a detector, else an `RffrPrior`, which has no score until it is fitted on real faces.
+
+    Raises:
+        MissingInputError: no such file.
+        RecipeError: patches and input size that make no grid.
+        ModelInputError: `norm_pix` with a detector, whose residuals need pixels.
+        ArtifactError: a file cannot be read without executing it, holds something else (names, shapes and sizes are
+            given), or weights that are no plain, finite numbers; or prior and detector do not belong together.
+    """
+    checkpoint = _read_prior(prior)
+    settings = {**_size_of(checkpoint, input_size), **PIXELS[pixels], "norm_pix": norm_pix}
+    config = check_recipe(PriorConfig, settings, where=f"importing {prior}")
+    if detector is None:
+        with torch.random.fork_rng(devices=[]):  # the initial values are thrown away
+            network = RffrPrior(config)
+        _load_prior(network.mae, checkpoint)
+        return network.eval(), _prior_card(checkpoint, config, crop or CropSpec.external())
+    require_residual_source(config, where=f"{detector} reads residuals, but {prior}")
+    return _with_detector(checkpoint, config, detector, crop or CropSpec.external())
+
+
+def _with_detector(
+    prior: Checkpoint, prior_config: PriorConfig, detector: Path, crop: CropSpec
+) -> tuple[Rffr, ArtifactCard]:
+    branches = _read_detector(detector)
+    settings = {"branch": _branch_of(branches, prior, prior_config), "released_indexing": True}
+    config = check_recipe(RffrConfig, {"prior": prior_config.model_dump(), **settings}, where=f"importing {detector}")
+    with torch.random.fork_rng(devices=[]):
+        network = Rffr(config)
+    _load_prior(network.prior, prior)
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("prior.")}
+    branches.require_numbers()
+    load_weights(network, own | branches.tensors, where=branches.where)
+    card = _card(
+        config,
+        crop,
+        threshold_rule="RFFR's two classes: fake from 0.5 up",
+        trained_on=[prior.origin("prior"), branches.origin("detector")],
+        metrics=branches.said(NUMBERS),
+    )
+    return network.eval(), card
+
+
+def _prior_card(checkpoint: Checkpoint, config: PriorConfig, crop: CropSpec) -> ArtifactCard:
+    return _card(
+        config,
+        crop,
+        threshold_rule="none: it has no score, because it was not fitted on real faces; it inpaints only",
+        trained_on=[checkpoint.origin("prior")],
+        metrics=checkpoint.said(NUMBERS),
+    )
+
+
+def _card(config: PriorConfig | RffrConfig, crop: CropSpec, **parts: Any) -> ArtifactCard:
+    return ArtifactCard(
+        method=config.name,
+        config=config.model_dump(mode="json"),
+        input_size=config.input_size,
+        crop=crop,
+        threshold=0.5,
+        licence=LICENCE,
+        purpose="research",
+        provenance=collect_provenance(),
+        **parts,
+    )
+
+
+def _read_prior(file: Path) -> Checkpoint:
+    """A masked autoencoder's weights, under their own names."""
+    with torch.device("meta"):  # for the names only, of which the largest has all
+        known = MaskedAutoencoder(PriorConfig(size="large")).state_dict()
+    checkpoint = Checkpoint.read(file)
+    if any("backbone_2." in name for name in checkpoint.tensors):
+        raise ArtifactError(
+            f"{file} holds RFFR's detector, not its prior; give it as --detector, and the masked autoencoder that it "
+            "was trained with as --prior"
+        )
+    checkpoint = checkpoint.without_prefix(known)
+    if "patch_embed.proj.weight" not in checkpoint.tensors:
+        raise ArtifactError(
+            f"{file} holds no masked autoencoder: {_names(checkpoint)} and no patch_embed.proj.weight; give {WHOLE}"
+        )
+    if not any(name.startswith("decoder_") for name in checkpoint.tensors):
+        raise ArtifactError(
+            f"{file} holds an encoder alone: none of its {len(checkpoint.tensors)} names begins with decoder_, and "
+            f"nothing can be inpainted without a decoder; give the checkpoint of {WHOLE}"
+        )
+    return checkpoint
+
+
+def _read_detector(file: Path) -> Checkpoint:
+    """The two branches' weights, under their own names."""
+    with torch.device("meta"):
+        largest = Rffr(RffrConfig(prior=PriorConfig(size="tiny"), branch="vit_large_patch16_224"))
+    known = {name for name in largest.state_dict() if not name.startswith("prior.")}
+    checkpoint = Checkpoint.read(file).without_prefix(known)
+    if "backbone_1.patch_embed.proj.weight" not in checkpoint.tensors:
+        raise ArtifactError(
+            f"{file} holds no detector of RFFR: {_names(checkpoint)} and no backbone_1.patch_embed.proj.weight; give "
+            "its checkpoint with backbone_1, backbone_2 and classifier"
+        )
+    return checkpoint.without(*UNUSED)
+
+
+def _load_prior(mae: MaskedAutoencoder, checkpoint: Checkpoint) -> None:
+    """Set the autoencoder; tables of places that the file does not have are ours, which are the release's."""
+    checkpoint.require_numbers()
+    tables = {name: tensor for name, tensor in mae.state_dict().items() if name in TABLES}
+    load_weights(mae, tables | checkpoint.tensors, where=checkpoint.where)
+
+
+def _size_of(checkpoint: Checkpoint, input_size: int | None) -> dict[str, Any]:
+    """The settings of the prior's config that follow from the shapes."""
+    encoder = _transformer(checkpoint)
+    found = (encoder.width, encoder.depth, *_decoder_of(checkpoint))
+    sizes = {name: (s.width, s.depth, s.decoder_width, s.decoder_depth) for name, s in SIZES.items()}
+    name = next((name for name, size in sizes.items() if size == found), None)
+    if name is None:
+        known = "; ".join(f"{name}: {_in_words(*size)}" for name, size in sizes.items())
+        raise ArtifactError(f"{checkpoint.where}: no size of the prior has {_in_words(*found)}; known are {known}")
+    own = INPUT_SIZE if encoder.grid_side is None else encoder.grid_side * encoder.patch_size
+    if input_size is not None and encoder.grid_side is not None and input_size != own:
+        raise ArtifactError(
+            f"{checkpoint.where} is for faces of {own} pixels, as its table of places says, got --size {input_size}; "
+            "leave --size out"
+        )
+    return {"size": name, "input_size": input_size or own, "patch_size": encoder.patch_size}
+
+
+def _branch_of(branches: Checkpoint, prior: Checkpoint, config: PriorConfig) -> str:
+    """Timm's name of the transformer that the branches are."""
+    branch = _transformer(branches, within="backbone_1.")
+    found = (branch.patch_size, branch.grid_side or config.grid_side)
+    if found != (config.patch_size, config.grid_side):
+        raise ArtifactError(
+            f"{branches.where} sees {found[1]} x {found[1]} patches of {found[0]} pixels, but {prior.where} "
+            f"{config.grid_side} x {config.grid_side} of {config.patch_size}; give the prior that it was trained with"
+        )
+    name = next((n for n, s in SIZES.items() if (s.width, s.depth) == (branch.width, branch.depth)), None)
+    if name is None:
+        known = "; ".join(f"{size.width} wide with {size.depth} blocks" for size in SIZES.values())
+        raise ArtifactError(
+            f"{branches.where}: backbone_1 is {branch.width} wide with {branch.depth} blocks; known are {known}"
+        )
+    return f"vit_{name}_patch16_224"
+
+
+def _transformer(checkpoint: Checkpoint, *, within: str = "") -> _Transformer:
+    """What the names and shapes behind a prefix say of a transformer."""
+    projection = checkpoint.tensors[f"{within}patch_embed.proj.weight"]
+    if projection.ndim != 4 or projection.shape[2] != projection.shape[3]:
+        raise ArtifactError(
+            f"{checkpoint.where}: {within}patch_embed.proj.weight must have shape (width, 3, patch, patch), got "
+            f"{tuple(projection.shape)}"
+        )
+    width, _, patch_size, _ = projection.shape
+    table = checkpoint.tensors.get(f"{within}pos_embed")
+    grid_side = None if table is None else _grid_side(table, where=f"{checkpoint.where}: {within}pos_embed")
+    return _Transformer(width, _depth(checkpoint, f"{within}blocks."), patch_size, grid_side)
+
+
+def _grid_side(table: Tensor, *, where: str) -> int:
+    num_patches = table.shape[1] - 1 if table.ndim == 3 else 0
+    side = math.isqrt(max(num_patches, 0))
+    if num_patches < 1 or side**2 != num_patches:
+        raise ArtifactError(
+            f"{where} must have shape (1, 1 + patches, width) of a square of patches, got {tuple(table.shape)}"
+        )
+    return side
+
+
+def _decoder_of(checkpoint: Checkpoint) -> tuple[int, int]:
+    """Width and depth."""
+    embedding = checkpoint.tensors.get("decoder_embed.weight")
+    width = 0 if embedding is None or embedding.ndim != 2 else len(embedding)
+    return width, _depth(checkpoint, "decoder_blocks.")
+
+
+def _depth(checkpoint: Checkpoint, start: str) -> int:
+    """How many numbers stand behind `start` in the names."""
+    return len({name.removeprefix(start).partition(".")[0] for name in checkpoint.tensors if name.startswith(start)})
+
+
+def _in_words(width: int, depth: int, decoder_width: int, decoder_depth: int) -> str:
+    return f"{depth} blocks of width {width} and in the decoder {decoder_depth} of {decoder_width}"
+
+
+def _names(checkpoint: Checkpoint) -> str:
+    """Some names of a file that holds something else."""
+    first, *others = checkpoint.tensors
+    return f"it has {first}" + (f" and {len(others)} more names" if others else "")
