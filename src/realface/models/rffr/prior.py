@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from realface.core.errors import ModelInputError, TrainingError
+from realface.models.released.checkpoints import Checkpoint
+from realface.models.rffr.blocks import BlockGrid
 from realface.models.rffr.config import PriorConfig
 from realface.models.rffr.losses import inpainting_losses, normalised_patches
 from realface.models.rffr.mae import MaskedAutoencoder
@@ -17,12 +19,10 @@ from realface.models.rffr.masking import draw_masks
 from realface.models.rffr.outputs import ResidualOutput
 from realface.models.rffr.residual import grid_of, inpaint, require_residual_source, residual_of
 from realface.models.rffr.statistics import FEWEST_FACES, RealStatistics
-from realface.models.weights import load_weights, read_weights
+from realface.models.weights import load_weights
 
 COMPARED_FACES = 64
 """Real faces on which the fast residual is compared with the exact one."""
-OWN_PREFIX = "mae."
-"""Of the autoencoder's weights in an artifact of the prior."""
 
 
 class RffrPrior(nn.Module):
@@ -33,15 +33,15 @@ class RffrPrior(nn.Module):
         statistics: what real faces' residuals are like; fitted once it is trained.
     """
 
+    _shares: Tensor
+
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
         self.config = config
         self.mae = MaskedAutoencoder(config)
         self.grid = grid_of(config, config.residual)
         self.statistics = RealStatistics(len(self.grid.blocks))
-        self.register_buffer("_block_shares", _block_shares(self), persistent=False)
-
-    _block_shares: Tensor
+        self.register_buffer("_shares", _block_shares(self.grid), persistent=False)
 
     def forward(self, image: Tensor) -> ResidualOutput:
         """How surprising faces are.
@@ -75,7 +75,8 @@ class RffrPrior(nn.Module):
     def differences(self, image: Tensor, inpainted: Tensor) -> Tensor:
         """(B, blocks) mean absolute difference over the patches of each block, of (B, 3, S, S) both."""
         patches = self.mae.to_patches((inpainted - image).abs()).mean(2)
-        return patches @ self._block_shares
+        with torch.autocast(image.device.type, enabled=False):
+            return patches @ self._shares
 
     def target(self, image: Tensor, hidden: Tensor) -> Tensor:
         """(B, M, P) what the autoencoder should predict of the hidden patches (B, M)."""
@@ -87,13 +88,11 @@ class RffrPrior(nn.Module):
 def inpainting_errors(network: RffrPrior, image: Tensor) -> Tensor:
     """(B,) the mean squared error of each face's inpainted blocks, in units of [0, 1].
 
-    Of a prior that predicts normalised pixels: the loss under one fixed mask.
+    Of a prior that predicts normalised pixels: the loss under one fixed mask, the same for every face.
     """
     if network.config.norm_pix:
-        generator = torch.Generator().manual_seed(0)
-        visible, hidden = (
-            part.to(image.device) for part in draw_masks(network.config, len(image), generator=generator)
-        )
+        masks = draw_masks(network.config, 1, generator=torch.Generator().manual_seed(0))
+        visible, hidden = (part.to(image.device).expand(len(image), -1) for part in masks)
         prediction = network.mae.predict(network.mae.embed(image), visible, hidden)
         return inpainting_losses(prediction.float(), network.target(image, hidden).float())
     patches = torch.tensor(network.grid.patches(), device=image.device)
@@ -177,20 +176,19 @@ def load_mae_weights(network: RffrPrior, file: Path) -> None:
 
     Args:
         network: whose autoencoder is changed in place.
-        file: a state dict as MAE's release names it, alone or under `model`, or an artifact's `model.safetensors`.
+        file: a state dict as MAE's release names it, alone or in a checkpoint, or an artifact's `model.safetensors`.
 
     Raises:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit.
     """
-    weights = read_weights(file)
-    own = {name.removeprefix(OWN_PREFIX): tensor for name, tensor in weights.items() if name.startswith(OWN_PREFIX)}
-    load_weights(network.mae, own or weights, where=str(file))
+    checkpoint = Checkpoint.read(file).without("statistics.").without_prefix(network.mae.state_dict())
+    load_weights(network.mae, checkpoint.tensors, where=checkpoint.where)
 
 
-def _block_shares(network: RffrPrior) -> Tensor:
+def _block_shares(grid: BlockGrid) -> Tensor:
     """(N, blocks) with which the patches of each block are averaged."""
-    shares = torch.zeros(network.mae.num_patches, len(network.grid.blocks))
-    for number, block in enumerate(network.grid.blocks):
+    shares = torch.zeros(grid.side**2, len(grid.blocks))
+    for number, block in enumerate(grid.blocks):
         shares[list(block.owned), number] = 1 / len(block.owned)
     return shares

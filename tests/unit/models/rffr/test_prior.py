@@ -1,0 +1,238 @@
+import pytest
+import safetensors.torch
+import torch
+
+from realface.core.errors import ArtifactError, ModelInputError, TrainingError
+from realface.models.rffr import prior as module
+from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.outputs import ResidualOutput
+from realface.models.rffr.prior import RffrPrior, fit_statistics, inpainting_errors, load_mae_weights
+from realface.models.rffr.residual import inpaint
+
+IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
+INNER = slice(8, 56)
+"""Rows and columns of the pixels that the blocks of 8 x 8 patches of 8 pixels cover."""
+
+
+def network(**settings):
+    torch.manual_seed(0)
+    prior = RffrPrior(PriorConfig(**{"size": "tiny", "input_size": 64, "patch_size": 8, **settings}))
+    prior.mae.blocks, prior.mae.decoder_blocks = prior.mae.blocks[:2], prior.mae.decoder_blocks[:2]  # more would repeat
+    return prior.eval()
+
+
+def small(**settings):
+    """With one block, in a single pass."""
+    return network(**{"input_size": 40, **settings})
+
+
+def images(count=2, size=64, seed=0):
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def fitted(prior):
+    fit_statistics(prior, [images(20, prior.config.input_size, seed=1)])
+    return prior
+
+
+@torch.no_grad()
+def test_a_face_is_judged_by_its_residual():
+    prior = fitted(network(residual={"amplification": 2.0}))
+    output = prior(images())
+    inpainted = inpaint(prior.mae, images(), prior.grid)
+    assert isinstance(output, ResidualOutput)
+    assert torch.equal(output.residual, (2 * (inpainted - images())).clamp(-1, 1))
+    assert torch.equal(output.reconstruction, inpainted.clamp(0, 1))
+    torch.testing.assert_close(output.evidence[:, 0], output.residual.abs().mean(1))
+    assert torch.equal(output.logit, prior.statistics.logit(prior.differences(images(), inpainted)))
+    assert output.attention is None
+
+
+def test_a_prior_that_was_not_fitted_has_no_score():
+    expected = (
+        "this prior has no score: its residuals of real faces are not known; train it, or import it with "
+        "--reals MANIFEST"
+    )
+    with pytest.raises(ModelInputError, match=expected):
+        network()(images())
+
+
+def test_a_prior_of_normalised_pixels_has_no_score():
+    with pytest.raises(ModelInputError, match="scoring faces: this prior was trained with norm_pix"):
+        network(norm_pix=True)(images())
+
+
+def test_images_of_another_size_are_refused():
+    with pytest.raises(ModelInputError, match="this prior of RFFR was built for images of 40 x 40, got 64 x 64"):
+        fitted(small())(images())
+
+
+@torch.no_grad()
+def test_scores_have_full_precision_under_half_precision():
+    prior = fitted(network())
+    inpainted = images() + torch.linspace(0, 0.1, 64)
+    expected = prior.differences(images(), inpainted)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(prior.differences(images(), inpainted), expected)
+        assert prior(images()).logit.dtype == torch.float32
+
+
+@torch.no_grad()
+def test_the_difference_of_a_block_is_the_mean_absolute_one_of_its_pixels():
+    # 2 x 2 blocks of 24 pixels from pixel 8
+    inpainted = images(1).clone()
+    inpainted[:, 0, 8:32, 8:32] += 0.3  # one of three colours
+    inpainted[:, :, 8:32, 32:56] -= 0.2
+    inpainted[:, :, 32, 8:32] += 0.24  # one of 24 rows
+    inpainted[:, :, :8] += 9  # the outer ring, which is not compared
+    expected = [0.1, 0.2, 0.01, 0]
+    assert network().differences(images(1), inpainted)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@torch.no_grad()
+def test_with_the_outer_ring_a_block_is_compared_where_it_owns():
+    prior = network(residual={"outer_ring": True})
+    inpainted = images(1).clone()
+    inpainted[:, :, :8, :8] += 0.5  # the corner's patch
+    differences = prior.differences(images(1), inpainted)[0]
+    assert differences.shape == (len(prior.grid.blocks),)
+    corner = prior.grid.blocks[4]  # the first after the 2 x 2 inner ones; owns 3 + 2 patches
+    assert (corner.row, corner.column, len(corner.owned)) == (0, 0, 5)
+    assert differences[4].item() == pytest.approx(0.5 / 5)
+    assert differences.count_nonzero() == 1
+
+
+@pytest.mark.parametrize("settings", [{}, IMAGENET, {"residual": {"mode": "fast"}}])
+@torch.no_grad()
+def test_the_inpainting_error_is_the_mean_square_over_the_blocks_in_units_of_the_image(settings):
+    prior = network(**settings)
+    difference = inpaint(prior.mae, images(), prior.grid, mode=prior.config.residual.mode) - images()
+    expected = difference[:, :, INNER, INNER].square().mean((1, 2, 3))
+    torch.testing.assert_close(inpainting_errors(prior, images()), expected)
+
+
+@pytest.mark.parametrize("masking", ["random", "block"])
+@torch.no_grad()
+def test_errors_of_normalised_pixels_are_finite_and_those_of_the_face_alone(masking):
+    prior = small(norm_pix=True, masking=masking, blocks_per_image=1)
+    image, state = images(5, 40), torch.get_rng_state()
+    errors = inpainting_errors(prior, image)
+    assert errors.shape == (5,)
+    assert errors.isfinite().all()
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.testing.assert_close(inpainting_errors(prior, image.flip(0)).flip(0), errors)
+    torch.testing.assert_close(inpainting_errors(prior, image[3:4]), errors[3:4])
+
+
+def test_the_target_is_the_hidden_patches_in_the_range_that_the_prior_works_on():
+    image, hidden = images(1, 40), torch.tensor([[6, 24]])
+    target = small(pixel_mean=(0.5, 0.5, 0.5), pixel_std=(0.5, 0.5, 0.5)).target(image, hidden)
+    corner = (2 * image - 1)[0, :, 32:, 32:].permute(1, 2, 0).flatten()
+    torch.testing.assert_close(target[0, 1], corner)
+
+
+def test_normalised_targets_have_a_mean_of_0_and_a_deviation_of_1():
+    target = small(norm_pix=True, **IMAGENET).target(images(2, 40), torch.tensor([[6, 24, 0]] * 2))
+    torch.testing.assert_close(target.mean(2), torch.zeros(2, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(target.std(2), torch.ones(2, 3), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("count", [0, 19])
+def test_too_few_real_faces_make_no_score(count):
+    prior = small()
+    batches = [images(count, 40)] if count else []
+    expected = f"the score of real faces needs at least 20 of them that were held back, got {count}; validate on more"
+    with pytest.raises(TrainingError, match=expected):
+        fit_statistics(prior, batches)
+    assert prior.statistics.num_faces == 0
+
+
+def test_a_prior_of_normalised_pixels_is_left_without_score():
+    prior = small(norm_pix=True)
+    assert fit_statistics(prior, [images(20, 40)]) == {}
+    assert prior.statistics.num_faces == 0
+
+
+def test_the_score_does_not_depend_on_how_real_faces_come_in_batches():
+    reals, (one, several) = images(20, 40), (small(), small())
+    assert fit_statistics(one, [reals])["fitted_on_faces"] == 20
+    assert fit_statistics(several, reals.split(7))["fitted_on_faces"] == 20
+    with torch.no_grad():
+        torch.testing.assert_close(several(reals).score, one(reals).score, atol=1e-3, rtol=0)
+
+
+def test_faces_unlike_the_real_ones_score_higher():
+    prior = small()
+    plain = 0.5 + 0.05 * (images(40, 40) - 0.5)  # what is even is inpainted alike
+    fit_statistics(prior, [plain[:30]])
+    with torch.no_grad():
+        assert prior(images(10, 40)).score.min() > prior(plain[30:]).score.median()
+
+
+def test_the_fast_residual_is_compared_with_the_exact_one(monkeypatch):
+    monkeypatch.setattr(module, "COMPARED_FACES", 3)
+    monkeypatch.setattr(module, "FEWEST_FACES", 4)
+    prior, reals = network(residual={"amplification": 0.5}), images(4)
+    measured = fit_statistics(prior, reals.split(2))["fast_residual"]
+    with torch.no_grad():
+        exact, fast = (
+            (0.5 * (inpaint(prior.mae, reals[:3], prior.grid, mode=mode) - reals[:3])).clamp(-1, 1)[:, :, INNER, INNER]
+            for mode in ("exact", "fast")
+        )
+    assert measured == {
+        "faces": 3,
+        "mean_absolute_difference": pytest.approx((fast - exact).abs().mean().item(), rel=1e-3, abs=1e-7),
+        "largest_difference": pytest.approx((fast - exact).abs().max().item(), rel=1e-3, abs=1e-6),
+        "mean_absolute_residual": pytest.approx(exact.abs().mean().item(), rel=1e-4),
+    }
+
+
+def test_a_prior_comes_back_from_its_state_dict_with_its_score():
+    prior = fitted(small())
+    loaded = small()
+    loaded.load_state_dict(prior.state_dict())
+    with torch.no_grad():
+        assert torch.equal(loaded(images(2, 40)).logit, prior(images(2, 40)).logit)
+
+
+def other_weights():
+    return {name: value + 1 for name, value in small().state_dict().items()}
+
+
+def write(path, layout):
+    weights = other_weights()
+    mae = {name.removeprefix("mae."): value for name, value in weights.items() if name.startswith("mae.")}
+    if layout == "artifact":
+        safetensors.torch.save_file(weights, path)
+    elif layout == "of RFFR":
+        torch.save({"epoch": 3, "state_dict": {f"module.{name}": value for name, value in mae.items()}}, path)
+    else:
+        torch.save({"model": mae} if layout == "under model" else mae, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("mae.pth", "bare"), ("mae.pth", "under model"), ("mae.pth.tar", "of RFFR"), ("model.safetensors", "artifact")],
+)
+def test_the_autoencoder_starts_from_a_file_in_any_layout(name, layout, tmp_path):
+    prior = small()
+    load_mae_weights(prior, write(tmp_path / name, layout))
+    expected = other_weights()
+    loaded = prior.mae.state_dict()
+    assert all(torch.equal(value, expected[f"mae.{name}"]) for name, value in loaded.items())
+    assert prior.statistics.num_faces == 0
+
+
+def test_an_encoder_alone_is_refused_by_the_names_that_are_missing(tmp_path):
+    weights = {name: value for name, value in small().mae.state_dict().items() if not name.startswith("decoder_")}
+    torch.save(weights, tmp_path / "encoder.pth")
+    with pytest.raises(ArtifactError, match=r"encoder.pth does not fit MaskedAutoencoder: missing decoder_pos_embed; "):
+        load_mae_weights(small(), tmp_path / "encoder.pth")
+
+
+def test_weights_of_another_size_are_refused(tmp_path):
+    torch.save(network().mae.state_dict(), tmp_path / "mae.pth")
+    expected = r"mae.pth does not fit MaskedAutoencoder: pos_embed must have shape \(1, 26, 192\), got \(1, 65, 192\)"
+    with pytest.raises(ArtifactError, match=expected):
+        load_mae_weights(small(), tmp_path / "mae.pth")
