@@ -31,6 +31,7 @@ PIECES = {
     "faces": ["faces"],
     "run": ["run"],
     "demo": ["demo"],
+    "prior": ["prior"],
 }
 SMALLER = {
     "prepare": ["--workers=0", "--frames=2"],
@@ -69,7 +70,7 @@ class Block:
 def blocks_of(document: Path) -> list[Block]:
     text = document.read_text(encoding="utf-8")
     found = re.finditer(
-        r"(?P<comments>(?:^<!--.*-->\n)*)^```(?P<language>\w*)\n(?P<text>.*?)^```$", text, re.MULTILINE | re.DOTALL
+        r"(?P<comments>(?:^<!--[^\n]*-->\n)*)^```(?P<language>\w*)\n(?P<text>.*?)^```$", text, re.MULTILINE | re.DOTALL
     )
     return [
         Block(
@@ -117,7 +118,25 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(["prepare", str(study), str(folder / "faces"), *SMALLER["prepare"]]) == 0
     assert run(["train", "demo", "--out", str(folder / "run"), *recipe]) == 0
     shutil.copytree(folder / "run", folder / "demo" / "run")
+    write_prior(folder / "prior" / "artifact", crops=folder / "faces" / "manifest.parquet")
     return folder
+
+
+def write_prior(folder: Path, *, crops: Path) -> None:
+    """An artifact of RFFR's smallest prior, with random weights."""
+    from realface.data.manifest import Manifest
+    from realface.models.artifact import ArtifactCard, save_artifact
+    from realface.models.rffr.config import PriorConfig
+    from realface.models.rffr.prior import RffrPrior
+
+    config = PriorConfig(size="tiny", input_size=40, patch_size=8)
+    card = ArtifactCard(
+        method=config.name,
+        config=config.model_dump(mode="json"),
+        input_size=config.input_size,
+        crop=Manifest.read(crops).header.crop,
+    )
+    save_artifact(folder, RffrPrior(config), card)
 
 
 @pytest.fixture
@@ -167,6 +186,12 @@ def test_every_command_has_the_options_and_arguments_that_it_is_given(document: 
             while arguments and arguments[0] in getattr(command, "commands", {}):
                 command = command.commands[arguments.pop(0)]  # type: ignore[attr-defined]
             command.make_context("realface", arguments)
+
+
+@by_document
+def test_no_block_is_overlooked(document: Path) -> None:
+    fences = re.findall(r"^```", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert 2 * len(blocks_of(document)) == len(fences)
 
 
 @by_document

@@ -24,6 +24,7 @@ from realface.models.recce.task import RecceTask
 from realface.models.rffr import network as rffr
 from realface.models.rffr import prior as rffr_prior
 from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.fingerprint import fingerprint
 from realface.models.rffr.residual_source import prior_of
 from realface.models.rffr.sheets import validation_sheet
 from realface.models.rffr.statistics import FEWEST_FACES
@@ -94,7 +95,7 @@ METHODS: dict[str, Method] = {
         build_task=RffrTask,
         load_encoder_weights=rffr.load_encoder_weights,
         download_encoder_weights=rffr.download_encoder_weights,
-        frozen_prior=FrozenPrior(method="rffr-prior", read=prior_of),
+        frozen_prior=FrozenPrior(method="rffr-prior", read=prior_of, fingerprint=fingerprint),
     ),
     "baseline": Method(
         name="baseline",

@@ -20,10 +20,12 @@ class FrozenPrior:
         method: name in the catalog of the method whose artifacts hold such a prior.
         read: (network of such an artifact, where=its name in errors) -> the prior; ModelInputError where it is of no
             use.
+        fingerprint: the prior -> a hash of its weights.
     """
 
     method: str
     read: Callable[..., nn.Module]
+    fingerprint: Callable[[Any], str]
 
 
 def set_prior(network: Any, prior: nn.Module) -> None:

@@ -17,7 +17,6 @@ from realface.core.recipe import Section, check_recipe
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.catalog import Method, get_method
 from realface.models.frozen_prior import FrozenPrior, set_prior
-from realface.models.rffr.fingerprint import fingerprint
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run
 from realface.training.rows import RunRows
@@ -94,7 +93,7 @@ def load_prior(network: nn.Module, recipe: TrainRecipe, prior: PriorRecord) -> N
     assert source is not None
     assert recipe.prior is not None
     weights = _read_weights(find_artifact(recipe.prior), source)
-    if fingerprint(weights) != prior.weights:
+    if source.fingerprint(weights) != prior.weights:
         raise TrainingError(
             f"prior: {recipe.prior} is not the one that the run began with; restore it, or begin again in another "
             "folder"
@@ -124,7 +123,7 @@ def _read_record(recipe: TrainRecipe, method: Method, source: FrozenPrior) -> Pr
         )
     return PriorRecord(
         name="/".join(recipe.prior.parts[-2:]),
-        weights=fingerprint(_read_weights(folder, source)),
+        weights=source.fingerprint(_read_weights(folder, source)),
         config=card.config,
         crop=card.crop,
         trained_on=card.trained_on,

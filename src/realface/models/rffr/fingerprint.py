@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
-from torch import nn
+from realface.models.rffr.mae import MaskedAutoencoder
 
 
-def fingerprint(mae: nn.Module) -> str:
-    """SHA-256 of the names, types, shapes and bytes of all parameters and buffers, by name.
-
-    The mean and spread of the images that the prior works on are among the buffers.
-    """
-    digest = hashlib.sha256()
-    tensors = {**dict(mae.named_parameters()), **dict(mae.named_buffers())}
-    for name, tensor in sorted(tensors.items()):
-        values = tensor.detach().cpu().contiguous().numpy()
+def fingerprint(mae: MaskedAutoencoder) -> str:
+    """SHA-256 of the range of images that a prior works on, and of its weights: names, types, shapes and bytes."""
+    digest = hashlib.sha256(f"{mae.config.pixel_mean} {mae.config.pixel_std}\n".encode())
+    for name, tensor in sorted(mae.state_dict().items()):
+        values = tensor.cpu().contiguous().numpy()
         digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
