@@ -7,13 +7,18 @@ import re
 from itertools import pairwise
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from timm.models.xception import SeparableConv2d
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from realface.models.baseline.network import Baseline
 from realface.models.packed_convolution import can_pack, pack_convolutions
+from realface.models.packed_linear import pack_linears
 from realface.models.recce.network import Recce
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.network import Rffr
+from realface.models.rffr.prior import RffrPrior
 
 XCEPTIONS = ("legacy_xception", "light_xception")
 CONVOLUTION, NORM = re.compile(r"(?:conv|skip)(\d*)"), re.compile(r"(?:bn|skipbn)(\d*)")
@@ -22,7 +27,8 @@ CONVOLUTION, NORM = re.compile(r"(?:conv|skip)(\d*)"), re.compile(r"(?:bn|skipbn
 def for_inference(network: nn.Module, *, input_size: int, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A copy in eval mode that answers the same, faster.
 
-    So far for RECCE, and for the baseline with its encoders; another network is copied as it is.
+    So far for RECCE, for the baseline with its encoders, and for RFFR's networks and its masked autoencoder alone;
+    another network is copied as it is.
 
     Every batch norm that follows a convolution of Xception's kind is folded into its weights, which changes outputs by
     rounding only. Others, as in most of timm's encoders, stay. On a CPU the weights are then laid out for its kernels.
@@ -30,13 +36,36 @@ def for_inference(network: nn.Module, *, input_size: int, dtype: torch.dtype = t
     Args:
         network: with the statistics that are to be used, on its device.
         input_size: height and width of the images that it will be given; others work too.
-        dtype: of the convolutions' weights; with bfloat16 the copy runs under autocast, which then has nothing to cast
-            at every call.
+        dtype: of the weights of convolutions or of transformers; with bfloat16 the copy runs under autocast, which then
+            has nothing to cast at every call.
     """
     ready = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
-    if not (isinstance(network, Recce) or (isinstance(network, Baseline) and network.config.encoder in XCEPTIONS)):
-        return ready
-    for parent in list(ready.modules()):
+    can_be_packed = next(ready.parameters()).device.type == "cpu" and can_pack(dtype)
+    if isinstance(network, Recce) or (isinstance(network, Baseline) and network.config.encoder in XCEPTIONS):
+        _fold_norms(ready)
+        _set_weights(ready, nn.Conv2d, dtype)
+        if can_be_packed:
+            image = torch.zeros(1, 3, input_size, input_size).to(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
+                pack_convolutions(ready, image)
+    elif isinstance(network, Rffr | RffrPrior | MaskedAutoencoder):
+        for part in list(ready.modules()):
+            if isinstance(part, MaskedAutoencoder | VisionTransformer):  # not what decides, which stays in float32
+                _set_weights(part, nn.Linear, dtype)
+                if can_be_packed:
+                    pack_linears(part)
+    return ready
+
+
+def _set_weights(network: nn.Module, kind: type[nn.Module], dtype: torch.dtype) -> None:
+    for module in network.modules():
+        if isinstance(module, kind):
+            module.to(dtype)
+
+
+def _fold_norms(network: nn.Module) -> None:
+    """Put the norms of an Xception into its convolutions, in place."""
+    for parent in list(network.modules()):
         for (first_name, first), (second_name, second) in pairwise(list(parent.named_children())):
             convolution = _last_convolution(first)
             if (
@@ -50,15 +79,6 @@ def for_inference(network: nn.Module, *, input_size: int, dtype: torch.dtype = t
                 else:
                     first.pointwise = folded
                 setattr(parent, second_name, nn.Identity())
-    for module in ready.modules():
-        if isinstance(module, nn.Conv2d):
-            module.to(dtype)
-    device = next(ready.parameters()).device
-    if device.type == "cpu" and can_pack():
-        image = torch.zeros(1, 3, input_size, input_size).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
-            pack_convolutions(ready, image)
-    return ready
 
 
 def _last_convolution(module: nn.Module) -> nn.Conv2d | None:

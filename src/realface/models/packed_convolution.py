@@ -50,10 +50,12 @@ class PackedConvolution(nn.Module):
         return answer
 
 
-def can_pack() -> bool:
-    """Whether this build of torch has the kernels."""
+def can_pack(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether this build of torch has the kernels, and the processor can run them in that data type."""
     has_kernels: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return has_kernels and hasattr(KERNELS, "_convolution_pointwise")
+    if not (has_kernels and hasattr(KERNELS, "_convolution_pointwise")):
+        return False
+    return dtype is not torch.bfloat16 or bool(KERNELS._is_mkldnn_bf16_supported())
 
 
 @torch.no_grad()

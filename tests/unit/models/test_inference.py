@@ -6,8 +6,13 @@ from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.network import Baseline
 from realface.models.inference import for_inference
 from realface.models.packed_convolution import PackedConvolution
+from realface.models.packed_linear import PackedLinear
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
+from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.network import Rffr
+from realface.models.rffr.prior import RffrPrior
 
 
 def network_with_statistics(encoder: str) -> Recce:
@@ -79,3 +84,41 @@ def test_of_the_baselines_encoders_those_of_recce_are_made_ready(encoder: str, i
     image = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(ready(image).logit, network.eval()(image).logit, rtol=0, atol=1e-4)
+
+
+PRIOR = PriorConfig(size="tiny", input_size=64, patch_size=8)
+
+
+def detector() -> Rffr:
+    torch.manual_seed(0)
+    return Rffr(RffrConfig(prior=PRIOR, branch="vit_tiny_patch16_224")).eval()
+
+
+def test_the_two_branch_detector_made_ready_answers_the_same() -> None:
+    network, image = detector(), torch.rand(2, 3, 64, 64)
+    ready = for_inference(network, input_size=64)
+    with torch.inference_mode():
+        expected, answer = network(image), ready(image)
+    torch.testing.assert_close(answer.residual, expected.residual, rtol=0, atol=1e-5)
+    torch.testing.assert_close(answer.logits, expected.logits, rtol=0, atol=1e-5)
+    linears = [name for name, module in ready.named_modules() if isinstance(module, nn.Linear)]
+    assert linears == ["classifier"]
+
+
+def test_its_transformers_hold_bf16_and_its_logit_is_of_float32() -> None:
+    network, image = detector(), torch.rand(2, 3, 64, 64)
+    ready = for_inference(network, input_size=64, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        expected = network(image)
+        with torch.autocast("cpu", torch.bfloat16):
+            answer = ready(image)
+    assert {module.packed.dtype for module in ready.modules() if isinstance(module, PackedLinear)} == {torch.bfloat16}
+    assert answer.logit.dtype == torch.float32
+    assert not torch.equal(answer.logit, answer.logit.bfloat16().float())
+    torch.testing.assert_close(answer.residual, expected.residual, rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("kind", [MaskedAutoencoder, RffrPrior])
+def test_a_prior_alone_is_made_ready_too(kind: type[nn.Module]) -> None:
+    ready = for_inference(kind(PRIOR), input_size=64)
+    assert not [module for module in ready.modules() if isinstance(module, nn.Linear)]

@@ -5,7 +5,7 @@ import torch
 from timm.models.xception import SeparableConv2d
 from torch import nn
 
-from realface.models.packed_convolution import PackedConvolution, can_pack, pack_convolutions
+from realface.models.packed_convolution import KERNELS, PackedConvolution, can_pack, pack_convolutions
 
 pytestmark = pytest.mark.skipif(not can_pack(), reason="torch was built without oneDNN")
 
@@ -75,3 +75,9 @@ def test_convolutions_that_are_padded_otherwise_or_never_called_stay() -> None:
     pack_convolutions(network, random_image(4))
     assert type(network.reflecting) is nn.Conv2d
     assert type(network.spare) is nn.Conv2d
+
+
+def test_half_precision_is_packed_only_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it in (True, False):
+        monkeypatch.setattr(KERNELS, "_is_mkldnn_bf16_supported", lambda has_it=has_it: has_it)
+        assert (can_pack(), can_pack(torch.bfloat16)) == (True, has_it)

@@ -138,10 +138,8 @@ def last_tokens(block: Block, tokens: Tensor, *, count: int) -> Tensor:
     """
     attention: Any = block.attn
     normed = block.norm1(tokens)
-    width = tokens.shape[2]
-    weight, bias = attention.qkv.weight, attention.qkv.bias
-    query = F.linear(normed[:, -count:], weight[:width], bias[:width])
-    key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=2)
+    query, key, value = attention.qkv(normed).chunk(3, dim=2)  # the others' queries cost 0.2 %
+    query, width = query[:, -count:], tokens.shape[2]
     shape = (len(tokens), -1, attention.num_heads, width // attention.num_heads)
     query, key, value = (part.reshape(shape).transpose(1, 2) for part in (query, key, value))
     attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)

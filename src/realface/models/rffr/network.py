@@ -78,7 +78,8 @@ class Rffr(nn.Module):
                 branch_feature(self.backbone_2, residual, patches),
             ]
         feature = torch.cat(features, dim=1)
-        logits: Tensor = self.classifier(feature)
+        with torch.autocast(image.device.type, enabled=False):  # else scores would be few, and often equal
+            logits: Tensor = self.classifier(feature.to(self.classifier.weight.dtype))
         return RffrOutput(
             logit=logits[:, 1] - logits[:, 0],
             reconstruction=inpainted.clamp(0, 1),

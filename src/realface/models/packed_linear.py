@@ -1,0 +1,67 @@
+"""Linear layers whose weights lie as the CPU's kernels read them: those of vision transformers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from timm.layers.attention import Attention
+from timm.layers.mlp import Mlp
+from torch import Tensor, nn
+
+from realface.models.packed_convolution import KERNELS
+
+
+class PackedLinear(nn.Module):
+    """A linear layer for inference on a CPU, and the GELU behind it.
+
+    It answers what the layer answers in less time: oneDNN's kernels multiply float32 twice as fast as torch's own.
+
+    Args:
+        linear: whose weights, of their data type, are used.
+        activated: whether a GELU follows.
+    """
+
+    packed: Tensor
+
+    def __init__(self, linear: nn.Linear, *, activated: bool) -> None:
+        super().__init__()
+        self._then, self._algorithm = ("gelu", "none") if activated else ("none", "")
+        self._dtype = linear.weight.dtype
+        # not a buffer: neither saved nor moved
+        self.packed = KERNELS._reorder_linear_weight(linear.weight.detach(), None)
+        self.bias = None if linear.bias is None else linear.bias.detach()
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """(..., D) -> (..., K), in the weights' data type."""
+        answer: Tensor = KERNELS._linear_pointwise(
+            feature.to(self._dtype), self.packed, self.bias, self._then, [], self._algorithm
+        )
+        return answer
+
+
+def pack_linears(network: nn.Module) -> None:
+    """Replace a network's linear layers by packed ones, in place; the GELU within a transformer's block goes into one.
+
+    Attention in half precision is then computed step by step, which is twice as fast as torch's fused kernel for it.
+
+    Args:
+        network: in eval mode, on the CPU.
+    """
+    for parent in list(network.modules()):
+        if isinstance(parent, Attention):
+            attention: Any = parent  # timm declares `fused_attn` final
+            attention.fused_attn = parent.qkv.weight.dtype is not torch.bfloat16
+        activated = _linear_before_gelu(parent)
+        if activated is not None:
+            parent.act = nn.Identity()
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Linear:
+                setattr(parent, name, PackedLinear(child, activated=child is activated))
+
+
+def _linear_before_gelu(module: nn.Module) -> nn.Module | None:
+    """The layer of a transformer's block whose result goes into an exact GELU."""
+    if isinstance(module, Mlp) and type(module.act) is nn.GELU and module.act.approximate == "none":
+        return module.fc1
+    return None
