@@ -60,12 +60,14 @@ class Rffr(nn.Module):
         """
         require_size(image, method="rffr", size=self.config.input_size)
         amplification = self.config.residual.amplification
+        patches = self._patches(used, image)
         if residual is None:
             inpainted = self.inpainted(image, used=used)
             residual = residual_of(image, inpainted, amplification=amplification)
         else:
+            if used is not None:
+                residual = self._only(patches, residual)
             inpainted = image + residual / amplification  # but for what the residual's clamp took away
-        patches = self._patches(used, image)
         normed = normalize(image, list(self.config.image_mean), list(self.config.image_std))
         if self.config.released_indexing:
             features = [
@@ -102,6 +104,12 @@ class Rffr(nn.Module):
         if used is None:
             return patches
         return patches[used[:, owners]].view(len(image), -1)
+
+    def _only(self, patches: Tensor, residual: Tensor) -> Tensor:
+        """A residual (B, 3, S, S) where the patches (B, K) are, and 0 elsewhere, as if no others were inpainted."""
+        every = self.prior.to_patches(residual)
+        is_kept = torch.zeros(every.shape[:2], dtype=torch.bool, device=every.device).scatter(1, patches, True)
+        return self.prior.to_image(every * is_kept[..., None])
 
 
 def load_encoder_weights(network: Rffr, file: Path) -> None:
