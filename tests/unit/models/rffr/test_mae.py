@@ -8,6 +8,7 @@ from realface.core.errors import ModelInputError
 from realface.models.rffr.config import PriorConfig
 from realface.models.rffr.mae import MaskedAutoencoder, last_tokens
 from realface.models.rffr.positions import position_table
+from realface.models.rffr.sizes import SIZES
 
 IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
 VISIBLE = [patch for patch in range(25) if patch not in (6, 12, 24)]
@@ -37,8 +38,9 @@ def test_parameters_and_buffers_have_the_names_of_maes_release():
     ends = ("patch_embed.proj", "norm", "decoder_embed", "decoder_norm", "decoder_pred")
     expected = {"cls_token", "pos_embed", "mask_token", "decoder_pos_embed"}
     expected |= {f"{part}.{kind}" for part in ends for kind in ("weight", "bias")}
-    expected |= {f"blocks.{number}.{name}" for number in range(12) for name in block}
-    expected |= {f"decoder_blocks.{number}.{name}" for number in range(4) for name in block}
+    size = SIZES["tiny"]
+    expected |= {f"blocks.{number}.{name}" for number in range(size.depth) for name in block}
+    expected |= {f"decoder_blocks.{number}.{name}" for number in range(size.decoder_depth) for name in block}
     assert set(autoencoder().state_dict()) == expected
 
 
