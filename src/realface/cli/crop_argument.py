@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 if TYPE_CHECKING:
     from realface.core.crop_spec import CropSpec
@@ -56,6 +59,21 @@ def crop_spec_of(word: str) -> CropSpec:
             )
         return spec
     return Manifest.read(path).header.crop
+
+
+def refuse_contradiction(*, crops: bool, crop: str | None) -> None:
+    """Refuse `--crops` and `--crop` together."""
+    if crops and crop is not None:
+        raise typer.BadParameter("give --crops for face crops or --crop for how to make them, not both")
+
+
+def warn_of_external(crop: CropSpec) -> None:
+    """Say so where nothing is known of a model's crops."""
+    if crop.is_external:
+        print(
+            "realface: warning: how this model's crops were made is not known; whether these fit is not checked",
+            file=sys.stderr,
+        )
 
 
 def _holds_settings(path: Path) -> bool:

@@ -104,8 +104,7 @@ def command(
 def _refuse_contradictions(*, as_json: bool, as_csv: bool, crops: bool, crop: str | None) -> None:
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
-    if crops and crop is not None:
-        raise typer.BadParameter("give --crops for face crops or --crop for how to make them, not both")
+    crop_argument.refuse_contradiction(crops=crops, crop=crop)
 
 
 def _known_precision(name: str) -> Precision:
@@ -129,11 +128,7 @@ def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: 
 
     found, failures = find_files(files)
     tally = Tally()
-    if detector.card.crop.is_external:
-        print(
-            "realface: warning: how this model's crops were made is not known; whether these fit is not checked",
-            file=sys.stderr,
-        )
+    crop_argument.warn_of_external(detector.card.crop)
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     complete = False

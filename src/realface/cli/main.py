@@ -21,6 +21,7 @@ from realface.cli import (
     doctor,
     evaluate,
     import_,
+    inpaint,
     manifest,
     models,
     prepare,
@@ -49,6 +50,7 @@ app.command("residuals")(residuals.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("detect")(detect.command)
+app.command("inpaint")(inpaint.command)
 app.add_typer(import_.app, name="import")
 app.command("report")(report.command)
 app.command("models")(models.command)

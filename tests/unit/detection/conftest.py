@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.detection.detector import Detector
+from realface.detection.inpainting import Inpainter, Inpainting
 from realface.faces.finder import Face
 from realface.media.video_writing import write_video
 from realface.models.artifact import ArtifactCard
 from realface.models.outputs import ReconstructionOutput
+from realface.models.rffr.config import PriorConfig, ResidualSection
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.residual_source import ResidualSource
 
 SPEC = CropSpec(finder="scripted", finder_version="1", margin=0.0, size=32, frames=6)
 
@@ -55,6 +59,41 @@ def build_detector() -> DetectorBuilder:
         finder = None if script is None else ScriptedFinder([list(boxes) for boxes in script])
         network = settings.pop("network", None) or Brightness()
         return Detector(network, card, finder=finder, device=torch.device("cpu"), **settings)  # type: ignore[arg-type]
+
+    return build
+
+
+class SaysBlack(MaskedAutoencoder):
+    """A prior of 8 x 8 patches that inpaints black, and notes how many passes it is asked for at once."""
+
+    def __init__(self) -> None:
+        super().__init__(PriorConfig(size="tiny", input_size=64, patch_size=8))
+        self.passes: list[int] = []
+
+    def predict(self, tokens: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        self.passes.append(len(hidden))
+        return torch.zeros(*hidden.shape, 3 * 8 * 8)
+
+
+InpainterBuilder = Callable[..., Inpainter]
+
+
+@pytest.fixture
+def build_inpainter() -> InpainterBuilder:
+    def build(script: Sequence[Sequence[Box]] | None, **settings: object) -> Inpainter:
+        """An inpainter whose error of a face is its brightness; without a script the files are face crops."""
+        purpose = settings.pop("purpose", "detection")
+        mae = settings.pop("mae", None) or SaysBlack()
+        card = ArtifactCard(
+            method="rffr-prior", config={}, input_size=64, crop=SPEC, purpose=purpose, weights_sha256="0123456789abcdef"
+        )
+        return Inpainter(
+            ResidualSource(mae, ResidualSection()),  # type: ignore[arg-type]
+            card,
+            finder=None if script is None else ScriptedFinder([list(boxes) for boxes in script]),
+            device=torch.device("cpu"),
+            asked=Inpainting(**settings),  # type: ignore[arg-type]
+        )
 
     return build
 

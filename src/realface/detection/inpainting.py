@@ -1,0 +1,312 @@
+"""From a picture or a video to its faces as a prior inpaints them."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realface.core.boxes import Box
+from realface.core.crop_spec import CropSpec
+from realface.core.errors import DeviceError, MediaError, ModelInputError
+from realface.data.transforms import FaceTransform
+from realface.detection.face_source import FaceSource, chosen_finder, chosen_spec
+from realface.detection.job import SeenFrame
+from realface.detection.verdict import DEMONSTRATION_NOTE, in_one_line
+from realface.faces.finder import NO_FACE, FaceFinder
+from realface.faces.tracks import link_faces
+from realface.media.videos import is_video_name
+from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
+from realface.models.devices import resolve_device
+from realface.models.rffr.blocks import SIDE
+from realface.models.rffr.residual import grid_of
+from realface.models.rffr.residual_source import ResidualSource, residual_source
+from realface.models.rffr.sheets import (
+    AMPLIFICATION,
+    Corner,
+    InpaintedFace,
+    draw_corner,
+    inpaint_all_blocks,
+    inpaint_one_block,
+)
+
+BlockChoice: TypeAlias = Literal["random", "all"] | Corner
+"""Which blocks are inpainted: one drawn for each face, every one alone and put together, or one of that place."""
+
+NUM_FRAMES = 8
+MOST_FACES = 96
+"""Faces of a file that are inpainted: what fits a sheet; bounds the memory too."""
+
+
+@dataclass(frozen=True)
+class ShownFace:
+    """One face in one frame, and what the prior made of it.
+
+    Attributes:
+        index: number of the frame in the video, from 0.
+        time_s: seconds from the start.
+        box: in pixels of the frame as it is shown; may reach beyond it. With face crops it is the whole picture.
+        track: number of the person within the file, from 0.
+        corner: of the block that was inpainted; None where all were.
+        inpainted: the pictures and the error.
+    """
+
+    index: int
+    time_s: float
+    box: Box
+    track: int
+    corner: Corner | None
+    inpainted: InpaintedFace
+
+    def to_json(self) -> dict[str, Any]:
+        """The face as it stands in the JSON document."""
+        return {
+            "index": self.index,
+            "time_s": self.time_s,
+            "box": list(self.box),
+            "track": self.track,
+            "block": None if self.corner is None else list(self.corner),
+            "error": self.inpainted.error,
+        }
+
+
+@dataclass(frozen=True)
+class InpaintedFile:
+    """A file's faces.
+
+    Attributes:
+        path: the file.
+        kind: what it is.
+        faces: by frame, then by person; never empty.
+        num_left_out: faces beyond `MOST_FACES`, which were found and not inpainted.
+    """
+
+    path: Path
+    kind: Literal["image", "video"]
+    faces: tuple[ShownFace, ...]
+    num_left_out: int
+
+    @property
+    def mean_error(self) -> float:
+        """The mean of its faces' errors, in grey levels."""
+        return sum(face.inpainted.error for face in self.faces) / len(self.faces)
+
+    def line(self, sheet: Path) -> str:
+        """One line; `sheet` is the picture drawn of it."""
+        faces = f"{len(self.faces)} of {len(self.faces) + self.num_left_out}" if self.num_left_out else len(self.faces)
+        names = f"path: {in_one_line(self.path)} | sheet: {in_one_line(sheet)}"
+        return f"{names} | faces: {faces} | mean error: {self.mean_error:.2f}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The file as an element of `files` in the JSON document."""
+        return {
+            "path": str(self.path),
+            "kind": self.kind,
+            "mean_error": self.mean_error,
+            "faces": [face.to_json() for face in self.faces],
+            "num_left_out": self.num_left_out,
+        }
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """What is asked of an inpainter.
+
+    Attributes:
+        block: which blocks are inpainted.
+        seed: of the blocks that are drawn; with it and a file's name they are always the same.
+        mode: how all blocks are inpainted; the artifact's way by default.
+        amplification: of the difference that is shown.
+        num_frames: looked at per video, evenly spread.
+        batch_size: frames that are searched, and passes of the prior that are computed, together.
+    """
+
+    block: BlockChoice = "random"
+    seed: int = 0
+    mode: Literal["exact", "fast"] | None = None
+    amplification: float = AMPLIFICATION
+    num_frames: int = NUM_FRAMES
+    batch_size: int = 16
+
+
+class Inpainter:
+    """Finds, crops and inpaints the faces of files with the prior of an artifact.
+
+    Args:
+        source: the prior, in eval mode, on `device`, and how its residual is taken.
+        card: what the artifact says of itself.
+        finder: the one of the artifact's crop spec; None when the files are face crops already.
+        device: where the prior computes.
+        asked: which blocks, and how.
+
+    Raises:
+        ModelInputError: the block does not lie within a face.
+    """
+
+    def __init__(
+        self,
+        source: ResidualSource,
+        card: ArtifactCard,
+        *,
+        finder: FaceFinder | None,
+        device: torch.device,
+        asked: Inpainting = Inpainting(),
+    ) -> None:
+        _require_within(source.mae.config.grid_side, asked.block)
+        self.card = card
+        self.asked = asked
+        self.mode = asked.mode or source.section.mode
+        self.faces = FaceSource(card.crop, finder=finder, num_frames=asked.num_frames, batch_size=asked.batch_size)
+        self._mae = source.mae
+        self._grid = grid_of(source.mae.config, source.section)
+        self._transform = FaceTransform(source.mae.config.input_size)
+        self._device = device
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str,
+        *,
+        device: str = "auto",
+        crops: bool = False,
+        crop: CropSpec | None = None,
+        asked: Inpainting = Inpainting(),
+    ) -> Inpainter:
+        """Load the prior of an artifact.
+
+        Args:
+            folder: an artifact of rffr-prior or of rffr, or the run folder that holds it.
+            device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+            crops: the files will be face crops already, so no face is looked for.
+            crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
+            asked: which blocks, and how.
+
+        Raises:
+            ArtifactError: there is no artifact, it is damaged, or of another method.
+            ModelInputError: its prior cannot inpaint, or the block does not lie within a face.
+            CropSpecError: the artifact's crops cannot be made here.
+            DeviceError: the device is not here.
+        """
+        place = resolve_device(device)
+        artifact = find_artifact(Path(folder))
+        card = read_card(artifact)
+        source = residual_source(load_network(artifact, device=place), where=str(artifact))
+        card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
+        finder = None if crops else chosen_finder(card.crop, artifact=artifact, device=place)
+        return cls(source, card, finder=finder, device=place, asked=asked)
+
+    @property
+    def grid_side(self) -> int:
+        """Patches per side of a face."""
+        return self._mae.config.grid_side
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks that are inpainted in each face."""
+        return len(self._grid.blocks) if self.asked.block == "all" else 1
+
+    @property
+    def note(self) -> str | None:
+        """What must be said with every sheet of this model; None when there is nothing."""
+        return DEMONSTRATION_NOTE if self.card.purpose == DEMONSTRATION else None
+
+    def describe(self) -> dict[str, Any]:
+        """What inpaints, and how, ready for JSON."""
+        asked = self.asked
+        return {
+            "method": self.card.method,
+            "weights_sha256": self.card.weights_sha256,
+            "purpose": self.card.purpose,
+            "note": self.note,
+            "licence": self.card.licence,
+            "input_size": self._mae.config.input_size,
+            "grid_side": self.grid_side,
+            "block": asked.block,
+            "num_blocks": self.num_blocks,
+            "residual": self.mode if asked.block == "all" else None,
+            "seed": asked.seed if asked.block == "random" else None,
+            "amplification": asked.amplification,
+            "num_frames": asked.num_frames,
+            "crop": None if self.faces.finder is None else self.card.crop.model_dump(mode="json"),
+        }
+
+    def inpaint(self, path: Path) -> InpaintedFile:
+        """The faces of a file, inpainted.
+
+        Raises:
+            MissingInputError: no such file.
+            MediaError: it cannot be read, or no face was found in it ("no face found").
+            DeviceError: the device's memory is too small for a batch.
+        """
+        frames: list[SeenFrame] = []
+        crops: list[Tensor] = []
+        num_left_out = 0
+        for chunk in self.faces.chunks(self.faces.frames(path)):
+            found = self.faces.find([frame.image for frame in chunk])
+            for frame, faces in zip(chunk, found, strict=True):
+                kept = faces[: MOST_FACES - len(crops)]
+                num_left_out += len(faces) - len(kept)
+                frames.append(SeenFrame(frame.index, frame.time_s, kept))
+                crops += [self._transform(self.faces.crop(frame.image, face.box)) for face in kept]
+        if not crops:
+            raise MediaError(f"{path}: {NO_FACE}", reason=NO_FACE)
+        kind: Literal["image", "video"] = "video" if is_video_name(path) else "image"
+        shown = sorted(self._shown(path, frames, crops), key=lambda face: (face.index, face.track))
+        return InpaintedFile(path, kind, tuple(shown), num_left_out)
+
+    def _shown(self, path: Path, frames: Sequence[SeenFrame], crops: Sequence[Tensor]) -> Iterator[ShownFace]:
+        tracks = link_faces([frame.faces for frame in frames])
+        corners = self._corners(path, len(crops))
+        made = iter(zip(corners, self._inpainted(crops, corners), strict=True))
+        for frame, numbers in zip(frames, tracks, strict=True):
+            for face, track in zip(frame.faces, numbers, strict=True):
+                corner, inpainted = next(made)
+                yield ShownFace(frame.index, frame.time_s, face.box, track, corner, inpainted)
+
+    def _corners(self, path: Path, num_faces: int) -> list[Corner | None]:
+        """Where each face's block stands; None for all blocks."""
+        block = self.asked.block
+        if block == "random":
+            generator = np.random.default_rng([self.asked.seed, zlib.crc32(os.fsencode(path.name))])
+            return [draw_corner(self.grid_side, generator) for _ in range(num_faces)]
+        return [None if block == "all" else block] * num_faces
+
+    def _inpainted(self, crops: Sequence[Tensor], corners: Sequence[Corner | None]) -> list[InpaintedFace]:
+        size = self.asked.batch_size
+        faces: list[InpaintedFace] = []
+        for start in range(0, len(crops), size):
+            image = torch.stack(list(crops[start : start + size]))
+            try:
+                with torch.inference_mode():
+                    faces += self._inpainted_batch(image.to(self._device), corners[start : start + size])
+            except torch.OutOfMemoryError as error:
+                raise DeviceError(
+                    f"{self._device} has too little memory for {len(image)} faces at once; give a smaller --batch-size"
+                ) from error
+        return faces
+
+    def _inpainted_batch(self, image: Tensor, corners: Sequence[Corner | None]) -> list[InpaintedFace]:
+        places = [corner for corner in corners if corner is not None]
+        amplification, chunk_size = self.asked.amplification, self.asked.batch_size
+        if places:
+            return inpaint_one_block(self._mae, image, places, amplification=amplification, chunk_size=chunk_size)
+        return inpaint_all_blocks(
+            self._mae, image, self._grid, mode=self.mode, amplification=amplification, chunk_size=chunk_size
+        )
+
+
+def _require_within(grid_side: int, block: BlockChoice) -> None:
+    last = grid_side - SIDE
+    if not isinstance(block, str) and not all(0 <= place <= last for place in block):
+        row, column = block
+        raise ModelInputError(
+            f"no block of {SIDE} x {SIDE} patches fits at row {row}, column {column}: this prior sees a face as "
+            f"{grid_side} x {grid_side} patches; give a row and a column from 0 to {last}"
+        )

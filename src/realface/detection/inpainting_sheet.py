@@ -1,0 +1,93 @@
+"""A file's inpainted faces as one picture: face | masked | inpainted | difference, a row for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from realface.detection.inpainting import InpaintedFile, Inpainter, ShownFace
+from realface.detection.named_files import drawing_path
+from realface.detection.verdict import in_one_line
+from realface.media.images import write_image
+from realface.media.sheets import FAINT, GAP, Picture, beside, framed, line, resized, stacked
+from realface.models.rffr.blocks import SIDE
+
+CELL = 224  # pixels: side of a picture
+SEAM = 4  # pixels between a face's pictures
+ROWS = 12  # of a column; more faces stand in further columns
+COLUMNS_APART, MARGIN = 32, 20
+TITLE, WORDS = 20, 15  # pixels: size of letters
+
+
+def write_inpainting_sheet(inpainter: Inpainter, inpainted: InpaintedFile, folder: Path) -> Path:
+    """Draw a file's faces and write them as a JPEG.
+
+    Args:
+        inpainter: that inpainted them.
+        inpainted: what to draw.
+        folder: where to.
+
+    Returns:
+        The file: the source's name with `.jpg` behind it, numbered where that name is taken.
+    """
+    path = drawing_path(folder, inpainted.path)
+    write_image(path, draw_inpainting_sheet(inpainter, inpainted), jpeg_quality=95)
+    return path
+
+
+def draw_inpainting_sheet(inpainter: Inpainter, inpainted: InpaintedFile) -> Picture:
+    """A row for each face, in columns, with its error and where it is from.
+
+    Args:
+        inpainter: that inpainted them.
+        inpainted: what to draw.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    heading = _heading(inpainter)
+    rows = [_row(face, inpainted) for face in inpainted.faces]
+    columns = [stacked([heading, *rows[start : start + ROWS]]) for start in range(0, len(rows), ROWS)]
+    faces = beside(columns, gap=COLUMNS_APART)
+    width = faces.shape[1]
+    title = line(in_one_line(inpainted.path.name), width=width, size=TITLE)
+    words = [line(text, width=width, size=WORDS, colour=FAINT) for text in explanation(inpainter, inpainted)]
+    return framed(stacked([title, faces, stacked(words, gap=0)], gap=2 * GAP), gap=MARGIN)
+
+
+def caption(face: ShownFace, inpainted: InpaintedFile) -> str:
+    """What stands below a face: when, who, which block and how well."""
+    parts = [f"{face.time_s:.2f} s"] if inpainted.kind == "video" else []
+    if any(other.track for other in inpainted.faces):
+        parts.append(f"face {face.track + 1}")
+    if face.corner is not None:
+        parts.append(f"block at row {face.corner[0]}, column {face.corner[1]}")
+    parts.append(f"error {face.inpainted.error:.1f}")
+    return "     ".join(parts)
+
+
+def explanation(inpainter: Inpainter, inpainted: InpaintedFile) -> list[str]:
+    """What stands below all: how the faces were inpainted, and what must be said with it."""
+    asked, card = inpainter.asked, inpainter.card
+    if asked.block == "all":
+        passes = "each alone" if inpainter.mode == "exact" else "those together that do not touch"
+        hidden = f"{inpainter.num_blocks} blocks of {SIDE} x {SIDE} patches, hidden {passes}"
+    else:
+        drawn = f", drawn with seed {asked.seed}" if asked.block == "random" else ""
+        hidden = f"one block of {SIDE} x {SIDE} of the {inpainter.grid_side} x {inpainter.grid_side} patches{drawn}"
+    left_out = f"{inpainted.num_left_out} more faces are not shown" if inpainted.num_left_out else None
+    return [
+        f"inpainted by {card.method} {card.weights_sha256[:12]}: {hidden}",
+        "error: root mean squared difference of what was hidden, in grey levels of 255",
+        *filter(None, [left_out, inpainter.note]),
+    ]
+
+
+def _heading(inpainter: Inpainter) -> Picture:
+    names = ("face", "masked", "inpainted", f"{inpainter.asked.amplification:g} x |difference|")
+    return beside([line(name, width=CELL, size=WORDS, centred=True) for name in names], gap=SEAM)
+
+
+def _row(face: ShownFace, inpainted: InpaintedFile) -> Picture:
+    pictures = beside([resized(picture, height=CELL, width=CELL) for picture in face.inpainted.pictures], gap=SEAM)
+    words = line(caption(face, inpainted), width=pictures.shape[1], size=WORDS, colour=FAINT)
+    return stacked([pictures, words], gap=SEAM)
