@@ -76,16 +76,18 @@ def require_encoder_weights(recipe: TrainRecipe) -> None:
 
     Raises:
         MissingInputError: no such file.
-        TrainingError: the method takes none.
+        TrainingError: the method takes none, or none from timm.
     """
     if recipe.encoder_weights is None:
         return
     config: Any = recipe.method
     method = get_method(config.name)
-    if method.load_encoder_weights is None or method.download_encoder_weights is None:
+    if method.load_encoder_weights is None:
         raise TrainingError(f"encoder_weights: {method.name} takes none; leave encoder_weights out")
     if isinstance(recipe.encoder_weights, Path):
         existing(recipe.encoder_weights, what="file of encoder_weights")
+    elif method.download_encoder_weights is None:
+        raise TrainingError(f"encoder_weights: timm has none for {method.name}; give a file, or leave it out")
 
 
 def _load_encoder(method: Method, network: nn.Module, recipe: TrainRecipe) -> None:
@@ -93,8 +95,8 @@ def _load_encoder(method: Method, network: nn.Module, recipe: TrainRecipe) -> No
     if source is None:
         return
     assert method.load_encoder_weights is not None
-    assert method.download_encoder_weights is not None
     if isinstance(source, Path):
         method.load_encoder_weights(network, source)
     else:
+        assert method.download_encoder_weights is not None
         method.download_encoder_weights(network)

@@ -17,6 +17,7 @@ from realface.core.errors import (
 )
 from realface.core.recipe import load_recipe
 from realface.metrics.score_table import ScoreTable
+from realface.models import catalog
 from realface.models.artifact import load_network, read_card
 from realface.training import validation
 from realface.training.checkpoint import CheckpointFolder
@@ -202,6 +203,17 @@ def test_validation_that_is_no_number_names_the_step(recipe, tmp_path):
         train(recipe(method={"eval_scale": math.nan}, trainer={"validate_every": 1}), tmp_path / "run", quiet=True)
 
 
+def test_a_method_without_weights_in_timm_takes_them_from_a_file_only(recipe, tmp_path, monkeypatch):
+    kept = []
+    with_file = replace(catalog.METHODS["tiny"], load_encoder_weights=lambda network, file: kept.append(file))
+    monkeypatch.setitem(catalog.METHODS, "tiny", with_file)
+    with pytest.raises(TrainingError, match="encoder_weights: timm has none for tiny; give a file"):
+        train(recipe(encoder_weights="timm"), tmp_path / "run", quiet=True)
+    (tmp_path / "weights.pt").touch()
+    train(recipe(encoder_weights=tmp_path / "weights.pt"), tmp_path / "run", quiet=True)
+    assert kept == [tmp_path / "weights.pt"]
+
+
 def test_encoder_weights_for_a_method_without_them_are_refused(recipe, tmp_path):
     with pytest.raises(TrainingError, match="encoder_weights: tiny takes none"):
         train(recipe(encoder_weights=tmp_path / "imagenet.pt"), tmp_path / "run", quiet=True)
@@ -211,8 +223,6 @@ def test_encoder_weights_for_a_method_without_them_are_refused(recipe, tmp_path)
 def test_encoder_weights_reach_the_network(recipe, tmp_path, monkeypatch):
     def refuse(network, file):
         raise ArtifactError(f"asked for {file.name} in {type(network).__name__}")
-
-    from realface.models import catalog
 
     tiny = catalog.METHODS["tiny"]
 
