@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from realface.detection.inpainting import InpaintedFile, Inpainter, ShownFace
@@ -13,7 +14,7 @@ from realface.models.rffr.blocks import SIDE
 
 CELL = 224  # pixels: side of a picture
 SEAM = 4  # pixels between a face's pictures
-ROWS = 12  # of a column; more faces stand in further columns
+ROWS = 12  # of a column, at most; more faces stand in several, of one length
 COLUMNS_APART, MARGIN = 32, 20
 TITLE, WORDS = 20, 15  # pixels: size of letters
 
@@ -46,7 +47,8 @@ def draw_inpainting_sheet(inpainter: Inpainter, inpainted: InpaintedFile) -> Pic
     """
     heading = _heading(inpainter)
     rows = [_row(face, inpainted) for face in inpainted.faces]
-    columns = [stacked([heading, *rows[start : start + ROWS]]) for start in range(0, len(rows), ROWS)]
+    height = math.ceil(len(rows) / math.ceil(len(rows) / ROWS))
+    columns = [stacked([heading, *rows[start : start + height]]) for start in range(0, len(rows), height)]
     faces = beside(columns, gap=COLUMNS_APART)
     width = faces.shape[1]
     title = line(in_one_line(inpainted.path.name), width=width, size=TITLE)

@@ -39,10 +39,10 @@ def test_a_row_has_the_four_pictures_side_by_side(tmp_path: Path, build_inpainte
     assert num_rows(sheet) == [1, 1, 1], "face, masked and inpainted; the difference is black but for the block"
 
 
-def test_there_is_a_row_for_each_face_and_more_columns_for_many(
+def test_there_is_a_row_for_each_face_and_several_columns_for_many(
     tmp_path: Path, build_inpainter: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inpainting_sheet, "ROWS", 3)
+    monkeypatch.setattr(inpainting_sheet, "ROWS", 4)
     inpainter = build_inpainter([[WHOLE] * 5], block=(3, 3))
     sheet = draw_inpainting_sheet(inpainter, inpainted(inpainter, tmp_path / "a.png"))
     assert num_rows(sheet) == [3, 3, 3, 2, 2, 2]
