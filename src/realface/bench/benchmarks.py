@@ -10,6 +10,7 @@ from typing import Any
 from realface.bench.loader_bench import bench_loader, loader_table
 from realface.bench.machine import describe_machine, load_average
 from realface.bench.recce_bench import bench_recce, recce_table
+from realface.bench.rffr_bench import bench_rffr, rffr_table
 from realface.bench.verdict_bench import bench_verdict, verdict_table
 
 
@@ -20,9 +21,9 @@ class BenchSettings:
     Attributes:
         repeats: how often each thing is timed.
         models: as for `bench_verdict`; the first is also what `bench_recce` times.
-        device: as for `bench_verdict` and `bench_recce`.
+        device: as for `bench_verdict`, `bench_recce` and `bench_rffr`.
         batch_size, num_frames: as for `bench_verdict`, the only one that they concern.
-        crops: as for `bench_recce`, the only one that they concern.
+        crops: as for `bench_recce` and `bench_rffr`.
     """
 
     repeats: int = 5
@@ -75,6 +76,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         loader_table,
     ),
     "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table),
+    "rffr": Benchmark(
+        "RFFR beside itself as the release computes it",
+        lambda settings: bench_rffr(repeats=settings.repeats, device=settings.device, crops=settings.crops),
+        rffr_table,
+    ),
 }
 """By name, in the order in which they run."""
 

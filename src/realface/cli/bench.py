@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-VERDICT, RECCE, BOTH = "verdict: ", "recce: ", "verdict, recce: "
+VERDICT = "verdict: "
+MODELS, DEVICES, CROPS = "verdict, recce: ", "verdict, recce, rffr: ", "recce, rffr: "
 
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="verdict, loader, recce; all of them by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="verdict, loader, recce, rffr; all of them by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each thing is timed.")] = 5,
@@ -20,17 +21,17 @@ def command(
         list[Path] | None,
         typer.Option(
             metavar="ARTIFACT",
-            help=BOTH + "what to time; verdict takes several, RECCE's two sizes by default.",
+            help=MODELS + "what to time; verdict takes several, RECCE's two sizes by default.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help=BOTH + "auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICES + "auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")] = 16,
     frames: Annotated[
         int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")
     ] = None,
     crops: Annotated[
         Path | None,
-        typer.Option(help=RECCE + "folder or manifest of face crops that are scored; two portraits by default."),
+        typer.Option(help=CROPS + "folder or manifest of face crops that are compared; two portraits by default."),
     ] = None,
 ) -> None:
     """Time what the program does, each with its median and spread.
@@ -41,6 +42,9 @@ def command(
 
     recce: inference and a training step, each against the same network with the loop over positions, memory layout and
     float32 of the authors' release; how far scores move; peak memory.
+
+    rffr: the residual and a training step, each against a pass for each block in float32, as in the authors' release;
+    how far residuals move; peak memory.
 
     Options that begin with a name concern those only. The last line is JSON: name -> result.
     """

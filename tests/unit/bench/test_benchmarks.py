@@ -7,8 +7,8 @@ from realface.bench import benchmarks
 from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings, run_benchmark, table_of
 
 
-def test_verdict_loader_and_recce_can_be_timed() -> None:
-    assert {"verdict", "loader", "recce"} <= BENCHMARKS.keys()
+def test_verdict_loader_and_both_methods_can_be_timed() -> None:
+    assert {"verdict", "loader", "recce", "rffr"} <= BENCHMARKS.keys()
 
 
 def test_a_result_says_what_was_timed_how_often_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +49,10 @@ def test_every_setting_of_recce_reaches_it(monkeypatch: pytest.MonkeyPatch) -> N
         ((Path("one"),), {"repeats": 2, "device": "cpu", "crops": Path("faces")}),
         ((None,), {"repeats": 5, "device": "auto", "crops": None}),
     ]
+
+
+def test_every_setting_of_rffr_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(benchmarks, "bench_rffr", lambda **settings: given.append(settings) or {})
+    run_benchmark("rffr", BenchSettings(repeats=2, device="cpu", crops=Path("faces")))
+    assert given == [{"repeats": 2, "device": "cpu", "crops": Path("faces")}]

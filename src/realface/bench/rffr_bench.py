@@ -1,0 +1,237 @@
+"""RFFR beside itself as the release computes it: the residual, a training step, differences and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from realface.bench.face_crops import read_crops
+from realface.bench.rffr_reference import ReleasedTask, SequentialPrior
+from realface.bench.spread import show_spread, spread
+from realface.bench.turns import Timed, Way, time_by_turns
+from realface.core.progress import progress
+from realface.models.devices import resolve_device
+from realface.models.inference import for_inference
+from realface.models.rffr.config import RffrConfig
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.network import Rffr
+from realface.models.rffr.residual import grid_of
+from realface.models.rffr.residual_source import ResidualSource
+from realface.models.rffr.task import RffrTask
+
+LEARNING_RATE = 2e-5  # of Adam; as in the release; time does not depend on it
+MOST_COMPARED = 8
+
+
+@dataclass(frozen=True)
+class RffrSize:
+    """What is timed.
+
+    Attributes:
+        config: of the detector and its prior; the paper's by default.
+        residual_batches: crops at a time.
+        training_batches: likewise; the release's is 32.
+    """
+
+    config: RffrConfig = field(default_factory=RffrConfig)
+    residual_batches: tuple[int, ...] = (1,)
+    training_batches: tuple[int, ...] = (8, 32)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to compute the residual, or a training step.
+
+    Attributes:
+        name: in the results.
+        precision: `fp32`, or `bf16` for autocast.
+        mode: of the residual.
+        released: block by block, as the release does.
+        cached: whether a training step is given the residual.
+        keeps_memory: whether the process keeps freed memory, as our commands do.
+    """
+
+    name: str
+    precision: Literal["fp32", "bf16"] = "fp32"
+    mode: Literal["exact", "fast"] = "exact"
+    released: bool = False
+    cached: bool = False
+    keeps_memory: bool = True
+
+
+REFERENCE = Variant("release", released=True, keeps_memory=False)
+EXACT = Variant("fp32 exact")
+RESIDUAL = (
+    REFERENCE,
+    EXACT,
+    Variant("bf16 exact", precision="bf16"),
+    Variant("fp32 fast", mode="fast"),
+    Variant("bf16 fast", precision="bf16", mode="fast"),
+)
+TRAINING = (
+    REFERENCE,
+    Variant("fp32"),
+    Variant("bf16", precision="bf16"),
+    Variant("fp32 cached", cached=True),
+    Variant("bf16 cached", precision="bf16", cached=True),
+)
+
+
+def bench_rffr(
+    *,
+    repeats: int = 5,
+    device: str = "auto",
+    crops: Path | None = None,
+    size: RffrSize | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Time RFFR with random weights against the release's way: a pass for each block, in float32, and a loop to paste.
+
+    Each way to compute has a process of its own, and they take turns, so that what else happens on the machine meets
+    all of them, and each round gives one ratio. In a training step all ways of a round draw the same blocks.
+
+    Args:
+        repeats: rounds.
+        device: as for `Detector.load`.
+        crops: folder or manifest of face crops, of which some are compared; the two portraits when None.
+        size: what is timed; the paper's networks by default.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready; seconds, images per second and ratios as median, least and most of the rounds.
+    """
+    place = resolve_device(device)
+    size = size or RffrSize()
+    plans = [("residual", batch, RESIDUAL) for batch in size.residual_batches]
+    plans += [("training", batch, TRAINING) for batch in size.training_batches]
+    timings = []
+    with progress("bench rffr", repeats * len(plans), unit="rounds", quiet=quiet) as bar:
+        for kind, batch, variants in plans:
+            ways = {
+                variant.name: Way(_work, (size.config, variant, kind, batch, str(place)), variant.keeps_memory)
+                for variant in variants
+            }
+            timings.append(_summary(kind, batch, time_by_turns(ways, repeats=repeats, advance=bar.advance)))
+    prior = size.config.prior
+    return {
+        "prior": prior.size,
+        "branch": size.config.branch,
+        "input_size": prior.input_size,
+        "weights": "random",
+        "device": str(place),
+        "timings": timings,
+        "residuals": _differences(size.config, read_crops(crops, prior.input_size)[:MOST_COMPARED].to(place)),
+    }
+
+
+def rffr_table(result: Mapping[str, Any]) -> list[str]:
+    """What `bench_rffr` measured, as lines."""
+    lines = [
+        f"  {result['prior']} prior, {result['branch']}, {result['input_size']} px, {result['weights']} weights, on "
+        f"{result['device']}"
+    ]
+    for timing in result["timings"]:
+        lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; times as fast as the release's way")
+        lines += [
+            f"    {name:<12}{show_spread(row['seconds'], '8.3f')}  x {show_spread(row['times_as_fast'], '5.2f')}"
+            f"  {row['images_per_s']['median']:.2f} images/s, {max(row['peak_bytes'].values()) / 1e6:.0f} MB at most"
+            for name, row in timing["variants"].items()
+        ]
+    for name, row in result["residuals"]["variants"].items():
+        lines.append(
+            f"  residuals of {result['residuals']['num_crops']} crops, {name} from {EXACT.name}: "
+            f"at most {row['max']:.1e}, mean {row['mean']:.1e}, {row['share']:.1e} of the residual's size"
+        )
+    return lines
+
+
+def _summary(kind: str, batch: int, timed: Mapping[str, Timed]) -> dict[str, Any]:
+    """Median, least and most; a ratio is of two times of the same round."""
+    reference = timed[REFERENCE.name].seconds
+    return {
+        "kind": kind,
+        "batch_size": batch,
+        "variants": {
+            name: {
+                "seconds": spread(way.seconds),
+                "images_per_s": spread([batch / each for each in way.seconds]),
+                "times_as_fast": spread(
+                    [released / each for released, each in zip(reference, way.seconds, strict=True)]
+                ),
+                "peak_bytes": way.peak_bytes,
+            }
+            for name, way in timed.items()
+        },
+    }
+
+
+def _work(config: RffrConfig, variant: Variant, kind: str, batch: int, device: str) -> Callable[[], object]:
+    """The residual of all blocks, or a step of training: loss, gradients and Adam; weights and images are random."""
+    image = torch.rand(batch, 3, config.input_size, config.input_size).to(device)
+    if kind == "residual":
+        residual = _residual(MaskedAutoencoder(config.prior).to(device), config, variant)
+        return lambda: residual(image)
+    return _training_step(Rffr(config).to(device).train(), variant, image)
+
+
+def _residual(mae: MaskedAutoencoder, config: RffrConfig, variant: Variant) -> Callable[[Tensor], Tensor]:
+    is_bf16 = variant.precision == "bf16"
+    computed: SequentialPrior | ResidualSource
+    if variant.released:
+        computed = SequentialPrior(mae, [block.hidden for block in grid_of(config.prior, config.residual).blocks])
+    else:
+        ready = for_inference(mae, input_size=config.input_size, dtype=torch.bfloat16 if is_bf16 else torch.float32)
+        assert isinstance(ready, MaskedAutoencoder)
+        computed = ResidualSource(ready, config.residual.model_copy(update={"mode": variant.mode}))
+
+    def residual(image: Tensor) -> Tensor:
+        with torch.inference_mode(), torch.autocast(image.device.type, torch.bfloat16, enabled=is_bf16):
+            return computed.residual(image)
+
+    return residual
+
+
+def _training_step(network: Rffr, variant: Variant, image: Tensor) -> Callable[[], object]:
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=LEARNING_RATE)
+    label = torch.arange(len(image), device=image.device) % 2
+    stored = torch.rand_like(image) if variant.cached else None
+    ours, released = RffrTask(network), ReleasedTask(network)
+    rounds = count()
+
+    def step() -> None:
+        torch.manual_seed(next(rounds))  # which blocks are used
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=variant.precision == "bf16"):
+            loss: Tensor = released.loss(image, label) if variant.released else ours(image, label, stored).loss
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    return step
+
+
+def _differences(config: RffrConfig, images: Tensor) -> dict[str, Any]:
+    """How far residuals are from the exact ones in float32, where there are blocks."""
+    torch.manual_seed(0)
+    mae = MaskedAutoencoder(config.prior).to(images.device)
+    patches = list(grid_of(config.prior, config.residual).patches())
+
+    def covered(variant: Variant) -> Tensor:
+        residual = _residual(mae, config, variant)
+        return mae.to_patches(torch.cat([residual(image) for image in torch.split(images, 1)]))[:, patches]
+
+    expected = covered(EXACT)
+    size = expected.abs().mean().item()
+    rows = {}
+    for variant in RESIDUAL:
+        if variant is not EXACT:
+            difference = (covered(variant) - expected).abs()
+            mean = difference.mean().item()
+            rows[variant.name] = {"max": difference.max().item(), "mean": mean, "share": mean / size}
+    return {"num_crops": len(images), "mean_absolute_residual": size, "variants": rows}
