@@ -1,6 +1,7 @@
 """What the rest of the package relies on, for every method of the catalog and each configuration of its own code."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -11,12 +12,19 @@ from realface.models.catalog import METHODS, get_method
 from realface.models.outputs import Output, ReconstructionOutput, StepResult, Task
 
 SMALL = 64
+PRIOR = {"size": "tiny", "input_size": SMALL, "patch_size": 8}
+IN_BLOCKS = {"masking": "block", "blocks_per_image": 1, "residual": {"mode": "fast", "outer_ring": True}}
+RFFR = {"prior": PRIOR, "branch": "vit_tiny_patch16_224"}
 CASES = {
     "recce-paper": ("recce", {}),
     "recce-light": ("recce", {"encoder": "light_xception"}),
     "recce-light-two-classes": ("recce", {"encoder": "light_xception", "num_classes": 2}),
     "recce-light-bare": ("recce", {"encoder": "light_xception", "reasoning": False, "attention": False}),
     "recce-timm": ("recce", {"encoder": "mobilenetv4_conv_small"}),
+    "rffr-prior": ("rffr-prior", PRIOR),
+    "rffr-prior-whole-face": ("rffr-prior", {**PRIOR, **IN_BLOCKS}),
+    "rffr": ("rffr", RFFR),
+    "rffr-released": ("rffr", {**RFFR, "blocks_per_image": 1, "released_indexing": True}),
     "baseline-paper": ("baseline", {}),
     "baseline-light": ("baseline", {"encoder": "light_xception"}),
     "baseline-light-two-classes": ("baseline", {"encoder": "light_xception", "num_classes": 2}),
@@ -27,12 +35,32 @@ CASES = {
 
 @pytest.fixture(params=CASES)
 def case(request):
-    """(method, config, network)."""
-    name, settings = CASES[request.param]
-    method = get_method(name)
-    config = method.config_type(**settings)
+    """(method, config, network); a network that learns from real faces alone has its score already."""
+    method, config = method_and_config(request.param)
+    network = build(method, config)
+    if method.real_only is not None:
+        network.load_state_dict(weights_with_score(request.param))
+    return method, config, network
+
+
+def method_and_config(name):
+    method_name, settings = CASES[name]
+    method = get_method(method_name)
+    return method, method.config_type(**settings)
+
+
+def build(method, config):
     torch.manual_seed(0)
-    return method, config, method.build_network(config)
+    return method.build_network(config)
+
+
+@functools.cache
+def weights_with_score(name):
+    method, config = method_and_config(name)
+    network = build(method, config).eval()
+    with torch.no_grad():
+        method.real_only.fit(network, [images(method.real_only.fewest_faces)])
+    return network.state_dict()
 
 
 def images(count):
