@@ -36,6 +36,13 @@ deviation (source: MAE's release)."""
 INPUT_SIZE = 224
 """Of a file without tables of places, which would say it. Source: RFFR, MAE."""
 TABLES = ("pos_embed", "decoder_pos_embed")
+BRANCHES: Mapping[str, tuple[int, int]] = {
+    "vit_tiny_patch16_224": (192, 12),
+    "vit_small_patch16_224": (384, 12),
+    "vit_base_patch16_224": (768, 12),
+    "vit_large_patch16_224": (1024, 24),
+}
+"""Width and blocks of the transformers that a detector's branches can be; the release's are base."""
 NUMBERS = ("epoch", "aucs", "best_aucs")
 """What the release's checkpoints say of the training."""
 UNUSED = ("backbone_1.head.", "backbone_2.head.")
@@ -150,8 +157,8 @@ def _card(config: PriorConfig | RffrConfig, crop: CropSpec, **parts: Any) -> Art
 
 def _read_prior(file: Path) -> Checkpoint:
     """A masked autoencoder's weights, under their own names."""
-    with torch.device("meta"):  # for the names only, of which the largest has all
-        known = MaskedAutoencoder(PriorConfig(size="large")).state_dict()
+    with torch.device("meta"):  # for its names only, which are enough to find the prefix of larger ones
+        known = MaskedAutoencoder(PriorConfig(size="tiny")).state_dict()
     checkpoint = Checkpoint.read(file)
     if any("backbone_2." in name for name in checkpoint.tensors):
         raise ArtifactError(
@@ -174,8 +181,8 @@ def _read_prior(file: Path) -> Checkpoint:
 def _read_detector(file: Path) -> Checkpoint:
     """The two branches' weights, under their own names."""
     with torch.device("meta"):
-        largest = Rffr(RffrConfig(prior=PriorConfig(size="tiny"), branch="vit_large_patch16_224"))
-    known = {name for name in largest.state_dict() if not name.startswith("prior.")}
+        tiny = Rffr(RffrConfig(prior=PriorConfig(size="tiny"), branch="vit_tiny_patch16_224"))
+    known = {name for name in tiny.state_dict() if not name.startswith("prior.")}
     checkpoint = Checkpoint.read(file).without_prefix(known)
     if "backbone_1.patch_embed.proj.weight" not in checkpoint.tensors:
         raise ArtifactError(
@@ -219,13 +226,13 @@ def _branch_of(branches: Checkpoint, prior: Checkpoint, config: PriorConfig) -> 
             f"{branches.where} sees {found[1]} x {found[1]} patches of {found[0]} pixels, but {prior.where} "
             f"{config.grid_side} x {config.grid_side} of {config.patch_size}; give the prior that it was trained with"
         )
-    name = next((n for n, s in SIZES.items() if (s.width, s.depth) == (branch.width, branch.depth)), None)
+    name = next((name for name, size in BRANCHES.items() if size == (branch.width, branch.depth)), None)
     if name is None:
-        known = "; ".join(f"{size.width} wide with {size.depth} blocks" for size in SIZES.values())
+        known = "; ".join(f"{width} wide with {depth} blocks" for width, depth in BRANCHES.values())
         raise ArtifactError(
             f"{branches.where}: backbone_1 is {branch.width} wide with {branch.depth} blocks; known are {known}"
         )
-    return f"vit_{name}_patch16_224"
+    return name
 
 
 def _transformer(checkpoint: Checkpoint, *, within: str = "") -> _Transformer:
