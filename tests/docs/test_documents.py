@@ -123,11 +123,14 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_prior(folder: Path, *, crops: Path) -> None:
-    """An artifact of RFFR's smallest prior, with random weights."""
+    """An artifact of RFFR's smallest prior, with random weights and a score fitted on noise."""
+    import torch
+
     from realface.data.manifest import Manifest
     from realface.models.artifact import ArtifactCard, save_artifact
     from realface.models.rffr.config import PriorConfig
-    from realface.models.rffr.prior import RffrPrior
+    from realface.models.rffr.prior import RffrPrior, fit_statistics
+    from realface.models.rffr.statistics import FEWEST_FACES
 
     config = PriorConfig(size="tiny", input_size=40, patch_size=8)
     card = ArtifactCard(
@@ -136,7 +139,9 @@ def write_prior(folder: Path, *, crops: Path) -> None:
         input_size=config.input_size,
         crop=Manifest.read(crops).header.crop,
     )
-    save_artifact(folder, RffrPrior(config), card)
+    network = RffrPrior(config)
+    fit_statistics(network, [torch.rand(FEWEST_FACES, 3, config.input_size, config.input_size)])
+    save_artifact(folder, network, card)
 
 
 @pytest.fixture
