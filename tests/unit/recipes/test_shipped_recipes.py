@@ -1,6 +1,7 @@
 """Every shipped recipe loads, and the published ones have the published numbers."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,12 @@ def test_a_recipe_lacks_its_manifests_only(name):
 @pytest.mark.parametrize("name", FILES)
 def test_a_recipe_begins_with_the_command_that_runs_it(name):
     comment = FILES[name].read_text(encoding="utf-8").split("\nname:")[0]
-    assert re.search(rf"realface train {name} --out RUN --set data\.manifests=\[", comment)
+    command = re.search(r"realface train .*", re.sub(r" *\\\n# *", " ", comment))
+    words = shlex.split(command[0].replace("=GPUS", "=8"))
+    assert words[:5] == ["realface", "train", name, "--out", "RUN"]
+    assert set(words[5::2]) == {"--set"}
+    recipe = load_train_recipe(name, overrides=words[6::2])
+    assert (recipe.prior is not None) == (recipe.method.name == "rffr")
 
 
 def test_the_guide_names_every_recipe():
@@ -78,6 +84,7 @@ def test_batch_norm_is_synchronised_on_dfdc_only():
     [
         ("recce-ffpp-c23", "c23", FFPP_METHODS),
         ("recce-ffpp-c40", "c40", FFPP_METHODS),
+        ("rffr-ffpp-c23", "c23", FFPP_METHODS),
         *((f"recce-ffpp-{method.lower()}", "c40", [method]) for method in FFPP_METHODS),
     ],
 )
@@ -107,3 +114,39 @@ def test_a_baseline_differs_from_recce_by_its_method_only(baseline, recce):
     assert plain.method.name == "baseline"
     shared = ("encoder", "encoder_mean", "encoder_std", "input_size", "num_classes", "dropout")
     assert [getattr(plain.method, field) for field in shared] == [getattr(full.method, field) for field in shared]
+
+
+def test_rffr_prior_has_the_published_numbers():
+    recipe = load("rffr-prior")
+    method, optim = recipe.method, recipe.optim
+    assert (method.name, method.size, method.input_size, method.patch_size) == ("rffr-prior", "base", 224, 16)
+    assert (method.masking, method.mask_ratio, method.norm_pix) == ("random", 0.75, False)
+    assert (method.pixel_mean, method.pixel_std) == ((0, 0, 0), (1, 1, 1))
+    assert (optim.name, optim.betas, optim.weight_decay, optim.no_decay_on_norms) == ("adamw", (0.9, 0.95), 0.05, True)
+    assert optim.lr == pytest.approx(1.5e-4 * 600 / 256)
+    assert (recipe.schedule.name, recipe.schedule.warmup_steps) == ("cosine", 2_500)
+    assert (recipe.trainer.batch_size, recipe.trainer.steps) == (600, 25_000)
+
+
+def test_rffr_detector_has_the_published_numbers():
+    recipe = load("rffr-ffpp-c23")
+    method = recipe.method
+    assert (method.name, method.branch, method.input_size) == ("rffr", "vit_base_patch16_224", 224)
+    assert (method.block_probability, method.blocks_per_image, method.released_indexing) == (0.25, None, False)
+    assert (method.residual.mode, method.residual.outer_ring, method.residual.amplification) == ("exact", False, 4)
+    assert (recipe.optim.name, recipe.optim.lr, recipe.schedule.name) == ("adam", 2e-5, "constant")
+    assert (recipe.trainer.batch_size, recipe.data.train.sampling, recipe.data.train.flip) == (32, "balanced", 0)
+    assert recipe.encoder_weights == "timm"
+
+
+def test_rffr_on_a_laptop_has_the_grid_of_the_paper():
+    laptop, paper = (load(name).method for name in ("rffr-prior-laptop", "rffr-prior"))
+    assert (laptop.size, laptop.input_size) == ("tiny", 112)
+    assert laptop.grid_side == paper.grid_side == 14
+
+
+@pytest.mark.parametrize(("detector", "prior"), [("rffr-ffpp-c23", "rffr-prior"), ("rffr-laptop", "rffr-prior-laptop")])
+def test_a_detector_of_rffr_can_be_built_on_the_prior_of_its_recipe(detector, prior):
+    method = load(detector).method
+    built = type(method).model_validate({**method.model_dump(exclude_unset=True), "prior": load(prior).method})
+    assert (built.input_size, built.residual.mode) == (load(prior).method.input_size, "exact")
