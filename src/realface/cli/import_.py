@@ -141,8 +141,8 @@ def _print_fit(card: ArtifactCard, reals: Path) -> None:
     fit = card.metrics["fit"]
     left_out = fit["left_out"]
     print(
-        f"its score is fitted on {fit['fitted_on_faces']} real faces of {reals}; left out: {left_out['fakes']} fakes, "
-        f"{left_out['test_split']} faces of the test split, {left_out['more_than_needed']} more than needed"
+        f"its score is fitted on {fit['fitted_on_faces']} real faces of {reals}; left out: fakes {left_out['fakes']}, "
+        f"faces of the test split {left_out['test_split']}, more than needed {left_out['more_than_needed']}"
     )
     print(f"fake from {card.threshold:.4f} up: {card.threshold_rule}")
 
