@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
-from realface.evaluation.scoring import evaluating
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import summarise
-from realface.metrics.thresholds import DEFAULT_THRESHOLD, RULES, choose_threshold, threshold_on_reals
+from realface.metrics.thresholds import DEFAULT_THRESHOLD, RULES, choose_threshold
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.real_only import RealOnly
 from realface.training.checkpoint import BestStep
@@ -93,18 +90,9 @@ def _judge(best: BestStep, validator: Validator) -> _Judgement:
 
 def _complete(network: nn.Module, best: BestStep, validator: Validator, real_only: RealOnly) -> _Judgement:
     """Give a network that learned from real faces alone its score, and choose a threshold on real videos."""
-    with evaluating(network), torch.no_grad():
-        fit = real_only.fit(network, validator.images())
-    if not fit:
+    fitted = validator.fitted(network, real_only)
+    if fitted is None:
         rule = f"none: {validator.method.name} has no score as it is configured"
         return _Judgement(None, DEFAULT_THRESHOLD, rule, best.metrics)
-    scores = validator.score_alone(network)
-    videos = scores.video_level().scores
-    rate = validator.recipe.artifact.false_positive_rate
-    threshold = threshold_on_reals(videos, false_positive_rate=rate)
-    num_called_fake = int(np.sum(videos >= threshold))
-    rule = (
-        f"false_positive_rate (at most {rate:.4g} of real videos called fake: {num_called_fake} of {len(videos)} "
-        "validation videos, all real)"
-    )
-    return _Judgement(scores, threshold, rule, {**best.metrics, "fit": fit})
+    metrics = {**best.metrics, "fit": fitted.measured}
+    return _Judgement(fitted.scores, fitted.threshold, fitted.threshold_rule, metrics)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from realface.core.errors import MetricError, TrainingError
-from realface.data.dataset import CropDataset, RowInput
+from realface.data.dataset import RowInput
 from realface.data.manifest import Manifest
-from realface.data.transforms import FaceTransform
+from realface.evaluation.real_only import FittedScore, fit_on_reals
 from realface.evaluation.scoring import Share, measure_crops, require_readable, score_crops, table_of_scores
 from realface.metrics.score_table import ScoreTable
 from realface.models.catalog import Method
@@ -86,18 +86,17 @@ class Validator:
         """The score table of the best step."""
         return table_of_scores(self.rows, best.scores.numpy())
 
-    def score_alone(self, network: nn.Module) -> ScoreTable:
-        """The score table of a network, by this process alone."""
-        return score_crops(network, self.rows, **self._reading)
-
-    def images(self) -> Iterator[Tensor]:
-        """The validation faces in batches (B, 3, S, S), in [0, 1], on the device."""
-        config: Any = self.recipe.method
-        crops = CropDataset(self.rows, transform=FaceTransform(config.input_size), seed=0, training=False)
-        size = self.recipe.data.val.batch_size
-        for start in range(0, len(crops), size):
-            rows = range(start, min(start + size, len(crops)))
-            yield torch.stack([crops[row]["image"] for row in rows]).to(self.device)
+    def fitted(self, network: nn.Module, real_only: RealOnly) -> FittedScore | None:
+        """What the validation faces say of a network that they give its score, by this process alone."""
+        rate = self.recipe.artifact.false_positive_rate
+        return fit_on_reals(
+            network,
+            real_only,
+            self.rows,
+            false_positive_rate=rate,
+            videos_name="validation videos",
+            **self._reading,
+        )
 
     def _measured(self, network: nn.Module) -> tuple[dict[str, float], NDArray[np.float64]]:
         """Every metric, and the scores of the rows; errors on real faces are no scores, and there are none then."""

@@ -55,11 +55,6 @@ def test_two_processes_share_the_faces_and_find_the_error_of_one(make_validator,
     assert together == alone
 
 
-def test_images_are_all_validation_faces_in_batches(make_validator):
-    images = list(make_validator().images())
-    assert [image.shape for image in images] == [(1, 3, 8, 8)] * 4
-
-
 def test_face_that_cannot_be_read_is_named(make_validator, tiny_reals_method):
     validator = make_validator()
     validator.rows.file_of(2).write_bytes(b"no picture")
