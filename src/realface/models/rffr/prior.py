@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from realface.core.errors import ModelInputError, TrainingError
 from realface.models.released.checkpoints import Checkpoint
@@ -21,6 +22,10 @@ from realface.models.rffr.residual import grid_of, inpaint, require_residual_sou
 from realface.models.rffr.statistics import FEWEST_FACES, RealStatistics
 from realface.models.weights import load_weights
 
+BANDS = ("fine", "coarse")
+"""What a block's difference is told apart into: a forgery may change its grain and not its shape, or the reverse."""
+FINE = 3
+"""Pixels over which a difference is averaged, to be taken off for its fine part. Coarse: over a patch."""
 COMPARED_FACES = 64
 """Real faces on which the fast residual is compared with the exact one."""
 
@@ -40,7 +45,7 @@ class RffrPrior(nn.Module):
         self.config = config
         self.mae = MaskedAutoencoder(config)
         self.grid = grid_of(config, config.residual)
-        self.statistics = RealStatistics(len(self.grid.blocks))
+        self.statistics = RealStatistics(len(BANDS) * len(self.grid.blocks))
         self.register_buffer("_shares", _block_shares(self.grid), persistent=False)
 
     def forward(self, image: Tensor) -> ResidualOutput:
@@ -73,10 +78,17 @@ class RffrPrior(nn.Module):
         return inpaint(self.mae, image, self.grid, mode=section.mode, chunk_size=section.chunk_size)
 
     def differences(self, image: Tensor, inpainted: Tensor) -> Tensor:
-        """(B, blocks) mean absolute difference over the patches of each block, of (B, 3, S, S) both."""
-        patches = self.mae.to_patches((inpainted - image).abs()).mean(2)
+        """Mean absolute differences of images (B, 3, S, S), over the patches of each block.
+
+        Returns:
+            (B, 2 x blocks): of fine detail, such as grain and edges; then of coarse parts, such as a colour or a shape.
+        """
+        difference = inpainted - image
+        size = self.config.patch_size // 2 * 2 + 1
+        fine = difference - F.avg_pool2d(difference, FINE, stride=1, padding=FINE // 2, count_include_pad=False)
+        coarse = F.avg_pool2d(difference, size, stride=1, padding=size // 2)
         with torch.autocast(image.device.type, enabled=False):
-            return patches @ self._shares
+            return torch.cat([self.mae.to_patches(part.abs()).mean(2) @ self._shares for part in (fine, coarse)], dim=1)
 
     def target(self, image: Tensor, hidden: Tensor) -> Tensor:
         """(B, M, P) what the autoencoder should predict of the hidden patches (B, M)."""

@@ -26,10 +26,10 @@ FEWEST_FACES = 20
 class RealStatistics(nn.Module):
     """Mean, spread and distances of the residuals of real faces.
 
-    A face's features are the logarithms of the mean absolute difference of each block. Their Mahalanobis distance from
-    those of real faces, with a covariance shrunk after Ledoit and Wolf, is the surprise. The score is the share of the
-    real faces that surprise less, so 0.95 is a face such as one real face in twenty. Beyond the last tenth of them the
-    share that surprises more falls with the square of the distance, and never reaches 0.
+    A face's features are the logarithms of the mean absolute differences of each block, fine and coarse. Their
+    Mahalanobis distance from those of real faces, with a covariance shrunk after Ledoit and Wolf, is the surprise. The
+    score is the share of the real faces that surprise less, so 0.95 is a face such as one real face in twenty. Beyond
+    the last tenth of them the share that surprises more falls with the square of the distance, and never reaches 0.
 
     Attributes:
         num_faces: faces that it was fitted on; 0: not yet.
@@ -41,16 +41,16 @@ class RealStatistics(nn.Module):
     quantiles: Tensor
     tail_scale: Tensor
 
-    def __init__(self, num_blocks: int) -> None:
+    def __init__(self, num_differences: int) -> None:
         super().__init__()
         self.register_buffer("num_faces", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("mean", torch.zeros(num_blocks))
-        self.register_buffer("whitening", torch.eye(num_blocks))
+        self.register_buffer("mean", torch.zeros(num_differences))
+        self.register_buffer("whitening", torch.eye(num_differences))
         self.register_buffer("quantiles", torch.linspace(0, 1, NUM_QUANTILES))
         self.register_buffer("tail_scale", torch.ones(()))
 
     def logit(self, differences: Tensor) -> Tensor:
-        """The log-odds (B,) of the score, from mean absolute differences (B, blocks) in units of [0, 1]."""
+        """The log-odds (B,) of the score, from mean absolute differences (B, D) in units of [0, 1]."""
         distance = self.distance(differences)
         last = len(self.quantiles) - 1
         start = self._tail_start()
@@ -64,13 +64,13 @@ class RealStatistics(nn.Module):
         return torch.where(distance > start, tail, share.logit()).clamp_max(LARGEST_LOGIT)
 
     def distance(self, differences: Tensor) -> Tensor:
-        """(B, blocks) -> (B,), how far a face lies from the real ones, in their standard deviations."""
+        """(B, D) -> (B,), how far a face lies from the real ones, in their standard deviations."""
         with torch.autocast(differences.device.type, enabled=False):
             return ((features_of(differences) - self.mean) @ self.whitening.T).square().mean(1).sqrt()
 
     @torch.no_grad()
     def fit(self, differences: Tensor) -> None:
-        """Take over what real faces (N, blocks) have, N >= `FEWEST_FACES`."""
+        """Take over what real faces (N, D) have, N >= `FEWEST_FACES`."""
         estimate = LedoitWolf().fit(features_of(differences.cpu().double()).numpy())
         values, vectors = np.linalg.eigh(estimate.covariance_)
         spreads = np.sqrt(values.clip(SMALLEST_SPREAD**2))

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from scipy.ndimage import uniform_filter
 
 from realface.core.errors import ArtifactError, ModelInputError, TrainingError
 from realface.models.rffr import prior as module
@@ -78,28 +80,31 @@ def test_scores_have_full_precision_under_half_precision():
 
 
 @torch.no_grad()
-def test_the_difference_of_a_block_is_the_mean_absolute_one_of_its_pixels():
-    # 2 x 2 blocks of 24 pixels from pixel 8
-    inpainted = images(1).clone()
-    inpainted[:, 0, 8:32, 8:32] += 0.3  # one of three colours
-    inpainted[:, :, 8:32, 32:56] -= 0.2
-    inpainted[:, :, 32, 8:32] += 0.24  # one of 24 rows
-    inpainted[:, :, :8] += 9  # the outer ring, which is not compared
-    expected = [0.1, 0.2, 0.01, 0]
-    assert network().differences(images(1), inpainted)[0].tolist() == pytest.approx(expected, abs=1e-6)
+def test_an_even_difference_is_coarse_and_a_chequered_one_fine():
+    # grain of 1 pixel: of 9 pixels one is left over, of 81 too
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    grain = 0.1 - 0.2 * ((rows + columns) % 2)
+    even, chequered = (network().differences(images(1), images(1) + part)[0] for part in (0.2, grain))
+    assert even.tolist() == pytest.approx([0] * 4 + [0.2] * 4, abs=1e-6)
+    assert chequered.tolist() == pytest.approx([0.1 * 8 / 9] * 4 + [0.1 / 81] * 4, abs=1e-6)
 
 
+@pytest.mark.parametrize("outer_ring", [False, True])
 @torch.no_grad()
-def test_with_the_outer_ring_a_block_is_compared_where_it_owns():
-    prior = network(residual={"outer_ring": True})
-    inpainted = images(1).clone()
-    inpainted[:, :, :8, :8] += 0.5  # the corner's patch
-    differences = prior.differences(images(1), inpainted)[0]
-    assert differences.shape == (len(prior.grid.blocks),)
-    corner = prior.grid.blocks[4]  # the first after the 2 x 2 inner ones; owns 3 + 2 patches
-    assert (corner.row, corner.column, len(corner.owned)) == (0, 0, 5)
-    assert differences[4].item() == pytest.approx(0.5 / 5)
-    assert differences.count_nonzero() == 1
+def test_differences_are_averaged_over_the_pixels_that_a_block_owns(outer_ring):
+    prior = network(residual={"outer_ring": outer_ring})
+    difference = 0.1 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    pixels = difference[0].double().numpy()
+    inside = uniform_filter(np.ones((64, 64)), 3, mode="constant")  # less than 1 along the edges
+    fine = pixels - np.stack([uniform_filter(colour, 3, mode="constant") / inside for colour in pixels])
+    coarse = np.stack([uniform_filter(colour, 9, mode="constant") for colour in pixels])
+    expected = [_mean_over(part, block.owned) for part in (fine, coarse) for block in prior.grid.blocks]
+    assert prior.differences(images(1), images(1) + difference)[0].tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def _mean_over(difference, patches):
+    squares = [np.s_[:, 8 * (patch // 8) :, 8 * (patch % 8) :] for patch in patches]
+    return np.mean([np.abs(difference[square][:, :8, :8]) for square in squares])
 
 
 @pytest.mark.parametrize("settings", [{}, IMAGENET, {"residual": {"mode": "fast"}}])
