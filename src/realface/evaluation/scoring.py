@@ -86,7 +86,7 @@ class CropBatch:
 ALL = Share()
 Measure = Callable[..., Tensor]
 """A network, images (B, 3, H, W) in [0, 1] on its device, and by name what was computed beforehand for them -> a number
-for each image, (B,)."""
+for each image, (B,), or several, (B, K)."""
 
 
 def score_crops(
@@ -183,12 +183,12 @@ def measure_crops(
     share: Share = ALL,
     inputs: Mapping[str, RowInput] | None = None,
 ) -> tuple[NDArray[np.float64], list[FailedRow]]:
-    """Measure a number of every row.
+    """Measure a number, or several, of every row.
 
     Arguments are those of `score_crops`, and `measure`: what is asked of the network.
 
     Returns:
-        (rows,) in the manifest's order, NaN where the file cannot be read; and those rows with the reason.
+        (rows,) or (rows, K) in the manifest's order, NaN where the file cannot be read; and those rows with the reason.
 
     Raises:
         DeviceError: the device's memory is too small for a batch.
@@ -209,10 +209,12 @@ def measure_crops(
                 rows += batch.rows
             failed += batch.failed
             bar.advance(len(batch.rows) + len(batch.failed))
-    parts = share.gather((rows, np.concatenate([*numbers, np.empty(0)]), failed))
-    every_number = np.full(len(manifest), np.nan)
+    parts = share.gather((rows, numbers, failed))
+    shape = next((own[0].shape[1:] for _, own, _ in parts if own), ())
+    every_number = np.full((len(manifest), *shape), np.nan)
     for part_rows, part_numbers, _ in parts:
-        every_number[part_rows] = part_numbers
+        if part_numbers:
+            every_number[part_rows] = np.concatenate(part_numbers)
     return every_number, sorted((failure for *_, part in parts for failure in part), key=lambda failure: failure.row)
 
 

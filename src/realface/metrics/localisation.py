@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from realface.core.labels import Label
 from realface.metrics import intervals
 from realface.metrics.ranking import auc
-from realface.metrics.summary import UNNAMED_METHOD, Estimate, no_interval
+from realface.metrics.summary import UNNAMED_METHOD, Estimate, mean_with_interval, no_interval
 
 NO_CROP = "no fake crop whose mask has both forged and untouched pixels"
 NO_PAIR = "no real crop of a measured fake's original"
@@ -238,11 +238,7 @@ def _mean_of_videos(
 ) -> Estimate:
     if len(per_video) == 0:
         return Estimate(None, None, None, reason)
-    value = float(per_video.mean())
-    if missing := no_interval({label.word: len(per_video)}, num_resamples):
-        return Estimate(value, None, None, missing)
-    drawn = intervals.resampled_means(per_video, num_resamples=num_resamples, seed=seed)
-    return Estimate(value, *intervals.percentile_interval(drawn), None)
+    return mean_with_interval(per_video, word=label.word, num_resamples=num_resamples, seed=seed)
 
 
 def _auc_of_videos(

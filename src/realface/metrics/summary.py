@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realface.core.labels import Label
 from realface.metrics import intervals
@@ -158,11 +159,22 @@ def _estimates(
     return {name: Estimate(values[name], *intervals.percentile_interval(drawn[name]), None) for name in METRICS}
 
 
-def no_interval(videos: Mapping[str, int], num_resamples: int) -> str | None:
+def mean_with_interval(
+    values: NDArray[np.float64], *, word: str, num_resamples: int, seed: int, unit: str = "video"
+) -> Estimate:
+    """The mean of values (V,), V > 0, each of a `unit` that is drawn anew, such as a video; `word` names its class."""
+    mean = float(values.mean())
+    if reason := no_interval({word: len(values)}, num_resamples, unit=unit):
+        return Estimate(mean, None, None, reason)
+    drawn = intervals.resampled_means(values, num_resamples=num_resamples, seed=seed)
+    return Estimate(mean, *intervals.percentile_interval(drawn), None)
+
+
+def no_interval(videos: Mapping[str, int], num_resamples: int, *, unit: str = "video") -> str | None:
     """Why no interval can be had from so many videos of each class, by its word, or None when it can."""
     if num_resamples < 1:
         return "no interval: no resamples were asked for"
     for word, count in videos.items():
         if count < FEWEST_VIDEOS:
-            return f"no interval: only {count} {word} video, at least {FEWEST_VIDEOS} are needed"
+            return f"no interval: only {count} {word} {unit}, at least {FEWEST_VIDEOS} are needed"
     return None

@@ -178,6 +178,22 @@ def test_another_number_than_the_score_is_measured_of_every_row(tmp_path):
     assert [failure.row for failure in failed] == [1]
 
 
+def test_several_numbers_are_measured_of_every_row(tmp_path):
+    manifest = build_manifest(tmp_path)
+    (tmp_path / "1.png").unlink()
+    numbers, _ = measure_crops(
+        Brightness(),
+        manifest,
+        measure=lambda _, image: torch.stack([image.amin((1, 2, 3)), 2 * image.amax((1, 2, 3))], dim=1),
+        input_size=4,
+        device=torch.device("cpu"),
+        batch_size=2,
+        quiet=True,
+    )
+    assert numbers[:, 0] == pytest.approx([0.2, math.nan, 0.6, 0.8, 1.0], abs=1e-6, nan_ok=True)
+    assert numbers[:, 1] == pytest.approx([0.4, math.nan, 1.2, 1.6, 2.0], abs=1e-6, nan_ok=True)
+
+
 class Given(nn.Module):
     def forward(self, image, *, grey):
         return Output(logit=torch.logit(grey))

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
-from realface.metrics.summary import UNNAMED_METHOD, Estimate, summarise
+from realface.metrics.summary import UNNAMED_METHOD, Estimate, mean_with_interval, summarise
 
 
 def build_table(methods=("FaceSwap", "NeuralTextures"), *, num_videos=6, frames=3, seed=0):
@@ -73,6 +73,13 @@ def test_one_video_of_a_class_gives_a_value_without_an_interval():
     table = ScoreTable.from_columns(path=["a", "b", "c"], label=[0, 1, 1], score=[0.1, 0.9, 0.8])
     estimate = summarise(table, threshold=0.5).overall.video["auc"]
     assert estimate == Estimate(1.0, None, None, "no interval: only 1 real video, at least 2 are needed")
+
+
+def test_a_mean_of_persons_has_the_bootstraps_interval_and_says_why_it_has_none():
+    mean = mean_with_interval(np.array([1.0, 3.0]), word="real", unit="person", num_resamples=200, seed=0)
+    assert mean == Estimate(2.0, 1.0, 3.0, None)  # a quarter of the draws each: twice 1, twice 3
+    alone = mean_with_interval(np.array([1.0]), word="real", unit="person", num_resamples=200, seed=0)
+    assert alone == Estimate(1.0, None, None, "no interval: only 1 real person, at least 2 are needed")
 
 
 def test_no_resamples_give_no_interval():
