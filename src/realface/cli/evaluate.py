@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,9 @@ import typer
 
 if TYPE_CHECKING:
     from realface.evaluation.evaluate import Evaluation
+    from realface.evaluation.inpainting import Inpainting
     from realface.metrics.localisation import Localisation
-    from realface.metrics.summary import Estimate, Numbers
+    from realface.metrics.summary import Estimate, Numbers, Summary
 
 FAILURES_SHOWN = 10
 PLAIN_WIDTH = 160
@@ -34,12 +36,16 @@ def command(
         int,
         typer.Option(min=0, max=100, help="Example faces: so many hardest and easiest fakes and reals each."),
     ] = 3,
+    inpainting_faces: Annotated[
+        int, typer.Option(min=0, help="Of a prior: real faces on which it is compared with other fillings; 0: none.")
+    ] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Score face crops with a trained model and measure how well it tells reals from fakes.
 
-    Writes OUT/scores.parquet, OUT/metrics.json and OUT/examples, from which `realface report` makes a page. Crops
-    that cannot be read are named and left out; the exit code is then 2.
+    Writes OUT/scores.parquet, OUT/metrics.json and OUT/examples, from which `realface report` makes a page. A prior
+    that learned from real faces alone is also compared with other ways to inpaint. Crops that cannot be read are
+    named and left out; the exit code is then 2.
     """
     import json
 
@@ -56,6 +62,7 @@ def command(
         num_resamples=resamples,
         seed=seed,
         num_examples=examples,
+        num_inpainted=inpainting_faces,
         quiet=as_json,
     )
     for note in evaluation.notes:
@@ -74,29 +81,43 @@ def command(
 
 
 def _print(evaluation: Evaluation) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from realface.evaluation.evaluate import METRICS_NAME
 
     for test_set in evaluation.document["manifests"]:
         rows = "all rows" if test_set["split"] == "all" else f"split {test_set['split']}"
         print(f"{test_set['path']}: {rows}, {test_set['rows']} of {test_set['rows_in_file']} crops")
-    summary = evaluation.summary
-    table = Table("fakes", "videos", "video AUC", "EER", "AP", "accuracy", "frame AUC", box=box.SIMPLE_HEAD)
-    table.add_row(*_row("all", summary.overall))
-    for method, numbers in summary.per_method.items():
-        table.add_row(*_row(method, numbers))
-    on_terminal = sys.stdout.isatty()
-    Console(markup=False, highlight=False, width=None if on_terminal else PLAIN_WIDTH).print(table)
+    overall = evaluation.summary.overall
+    if overall.video["auc"].value is None:
+        counts = f"{overall.counts.real_videos} real and {overall.counts.fake_videos} fake videos"
+        print(f"no AUC, EER, AP or accuracy of {counts}: {overall.video['auc'].reason}")
+    else:
+        _print_summary(evaluation.summary)
+    if evaluation.localisation is not None:
+        _print_localisation(evaluation.localisation)
+    if evaluation.inpainting is not None:
+        _print_inpainting(evaluation.inpainting)
+    print(f"numbers: {evaluation.out / METRICS_NAME}")
+
+
+def _print_summary(summary: Summary) -> None:
+    rows = [_row("all", summary.overall), *(_row(method, numbers) for method, numbers in summary.per_method.items())]
+    _print_table("fakes", "videos", "video AUC", "EER", "AP", "accuracy", "frame AUC", rows=rows)
     reasons = {e.reason for numbers in (summary.overall, *summary.per_method.values()) for e in numbers.video.values()}
     for reason in sorted(reason for reason in reasons if reason):
         print(f"-: {reason}")
     print(f"fake from {summary.threshold:.4f} up (the model's threshold); brackets: 95 % interval over videos")
-    if evaluation.localisation is not None:
-        _print_localisation(evaluation.localisation)
-    print(f"numbers: {evaluation.out / METRICS_NAME}")
+
+
+def _print_table(*headings: str, rows: Sequence[tuple[str, ...]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    on_terminal = sys.stdout.isatty()
+    Console(markup=False, highlight=False, width=None if on_terminal else PLAIN_WIDTH).print(table)
 
 
 def _print_localisation(localisation: Localisation) -> None:
@@ -117,6 +138,28 @@ def _print_localisation(localisation: Localisation) -> None:
         print(f"-: {reason}")
     for reason, count in localisation.left_out.items():
         print(f"not localised, {reason}: {count}")
+
+
+def _print_inpainting(inpainting: Inpainting) -> None:
+    few = "" if inpainting.num_faces == inpainting.num_real else f" of {inpainting.num_real}"
+    print(
+        f"inpainting of {inpainting.num_faces}{few} real faces of {inpainting.num_units} {inpainting.drawn}s, "
+        f"{inpainting.num_fakes} fakes left out; errors are mean squares over the hidden blocks, of faces in [0, 1]"
+    )
+    rows = [
+        (
+            name,
+            _text(own.error, with_interval=True, digits=5),
+            _text(own.grey_levels, with_interval=True, digits=1),
+            "" if own.prior_less_this is None else _text(own.prior_less_this, with_interval=True, digits=5),
+        )
+        for name, own in {"prior": inpainting.prior, **inpainting.fillings}.items()
+    ]
+    _print_table("filling", "error", "its root in grey levels", "prior less this", rows=rows)
+    if inpainting.prior.error.reason:
+        print(f"-: {inpainting.prior.error.reason}")
+    else:
+        print(f"brackets: 95 % interval over {inpainting.drawn}s; below 0 the prior is better")
 
 
 def _row(name: str, numbers: Numbers) -> tuple[str, ...]:

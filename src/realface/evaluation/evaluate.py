@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from realface.core.crop_spec import require_same_crops
@@ -18,6 +19,7 @@ from realface.core.files import folder_written_atomically, require_free, write_j
 from realface.core.provenance import collect_provenance
 from realface.data.manifest import Manifest
 from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
+from realface.evaluation.inpainting import MOST_FACES, Inpainting, measure_inpainting, score_and_inpaint
 from realface.evaluation.localisation import Measured, measure_evidence
 from realface.evaluation.scoring import FailedRow, score_readable_crops
 from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
@@ -25,11 +27,13 @@ from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
+from realface.models.rffr.prior import RffrPrior
 
 FORMAT = 1
 METRICS_NAME = "metrics.json"
 SCORES_NAME = "scores.parquet"
 LOCALISATION_NAME = "localisation.parquet"
+INPAINTING_NAME = "inpainting.json"
 EXAMPLES_NAME = "examples"
 TEST_SPLIT = "test"
 ALL_SPLITS = "all"
@@ -53,14 +57,15 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        out: the folder with `scores.parquet`, `metrics.json`, `examples/` and, where masks were held against evidence,
-            `localisation.parquet`.
+        out: the folder with `scores.parquet`, `metrics.json`, `examples/`, where masks were held against evidence
+            `localisation.parquet`, and of a prior `inpainting.json`.
         summary: all numbers.
         failed: the rows that could not be scored, in order.
         notes: what a reader of the numbers must know.
         document: what `metrics.json` holds.
         localisation: how well the evidence finds what was forged; None where no fake has a mask or the network gives
             no evidence.
+        inpainting: how well real faces are inpainted; None where there are none, or the network is no prior.
     """
 
     out: Path
@@ -69,6 +74,7 @@ class Evaluation:
     notes: list[str]
     document: dict[str, Any]
     localisation: Localisation | None = None
+    inpainting: Inpainting | None = None
 
 
 @dataclass(frozen=True)
@@ -108,12 +114,14 @@ class _Scored:
         rows: per set, the manifest of just those rows.
         failed: the other rows.
         measured: what the evidence says of the masks; None where there is nothing to measure.
+        errors: how badly each row of the table is inpainted; None where the network is no prior.
     """
 
     table: ScoreTable
     rows: list[Manifest]
     failed: list[FailedRow]
     measured: Measured | None
+    errors: NDArray[np.float64] | None
 
     def locate(self, row: int) -> tuple[Manifest, int]:
         """The manifest, and the row in it, of a row of the table."""
@@ -134,6 +142,7 @@ def evaluate_artifact(
     num_resamples: int = 1000,
     seed: int = 0,
     num_examples: int = PER_KIND,
+    num_inpainted: int = MOST_FACES,
     quiet: bool = False,
 ) -> Evaluation:
     """Score manifests with an artifact and write everything a report needs.
@@ -151,6 +160,7 @@ def evaluate_artifact(
         num_resamples: of the bootstrap that gives the intervals.
         seed: of the bootstrap.
         num_examples: example faces of each kind, up to 100: the hardest and the easiest fakes and reals.
+        num_inpainted: real faces on which a prior is compared with other fillings; 0 compares none.
         quiet: show no progress.
 
     Raises:
@@ -168,19 +178,16 @@ def evaluate_artifact(
     require_free(out)
     network = load_network(folder, device=on)
     scored = _score(network, test_sets, card.input_size, on, batch_size=batch_size, workers=workers, quiet=quiet)
-    summary = summarise(scored.table, threshold=card.threshold, seed=seed, num_resamples=num_resamples)
-    localisation = _localisation(scored, num_resamples=num_resamples, seed=seed)
+    bootstrap = {"num_resamples": num_resamples, "seed": seed}
+    summary = summarise(scored.table, threshold=card.threshold, **bootstrap)
+    localisation = _localisation(scored, **bootstrap)
+    inpainting = _inpainting(network, scored, most_faces=num_inpainted, workers=workers, quiet=quiet, **bootstrap)
     notes = _notes(card, folder, test_sets, scored)
-    document = {
-        "format": FORMAT,
-        **_origins(card, folder, test_sets, scored),
-        "notes": notes,
-        **summary.to_json(),
-        **({} if localisation is None else {"localisation": localisation.to_json()}),
-        "provenance": collect_provenance(device=str(on)),
-    }
-    _write(out, document, scored, network, card, on, num_examples=num_examples)
-    return Evaluation(out, summary, scored.failed, notes, document, localisation)
+    parts = {"localisation": localisation, "inpainting": inpainting}
+    further = {name: part.to_json() for name, part in parts.items() if part is not None}
+    document = _origins(card, folder, test_sets, scored, notes=notes, device=on) | summary.to_json() | further
+    _write(out, document, scored, inpainting, network, card, on, num_examples=num_examples)
+    return Evaluation(out, summary, scored.failed, notes, document, localisation, inpainting)
 
 
 def _open_all(manifests: Sequence[Path], split: str | None, card: ArtifactCard, folder: Path) -> list[_TestSet]:
@@ -224,34 +231,35 @@ def _score(
     workers: int,
     quiet: bool,
 ) -> _Scored:
-    tables, rows, failed, measured = [], [], [], []
+    reading: dict[str, Any] = {
+        "input_size": input_size,
+        "device": device,
+        "batch_size": batch_size,
+        "workers": workers,
+        "quiet": quiet,
+    }
+    tables, rows, failed, measured, errors = [], [], [], [], []
     for test_set in test_sets:
-        table, lost = score_readable_crops(
-            network,
-            test_set.rows,
-            input_size=input_size,
-            device=device,
-            batch_size=batch_size,
-            workers=workers,
-            quiet=quiet,
-        )
+        if isinstance(network, RffrPrior):
+            table, lost, own_errors = score_and_inpaint(network, test_set.rows, **reading)
+            errors.append(own_errors)
+        else:
+            table, lost = score_readable_crops(network, test_set.rows, **reading)
         readable = test_set.rows.take(np.setdiff1d(np.arange(len(test_set.rows)), [each.row for each in lost]))
-        evidence = measure_evidence(
-            network,
-            readable,
-            input_size=input_size,
-            device=device,
-            batch_size=batch_size,
-            workers=workers,
-            quiet=quiet,
-        )
+        evidence = measure_evidence(network, readable, **reading)
         tables.append(table)
         rows.append(readable)
         failed += lost
         measured += [] if evidence is None else [evidence]
     if not any(len(table) for table in tables):
         raise MediaError(f"none of {len(failed)} crops can be read; the first: {failed[0].text}", reason="all failed")
-    return _Scored(ScoreTable.concatenate(tables), rows, failed, Measured.joined(measured))
+    return _Scored(
+        ScoreTable.concatenate(tables),
+        rows,
+        failed,
+        Measured.joined(measured),
+        np.concatenate(errors) if errors else None,
+    )
 
 
 def _localisation(scored: _Scored, *, num_resamples: int, seed: int) -> Localisation | None:
@@ -261,13 +269,32 @@ def _localisation(scored: _Scored, *, num_resamples: int, seed: int) -> Localisa
     return summarise_localisation(crops, left_out=left_out, num_resamples=num_resamples, seed=seed)
 
 
-def _origins(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scored: _Scored) -> dict[str, Any]:
+def _inpainting(network: nn.Module, scored: _Scored, **options: Any) -> Inpainting | None:
+    if scored.errors is None:
+        return None
+    assert isinstance(network, RffrPrior), "only a prior's errors are known"
+    size = network.config.input_size
+    return measure_inpainting(network.grid, scored.rows, scored.errors, input_size=size, **options)
+
+
+def _origins(
+    card: ArtifactCard,
+    folder: Path,
+    test_sets: Sequence[_TestSet],
+    scored: _Scored,
+    *,
+    notes: list[str],
+    device: torch.device,
+) -> dict[str, Any]:
     """What `metrics.json` says of what was measured on what."""
     parts = card.model_dump(mode="json", include=set(CARD_PARTS))
     return {
+        "format": FORMAT,
         "artifact": {"folder": str(folder), **parts, "crop": card.crop.describe()},
         "manifests": [test_set.entry() for test_set in test_sets],
         "failed": [{"path": failure.path, "reason": failure.reason} for failure in scored.failed],
+        "notes": notes,
+        "provenance": collect_provenance(device=str(device)),
     }
 
 
@@ -275,6 +302,7 @@ def _write(
     out: Path,
     document: dict[str, Any],
     scored: _Scored,
+    inpainting: Inpainting | None,
     network: nn.Module,
     card: ArtifactCard,
     device: torch.device,
@@ -285,6 +313,9 @@ def _write(
         scored.table.write(partial / SCORES_NAME)
         if scored.measured is not None:
             write_measured(scored.measured.crops, partial / LOCALISATION_NAME)
+        if inpainting is not None:
+            faces = {"faces": inpainting.faces.to_json()}
+            write_json(partial / INPAINTING_NAME, {"format": FORMAT, **inpainting.to_json(), **faces})
         write_json(partial / METRICS_NAME, document)
         write_examples(
             partial / EXAMPLES_NAME,

@@ -20,6 +20,7 @@ from realface.core.labels import Label
 from realface.evaluation.evaluate import DEMONSTRATION_NOTE
 from realface.evaluation.example_sheet import KINDS
 from realface.evaluation.forgery_map import colour_bar
+from realface.evaluation.inpainting import FillingError
 from realface.media.images import read_image
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
@@ -139,6 +140,7 @@ class _View:
     histogram: Markup
     calls: list[_Calls]
     places: list[_Places]
+    fills: Mapping[str, FillingError]
     examples: Mapping[str, list[_Example]]
     legends: list[_Legend]
     is_demonstration: bool
@@ -202,6 +204,7 @@ def _view(evaluation: EvaluationFolder) -> _View:
             _calls(videos, label, document["threshold"]) for label in reversed(Label) if (videos.labels == label).any()
         ],
         places=_places(document.get("localisation")),
+        fills=_fills(document.get("inpainting")),
         examples=_examples(evaluation),
         legends=[
             _Legend(str(each["name"]), str(each["meaning"]), f"{each['low']:.3g}", f"{each['high']:.3g}")
@@ -235,6 +238,16 @@ def _places(localisation: Mapping[str, Any] | None) -> list[_Places]:
             *((name, document, "") for name, document in methods.items()),
         ]
     ]
+
+
+def _fills(inpainting: Mapping[str, Any] | None) -> dict[str, FillingError]:
+    """The lines of the table of inpainting, none where it was not measured."""
+    if inpainting is None:
+        return {}
+    return {
+        name: FillingError(**{key: number and Estimate(**number) for key, number in numbers.items()})
+        for name, numbers in {"prior": inpainting["prior"], **inpainting["fillings"]}.items()
+    }
 
 
 def _comparison(evaluations: Sequence[EvaluationFolder]) -> _Table:

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from realface.cli import evaluate
 from realface.evaluation import evaluate as evaluation_module
 from realface.evaluation.evaluate import Evaluation
+from realface.evaluation.inpainting import InpaintedFaces, summarise_inpainting
 from realface.evaluation.scoring import FailedRow
 from realface.metrics.localisation import MeasuredCrop, summarise_localisation
 from realface.metrics.score_table import ScoreTable
@@ -80,7 +82,35 @@ def test_localisation_without_pairs_says_why(monkeypatch):
 
 def test_one_class_prints_the_reason_in_place_of_numbers(monkeypatch):
     result, _ = run(monkeypatch, build_evaluation(labels=(0, 0)))
-    assert "only reals here; fakes are needed too" in result.stdout
+    reason = "no AUC, EER, AP or accuracy of 2 real and 0 fake videos: only reals here; fakes are needed too\n"
+    assert reason in result.stdout
+    assert "-" not in result.stdout.replace(reason, "").split()  # no table of empty cells
+
+
+def build_inpainting(units, *, num_real, num_resamples=20):
+    """Of a prior whose error is 0.01, and another filling's 0.04."""
+    errors = {"prior": np.full(len(units), 0.01), "fillings": {"harmonic": np.full(len(units), 0.04)}}
+    faces = InpaintedFaces([f"{unit}.png" for unit in units], "person", list(units), **errors)
+    return summarise_inpainting(faces, num_real=num_real, num_fakes=7, num_resamples=num_resamples)
+
+
+def test_inpainting_is_printed_where_it_was_measured(monkeypatch):
+    evaluation = replace(build_evaluation(labels=(0, 0)), inpainting=build_inpainting("aab", num_real=5))
+    result, _ = run(monkeypatch, evaluation)
+    assert (
+        "inpainting of 3 of 5 real faces of 2 persons, 7 fakes left out; "
+        "errors are mean squares over the hidden blocks, of faces in [0, 1]\n"
+    ) in result.stdout
+    cells = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "prior 0.01000 [0.01000, 0.01000] 25.5 [25.5, 25.5]" in cells
+    assert "harmonic 0.04000 [0.04000, 0.04000] 51.0 [51.0, 51.0] -0.03000 [-0.03000, -0.03000]" in cells
+    assert "brackets: 95 % interval over persons; below 0 the prior is better" in cells
+
+
+def test_inpainting_without_intervals_says_why(monkeypatch):
+    result, _ = run(monkeypatch, replace(build_evaluation(), inpainting=build_inpainting("a", num_real=1)))
+    assert "inpainting of 1 real faces of 1 persons" in result.stdout
+    assert "-: no interval: only 1 real person, at least 2 are needed" in result.stdout
 
 
 def test_json_is_the_document_and_notes_go_to_stderr(monkeypatch):
@@ -107,6 +137,8 @@ def test_options_are_passed_on(monkeypatch):
         "3",
         "--examples",
         "5",
+        "--inpainting-faces",
+        "9",
     ]
     _, (arguments, keywords) = run(monkeypatch, build_evaluation(), *options)
     assert arguments == (Path("run"), [Path("faces.parquet")], Path("out"))
@@ -118,6 +150,7 @@ def test_options_are_passed_on(monkeypatch):
         "num_resamples": 7,
         "seed": 3,
         "num_examples": 5,
+        "num_inpainted": 9,
         "quiet": False,
     }
 

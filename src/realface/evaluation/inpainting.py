@@ -1,0 +1,297 @@
+"""How well a prior inpaints real faces, beside fillings that know nothing of faces.
+
+A face's numbers are averaged over its person (or video, where not all persons are known), and those over the persons,
+so that somebody with many pictures counts no more than another. Intervals are from drawing whole persons anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from realface.core.labels import Label
+from realface.core.progress import progress
+from realface.data.dataset import CropDataset, settle_worker
+from realface.data.manifest import Manifest
+from realface.data.transforms import FaceTransform
+from realface.evaluation.fillings import FILLINGS, Filling, Picture, Square
+from realface.evaluation.scoring import FailedRow, measure_crops, table_of_scores
+from realface.metrics.score_table import ScoreTable
+from realface.metrics.summary import Estimate, mean_with_interval
+from realface.models.rffr.blocks import SIDE, BlockGrid
+from realface.models.rffr.losses import inpainting_losses
+from realface.models.rffr.prior import RffrPrior
+
+MOST_FACES = 500
+GREY_LEVELS = 255
+UNIT = "mean squared error over the inpainted blocks, of faces in [0, 1]"
+FACES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class InpaintedFaces:
+    """What was measured on N real faces.
+
+    Attributes:
+        paths: their files.
+        drawn: what is drawn anew for the intervals: `person`, or `video`.
+        units: the person or video of each.
+        prior: (N,), the prior's error.
+        fillings: (N,) likewise, by the filling's name.
+    """
+
+    paths: list[str]
+    drawn: str
+    units: list[str]
+    prior: NDArray[np.float64]
+    fillings: Mapping[str, NDArray[np.float64]]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """One entry a face."""
+        rows = zip(self.paths, self.units, self.prior.tolist(), strict=True)
+        errors = {name: values.tolist() for name, values in self.fillings.items()}
+        return [
+            {"path": path, self.drawn: unit, "prior": error, **{name: values[n] for name, values in errors.items()}}
+            for n, (path, unit, error) in enumerate(rows)
+        ]
+
+
+@dataclass(frozen=True)
+class FillingError:
+    """How far one way to fill is from real faces.
+
+    Attributes:
+        error: mean squared error, of faces in [0, 1].
+        grey_levels: its root, in grey levels, of 255.
+        prior_less_this: the prior's error less this one, face by face: below 0 where the prior is better; None for the
+            prior itself.
+    """
+
+    error: Estimate
+    grey_levels: Estimate
+    prior_less_this: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """All numbers of inpainting.
+
+    Attributes:
+        prior: the prior's.
+        fillings: of each filling, by its name.
+        num_faces: real faces that they rest on.
+        num_units: persons or videos of these.
+        drawn: which of the two: `person` or `video`.
+        num_real: real faces that there were, of which those were taken evenly spread.
+        num_fakes: fakes that were left out.
+        faces: the errors of each.
+    """
+
+    prior: FillingError
+    fillings: Mapping[str, FillingError]
+    num_faces: int
+    num_units: int
+    drawn: str
+    num_real: int
+    num_fakes: int
+    faces: InpaintedFaces
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready mapping of everything but the single faces."""
+        names = ("num_faces", "num_units", "drawn", "num_real", "num_fakes")
+        return {
+            "unit": UNIT,
+            **{name: getattr(self, name) for name in names},
+            "prior": asdict(self.prior),
+            "fillings": {name: asdict(numbers) for name, numbers in self.fillings.items()},
+        }
+
+
+def score_and_inpaint(
+    network: RffrPrior, manifest: Manifest, **reading: Any
+) -> tuple[ScoreTable, list[FailedRow], NDArray[np.float64]]:
+    """Score the rows that can be read, and say in the same passes how badly each is inpainted.
+
+    Arguments are those of `score_readable_crops`.
+
+    Returns:
+        Their scores; the other rows with the reason; and (rows,) the mean squared error over the blocks of those that
+        were scored, of the inpainting brought to [0, 1] as every picture is.
+    """
+    numbers, failed = measure_crops(network, manifest, measure=_score_and_error, **reading)
+    kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
+    scores, errors = numbers[kept].reshape(-1, 2).T  # of no readable row: (0,)
+    return table_of_scores(manifest.take(kept), scores), failed, errors
+
+
+def measure_inpainting(
+    grid: BlockGrid,
+    test_sets: Sequence[Manifest],
+    errors: NDArray[np.float64],
+    *,
+    input_size: int,
+    most_faces: int = MOST_FACES,
+    workers: int = 0,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    quiet: bool = False,
+) -> Inpainting | None:
+    """Fill the blocks of real faces without a prior too, and compare.
+
+    Args:
+        grid: the prior's blocks.
+        test_sets: rows that can all be read; fakes are left out and counted.
+        errors: the prior's of every row, set after set, as `score_and_inpaint` gives them.
+        input_size: height and width of a face as the prior is given it, in pixels.
+        most_faces: of more, so many are taken, evenly spread over the rows.
+        workers: processes that decode and fill; 0 does it in this one.
+        num_resamples: of the bootstrap; 0 gives no intervals.
+        seed: of the bootstrap.
+        quiet: show no progress.
+
+    Returns:
+        None where there is no real face.
+
+    Raises:
+        MediaError: a crop is gone or is no picture.
+    """
+    reals = np.flatnonzero(np.concatenate([each.labels for each in test_sets]) == Label.REAL)
+    if len(reals) == 0 or most_faces == 0:
+        return None
+    chosen = reals if len(reals) <= most_faces else reals[np.arange(most_faces) * len(reals) // most_faces]
+    ends = np.cumsum([len(each) for each in test_sets])
+    parts = [
+        each.take(chosen[(chosen >= end - len(each)) & (chosen < end)] - (end - len(each)))
+        for each, end in zip(test_sets, ends, strict=True)
+    ]
+    filled = _filling_errors(grid, [part for part in parts if len(part)], input_size, workers=workers, quiet=quiet)
+    drawn, units = _units(parts)
+    paths = [str(part.file_of(row)) for part in parts for row in range(len(part))]
+    faces = InpaintedFaces(paths, drawn, units, errors[chosen], dict(zip(FILLINGS, filled.T, strict=True)))
+    num_real, num_fakes = len(reals), len(errors) - len(reals)
+    return summarise_inpainting(faces, num_real=num_real, num_fakes=num_fakes, num_resamples=num_resamples, seed=seed)
+
+
+def summarise_inpainting(
+    faces: InpaintedFaces, *, num_real: int, num_fakes: int, num_resamples: int = 1000, seed: int = 0
+) -> Inpainting:
+    """Compute all numbers.
+
+    Args:
+        faces: what was measured, of at least one face.
+        num_real: real faces that there were.
+        num_fakes: fakes that were left out.
+        num_resamples: of the bootstrap; 0 gives no intervals.
+        seed: of the bootstrap.
+    """
+    numbers = np.unique(faces.units, return_inverse=True)[1]
+
+    def mean(of_faces: NDArray[np.float64]) -> Estimate:
+        of_units = np.bincount(numbers, weights=of_faces) / np.bincount(numbers)
+        return mean_with_interval(
+            of_units, word=Label.REAL.word, unit=faces.drawn, num_resamples=num_resamples, seed=seed
+        )
+
+    prior = mean(faces.prior)
+    fillings = {}
+    for name, of_faces in faces.fillings.items():
+        error = mean(of_faces)
+        fillings[name] = FillingError(error, _in_grey_levels(error), mean(faces.prior - of_faces))
+    return Inpainting(
+        prior=FillingError(prior, _in_grey_levels(prior)),
+        fillings=fillings,
+        num_faces=len(faces.paths),
+        num_units=int(numbers.max()) + 1,
+        drawn=faces.drawn,
+        num_real=num_real,
+        num_fakes=num_fakes,
+        faces=faces,
+    )
+
+
+def filling_error(filling: Filling, image: Picture, grid: BlockGrid) -> float:
+    """The mean squared error of a filling over the blocks of a face, each filled with all others visible.
+
+    Args:
+        filling: how.
+        image: (S, S, 3).
+        grid: its blocks; of each, the patches that it owns count.
+    """
+    patch_size = len(image) // grid.side
+    differences = []
+    for block in grid.blocks:
+        square = Square(block.row * patch_size, block.column * patch_size, SIDE * patch_size)
+        is_owned = np.isin(block.hidden, block.owned).reshape(SIDE, SIDE).repeat(patch_size, 0).repeat(patch_size, 1)
+        differences.append((filling(image, square) - image[square.pixels])[is_owned])
+    return float(np.square(np.concatenate(differences) / GREY_LEVELS).mean())
+
+
+def _score_and_error(network: RffrPrior, image: Tensor) -> Tensor:
+    """(B, 2)."""
+    output = network(image)
+    patches = torch.tensor(network.grid.patches(), device=image.device)
+    inpainted, face = (network.mae.to_patches(each)[:, patches] for each in (output.reconstruction, image))
+    return torch.stack([output.score, inpainting_losses(inpainted, face)], dim=1)
+
+
+class _Filled(Dataset[NDArray[np.float64]]):
+    """The errors (K,) of all fillings on each face, in the loader's workers."""
+
+    def __init__(self, manifest: Manifest, grid: BlockGrid, input_size: int) -> None:
+        self._crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False)
+        self._grid = grid
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __getitem__(self, row: int) -> NDArray[np.float64]:
+        image = (self._crops[row]["image"] * GREY_LEVELS).round().byte().permute(1, 2, 0).numpy().copy()
+        return np.array([filling_error(filling, image, self._grid) for filling in FILLINGS.values()])
+
+
+def _filling_errors(
+    grid: BlockGrid, parts: Sequence[Manifest], input_size: int, *, workers: int, quiet: bool
+) -> NDArray[np.float64]:
+    """(N, K) of the faces of all parts."""
+    errors: list[NDArray[np.float64]] = []
+    with progress("fill", sum(len(part) for part in parts), unit="faces", quiet=quiet) as bar:
+        for part in parts:
+            loader = DataLoader(
+                _Filled(part, grid, input_size),
+                batch_size=FACES_AT_ONCE,
+                num_workers=workers,
+                collate_fn=list,
+                worker_init_fn=settle_worker,
+                generator=torch.Generator(),  # else the loader draws from the global one
+            )
+            for batch in loader:
+                errors += batch
+                bar.advance(len(batch))
+    return np.stack(errors)
+
+
+def _units(parts: Sequence[Manifest]) -> tuple[str, list[str]]:
+    """What is drawn anew, and that of each face: the person of its data set where all are known, else the video."""
+    people = [
+        (dataset, "+".join(sorted(own or ())))
+        for part in parts
+        for dataset, own in zip(part.column("dataset"), part.column("identities"), strict=True)
+    ]
+    if all(name for _, name in people):
+        return "person", [f"{dataset or ''}/{name}" for dataset, name in people]
+    return "video", [key for part in parts for key in part.video_keys()]
+
+
+def _in_grey_levels(error: Estimate) -> Estimate:
+    """The root of a mean squared error and of its bounds, of 255."""
+    value, low, high = (
+        None if bound is None else GREY_LEVELS * bound**0.5 for bound in (error.value, error.low, error.high)
+    )
+    return Estimate(value, low, high, error.reason)
