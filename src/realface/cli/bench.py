@@ -18,11 +18,7 @@ def command(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each thing is timed.")] = 5,
     model: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="ARTIFACT",
-            help=MODELS + "what to time; verdict takes several, RECCE's two sizes by default.",
-        ),
+        list[Path] | None, typer.Option(metavar="ARTIFACT", help=MODELS + "what to time; RECCE's two sizes by default.")
     ] = None,
     device: Annotated[str, typer.Option(help=DEVICES + "auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")] = 16,
@@ -30,8 +26,7 @@ def command(
         int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")
     ] = None,
     crops: Annotated[
-        Path | None,
-        typer.Option(help=CROPS + "folder or manifest of face crops that are compared; two portraits by default."),
+        Path | None, typer.Option(help=CROPS + "folder or manifest of face crops; two portraits by default.")
     ] = None,
 ) -> None:
     """Time what the program does, each with its median and spread.

@@ -37,9 +37,8 @@ def recce(
     card = import_recce(file, out, input_size=size, crop=spec)
     if as_json:
         _print_json(card, out)
-        return
-    _print_origin(card)
-    _print_use(card, out)
+    else:
+        _print_detector(card, out)
 
 
 @app.command()
@@ -88,23 +87,24 @@ def rffr(
 
     require_free(out)
     spec = None if crop is None else crop_argument.crop_spec_of(crop)
-    settings: dict[str, Any] = {"input_size": size, "pixels": pixels, "norm_pix": norm_pix, "crop": spec}
-    network, card = read_rffr(prior, detector=detector, **settings)
+    network, card = read_rffr(prior, detector=detector, input_size=size, pixels=pixels, norm_pix=norm_pix, crop=spec)
     if reals is not None:
         from realface.evaluation.real_only import MOST_FACES, complete_on_reals
         from realface.models.devices import resolve_device
 
-        most = MOST_FACES if faces is None else faces
-        card = complete_on_reals(network, card, reals, device=resolve_device(device), most_faces=most, quiet=as_json)
+        settings: dict[str, Any] = {"device": resolve_device(device), "most_faces": faces or MOST_FACES}
+        card = complete_on_reals(network, card, reals, quiet=as_json, **settings)
     save_artifact(out, network, card)
-    card = read_card(out)
     if as_json:
-        _print_json(card, out)
-        return
+        _print_json(read_card(out), out)
+    elif detector is None and reals is None:
+        _print_prior(read_card(out), out)
+    else:
+        _print_detector(read_card(out), out, reals=reals)
+
+
+def _print_detector(card: ArtifactCard, out: Path, *, reals: Path | None = None) -> None:
     _print_origin(card)
-    if detector is None and reals is None:
-        _print_prior(card, out)
-        return
     if reals is not None:
         _print_fit(card, reals)
     _print_use(card, out)
@@ -150,6 +150,7 @@ def _print_fit(card: ArtifactCard, reals: Path) -> None:
 def _print_prior(card: ArtifactCard, out: Path) -> None:
     from realface.models.artifact import WEIGHTS_NAME
 
+    _print_origin(card)
     if card.config["norm_pix"]:
         print("it neither inpaints nor gives verdicts, for it predicts patches without their mean and contrast")
         print(f"a training of a prior may start from it: encoder_weights: {out / WEIGHTS_NAME}")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -23,7 +23,9 @@ from realface.data.transforms import FaceTransform
 from realface.evaluation.scoring import CropBatch, FailedRow, read_in_batches
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
+from realface.models.inference import for_inference
 from realface.models.rffr.fingerprint import fingerprint
+from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.residual_source import ResidualSource, residual_source
 
 LOSSES_NAME = "losses.csv"
@@ -104,6 +106,9 @@ def compute_residuals(
     changes = {name: value for name, value in asked.items() if value is not None}
     source = replace(own, section=own.section.model_copy(update=changes))
     header = _header_of(source, precision, dtype)
+    if precision == "bf16":  # in float32 other kernels would round otherwise than training does that computes its own
+        ready = for_inference(source.mae, input_size=header.input_size, dtype=torch.bfloat16)
+        source = replace(source, mae=cast("MaskedAutoencoder", ready))
     with filled_store(out, header) as store:
         filling = _Filling(source, store, on, batch_size, workers, shard_size, quiet)
         num_there, num_computed, failed = filling.fill(crops)
