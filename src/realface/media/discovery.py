@@ -43,11 +43,11 @@ def _media_in(folder: Path) -> list[Path]:
             f"{' '.join(sorted(IMAGE_SUFFIXES))} and {' '.join(sorted(VIDEO_SUFFIXES))}",
             reason="empty folder",
         )
-    return sorted(media, key=_natural_order)
+    return sorted(media, key=natural_order)
 
 
-def _natural_order(path: Path) -> tuple[list[list[str | int]], str]:
-    """Numbers by value and letters without case; the path itself decides between what is then equal."""
+def natural_order(path: Path) -> tuple[list[list[str | int]], str]:
+    """Key to sort by: numbers by value and letters without case; the path itself decides between what is then equal."""
     parts = [
         [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", part.casefold())]
         for part in path.parts

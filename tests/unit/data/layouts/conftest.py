@@ -1,0 +1,66 @@
+"""A small tree of every layout, for the tests of that layout and for the one that tells all layouts apart.
+
+To add one: write its builder, which fills the folder `root` with the exact layout, and decorate it with `tree_of`.
+Files may be empty: layouts do not open videos.
+"""
+
+import json
+
+import pytest
+
+TREES = {}
+
+
+def tree_of(name):
+    """Register the builder of the small tree of the layout `name`."""
+
+    def register(build):
+        TREES[name] = build
+        return build
+
+    return register
+
+
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+@tree_of("plain")
+def plain(root):
+    touch(root, "real/a.mp4", "fake/b.mp4")
+
+
+@tree_of("faceforensics")
+def faceforensics(root):
+    touch(root, "original_sequences/youtube/c23/videos/071.mp4")
+    touch(root, "manipulated_sequences/Deepfakes/c23/videos/071_054.mp4")
+    for split, pairs in {"train": [["071", "054"]], "val": [], "test": []}.items():
+        (root / f"{split}.json").write_text(json.dumps(pairs))
+
+
+# Layouts' builders go above this line.
+
+
+@pytest.fixture
+def build_tree():
+    """`build_tree(name, root)` makes the small tree of a layout in the folder `root`, which it gives back."""
+
+    def build(name, root):
+        root.mkdir(parents=True, exist_ok=True)
+        TREES[name](root)
+        return root
+
+    return build
+
+
+@pytest.fixture(params=TREES)
+def layout_tree(request, tmp_path, build_tree):
+    """The name of each layout in turn, and its small tree."""
+    return request.param, build_tree(request.param, tmp_path / "study")
+
+
+@pytest.fixture
+def layouts_with_tree():
+    return set(TREES)
