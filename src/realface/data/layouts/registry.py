@@ -9,11 +9,17 @@ from pathlib import Path
 
 from realface.core.errors import LayoutError
 from realface.core.files import existing
+from realface.data.layouts.celeb_df import CelebDfLayout
 from realface.data.layouts.faceforensics import FaceForensicsLayout
 from realface.data.layouts.layout import Layout
 from realface.data.layouts.plain import PlainLayout
 
-LAYOUTS: Mapping[str, Layout] = {"plain": PlainLayout(), "faceforensics": FaceForensicsLayout()}
+_OURS: tuple[Layout, ...] = (
+    PlainLayout(),
+    FaceForensicsLayout(),
+    CelebDfLayout(),
+)
+LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in _OURS}
 ENTRY_POINTS = "realface.layouts"
 """Group under which another package adds layouts: an entry point `name = package.module:layout_object`."""
 

@@ -40,6 +40,16 @@ def faceforensics(root):
         (root / f"{split}.json").write_text(json.dumps(pairs))
 
 
+@tree_of("celeb_df")
+def celeb_df(root):
+    touch(root, *(f"Celeb-real/id{person}_0000.mp4" for person in (0, 1)))
+    touch(root, *(f"Celeb-synthesis/{pair}_0000.mp4" for pair in ("id0_id1", "id1_id0")))
+    touch(root, "YouTube-real/00170.mp4", "YouTube-real/00171.mp4")
+    (root / "List_of_testing_videos.txt").write_text(
+        "1 Celeb-real/id0_0000.mp4\n0 Celeb-synthesis/id0_id1_0000.mp4\n1 YouTube-real/00170.mp4\n"
+    )
+
+
 # Layouts' builders go above this line.
 
 
