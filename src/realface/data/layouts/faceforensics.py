@@ -6,28 +6,25 @@
     {splits/,dataset/splits/,}{train,val,test}.json
 
 A fake is named `<target>_<source>`: the target's video with the source's face. Every folder below
-`manipulated_sequences` is a method. The DeepFakeDetection part (`actors`) has no official split: all of it is test.
+`manipulated_sequences` is a method. DeepFakeDetection (`actors` and the method of that name) is read as `dfd` reads it.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.data.layouts.dfd import dfd_item, missing_of_dfd
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.media.videos import is_video_name
+from realface.data.layouts.sequences import MANIPULATED, ORIGINALS, VideoFolder, video_folders
 
-ORIGINALS, MANIPULATED = "original_sequences", "manipulated_sequences"
-LEVELS = {"raw": "raw", "c0": "raw", "c23": "c23", "c40": "c40"}
 SPLITS = ("train", "val", "test")
 SPLIT_FOLDERS = ("splits", "dataset/splits", ".")
-DFD_REALS, DFD_METHOD = "actors", "DeepFakeDetection"
 
 
 class FaceForensicsLayout:
@@ -36,8 +33,8 @@ class FaceForensicsLayout:
     name = "faceforensics"
 
     def recognise(self, root: Path) -> list[str]:
-        """What lacks: folders of videos. Originals or fakes alone are enough."""
-        if any(True for _ in _video_folders(root)):
+        """What lacks: folders of videos other than DeepFakeDetection's. Originals or fakes alone are enough."""
+        if any(not folder.is_dfd for folder in video_folders(root)):
             return []
         return [f"{ORIGINALS}/youtube/<raw, c23 or c40>/videos", f"{MANIPULATED}/<method>/<raw, c23 or c40>/videos"]
 
@@ -50,13 +47,13 @@ class FaceForensicsLayout:
         splits, missing = _read_splits(root)
         items: list[SourceItem] = []
         counts: Counter[str] = Counter()
-        for folder in _video_folders(root):
+        for folder in video_folders(root):
             found = [_item(folder, path, splits) for path in folder.videos()]
             items += found
             counts[f"{folder.label.word} videos, {folder.group} {folder.level}"] = len(found)
             missing += _missing_of(folder, found, splits, root)
-        for kind in (ORIGINALS, MANIPULATED):
-            if not any(folder.kind == kind for folder in _video_folders(root)):
+        for label, kind in ((Label.REAL, ORIGINALS), (Label.FAKE, MANIPULATED)):
+            if not any(folder.label == label for folder in video_folders(root)):
                 missing.append(f"{kind}: no videos")
         if without_split := sum(item.split is None for item in items):
             counts["videos in no split"] = without_split
@@ -65,67 +62,29 @@ class FaceForensicsLayout:
         return Scan(root, self.name, items, dict(counts), missing)
 
 
-@dataclass(frozen=True)
-class _VideoFolder:
-    """One `videos` folder: `group` is youtube, actors or a method, `level` a compression."""
-
-    path: Path
-    kind: str
-    group: str
-    level: str
-
-    @property
-    def label(self) -> Label:
-        return Label.REAL if self.kind == ORIGINALS else Label.FAKE
-
-    @property
-    def is_dfd(self) -> bool:
-        return self.group == (DFD_REALS if self.label == Label.REAL else DFD_METHOD)
-
-    @property
-    def masks(self) -> Path:
-        return self.path.parents[1] / "masks" / "videos"
-
-    def videos(self) -> list[Path]:
-        return sorted(path for path in self.path.iterdir() if is_video_name(path) and not path.name.startswith("."))
-
-
-def _video_folders(root: Path) -> Iterator[_VideoFolder]:
-    for kind in (ORIGINALS, MANIPULATED):
-        for group in sorted((root / kind).glob("*")):
-            present = [name for name in LEVELS if (group / name / "videos").is_dir()]
-            if {"raw", "c0"} <= set(present):
-                raise LayoutError(f"{group} has both raw and c0, which are the same; keep one of them")
-            for name in present:
-                yield _VideoFolder(group / name / "videos", kind, group.name, LEVELS[name])
-
-
-def _item(folder: _VideoFolder, path: Path, splits: _Splits) -> SourceItem:
-    persons, original = _names_in(path.stem, folder)
-    mask = folder.masks / path.name
+def _item(folder: VideoFolder, path: Path, splits: _Splits) -> SourceItem:
+    if folder.is_dfd:
+        return dfd_item(folder, path)
+    persons = _persons_in(path.stem, folder.label)
     is_fake = folder.label == Label.FAKE
     return SourceItem(
         source=path,
         label=folder.label,
-        dataset="deepfakedetection" if folder.is_dfd else "faceforensics",
+        dataset="faceforensics",
         video=path.stem,
-        split="test" if folder.is_dfd else splits.of_persons.get(persons),
+        split=splits.of_persons.get(persons),
         method=folder.group if is_fake else None,
         compression=folder.level,
         identities=persons,
-        original=original,
-        mask=mask if is_fake and mask.exists() else None,
+        original=persons[0] if is_fake and persons else None,
+        mask=folder.mask_of(path),
     )
 
 
-def _names_in(stem: str, folder: _VideoFolder) -> tuple[tuple[str, ...], str | None]:
-    """The persons, the target first, and a fake's original; nothing where the name has another form."""
-    who, *scene = stem.split("__") if folder.is_dfd else [stem]
-    persons = tuple(who.split("_"))
-    if not all(persons) or len(persons) != (1 if folder.label == Label.REAL else 2):
-        return (), None
-    original = "__".join([persons[0], *scene[:1]]) if folder.label == Label.FAKE else None
-    return persons, original
+def _persons_in(stem: str, label: Label) -> tuple[str, ...]:
+    """The persons, the target first; nobody where the name has another form."""
+    persons = tuple(stem.split("_"))
+    return persons if all(persons) and len(persons) == 1 + label else ()
 
 
 @dataclass(frozen=True)
@@ -174,18 +133,17 @@ def _read_pairs(file: Path) -> list[tuple[str, str]]:
     return [(a, b) for a, b in pairs]
 
 
-def _missing_of(folder: _VideoFolder, found: list[SourceItem], splits: _Splits, root: Path) -> list[str]:
+def _missing_of(folder: VideoFolder, found: list[SourceItem], splits: _Splits, root: Path) -> list[str]:
     """Videos that the splits name and masks of fakes that are not here."""
     where = folder.path.relative_to(root).as_posix()
     missing = []
-    if not folder.is_dfd:
+    if folder.is_dfd:
+        missing += missing_of_dfd(folder, found, root)
+    else:
         here = {item.video for item in found}
         expected = splits.expected(folder.label)
         if absent := [name for name in expected if name not in here]:
             missing.append(
                 f"{where}: {len(absent)} of the {len(expected)} videos of the split files, such as {absent[0]}"
             )
-    if folder.label == Label.FAKE and (unmasked := sum(item.mask is None for item in found)):
-        masks = folder.masks.relative_to(root).as_posix()
-        missing.append(f"{masks}: the masks of {unmasked} of {len(found)} {folder.level} fakes")
-    return missing
+    return missing + folder.missing_masks(found, root)

@@ -10,6 +10,7 @@ from pathlib import Path
 from realface.core.errors import LayoutError
 from realface.core.files import existing
 from realface.data.layouts.celeb_df import CelebDfLayout
+from realface.data.layouts.dfd import DfdLayout
 from realface.data.layouts.faceforensics import FaceForensicsLayout
 from realface.data.layouts.layout import Layout
 from realface.data.layouts.plain import PlainLayout
@@ -18,6 +19,7 @@ _OURS: tuple[Layout, ...] = (
     PlainLayout(),
     FaceForensicsLayout(),
     CelebDfLayout(),
+    DfdLayout(),
 )
 LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in _OURS}
 ENTRY_POINTS = "realface.layouts"

@@ -50,6 +50,13 @@ def celeb_df(root):
     )
 
 
+@tree_of("dfd")
+def dfd(root):
+    touch(root, "actors/c23/videos/01__kitchen_pan.mp4", "actors/c23/videos/02__kitchen_pan.mp4")
+    for folder in ("c23", "masks"):
+        touch(root, f"DeepFakeDetection/{folder}/videos/01_02__kitchen_pan__ABCDEFGH.mp4")
+
+
 # Layouts' builders go above this line.
 
 
