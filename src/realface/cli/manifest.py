@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,17 +97,49 @@ def merge(
 
 @app.command()
 def convert(
-    file: FileArgument,
+    file: Annotated[Path, typer.Argument(metavar="LIST", help="A manifest, or a list of another project.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Manifest to write; its suffix chooses the format.")],
+    form: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="rffr, recce, fsfm or deepfakebench; by default what the file is."),
+    ] = None,
     root: RootOption = None,
+    dataset: Annotated[str | None, typer.Option(help="Data set of the rows for which the list names none.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split of the rows for which the list names none.")] = None,
+    to_rffr: Annotated[bool, typer.Option("--rffr", help="Write paths and labels alone, for RFFR's own code.")] = False,
+    absolute: Annotated[bool, typer.Option(help="With --rffr: whole paths, as in RFFR's test lists.")] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a manifest in another format or place. The crops stay where they are and are found from there."""
-    from realface.data.manifest import Manifest
+    """Write a manifest or another project's list in another format or place. The crops stay where they are."""
+    from realface.data.lists.registry import read_list
+    from realface.data.lists.rffr import write_rffr_list
 
+    if absolute and not to_rffr:
+        raise typer.BadParameter("--absolute goes with --rffr; manifests find their crops from wherever they are")
+    if to_rffr and out.suffix.lower() != ".json":
+        raise typer.BadParameter(f"RFFR's lists end in .json, got {out}")
     _require_free(out, force=force)
-    _write(Manifest.read(file, root=root), out, as_json=as_json)
+    manifest = read_list(file, name=form, root=root).filled(dataset=dataset, split=split)
+    _warn_of_absent(manifest)
+    if to_rffr:
+        write_rffr_list(manifest, out, absolute=absolute)
+        _print(_summary(manifest, out), as_json=as_json)
+    else:
+        _write(manifest, out, as_json=as_json)
+
+
+def _warn_of_absent(manifest: Manifest) -> None:
+    """Say how many crops made elsewhere are not where the list says; ours are `check`'s affair."""
+    if not manifest.header.crop.is_external:
+        return
+    absent = sum(not manifest.file_of(row).is_file() for row in range(len(manifest)))
+    if absent:
+        print(
+            f"realface: warning: {absent} of {len(manifest)} crops are not below {manifest.root}; "
+            "with --root another folder is looked in",
+            file=sys.stderr,
+        )
 
 
 def _fault_lines(faults: Sequence[Fault]) -> list[str]:

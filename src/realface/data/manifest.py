@@ -177,6 +177,18 @@ class Manifest:
         column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, SCHEMA.field(name).type)
         return Manifest(self.table.set_column(index, SCHEMA.field(name), column), self.header, self.root)
 
+    def filled(self, **values: str | None) -> Manifest:
+        """The same rows with these texts where the named columns are null; a text of None changes nothing.
+
+        Raises:
+            ManifestError: no such column.
+        """
+        manifest = self
+        for name, value in values.items():
+            if value is not None:
+                manifest = manifest.with_column(name, manifest.table[_known(name)].fill_null(value))
+        return manifest
+
     def video_keys(self) -> list[str]:
         """One text a row that names its video among all: `dataset/method/compression/video`.
 

@@ -118,6 +118,49 @@ def test_convert_to_another_place_and_format_finds_the_same_files(tmp_path):
     assert back.file_of(0) == tmp_path / "0.png"
 
 
+def test_convert_reads_a_list_that_is_named_or_recognised(tmp_path):
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "a.png").touch()
+    (tmp_path / "list.txt").write_text("a.png 1\ngone.png 0\n")
+    for form in ([], ["--from", "fsfm"]):
+        result = run(
+            "convert", tmp_path / "list.txt", tmp_path / "m.csv", *form, "--root", tmp_path / "faces", "--force"
+        )
+        assert result.exit_code == 0
+        assert "warning: 1 of 2 crops are not below" in result.stderr
+        assert Manifest.read(tmp_path / "m.csv").file_of(0) == tmp_path / "faces" / "a.png"
+    result = run("convert", tmp_path / "list.txt", tmp_path / "n.csv", "--from", "recce")
+    assert "list.txt is damaged or not what torch.save writes" in str(result.exception)
+    assert not (tmp_path / "n.csv").exists()
+
+
+def test_convert_names_data_set_and_split_where_the_list_does_not(tmp_path):
+    rows = [{"path": "a.png", "label": 0, "split": "val"}, {"path": "b.png", "label": 1}]
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    result = run("convert", tmp_path / "list.json", tmp_path / "m.parquet", "--dataset", "mine", "--split", "train")
+    assert result.exit_code == 0
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    assert (manifest.column("split"), manifest.column("dataset")) == (["val", "train"], ["mine", "mine"])
+
+
+def test_convert_writes_rffr_s_list(tmp_path):
+    file = written(tmp_path / "m.parquet", {"box": [0, 1, 2, 3]})
+    assert run("convert", file, tmp_path / "r.json", "--rffr").exit_code == 0
+    assert json.loads((tmp_path / "r.json").read_text()) == [{"path": "0.png", "label": 0}]
+    assert run("convert", file, tmp_path / "w.json", "--rffr", "--absolute").exit_code == 0
+    assert json.loads((tmp_path / "w.json").read_text()) == [{"path": str(tmp_path / "0.png"), "label": 0}]
+
+
+def test_convert_refuses_options_of_rffr_s_list_for_other_files(tmp_path):
+    file = written(tmp_path / "m.parquet", {})
+    result = run("convert", file, tmp_path / "m.csv", "--rffr")
+    assert result.exit_code == 2
+    assert "RFFR's lists end in .json" in result.stderr
+    result = run("convert", file, tmp_path / "m.json", "--absolute")
+    assert result.exit_code == 2
+    assert "--absolute goes with --rffr" in result.stderr
+
+
 def test_an_existing_output_is_replaced_only_with_force(tmp_path):
     file, out = written(tmp_path / "m.csv", {}), written(tmp_path / "out.csv", {}, {})
     result = run("convert", file, out)

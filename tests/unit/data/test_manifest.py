@@ -184,3 +184,11 @@ def test_crops_that_differ_in_the_number_of_frames_only_are_put_together():
         for frames, spec in ((4, CropSpec(frames=4)), (32, CropSpec(frames=32)))
     )
     assert Manifest.concatenate([few, many]).header.crop == CropSpec(frames=32)
+
+
+def test_filled_writes_a_text_where_there_is_none(tmp_path):
+    manifest = Manifest.from_rows([{"path": "a", "label": 0, "split": "val"}, {"path": "b", "label": 1}], root=tmp_path)
+    assert manifest.filled(split="train", dataset=None).column("split") == ["val", "train"]
+    assert manifest.filled(dataset=None).table.equals(manifest.table)
+    with pytest.raises(ManifestError, match="no such column 'splt'; did you mean 'split'"):
+        manifest.filled(splt="train")

@@ -6,7 +6,26 @@ from pathlib import Path
 
 from realface.core.errors import ManifestError
 from realface.core.files import write_json
+from realface.data.lists.face_paths import refuse_turned_labels
+from realface.data.lists.reader import opens_with
 from realface.data.manifest import Manifest
+from realface.data.manifest_formats import header_beside
+
+
+class RffrList:
+    """The reader, as `registry` knows it."""
+
+    name = "rffr"
+
+    def recognise(self, path: Path) -> list[str]:
+        """What lacks: the suffix, or a JSON list."""
+        if path.suffix.lower() != ".json":
+            return ["the suffix .json"]
+        return [] if opens_with(path, b"[") else ["a JSON list of rows"]
+
+    def read(self, path: Path, *, root: Path | None = None) -> Manifest:
+        """Read a list; see `ListReader`."""
+        return read_rffr_list(path, root=root)
 
 
 def read_rffr_list(
@@ -18,21 +37,19 @@ def read_rffr_list(
         path: the list.
         root: what its paths are relative to; by default the list's folder. RFFR's training lists are relative to a base
             folder, its test lists to where RFFR was run or absolute.
-        dataset: name to give to all rows.
-        split: split to give to all rows.
+        dataset: name to give to the rows that have none.
+        split: split to give to the rows that have none.
 
     Raises:
         MissingInputError: no such file.
-        ManifestError: not such a list; the text names the row.
+        ManifestError: not such a list, or a label that the path contradicts; the text names the row.
     """
     path = Path(path)
     if path.suffix.lower() != ".json":
         raise ManifestError(f"{path}: RFFR's lists end in .json, got {path.suffix or 'no suffix'}")
     manifest = Manifest.read(path, root=root or path.parent)
-    for name, value in (("dataset", dataset), ("split", split)):
-        if value is not None:
-            manifest = manifest.with_column(name, [value] * len(manifest))
-    return manifest
+    refuse_turned_labels(manifest, where=str(path))
+    return manifest.filled(dataset=dataset, split=split)
 
 
 def write_rffr_list(manifest: Manifest, path: Path, *, absolute: bool = False) -> None:
@@ -45,4 +62,5 @@ def write_rffr_list(manifest: Manifest, path: Path, *, absolute: bool = False) -
     """
     paths = [manifest.file_of(row).as_posix() for row in range(len(manifest))] if absolute else manifest.column("path")
     rows = zip(paths, manifest.column("label"), strict=True)
+    header_beside(path).unlink(missing_ok=True)  # of an older manifest of that name, which said other things
     write_json(path, [{"path": file, "label": label} for file, label in rows])

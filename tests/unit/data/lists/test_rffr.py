@@ -32,6 +32,14 @@ def test_a_list_is_written_with_nothing_but_path_and_label(tmp_path):
     assert not (tmp_path / "relative.header.json").exists()
 
 
+def test_a_list_in_the_place_of_a_manifest_takes_its_header_away(tmp_path):
+    manifest = Manifest.from_rows([{"path": "a.png", "label": 1}], root=tmp_path)
+    manifest.write(tmp_path / "m.json")
+    assert (tmp_path / "m.header.json").exists()
+    write_rffr_list(manifest, tmp_path / "m.json")
+    assert not (tmp_path / "m.header.json").exists()
+
+
 def test_what_is_no_such_list_is_refused(tmp_path):
     (tmp_path / "bad.json").write_text('[{"path": "a.png", "label": 0}, {"path": "b.png", "label": "fake"}]')
     with pytest.raises(ManifestError, match=r'bad\.json: row 2: label must be 0 \(real\) or 1 \(fake\), got "fake"'):
@@ -40,3 +48,9 @@ def test_what_is_no_such_list_is_refused(tmp_path):
         read_rffr_list(tmp_path / "list.txt")
     with pytest.raises(MissingInputError, match=r"gone\.json does not exist"):
         read_rffr_list(tmp_path / "gone.json")
+
+
+def test_labels_the_wrong_way_round_are_refused(tmp_path):
+    (tmp_path / "list.json").write_text('[{"path": "Celeb-real/a/1.png", "label": 1}, {"path": "b.png", "label": 0}]')
+    with pytest.raises(ManifestError, match=r"list\.json: row 1: the list says 1 \(fake\), the path says real: Celeb-"):
+        read_rffr_list(tmp_path / "list.json")

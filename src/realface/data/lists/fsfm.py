@@ -1,0 +1,46 @@
+"""FSFM's lists: text, one `path label` a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from realface.core.errors import ManifestError
+from realface.core.files import existing
+from realface.data.lists.face_paths import forensics_columns, frame_of, refuse_turned_labels, with_slashes
+from realface.data.manifest import Manifest
+
+
+class FsfmList:
+    """The reader. The label is a line's last word, so paths may hold spaces; empty lines are no rows."""
+
+    name = "fsfm"
+
+    def recognise(self, path: Path) -> list[str]:
+        """What lacks: the suffix, or a first line that ends in a label."""
+        if path.suffix.lower() != ".txt":
+            return ["the suffix .txt"]
+        with path.open("rb") as file:
+            first = file.read(4096).strip().partition(b"\n")[0].split()
+        return [] if len(first) > 1 and first[-1] in {b"0", b"1"} else ["a first line `path label`"]
+
+    def read(self, path: Path, *, root: Path | None = None) -> Manifest:
+        """Read a list; see `ListReader`."""
+        try:
+            text = existing(path, what="list").read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ManifestError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        rows = [_row(line, f"{path}:{number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        manifest = Manifest.from_rows(rows, root=root or path.parent)
+        refuse_turned_labels(manifest, where=str(path))
+        return manifest
+
+
+def _row(line: str, where: str) -> dict[str, Any]:
+    words = line.strip().rsplit(maxsplit=1)
+    if len(words) != 2 or words[1] not in {"0", "1"}:
+        raise ManifestError(
+            f"{where}: expected `path label` with a label of 0 (real) or 1 (fake), got {line.strip()!r}"
+        )
+    crop = with_slashes(words[0])
+    return {"path": crop, "label": int(words[1]), "frame": frame_of(crop), **forensics_columns(crop)}
