@@ -4,9 +4,9 @@
     DeepFakeDetection/{raw,c0,c23,c40}/videos/01_02__kitchen_pan__ABCDEFGH.mp4   3,068 fakes
     DeepFakeDetection/masks/videos/01_02__kitchen_pan__ABCDEFGH.mp4
 
-Either so, or in `original_sequences/` and `manipulated_sequences/`, where the script of FaceForensics++ puts them. A real
-is named `<actor>__<scene>`, a fake `<target>_<source>__<scene>__<id>`: the target in that scene with the face of the
-source.
+Either so, or in `original_sequences/` and `manipulated_sequences/`, where the script of FaceForensics++ puts them.
+A real is named `<actor>__<scene>`, a fake `<target>_<source>__<scene>__<id>`: the target in that scene with the face of
+the source.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from realface.core.labels import Label
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.data.layouts.listing import require_distinct
+from realface.data.layouts.listing import missing_originals, require_distinct
 from realface.data.layouts.sequences import DFD_METHOD, DFD_REALS, VideoFolder, folders_of_group, video_folders
 
 DATASET = "deepfakedetection"
@@ -53,7 +53,7 @@ class DfdLayout:
             counts[f"{folder.label.word} videos, {folder.group} {folder.level}"] += len(found)
             missing += missing_of_dfd(folder, found, root) + folder.missing_masks(found, root)
         require_distinct(items, root)
-        missing += _without_original(items)
+        missing += missing_originals(items)
         if strange := sum(not item.identities for item in items):
             counts["videos whose name does not say who is in them"] = strange
         return Scan(root, self.name, items, dict(counts), missing)
@@ -99,13 +99,3 @@ def _names_in(stem: str, label: Label) -> tuple[tuple[str, ...], str | None]:
     if not all((*persons, *rest)) or len(persons) != 1 + label or len(rest) != 1 + label:
         return (), None
     return persons, f"{persons[0]}__{rest[0]}" if label == Label.FAKE else None
-
-
-def _without_original(items: list[SourceItem]) -> list[str]:
-    reals = {(item.video, item.compression) for item in items if item.label == Label.REAL}
-    alone = [item for item in items if item.original is not None and (item.original, item.compression) not in reals]
-    return (
-        [f"the real counterparts of {len(alone)} fakes, such as {alone[0].original} of {alone[0].video}"]
-        if alone
-        else []
-    )

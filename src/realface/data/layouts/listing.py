@@ -1,4 +1,4 @@
-"""Folders and videos in natural order, and what can contradict among what a layout found in them."""
+"""Folders and videos in natural order, and what contradicts or lacks among the videos that a layout found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from realface.core.errors import LayoutError
+from realface.core.labels import Label
 from realface.data.layouts.layout import SourceItem
 from realface.media.discovery import natural_order
 from realface.media.videos import is_video_name
@@ -54,6 +55,17 @@ def require_distinct(items: Iterable[SourceItem], root: Path) -> None:
         if same is not item:
             one, other = (file.source.relative_to(root).as_posix() for file in (same, item))
             raise LayoutError(f"{root}: {one} and {other} are one video by their name; keep one of them")
+
+
+def missing_originals(items: Iterable[SourceItem]) -> list[str]:
+    """One line if the real counterpart of a fake is not here, in the fake's data set and compression."""
+    items = list(items)
+    reals = {(item.dataset, item.compression, item.video) for item in items if item.label == Label.REAL}
+    fakes = [item for item in items if item.label == Label.FAKE and item.original is not None]
+    alone = [fake for fake in fakes if (fake.dataset, fake.compression, fake.original) not in reals]
+    if not alone:
+        return []
+    return [f"the real counterparts of {len(alone)} fakes, such as {alone[0].original} of {alone[0].video}"]
 
 
 def _is_shown(name: str) -> bool:

@@ -11,6 +11,8 @@ from realface.core.errors import LayoutError
 from realface.core.files import existing
 from realface.data.layouts.celeb_df import CelebDfLayout
 from realface.data.layouts.dfd import DfdLayout
+from realface.data.layouts.dfdc import DfdcLayout
+from realface.data.layouts.dfdc_preview import DfdcPreviewLayout
 from realface.data.layouts.faceforensics import FaceForensicsLayout
 from realface.data.layouts.layout import Layout
 from realface.data.layouts.plain import PlainLayout
@@ -20,6 +22,8 @@ _OURS: tuple[Layout, ...] = (
     FaceForensicsLayout(),
     CelebDfLayout(),
     DfdLayout(),
+    DfdcLayout(),
+    DfdcPreviewLayout(),
 )
 LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in _OURS}
 ENTRY_POINTS = "realface.layouts"

@@ -57,6 +57,31 @@ def dfd(root):
         touch(root, f"DeepFakeDetection/{folder}/videos/01_02__kitchen_pan__ABCDEFGH.mp4")
 
 
+@tree_of("dfdc")
+def dfdc(root):
+    for part, (real, fake) in enumerate((("aaa", "bbb"), ("ccc", "ddd"))):
+        folder = root / f"dfdc_train_part_{part}"
+        touch(folder, f"{real}.mp4", f"{fake}.mp4")
+        fake_entry = {"label": "FAKE", "split": "train", "original": f"{real}.mp4"}
+        metadata = {f"{fake}.mp4": fake_entry, f"{real}.mp4": {"label": "REAL", "split": "train"}}
+        (folder / "metadata.json").write_text(json.dumps(metadata))
+    touch(root, "test/eee.mp4", "test/fff.mp4")
+    (root / "test" / "labels.csv").write_text("filename,label\neee.mp4,0\nfff.mp4,1\n")
+
+
+@tree_of("dfdc_preview")
+def dfdc_preview(root):
+    entries = {
+        "original_videos/10/10_A_001.mp4": {"label": "real", "set": "train"},
+        "original_videos/20/20_A_001.mp4": {"label": "real", "set": "test"},
+        "method_A/10/10_A/30_10_A_001.mp4": {"label": "fake", "set": "train"},
+        "method_B/10/10_A/30_10_A_001.mp4": {"label": "fake", "set": "train"},
+        "method_B/20/20_A/40_20_A_001.mp4": {"label": "fake", "set": "test"},
+    }
+    touch(root, *entries)
+    (root / "dataset.json").write_text(json.dumps(entries))
+
+
 # Layouts' builders go above this line.
 
 

@@ -1,9 +1,18 @@
+from pathlib import Path
+
 import pytest
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
 from realface.data.layouts.layout import SourceItem
-from realface.data.layouts.listing import listed_path, require_distinct, subfolders, videos_below, videos_in
+from realface.data.layouts.listing import (
+    listed_path,
+    missing_originals,
+    require_distinct,
+    subfolders,
+    videos_below,
+    videos_in,
+)
 
 
 def tree(root, *names):
@@ -49,3 +58,13 @@ def test_two_files_that_are_one_video_are_refused(tmp_path):
 
 def test_one_name_in_several_methods_is_allowed(tmp_path):
     require_distinct([item(tmp_path / "a/x.mp4", "A"), item(tmp_path / "b/x.mp4", "B")], tmp_path)
+
+
+def test_fakes_whose_real_counterpart_is_not_here_are_named():
+    real = SourceItem(Path("a.mp4"), Label.REAL, "set", video="a", compression="c23")
+    fakes = [
+        SourceItem(Path("f.mp4"), Label.FAKE, "set", video=f"{original}_x", compression=level, original=original)
+        for original, level in (("a", "c23"), ("a", "c40"), ("b", "c23"), (None, "c23"))
+    ]
+    assert missing_originals([real, *fakes]) == ["the real counterparts of 2 fakes, such as a of a_x"]
+    assert missing_originals([real, fakes[0], fakes[3]]) == []
