@@ -111,11 +111,13 @@ class ResidualStore:
         self.folder = folder
         self.header = _read_header(folder)
         self._places: dict[str, tuple[int, int]] = {}
+        self._next_shard = 0
         for path in sorted(folder.glob("shard-*.txt")):
             number = int(path.stem.removeprefix("shard-"))
             keys = path.read_text(encoding="utf-8").split()
             self._require_whole(number, keys)
             self._places |= {key: (number, place) for place, key in enumerate(keys)}
+            self._next_shard = max(self._next_shard, number + 1)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -139,7 +141,7 @@ class ResidualStore:
             keys: SHA-256 of each crop's file.
             residuals: (crops, 3, S, S), theirs.
         """
-        number = max((shard for shard, _ in self._places.values()), default=-1) + 1
+        number = self._next_shard
         start, end = self.header.covered
         stored = residuals[:, :, start:end, start:end].cpu().numpy().astype(self.header.dtype)
         file = _shard_file(self.folder, number)
@@ -147,6 +149,7 @@ class ResidualStore:
             np.save(partial, stored)
         write_text(file.with_suffix(".txt"), "".join(f"{key}\n" for key in keys))
         self._places |= {key: (number, place) for place, key in enumerate(keys)}
+        self._next_shard += 1
 
     def _require_whole(self, number: int, keys: Sequence[str]) -> None:
         file, side = _shard_file(self.folder, number), self.header.covered[1] - self.header.covered[0]
