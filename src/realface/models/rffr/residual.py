@@ -36,6 +36,7 @@ def require_residual_source(config: PriorConfig, *, where: str) -> None:
         )
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # how many passes there are depends on what is drawn
 def inpaint(
     mae: MaskedAutoencoder,
     image: Tensor,

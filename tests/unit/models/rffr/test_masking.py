@@ -119,3 +119,27 @@ def test_blocks_of_each_image_are_as_many_as_asked_for_and_differ():
     assert (drawn.sum(1) == 3).all()
     assert drawn.any(0).all()
     assert len(drawn.unique(dim=0)) > 10
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: draw_masks(config(masking="random"), 2)[1],
+        lambda: draw_masks(config(masking="block", blocks_per_image=1), 2)[1],
+        lambda: draw_blocks(4, 2, count=1),
+        lambda: draw_common_blocks(4, 2, probability=0.5),
+    ],
+)
+def test_compiled_steps_draw_what_others_draw(draw):
+    compiled = []
+
+    def keep(graph, _):
+        compiled.extend(str(node.target) for node in graph.graph.nodes)
+        return graph.forward
+
+    torch.manual_seed(0)
+    expected = draw() * 2
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    assert torch.equal(torch.compile(lambda: draw() * 2, backend=keep)(), expected)
+    assert not any("rand" in name for name in compiled)  # which has another stream in compiled code
