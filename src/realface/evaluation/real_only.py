@@ -17,7 +17,13 @@ from realface.core.progress import progress
 from realface.data.dataset import CropDataset, RowInput
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
-from realface.evaluation.scoring import evaluating, read_in_batches, require_readable, score_crops
+from realface.evaluation.scoring import (
+    evaluating,
+    read_in_batches,
+    require_readable,
+    score_crops,
+    too_little_memory_told,
+)
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.thresholds import threshold_on_reals
 from realface.models.artifact import ArtifactCard
@@ -111,7 +117,7 @@ def fit_on_reals(
                 yield batch.on(device).image
                 bar.advance(len(batch.rows))
 
-    with evaluating(network), torch.no_grad():
+    with evaluating(network), torch.no_grad(), too_little_memory_told(device, num_crops=batch_size):
         measured = real_only.fit(network, images())
     if not measured:
         return None

@@ -261,6 +261,22 @@ def require_readable(failed: Sequence[FailedRow]) -> None:
         raise MediaError(f"{failed[0].text}{more}", reason=failed[0].reason)
 
 
+@contextmanager
+def too_little_memory_told(device: torch.device, *, num_crops: int) -> Iterator[None]:
+    """Say so where so many crops at once are too many for a device.
+
+    Raises:
+        DeviceError: in place of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"{device} has too little memory for {num_crops} crops at once; give a smaller --batch-size, or in a "
+            "recipe a smaller data.val.batch_size"
+        ) from error
+
+
 def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTable:
     """The score table of a manifest.
 
@@ -281,13 +297,8 @@ def _score(network: nn.Module, image: Tensor, **inputs: Tensor) -> Tensor:
 
 
 def _measured(measure: Measure, network: nn.Module, batch: CropBatch) -> NDArray[np.float64]:
-    try:
+    with too_little_memory_told(batch.image.device, num_crops=len(batch.rows)):
         numbers: NDArray[np.float64] = measure(network, batch.image, **batch.inputs).double().cpu().numpy()
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(
-            f"{batch.image.device} has too little memory for {len(batch.rows)} crops at once; give a smaller "
-            "--batch-size, or in a recipe a smaller data.val.batch_size"
-        ) from error
     return numbers
 
 

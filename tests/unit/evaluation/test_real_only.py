@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import ManifestError, MediaError
+from realface.core.errors import DeviceError, ManifestError, MediaError
 from realface.data.manifest import Manifest, ManifestHeader
 from realface.evaluation.real_only import complete_on_reals, fit_on_reals, real_rows
 from realface.evaluation.scoring import score_crops
@@ -96,6 +96,14 @@ def test_faces_come_in_batches_and_in_order(write_rows):
 def test_a_network_without_a_score_is_left_as_it_was(write_rows):
     reals = Manifest.read(write_rows((0, "val", 100)))
     assert fitted(Brightness(), reals, fit=lambda network, batches: {}) is None
+
+
+def test_too_little_memory_while_fitting_is_told(write_rows):
+    def greedy(network, batches):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match="cpu has too little memory for 7 crops at once"):
+        fitted(Brightness(), Manifest.read(write_rows((0, "val", 100))), fit=greedy)
 
 
 def test_a_crop_that_is_gone_is_refused(write_rows, tmp_path):
