@@ -86,12 +86,15 @@ def load_prior(network: nn.Module, recipe: TrainRecipe, prior: PriorRecord) -> N
 
     Raises:
         MissingInputError, ArtifactError: it cannot be read any more.
-        TrainingError: its weights are others now.
+        TrainingError: the recipe names none, or its weights are others now.
     """
     config: Any = recipe.method
     source = get_method(config.name).frozen_prior
     assert source is not None
-    assert recipe.prior is not None
+    if recipe.prior is None:  # of a run that goes on, whose first checkpoint was never written
+        raise TrainingError(
+            f"prior: the run began with {prior.name} and has no checkpoint yet that holds it; set prior to its folder"
+        )
     weights = _read_weights(find_artifact(recipe.prior), source)
     if source.fingerprint(weights) != prior.weights:
         raise TrainingError(

@@ -84,7 +84,7 @@ def test_run_goes_on_and_needs_the_prior_only_before_the_first_checkpoint(
     assert read_card(tmp_path / "run" / "artifact").trained_on[1]["role"] == "prior"
 
 
-def test_prior_that_has_changed_before_the_first_checkpoint_is_refused(
+def test_prior_that_has_changed_or_is_not_named_before_the_first_checkpoint_is_refused(
     make_rffr_recipe, write_prior, tmp_path, monkeypatch
 ):
     changed = write_prior()
@@ -97,6 +97,8 @@ def test_prior_that_has_changed_before_the_first_checkpoint_is_refused(
         context.setattr(run_module, "build_state", die)
         with pytest.raises(Killed):
             train(made, tmp_path / "run", quiet=True)
+    with pytest.raises(TrainingError, match=r"prior: the run began with .* set prior to its folder"):
+        train(made.model_copy(update={"prior": None}), tmp_path / "run", resume=True, quiet=True)
     shutil.rmtree(changed)
     shutil.copytree(write_prior(seed=1), changed)
     with pytest.raises(TrainingError, match=r"prior: .* is not the one that the run began with; restore it"):
