@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from realface.core.errors import RealfaceError, TrainingError
 
 T = TypeVar("T")
+PATIENCE = timedelta(days=1)
+"""How long one waits for another: on many faces the first one alone fits a prior's score for longer than torch's half
+hour. The end of a process is noticed at once."""
 
 
 class Processes:
@@ -27,8 +31,7 @@ class Processes:
         self.rank = dist.get_rank() if is_several else 0
         self.size = dist.get_world_size() if is_several else 1
         # small messages go over the CPU, so that no GPU waits for them
-        needs_own_group = is_several and dist.get_backend() != "gloo"
-        self._group: Any = dist.new_group(backend="gloo") if needs_own_group else None
+        self._group: Any = dist.new_group(backend="gloo", timeout=PATIENCE) if is_several else None
 
     @property
     def is_first(self) -> bool:

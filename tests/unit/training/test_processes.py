@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 import torch.distributed as dist
 
@@ -30,6 +32,16 @@ def told(monkeypatch):
         return outcomes
 
     return make
+
+
+def test_processes_wait_for_the_first_one_longer_than_torch_would(monkeypatch):
+    asked = []
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "new_group", lambda **settings: asked.append(settings))
+    assert not Processes().is_first
+    assert [(each["backend"], each["timeout"]) for each in asked] == [("gloo", timedelta(days=1))]
 
 
 def failing(error):
