@@ -9,7 +9,9 @@ looked for below the root from the set's folder name on.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +26,7 @@ from realface.data.manifest import Manifest, ManifestHeader
 FORENSICS_METHODS = {"FF-DF": "Deepfakes", "FF-F2F": "Face2Face", "FF-FS": "FaceSwap", "FF-NT": "NeuralTextures"}
 FORENSICS_REALS = "FF-real"
 FRAMES, MASKS, LANDMARKS = "frames", "masks", "landmarks"
-FEWEST_PARTS = 4  # <label folder>/frames/<video>/<frame>: less would find the frame of another method's video
+FEWEST_FOLDERS = 3  # <label folder>/frames/<video>: less would find another method's video
 TWICE = "listed in val and in test, kept in test"
 
 Document = dict[str, Any]
@@ -56,7 +58,7 @@ class DeepfakeBenchList:
             in_set = places.setdefault(video.dataset, _Places(root, video.dataset))
             frames = [frame for frame in video.frames if video.split != "val" or frame not in tested]
             num_twice += len(video.frames) - len(frames)
-            rows += [_row(video, in_set, frame) for frame in frames]
+            rows += _rows_of(video, in_set, frames)
         header = ManifestHeader(
             losses={TWICE: num_twice} if num_twice else {}, note="; ".join(place.note() for place in places.values())
         )
@@ -96,75 +98,84 @@ class _Video:
 
 @dataclass
 class _Places:
-    """Where the frames of one set are, found frame by frame.
+    """Where the frames of one set are.
 
     Attributes:
         root: the folder below which they are looked for.
         dataset: the set's name, which should be a folder in their paths.
-        cuts: the leading folders of paths that were not the user's, as found so far.
+        folders: below the root, the folder that stands for each of the list's.
+        cuts: the leading folders of the list's paths that are not the user's, as found so far.
         found: how many frames, masks and landmarks are there.
     """
 
     root: Path
     dataset: str
+    folders: dict[str, str] = field(default_factory=dict)
     cuts: list[tuple[str, ...]] = field(default_factory=list)
-    found: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("all", FRAMES, MASKS, LANDMARKS), 0))
+    found: Counter[str] = field(default_factory=Counter)
 
     def place_of(self, frame: str) -> str:
-        """The frame's path below the root; where it is not there, the path that it should have."""
-        parts = PurePosixPath(frame).parts
-        candidates = list(self._candidates(parts))
-        place = next((one for one in candidates if (self.root / one).is_file()), None)
-        self.found["all"] += 1
-        if place is None:
-            return candidates[0]
-        self.found[FRAMES] += 1
-        cut = parts[: len(parts) - len(PurePosixPath(place).parts)]
-        if cut not in self.cuts:
-            self.cuts.append(cut)
+        """The frame's path below the root; where its folder is not there, the path that it should have."""
+        folder, _, file = frame.rpartition("/")
+        if folder not in self.folders:
+            self.folders[folder] = self._place_of_folder(PurePosixPath(folder).parts)
+        place = f"{self.folders[folder]}/{file}".removeprefix("./")
+        self.found["listed"] += 1
+        self.found[FRAMES] += self._is_file(place)
         return place
 
     def beside(self, place: str, kind: str) -> str | None:
         """The mask's or landmarks' path, which differs in one folder (and the landmarks' suffix); None where absent."""
-        parts = list(PurePosixPath(place).parts)
-        if FRAMES not in parts[:-1]:
+        *folders, file = place.split("/")
+        if FRAMES not in folders:
             return None
-        parts[len(parts) - 1 - parts[::-1].index(FRAMES)] = kind
-        other = PurePosixPath(*parts)
+        folders[len(folders) - 1 - folders[::-1].index(FRAMES)] = kind
         if kind == LANDMARKS:
-            other = other.with_suffix(".npy")
-        if not (self.root / other).is_file():
+            file = f"{file.rpartition('.')[0] or file}.npy"
+        other = "/".join([*folders, file])
+        if not self._is_file(other):
             return None
         self.found[kind] += 1
-        return other.as_posix()
+        return other
 
     def note(self) -> str:
         """How many were found."""
-        found = self.found
         return (
-            f"{self.dataset}: {found[FRAMES]} of {found['all']} listed frames are there, with {found[MASKS]} masks "
-            f"of fakes and {found[LANDMARKS]} files of landmarks"
+            f"{self.dataset}: {self.found[FRAMES]} of {self.found['listed']} listed frames are there, with "
+            f"{self.found[MASKS]} masks of fakes and {self.found[LANDMARKS]} files of landmarks"
         )
 
-    def _candidates(self, parts: tuple[str, ...]) -> Iterator[str]:
-        """Paths below the root to look for, the likeliest first, which also stands for a frame that is nowhere."""
-        starts = [len(cut) for cut in self.cuts if parts[: len(cut)] == cut]
-        first = 1 if parts[0] == "/" else 0
-        last = len(parts) - FEWEST_PARTS
+    def _is_file(self, place: str) -> bool:
+        return os.path.isfile(os.path.join(self.root, place))  # noqa: PTH113, PTH118 (for a million frames)
+
+    def _place_of_folder(self, parts: tuple[str, ...]) -> str:
+        starts = list(self._starts(parts))
+        start = next((start for start in starts if self.root.joinpath(*parts[start:]).is_dir()), None)
+        if start is None:
+            start = starts[0]
+        elif parts[:start] not in self.cuts:
+            self.cuts.append(parts[:start])
+        return str(PurePosixPath(*parts[start:]))
+
+    def _starts(self, parts: tuple[str, ...]) -> Iterator[int]:
+        """How many leading folders may have to go, the likeliest first, which also stands for what is nowhere."""
+        yield from (len(cut) for cut in self.cuts if parts[: len(cut)] == cut)
         lowered = [part.lower() for part in parts]
+        last = len(parts) - FEWEST_FOLDERS
         if self.dataset.lower() in lowered:
             last = lowered.index(self.dataset.lower())
-            starts += [last, last + 1]  # + 1: the root is the set's own folder
-        starts += [*range(first, last + 1), 0]  # a set can lie inside another's folder; 0: the path as it is
-        for start in dict.fromkeys(starts):
-            yield str(PurePosixPath(*parts[start:]))
+            yield from (last, last + 1)  # + 1: the root is the set's own folder
+        yield from range(1 if parts[:1] == ("/",) else 0, last + 1)  # a set can lie inside another's folder
+        yield 0
 
 
-def _row(video: _Video, places: _Places, frame: str) -> Document:
-    place = places.place_of(frame)
-    mask = places.beside(place, MASKS) if video.label == Label.FAKE else None
-    places.beside(place, LANDMARKS)
-    return {"path": place, "frame": frame_of(place), "mask": mask, **video.columns()}
+def _rows_of(video: _Video, places: _Places, frames: Iterable[str]) -> Iterator[Document]:
+    columns = video.columns()
+    for frame in frames:
+        place = places.place_of(frame)
+        mask = places.beside(place, MASKS) if video.label == Label.FAKE else None
+        places.beside(place, LANDMARKS)
+        yield {"path": place, "frame": frame_of(place), "mask": mask, **columns}
 
 
 def _videos(document: Document, where: str) -> Iterator[_Video]:

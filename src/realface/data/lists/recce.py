@@ -26,6 +26,8 @@ SPLITS = ("train", "val", "test")
 LABEL_OF_STEM = {"real": Label.REAL, "fake": Label.FAKE}
 # what torch's reader raises over files that are damaged or something else
 DAMAGE = (
+    AttributeError,
+    ImportError,
     pickle.UnpicklingError,
     EOFError,
     LookupError,

@@ -64,7 +64,7 @@ def test_a_video_is_named_by_set_label_folder_compression_and_name(tmp_path):
 @pytest.mark.parametrize("before", ["/home/author/data/", "../datasets/rgb/", "./", "D:\\sets\\", ""])
 def test_an_author_s_paths_are_found_below_the_root(tmp_path, before):
     root = tmp_path / "rgb"
-    touched(root, f"{FORENSICS}/{REAL}/000.png", f"{FORENSICS}/{SWAP}/000.png")
+    touched(root, f"{FORENSICS}/{REAL}/000.png", f"{FORENSICS}/{SWAP}/000.png", f"{FORENSICS}/{DEEP}/001.png")
     manifest = read(tmp_path, forensics(before), root=root)
     assert manifest.column("path") == [f"{FORENSICS}/{folder}/000.png" for folder in (REAL, DEEP, SWAP)]
     assert manifest.header.note.startswith("FaceForensics++: 2 of 3 listed frames are there, ")
