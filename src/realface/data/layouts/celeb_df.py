@@ -152,11 +152,11 @@ def _read_list(file: Path) -> dict[str, Label] | None:
     if not file.is_file():
         return None
     labels: dict[str, Label] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines(), start=1):
         if not line.strip():
             continue
-        written, _, text = line.strip().partition(" ")
-        first, _, rest = listed_path(text).partition("/")
+        written, *texts = line.split(maxsplit=1)
+        first, _, rest = listed_path("".join(texts)).partition("/")
         part = _part_called(first)
         if written not in LIST_LABELS or part is None or not rest:
             raise LayoutError(

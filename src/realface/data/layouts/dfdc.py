@@ -138,7 +138,7 @@ def _read_metadata(file: Path) -> dict[str, _Entry]:
 def _read_labels(file: Path) -> dict[str, _Entry]:
     """The list of the test videos."""
     entries: dict[str, _Entry] = {}
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         reader = csv.DictReader(lines)
         if not {"filename", "label"} <= set(reader.fieldnames or ()):
             raise LayoutError(f"{file}: expected the header filename,label, got {','.join(reader.fieldnames or ())!r}")

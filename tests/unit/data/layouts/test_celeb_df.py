@@ -116,8 +116,8 @@ def test_reals_alone_are_enough_and_what_lacks_is_named(tmp_path):
     assert scan(tmp_path).missing[:2] == ["YouTube-real: no videos", "Celeb-synthesis: no videos"]
 
 
-def test_the_list_may_have_back_slashes_and_empty_lines(study):
-    write_list(study, r"1 YouTube-real\00170.mp4", "", r"0 .\Celeb-synthesis\id1_id0_0000.mp4")
+def test_the_list_may_have_back_slashes_tabs_and_empty_lines(study):
+    write_list(study, r"1 YouTube-real\00170.mp4", "", "0\t" r".\Celeb-synthesis\id1_id0_0000.mp4")
     found = scan(study)
     assert found.missing == []
     assert {item.video for item in found.items if item.split == "test"} == {"00170", "id1_id0_0000"}

@@ -1,3 +1,4 @@
+import os
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -20,6 +21,28 @@ class AnythingLayout:
         return Scan(root, self.name, [])
 
 
+class Backwards:
+    """The entries of a folder, the last one first, as `os.scandir` gives them."""
+
+    def __init__(self, entries):
+        with entries:
+            self._entries = list(entries)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self._entries:
+            raise StopIteration
+        return self._entries.pop()
+
+
 LAYOUT = AnythingLayout()
 
 
@@ -40,6 +63,21 @@ def test_the_tree_of_each_layout_is_taken_for_no_other(layout_tree):
     name, root = layout_tree
     assert choose_layout(root).name == name
     assert choose_layout(root, name).name == name
+
+
+def test_a_scan_does_not_depend_on_the_order_of_the_file_system(layout_tree, monkeypatch):
+    name, root = layout_tree
+    layout = choose_layout(root, name)
+    before = layout.scan(root)
+    listdir, scandir = os.listdir, os.scandir
+    monkeypatch.setattr(os, "listdir", lambda place: listdir(place)[::-1])
+    monkeypatch.setattr(os, "scandir", lambda place: Backwards(scandir(place)))
+    after = layout.scan(root)
+    assert (after.items, list(after.counts.items()), after.missing) == (
+        before.items,
+        list(before.counts.items()),
+        before.missing,
+    )
 
 
 def test_every_layout_has_a_small_tree(layouts_with_tree):
