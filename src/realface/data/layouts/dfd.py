@@ -20,7 +20,7 @@ from realface.data.layouts.layout import Scan, SourceItem
 from realface.data.layouts.listing import missing_originals, require_distinct
 from realface.data.layouts.sequences import DFD_METHOD, DFD_REALS, VideoFolder, folders_of_group, video_folders
 
-DATASET = "deepfakedetection"
+DFD_DATASET = "deepfakedetection"
 NUM_VIDEOS = {Label.REAL: 363, Label.FAKE: 3068}
 
 
@@ -65,7 +65,7 @@ def dfd_item(folder: VideoFolder, path: Path) -> SourceItem:
     return SourceItem(
         source=path,
         label=folder.label,
-        dataset=DATASET,
+        dataset=DFD_DATASET,
         video=path.stem,
         split="test",
         method=DFD_METHOD if folder.label == Label.FAKE else None,

@@ -19,8 +19,9 @@ from typing import Any
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
-from realface.data.layouts.dfd import dfd_item, missing_of_dfd
+from realface.data.layouts.dfd import DFD_DATASET, dfd_item, missing_of_dfd
 from realface.data.layouts.layout import Scan, SourceItem
+from realface.data.layouts.listing import missing_originals
 from realface.data.layouts.sequences import MANIPULATED, ORIGINALS, VideoFolder, video_folders
 
 SPLITS = ("train", "val", "test")
@@ -55,6 +56,7 @@ class FaceForensicsLayout:
         for label, kind in ((Label.REAL, ORIGINALS), (Label.FAKE, MANIPULATED)):
             if not any(folder.label == label for folder in video_folders(root)):
                 missing.append(f"{kind}: no videos")
+        missing += missing_originals(item for item in items if item.dataset == DFD_DATASET)
         if without_split := sum(item.split is None for item in items):
             counts["videos in no split"] = without_split
         if strange := sum(not item.identities for item in items):

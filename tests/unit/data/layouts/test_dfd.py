@@ -75,6 +75,14 @@ def test_beside_faceforensics_that_layout_reads_it_the_same_way(study_in_ffpp):
     assert [item for item in both if item.dataset == "deepfakedetection"] == alone
 
 
+def test_beside_faceforensics_the_same_is_missing(study_in_ffpp):
+    add(study_in_ffpp, "original_sequences/youtube/c23/videos/071.mp4")
+    (study_in_ffpp / "original_sequences/actors/c23/videos/01__kitchen_pan.mp4").unlink()
+    missing = FaceForensicsLayout().scan(study_in_ffpp).missing
+    assert "original_sequences/actors/c23/videos: 1 of the release's 2 videos" in missing
+    assert f"the real counterparts of 1 fakes, such as 01__kitchen_pan of {FAKE}" in missing
+
+
 def test_alone_in_that_tree_it_is_not_faceforensics(study_in_ffpp):
     assert FaceForensicsLayout().recognise(study_in_ffpp) != []
 
