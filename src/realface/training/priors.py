@@ -33,6 +33,9 @@ class PriorRecord(Section):
     config: dict[str, Any] = Field(description="its settings, which are the run's `method.prior`")
     crop: CropSpec = Field(description="how the crops were made that it was trained on")
     trained_on: list[dict[str, Any]] = Field(description="as its artifact says")
+    fast_residual: dict[str, Any] | None = Field(
+        None, description="how much the fast residual differs, as its artifact says; null: it was not measured"
+    )
 
 
 def settle_prior(recipe: TrainRecipe, method: Method, run: Path) -> tuple[TrainRecipe, PriorRecord | None]:
@@ -130,6 +133,7 @@ def _read_record(recipe: TrainRecipe, method: Method, source: FrozenPrior) -> Pr
         config=card.config,
         crop=card.crop,
         trained_on=card.trained_on,
+        fast_residual=card.metrics.get("fit", {}).get("fast_residual"),
     )
 
 

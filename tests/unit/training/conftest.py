@@ -210,7 +210,7 @@ def write_prior(tmp_path_factory):
     from realface.models.rffr.config import PriorConfig
     from realface.models.rffr.prior import RffrPrior
 
-    def write(seed=0, *, crop=CropSpec(size=16), **settings):  # noqa: B008 (frozen)
+    def write(seed=0, *, crop=CropSpec(size=16), metrics=None, **settings):  # noqa: B008 (frozen)
         torch.manual_seed(seed)
         network = RffrPrior(PriorConfig(**{"size": "tiny", "input_size": 40, "patch_size": 8} | settings))
         folder = tmp_path_factory.mktemp("prior") / "run" / "artifact"
@@ -220,6 +220,7 @@ def write_prior(tmp_path_factory):
             input_size=network.config.input_size,
             crop=crop,
             trained_on=[{"name": "real/manifest.parquet", "sha256": "ab", "rows": 7}],
+            metrics=metrics or {},
         )
         save_artifact(folder, network, card)
         return folder.parent

@@ -49,6 +49,19 @@ def test_detector_has_the_prior_and_says_what_that_was_trained_on(make_rffr_reci
     ]
 
 
+def test_detector_on_the_fast_residual_says_how_much_that_differs(make_rffr_recipe, write_prior, tmp_path):
+    measured = {"faces": 64, "mean_absolute_difference": 0.01, "mean_absolute_residual": 0.1}
+    measuring = write_prior(metrics={"fit": {"fitted_on_faces": 80, "fast_residual": measured}})
+    fast = {"residual": {"mode": "fast"}}
+    train(make_rffr_recipe(prior=measuring, method=fast), tmp_path / "run", quiet=True)
+    assert read_card(tmp_path / "run" / "artifact").provenance["prior"]["fast_residual"] == measured
+
+
+def test_detector_on_a_prior_that_was_never_fitted_says_nothing_of_the_fast_residual(make_rffr_recipe, tmp_path):
+    _, found = settle_prior(make_rffr_recipe(), RFFR, tmp_path / "run")
+    assert found.fast_residual is None
+
+
 def test_saved_recipe_repeats_the_run(make_rffr_recipe, tmp_path):
     train(make_rffr_recipe(), tmp_path / "one", quiet=True)
     saved = load_train_recipe(tmp_path / "one" / "recipe.yaml")
