@@ -47,6 +47,8 @@ NUMBERS = ("epoch", "aucs", "best_aucs")
 """What the release's checkpoints say of the training."""
 UNUSED = ("backbone_1.head.", "backbone_2.head.")
 """ImageNet's classifiers, which are in the release's checkpoints and which nothing uses."""
+OWN_SCORE = "statistics."
+"""What an artifact of ours has beside the autoencoder; it is fitted anew."""
 WHOLE = "an RFFR prior, or a masked autoencoder's pre-training with encoder and decoder"
 
 
@@ -165,7 +167,7 @@ def _read_prior(file: Path) -> Checkpoint:
             f"{file} holds RFFR's detector, not its prior; give it as --detector, and the masked autoencoder that it "
             "was trained with as --prior"
         )
-    checkpoint = checkpoint.without_prefix(known)
+    checkpoint = checkpoint.without(OWN_SCORE).without_prefix(known)
     if "patch_embed.proj.weight" not in checkpoint.tensors:
         raise ArtifactError(
             f"{file} holds no masked autoencoder: {_names(checkpoint)} and no patch_embed.proj.weight; give {WHOLE}"

@@ -130,6 +130,16 @@ def test_safetensors_are_read(tmp_path):
     assert card.metrics == {}
 
 
+def test_weights_of_our_own_prior_come_without_their_score(tmp_path):
+    prior = RffrPrior(PriorConfig(**SMALLEST))
+    prior.statistics.num_faces.fill_(50)
+    file = tmp_path / "model.safetensors"
+    safetensors.torch.save_file(prior.state_dict(), file)
+    network, _ = read_rffr(file)
+    torch.testing.assert_close(network.mae.state_dict(), prior.mae.state_dict(), rtol=0, atol=0)
+    assert network.statistics.num_faces == 0
+
+
 def test_tables_of_places_that_the_file_lacks_are_the_fixed_ones(prior_file):
     weights = zeros(prior_shapes())
     del weights["pos_embed"], weights["decoder_pos_embed"]
