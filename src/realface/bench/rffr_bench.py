@@ -41,7 +41,7 @@ class RffrSize:
 
     config: RffrConfig = field(default_factory=RffrConfig)
     residual_batches: tuple[int, ...] = (1,)
-    training_batches: tuple[int, ...] = (8, 32)
+    training_batches: tuple[int, ...] = (32,)
 
 
 @dataclass(frozen=True)
