@@ -29,6 +29,9 @@ def command(
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="In which residuals are stored.")] = "float32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Crops at a time.")] = 32,
+    chunk_size: Annotated[
+        int | None, typer.Option(min=1, help="Passes at once: some hundred on a GPU; else the artifact's.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode; 0 decodes in this one.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -52,6 +55,7 @@ def command(
             dtype=dtype,
             device=device,
             batch_size=batch_size,
+            chunk_size=chunk_size,
             workers=workers,
             quiet=as_json,
         )

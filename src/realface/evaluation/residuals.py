@@ -69,6 +69,7 @@ def compute_residuals(
     dtype: StoredType = "float32",
     device: str = "auto",
     batch_size: int = 32,
+    chunk_size: int | None = None,
     workers: int = 0,
     shard_size: int = SHARD_SIZE,
     quiet: bool = False,
@@ -85,6 +86,7 @@ def compute_residuals(
         dtype: in which residuals are stored.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         batch_size: crops at a time.
+        chunk_size: passes computed at once; changes time and memory, not the result; the artifact's own when None.
         workers: processes that decode; 0 decodes in this one.
         shard_size: crops of a file; a killed process loses at most so many.
         quiet: show no progress.
@@ -102,7 +104,7 @@ def compute_residuals(
     on, folder = resolve_device(device), find_artifact(prior)
     crops = _read_manifests(manifests, folder)
     own = residual_source(load_network(folder, device=on), where=str(folder))
-    asked = {"mode": mode, "outer_ring": outer_ring}
+    asked = {"mode": mode, "outer_ring": outer_ring, "chunk_size": chunk_size}
     changes = {name: value for name, value in asked.items() if value is not None}
     source = replace(own, section=own.section.model_copy(update=changes))
     header = _header_of(source, precision, dtype)
@@ -169,7 +171,8 @@ class _Filling:
                 return self.source.residual(batch.image.to(self.device, non_blocking=True)).float().cpu()
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"{self.device} has too little memory for {len(batch.rows)} crops at once; give a smaller --batch-size"
+                f"{self.device} has too little memory for {len(batch.rows)} crops at once; give a smaller --batch-size "
+                "or --chunk-size"
             ) from error
 
 

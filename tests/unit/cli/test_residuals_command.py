@@ -38,12 +38,13 @@ def test_tells_what_was_computed_and_of_what(monkeypatch):
         "residuals: store (prior abababababab, 8 px, exact, without the outer ring, amplification 4, fp32, float32)",
     ]
     assert arguments == (Path("prior"), [Path("a.parquet"), Path("b.parquet")], Path("store"))
-    assert (keywords["mode"], keywords["outer_ring"], keywords["quiet"]) == (None, None, False)
+    assert {keywords[name] for name in ("mode", "outer_ring", "chunk_size")} == {None}
+    assert keywords["quiet"] is False
 
 
 def test_options_are_passed_on(monkeypatch):
-    options = "--mode fast --outer-ring --precision bf16 --dtype float16 --device cpu --batch-size 4 --workers 1"
-    _, (_, keywords) = run(monkeypatch, *options.split(), "--json")
+    options = "--mode fast --outer-ring --precision bf16 --dtype float16 --device cpu --batch-size 4 --chunk-size 99"
+    _, (_, keywords) = run(monkeypatch, *options.split(), "--workers", "1", "--json")
     assert keywords == {
         "mode": "fast",
         "outer_ring": True,
@@ -51,6 +52,7 @@ def test_options_are_passed_on(monkeypatch):
         "dtype": "float16",
         "device": "cpu",
         "batch_size": 4,
+        "chunk_size": 99,
         "workers": 1,
         "quiet": True,
     }

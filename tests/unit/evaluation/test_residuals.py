@@ -31,6 +31,7 @@ from realface.models.baseline.network import Baseline
 from realface.models.rffr.config import PriorConfig, RffrConfig
 from realface.models.rffr.network import Rffr
 from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.residual_source import ResidualSource
 
 SIZE = 40
 SMALL = {"size": "tiny", "input_size": SIZE, "patch_size": 8}
@@ -129,6 +130,25 @@ def test_outer_ring_is_covered_when_asked(prior, faces, tmp_path):
     inner = (..., slice(8, 32), slice(8, 32))
     torch.testing.assert_close(
         stored(tmp_path / "all", manifest)[inner], stored(tmp_path / "inner", manifest)[inner], rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("asked", "used"), [({}, 16), ({"chunk_size": 2}, 2)])
+def test_passes_at_once_are_the_artifacts_or_as_asked_and_change_nothing(
+    prior, faces, tmp_path, monkeypatch, asked, used
+):
+    manifest, computed, found = faces(3), ResidualSource.residual, []
+    compute(prior, [manifest], tmp_path / "store", chunk_size=1)
+
+    def note(source, image):
+        found.append(source.section.chunk_size)
+        return computed(source, image)
+
+    monkeypatch.setattr(ResidualSource, "residual", note)
+    compute(prior, [manifest], tmp_path / "other", **asked)
+    assert set(found) == {used}
+    torch.testing.assert_close(
+        stored(tmp_path / "other", manifest), stored(tmp_path / "store", manifest), rtol=0, atol=1e-6
     )
 
 
@@ -247,5 +267,6 @@ def test_too_little_memory_is_told_with_what_to_set(prior, faces, tmp_path, monk
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(residuals_module.ResidualSource, "residual", refuse)
-    with pytest.raises(DeviceError, match="cpu has too little memory for 2 crops at once; give a smaller --batch-size"):
+    expected = "cpu has too little memory for 2 crops at once; give a smaller --batch-size or --chunk-size"
+    with pytest.raises(DeviceError, match=expected):
         compute(prior, [faces(2)], tmp_path / "store")

@@ -145,6 +145,11 @@ def test_rffr_on_a_laptop_has_the_grid_of_the_paper():
     assert laptop.grid_side == paper.grid_side == 14
 
 
+@pytest.mark.parametrize("name", ["rffr-prior", "rffr-ffpp-c23"])
+def test_rffr_for_a_gpu_computes_as_many_passes_at_once_as_it_takes_well(name):
+    assert load(name).method.residual.chunk_size == 256
+
+
 @pytest.mark.parametrize(("detector", "prior"), [("rffr-ffpp-c23", "rffr-prior"), ("rffr-laptop", "rffr-prior-laptop")])
 def test_a_detector_of_rffr_can_be_built_on_the_prior_of_its_recipe(detector, prior):
     method = load(detector).method

@@ -114,11 +114,15 @@ class MaskedAutoencoder(nn.Module):
         normed: Tensor = normalize(image, list(self.config.pixel_mean), list(self.config.pixel_std))
         return normed
 
-    def to_pixels(self, prediction: Tensor) -> Tensor:
-        """Predicted patches (B, M, P) in the range of images, [0, 1]; not clamped."""
-        mean, std = (prediction.new_tensor(part) for part in (self.config.pixel_mean, self.config.pixel_std))
+    def pixel_range(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The standard deviation and the mean (P,) that predicted patches have as images in [0, 1].
+
+        Args:
+            like: whose type and device they get. They are no buffers, which a network in float64 would have rounded.
+        """
         count = self.config.patch_size**2
-        return prediction * std.repeat(count) + mean.repeat(count)
+        std, mean = (like.new_tensor(part * count) for part in (self.config.pixel_std, self.config.pixel_mean))
+        return std, mean
 
     def _initialise(self) -> None:
         """Source: MAE: linear layers and the patches' projection, as one, uniform after Xavier; biases 0."""

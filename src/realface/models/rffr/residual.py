@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from realface.core.errors import ModelInputError
 from realface.models.rffr.blocks import BlockGrid
@@ -64,7 +65,9 @@ def inpaint(
     """
     require_residual_source(mae.config, where="inpainting")
     tokens = mae.embed(image)
-    patches = mae.to_patches(image).clone()
+    std, mean = mae.pixel_range(image)
+    num_patches = mae.num_patches
+    patches = F.pad(mae.to_patches(image), (0, 0, 0, 1))  # what is not kept goes into one more, of each image
     for table in _tables(grid, mode, image.device):
         wanted = _wanted(table, used, len(image)).nonzero()
         for start in range(0, len(wanted), chunk_size):
@@ -72,9 +75,9 @@ def inpaint(
             hidden, kept = table.hidden[group], table.is_owned[group]
             if used is not None:
                 kept = kept & used[face[:, None], table.block[group]]
-            pixels = mae.to_pixels(mae.predict(tokens[face], table.visible[group], hidden).to(patches.dtype))
-            patches[face[:, None].expand_as(hidden)[kept], hidden[kept]] = pixels[kept]
-    return mae.to_image(patches)
+            prediction = mae.predict(tokens[face], table.visible[group], hidden).to(patches.dtype)
+            patches[face[:, None], hidden.masked_fill(~kept, num_patches)] = prediction * std + mean
+    return mae.to_image(patches[:, :num_patches])
 
 
 def residual_of(image: Tensor, inpainted: Tensor, *, amplification: float) -> Tensor:

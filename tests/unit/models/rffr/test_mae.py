@@ -132,8 +132,15 @@ def test_images_are_shown_less_their_mean_by_their_deviation():
 
 def test_a_prediction_of_the_normalised_image_is_the_image():
     mae, image = autoencoder(**IMAGENET), images(2)
-    pixels = mae.to_image(mae.to_pixels(mae.to_patches(mae.to_range(image))))
+    std, mean = mae.pixel_range(image)
+    pixels = mae.to_image(mae.to_patches(mae.to_range(image)) * std + mean)
     torch.testing.assert_close(pixels, image, atol=1e-6, rtol=0)
+
+
+def test_pixels_have_the_configs_range_in_the_precision_of_the_image():
+    std, mean = autoencoder(**IMAGENET).double().pixel_range(torch.zeros(1, dtype=torch.float64))
+    assert (mean[:6].tolist(), std[:3].tolist()) == ([0.485, 0.456, 0.406] * 2, [0.229, 0.224, 0.225])
+    assert mean.shape == std.shape == (3 * 8**2,)
 
 
 def test_images_of_another_size_are_refused():

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from realface.core.errors import ModelInputError
 from realface.models.rffr.blocks import BlockGrid
@@ -103,6 +104,33 @@ def test_the_number_of_passes_at_once_does_not_matter(mode, chunk_size):
     mae, image = autoencoder(), images(3)
     expected = inpainted(mae, image, mode=mode, chunk_size=16)
     torch.testing.assert_close(inpainted(mae, image, mode=mode, chunk_size=chunk_size), expected, **CLOSE)
+
+
+class Waits(TorchDispatchMode):
+    """Counts what makes a processor wait for its GPU: numbers read from it or sent to it, and masks as indices."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
+        name = operation.overloadpacket.__name__
+        is_indexing = name in {"index", "index_put", "index_put_", "_index_put_impl_"}
+        has_mask = is_indexing and any(index is not None and index.dtype == torch.bool for index in arguments[1])
+        copies = {"nonzero", "masked_select", "_local_scalar_dense", "lift_fresh", "lift_fresh_copy"}
+        self.count += has_mask or name in copies
+        return operation(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_nothing_waits_for_a_gpu_between_chunks(mode):
+    mae, image, used = autoencoder(**IMAGENET), images(3), torch.ones(3, 4, dtype=torch.bool)
+    counts = []
+    for chunk_size in (1, 1000):
+        with Waits() as waits:
+            inpainted(mae, image, mode=mode, chunk_size=chunk_size, used=used)
+        counts.append(waits.count)
+    assert counts[0] == counts[1] > 0
 
 
 @pytest.mark.parametrize("mode", ["exact", "fast"])
