@@ -13,7 +13,8 @@ from torch import nn
 class FrozenPrior:
     """Where a method gets its frozen prior from.
 
-    Its network has the prior as `prior`, and its config has the prior's config as `prior`. Its task and network take
+    Its network has the prior as `prior` and takes a trained one over by `take_prior(prior)`, and its config has the
+    prior's config as `prior`. Its task and network take
     what was computed beforehand from the prior, the `residual` of each face.
 
     Attributes:
@@ -26,8 +27,3 @@ class FrozenPrior:
     method: str
     read: Callable[..., nn.Module]
     fingerprint: Callable[[Any], str]
-
-
-def set_prior(network: Any, prior: nn.Module) -> None:
-    """Give a network the weights of its frozen prior, in place."""
-    network.prior.load_state_dict(prior.state_dict())

@@ -16,7 +16,7 @@ from realface.core.errors import TrainingError
 from realface.core.recipe import Section, check_recipe
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.catalog import Method, get_method
-from realface.models.frozen_prior import FrozenPrior, set_prior
+from realface.models.frozen_prior import FrozenPrior
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run
 from realface.training.rows import RunRows
@@ -84,7 +84,7 @@ def with_prior(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe) ->
     return replace(rows, trained_on=[*rows.trained_on, told], origins=origins)
 
 
-def load_prior(network: nn.Module, recipe: TrainRecipe, prior: PriorRecord) -> None:
+def load_prior(network: Any, recipe: TrainRecipe, prior: PriorRecord) -> None:
     """Give a new network its prior, in place.
 
     Raises:
@@ -104,7 +104,7 @@ def load_prior(network: nn.Module, recipe: TrainRecipe, prior: PriorRecord) -> N
             f"prior: {recipe.prior} is not the one that the run began with; restore it, or begin again in another "
             "folder"
         )
-    set_prior(network, weights)
+    network.take_prior(weights)
 
 
 def _recorded(run: Path) -> PriorRecord | None:

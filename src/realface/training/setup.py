@@ -43,9 +43,11 @@ def build_state(
     method = get_method(config.name)
     network = method.build_network(config)
     if is_new:
-        _load_encoder(method, network, recipe)
         if prior is not None:
             load_prior(network, recipe, prior)
+        _load_encoder(
+            method, network, recipe
+        )  # last: branches may start from the prior, and encoder weights count more
     is_global = recipe.trainer.global_losses
     task = method.build_task(network, gather=processes.gather_rows) if is_global else method.build_task(network)
     if recipe.trainer.sync_batch_norm:

@@ -14,6 +14,9 @@ from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_
 from torch import Tensor
 
 from realface.core.errors import ArtifactError
+from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.sizes import MLP_RATIO, SIZES
 from realface.models.timm_networks import require_tag
 from realface.models.weights import start_encoder
 
@@ -35,8 +38,7 @@ def require_branch(name: str) -> None:
         hint = f"did you mean {close[0]}? " if close else ""
         raise ValueError(f"no vision transformer is called {name!r}; {hint}known are timm's, such as {known[0]}")
     require_tag(name)
-    with torch.device("meta"):
-        network = timm.create_model(name, num_classes=0)
+    network = _outline(name)
     if type(network) is not VisionTransformer or network.global_pool != "token" or network.cls_token is None:
         raise ValueError(
             f"{name} has no class token to take a feature from; take another, such as vit_base_patch16_224"
@@ -46,6 +48,17 @@ def require_branch(name: str) -> None:
             f"{name} makes its patches by a convolutional network, which cannot be built for the prior's; take "
             "another, such as vit_base_patch16_224"
         )
+
+
+@functools.cache
+def num_prefix_tokens(name: str) -> int:
+    """Tokens before those of the patches: the class token, and registers where it has some.
+
+    Args:
+        name: one that `require_branch` accepts.
+    """
+    count: int = _outline(name).num_prefix_tokens
+    return count
 
 
 def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransformer:
@@ -61,6 +74,26 @@ def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransf
     return branch
 
 
+def build_prior_branch(config: PriorConfig) -> VisionTransformer:
+    """A transformer built as the encoder of a prior is, with random weights and no classifier."""
+    size = SIZES[config.size]
+    return VisionTransformer(
+        img_size=config.input_size,
+        patch_size=config.patch_size,
+        num_classes=0,
+        embed_dim=size.width,
+        depth=size.depth,
+        num_heads=size.num_heads,
+        mlp_ratio=MLP_RATIO,
+    )
+
+
+def start_as_prior(branch: VisionTransformer, prior: MaskedAutoencoder) -> None:
+    """Set a branch that `build_prior_branch` made to the weights of the prior's encoder, in place."""
+    weights = prior.state_dict()
+    branch.load_state_dict({name: weights[name] for name in branch.state_dict()})
+
+
 def branch_feature(branch: VisionTransformer, image: Tensor, patches: Tensor) -> Tensor:
     """The class token (B, W) of a transformer that sees some patches (B, K) of images (B, 3, S, S)."""
     tokens = placed_tokens(branch, image)
@@ -73,7 +106,7 @@ def released_feature(branch: VisionTransformer, image: Tensor, patches: Tensor, 
     """The same as the release computes it: the feature (B, W) is the first kept token, and the class token is dropped.
 
     Args:
-        branch: a transformer.
+        branch: a transformer whose only token before the patches is the class token.
         image: (B, 3, S, S).
         patches: (B, K), those to be kept.
         offset: added to their numbers to find their tokens; the release's list of numbers grows by 1 with each branch.
@@ -103,6 +136,12 @@ def load_branch(branch: VisionTransformer, weights: Mapping[str, Tensor], *, whe
     except NO_TRANSFORMER as error:
         raise ArtifactError(f"{where} holds no vision transformer's weights ({error})") from error
     start_encoder(branch, fitted, is_classifier=lambda name: name.startswith(("head.", "head_dist.")), where=where)
+
+
+def _outline(name: str) -> Any:
+    """The network of a name without values."""
+    with torch.device("meta"):
+        return timm.create_model(name, num_classes=0)
 
 
 def _transformed(branch: VisionTransformer, tokens: Tensor) -> Tensor:

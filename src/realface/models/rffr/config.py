@@ -9,6 +9,8 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from realface.core.recipe import Section
 
+AS_PRIOR = "prior"
+"""The branch that is built as the prior's encoder is."""
 SMALLEST_GRID = 5
 """Patches per side that hold one block of 3 x 3 within an outer ring."""
 
@@ -113,7 +115,8 @@ class RffrConfig(Section):
     branch: str = Field(
         "vit_base_patch16_224",
         description="the vision transformer of timm that each branch is, such as `vit_tiny_patch16_224`; built for the "
-        "prior's size of image and patch. RFFR: `vit_base_patch16_224`",
+        "prior's size of image and patch. `prior`: as the prior's encoder is, from whose weights it starts: the better "
+        "choice without ImageNet's. RFFR: `vit_base_patch16_224`",
     )
     image_mean: tuple[float, float, float] = Field(
         (0.485, 0.456, 0.406), description="mean of the images that the RGB branch is given; RFFR: ImageNet's"
@@ -153,9 +156,10 @@ class RffrConfig(Section):
     @field_validator("branch")
     @classmethod
     def _is_a_transformer(cls, branch: str) -> str:
-        from realface.models.rffr.branches import require_branch  # imports timm
+        if branch != AS_PRIOR:
+            from realface.models.rffr.branches import require_branch  # imports timm
 
-        require_branch(branch)
+            require_branch(branch)
         return branch
 
     @model_validator(mode="after")
@@ -171,4 +175,16 @@ class RffrConfig(Section):
             raise ValueError(f"`blocks_per_image` must be at most {num_blocks}, got {self.blocks_per_image}")
         if self.released_indexing and self.residual.outer_ring:
             raise ValueError("`released_indexing` reads one patch further to the right, which the outer ring has not")
+        if self.released_indexing:
+            self._require_class_token_alone()
         return self
+
+    def _require_class_token_alone(self) -> None:
+        from realface.models.rffr.branches import num_prefix_tokens  # imports timm
+
+        if (count := num_prefix_tokens(self.branch)) != 1:
+            raise ValueError(
+                f"`released_indexing` counts one token before the patches, but {self.branch} has {count}, its class "
+                "token and registers; leave released_indexing out, or take a branch without, such as "
+                "vit_base_patch16_224"
+            )

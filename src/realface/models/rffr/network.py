@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import normalize  # type: ignore[import-untyped]
 
 from realface.models.inputs import require_size
-from realface.models.rffr.branches import branch_feature, build_branch, load_branch, released_feature
-from realface.models.rffr.config import RffrConfig
+from realface.models.rffr.branches import (
+    branch_feature,
+    build_branch,
+    build_prior_branch,
+    load_branch,
+    released_feature,
+    start_as_prior,
+)
+from realface.models.rffr.config import AS_PRIOR, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.outputs import RffrOutput
 from realface.models.rffr.residual import grid_of, inpaint, residual_of
@@ -34,10 +42,8 @@ class Rffr(nn.Module):
     def __init__(self, config: RffrConfig) -> None:
         super().__init__()
         self.config = config
-        sizes = {"input_size": config.input_size, "patch_size": config.prior.patch_size}
         self.prior = MaskedAutoencoder(config.prior).requires_grad_(False).eval()
-        self.backbone_1 = build_branch(config.branch, **sizes)
-        self.backbone_2 = build_branch(config.branch, **sizes)
+        self.backbone_1, self.backbone_2 = _branch(config), _branch(config)
         self.classifier = nn.Linear(2 * self.backbone_1.embed_dim, 2)
         self.grid = grid_of(config.prior, config.residual)
 
@@ -46,6 +52,13 @@ class Rffr(nn.Module):
         super().train(mode)
         self.prior.eval()
         return self
+
+    def take_prior(self, prior: MaskedAutoencoder) -> None:
+        """Take over a trained prior's weights, in place; branches that are built as its encoder is start from it."""
+        self.prior.load_state_dict(prior.state_dict())
+        if self.config.branch == AS_PRIOR:
+            for branch in (self.backbone_1, self.backbone_2):
+                start_as_prior(branch, prior)
 
     def forward(self, image: Tensor, *, residual: Tensor | None = None, used: Tensor | None = None) -> RffrOutput:
         """What the detector says of faces.
@@ -110,6 +123,12 @@ class Rffr(nn.Module):
         every = self.prior.to_patches(residual)
         is_kept = torch.zeros(every.shape[:2], dtype=torch.bool, device=every.device).scatter(1, patches, True)
         return self.prior.to_image(every * is_kept[..., None])
+
+
+def _branch(config: RffrConfig) -> VisionTransformer:
+    if config.branch == AS_PRIOR:
+        return build_prior_branch(config.prior)
+    return build_branch(config.branch, input_size=config.input_size, patch_size=config.prior.patch_size)
 
 
 def load_encoder_weights(network: Rffr, file: Path) -> None:

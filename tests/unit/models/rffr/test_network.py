@@ -5,7 +5,9 @@ from torch.nn import functional as F
 
 from realface.core.errors import ArtifactError, MissingInputError, ModelInputError
 from realface.models.rffr import network as module
+from realface.models.rffr.branches import branch_feature
 from realface.models.rffr.config import RffrConfig
+from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.network import Rffr, download_encoder_weights, load_encoder_weights
 from realface.models.rffr.outputs import RffrOutput
 from realface.models.rffr.residual import inpaint
@@ -46,6 +48,22 @@ def block_by_block(blocks):
 
 def normalised(face):
     return (face - MEAN[:, None, None]) / STD[:, None, None]
+
+
+@torch.no_grad()
+def test_branches_like_the_prior_start_as_its_encoder():
+    model = Rffr(RffrConfig(prior=PRIOR, branch="prior")).eval()
+    prior = MaskedAutoencoder(model.config.prior).eval()
+    model.take_prior(prior)
+    image, everything = images(1), torch.arange(64)[None]
+    tokens = torch.cat([prior.cls_token, prior.embed(image)], dim=1)  # the class token's place is 0
+    for block in prior.blocks:
+        tokens = block(tokens)
+    for branch in (model.backbone_1, model.backbone_2):
+        torch.testing.assert_close(branch_feature(branch, image, everything), prior.norm(tokens)[:, 0])
+    torch.testing.assert_close(model.prior.state_dict(), prior.state_dict(), rtol=0, atol=0)
+    assert model.backbone_1.blocks[0].attn.qkv.weight.requires_grad
+    assert model(image).feature.shape == (1, 2 * 192)
 
 
 @torch.no_grad()
