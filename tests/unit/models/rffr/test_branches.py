@@ -8,6 +8,7 @@ from realface.models.rffr.branches import (
     build_branch,
     chosen,
     load_branch,
+    num_prefix_tokens,
     placed_tokens,
     released_feature,
     require_branch,
@@ -45,6 +46,11 @@ def naive_feature(network, face, numbers):
 @pytest.mark.parametrize("name", [VIT, "vit_base_patch16_224.augreg_in1k", "vit_small_patch14_reg4_dinov2"])
 def test_vision_transformers_with_a_class_token_are_accepted(name):
     require_branch(name)
+
+
+@pytest.mark.parametrize(("name", "count"), [(VIT, 1), ("vit_small_patch14_reg4_dinov2", 5)])
+def test_tokens_before_the_patches_are_the_class_token_and_registers(name, count):
+    assert num_prefix_tokens(name) == count
 
 
 def test_a_misspelt_name_is_refused_with_the_likely_one():

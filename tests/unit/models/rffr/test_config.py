@@ -97,6 +97,17 @@ def test_the_releases_indexing_is_refused_with_the_outer_ring():
         RffrConfig(prior=SMALL, released_indexing=True, residual={"outer_ring": True})
 
 
+def test_the_releases_indexing_is_refused_with_a_branch_that_has_registers():
+    expected = (
+        "`released_indexing` counts one token before the patches, but vit_small_patch14_reg4_dinov2 has 5, its class "
+        "token and registers; leave released_indexing out, or take a branch without, such as vit_base_patch16_224"
+    )
+    with pytest.raises(ValidationError, match=expected):
+        RffrConfig(prior=SMALL, branch="vit_small_patch14_reg4_dinov2", released_indexing=True)
+    assert RffrConfig(prior=SMALL, branch="vit_small_patch14_reg4_dinov2").branch.endswith("dinov2")
+    assert RffrConfig(prior=SMALL, branch=VIT, released_indexing=True).released_indexing
+
+
 def test_a_config_comes_back_from_an_artifacts_json():
     config = RffrConfig(prior=SMALL, branch=VIT, blocks_per_image=2)
     assert RffrConfig(**config.model_dump(mode="json")) == config
