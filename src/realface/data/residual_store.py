@@ -89,10 +89,21 @@ class StoredResiduals:
     places: NDArray[np.int64]
 
     def __call__(self, row: int) -> Tensor:
-        """The residual (3, S, S) of a row, float32 in [-1, 1]."""
+        """The residual (3, S, S) of a row, float32 in [-1, 1].
+
+        Raises:
+            ResidualStoreError: its shard has vanished since the store was opened.
+        """
         shard, place = self.places[row].tolist()
         # opened each time: a map that stays open takes one of the few files that a process may have open
-        stored = np.load(_shard_file(self.folder, shard), mmap_mode="r", allow_pickle=False)
+        file = _shard_file(self.folder, shard)
+        try:
+            stored = np.load(file, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError as error:
+            raise ResidualStoreError(
+                f"{file} has vanished since the run began; put it back, or compute its crops again: remove "
+                f"{file.stem}.txt, and give the same `realface residuals` again; then resume"
+            ) from error
         size, (start, end) = self.header.input_size, self.header.covered
         residual = torch.zeros(3, size, size)
         residual[:, start:end, start:end] = torch.from_numpy(stored[place].astype(np.float32))

@@ -83,6 +83,19 @@ def test_rows_can_be_sent_to_workers_without_what_they_read(tmp_path):
     assert pickle.loads(sent)(0).max() == pytest.approx(0.3)
 
 
+def test_shard_that_vanished_since_is_named_with_what_to_do(tmp_path):
+    fill(tmp_path / "store", one="ab", two="c")
+    rows = ResidualStore(tmp_path / "store").rows(["a", "c"])
+    (tmp_path / "store" / "shard-00001.npy").unlink()
+    assert rows(0).max() == pytest.approx(0.1)
+    expected = (
+        r"shard-00001\.npy has vanished since the run began; put it back, or compute its crops again: remove "
+        "shard-00001.txt, and give the same `realface residuals` again; then resume"
+    )
+    with pytest.raises(ResidualStoreError, match=expected):
+        rows(1)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
