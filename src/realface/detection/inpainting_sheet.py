@@ -71,8 +71,8 @@ def explanation(inpainter: Inpainter, inpainted: InpaintedFile) -> list[str]:
     """What stands below all: how the faces were inpainted, and what must be said with it."""
     asked, card = inpainter.asked, inpainter.card
     if asked.block == "all":
-        passes = "each alone" if inpainter.mode == "exact" else "those together that do not touch"
-        hidden = f"{inpainter.num_blocks} blocks of {SIDE} x {SIDE} patches, hidden {passes}"
+        passes = "each hidden alone" if inpainter.mode == "exact" else "those that do not touch hidden together"
+        hidden = f"{inpainter.num_blocks} blocks of {SIDE} x {SIDE} patches, {passes}"
     else:
         drawn = f", drawn with seed {asked.seed}" if asked.block == "random" else ""
         hidden = f"one block of {SIDE} x {SIDE} of the {inpainter.grid_side} x {inpainter.grid_side} patches{drawn}"

@@ -70,8 +70,8 @@ def test_a_video_says_the_time_and_several_people_their_number(video: Callable, 
     [
         ({"seed": 5}, "one block of 3 x 3 of the 8 x 8 patches, drawn with seed 5"),
         ({"block": (1, 1)}, "one block of 3 x 3 of the 8 x 8 patches"),
-        ({"block": "all"}, "4 blocks of 3 x 3 patches, hidden each alone"),
-        ({"block": "all", "mode": "fast"}, "4 blocks of 3 x 3 patches, hidden those together that do not touch"),
+        ({"block": "all"}, "4 blocks of 3 x 3 patches, each hidden alone"),
+        ({"block": "all", "mode": "fast"}, "4 blocks of 3 x 3 patches, those that do not touch hidden together"),
     ],
 )
 def test_it_is_said_who_inpainted_what(
