@@ -175,7 +175,7 @@ class RffrConfig(Section):
             raise ValueError(f"`blocks_per_image` must be at most {num_blocks}, got {self.blocks_per_image}")
         if self.released_indexing and self.residual.outer_ring:
             raise ValueError("`released_indexing` reads one patch further to the right, which the outer ring has not")
-        if self.released_indexing:
+        if self.released_indexing and self.branch != AS_PRIOR:
             self._require_class_token_alone()
         return self
 

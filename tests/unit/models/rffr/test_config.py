@@ -105,7 +105,11 @@ def test_the_releases_indexing_is_refused_with_a_branch_that_has_registers():
     with pytest.raises(ValidationError, match=expected):
         RffrConfig(prior=SMALL, branch="vit_small_patch14_reg4_dinov2", released_indexing=True)
     assert RffrConfig(prior=SMALL, branch="vit_small_patch14_reg4_dinov2").branch.endswith("dinov2")
-    assert RffrConfig(prior=SMALL, branch=VIT, released_indexing=True).released_indexing
+
+
+@pytest.mark.parametrize("branch", [VIT, "prior"])
+def test_the_releases_indexing_goes_with_branches_that_have_a_class_token_alone(branch):
+    assert RffrConfig(prior=SMALL, branch=branch, released_indexing=True).released_indexing
 
 
 def test_a_config_comes_back_from_an_artifacts_json():
