@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ BANDS = ("fine", "coarse")
 """What a block's difference is told apart into: a forgery may change its grain and not its shape, or the reverse."""
 FINE = 3
 """Pixels over which a difference is averaged, to be taken off for its fine part. Coarse: over a patch."""
+TABLES = ("pos_embed", "decoder_pos_embed")
+DECODER = ("decoder_", "mask_token")
+"""How the names of all that an encoder does without begin."""
 COMPARED_FACES = 64
 """Real faces on which the fast residual is compared with the exact one."""
 
@@ -184,7 +188,10 @@ class FastDifference:
 
 
 def load_mae_weights(network: RffrPrior, file: Path) -> None:
-    """Start the autoencoder, encoder and decoder, from weights of its size, such as the public ones.
+    """Start the autoencoder from weights of its size, such as the public ones.
+
+    The decoder keeps its random start where the file has an encoder alone, which is told. Tables of places that the
+    file lacks or has for another grid are ours: they are fixed, not learned.
 
     Args:
         network: whose autoencoder is changed in place.
@@ -194,8 +201,18 @@ def load_mae_weights(network: RffrPrior, file: Path) -> None:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit.
     """
-    checkpoint = Checkpoint.read(file).without("statistics.").without_prefix(network.mae.state_dict())
-    load_weights(network.mae, checkpoint.tensors, where=checkpoint.where)
+    own = network.mae.state_dict()
+    checkpoint = Checkpoint.read(file).without("statistics.").without_prefix(own)
+    kept = {name: own[name] for name in TABLES if _is_of_another_grid(checkpoint.tensors.get(name), own[name])}
+    if not any(name.startswith(DECODER) for name in checkpoint.tensors):
+        kept |= {name: value for name, value in own.items() if name.startswith(DECODER)}
+        print(f"realface: {file} holds an encoder alone; the decoder starts from random weights", file=sys.stderr)
+    load_weights(network.mae, checkpoint.tensors | kept, where=checkpoint.where)
+
+
+def _is_of_another_grid(table: Tensor | None, own: Tensor) -> bool:
+    """Whether a table of places (1, 1 + N, W) is not there, or for another number of patches."""
+    return table is None or (table.ndim == 3 and table.shape != own.shape and table.shape[2] == own.shape[2])
 
 
 def _block_shares(grid: BlockGrid) -> Tensor:

@@ -229,15 +229,64 @@ def test_the_autoencoder_starts_from_a_file_in_any_layout(name, layout, tmp_path
     assert prior.statistics.num_faces == 0
 
 
-def test_an_encoder_alone_is_refused_by_the_names_that_are_missing(tmp_path):
-    weights = {name: value for name, value in small().mae.state_dict().items() if not name.startswith("decoder_")}
-    torch.save(weights, tmp_path / "encoder.pth")
-    with pytest.raises(ArtifactError, match=r"encoder.pth does not fit MaskedAutoencoder: missing decoder_pos_embed; "):
-        load_mae_weights(small(), tmp_path / "encoder.pth")
+def is_of_decoder(name):
+    return name.startswith("decoder_") or name == "mask_token"
+
+
+def test_an_encoder_alone_leaves_the_decoder_its_random_start_which_is_told(tmp_path, capsys):
+    mae = {name.removeprefix("mae."): value for name, value in other_weights().items() if name.startswith("mae.")}
+    file = tmp_path / "mae_pretrain_vit.pth"
+    torch.save({"model": {name: value for name, value in mae.items() if not is_of_decoder(name)}}, file)
+    prior = small()
+    before = {name: value.clone() for name, value in prior.mae.state_dict().items()}
+    load_mae_weights(prior, file)
+    for name, value in prior.mae.state_dict().items():
+        assert torch.equal(value, (before if is_of_decoder(name) else mae)[name]), name
+    told = f"realface: {file} holds an encoder alone; the decoder starts from random weights\n"
+    assert capsys.readouterr().err == told
+
+
+def test_nothing_is_told_of_a_file_with_a_decoder(tmp_path, capsys):
+    load_mae_weights(small(), write(tmp_path / "mae.pth", "bare"))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kept", [["mask_token"], ["decoder_embed.weight", "decoder_embed.bias"]])
+def test_half_a_decoder_is_refused_by_the_names_that_are_missing(kept, tmp_path):
+    weights = small().mae.state_dict()
+    torch.save(
+        {name: value for name, value in weights.items() if name in kept or not is_of_decoder(name)},
+        tmp_path / "mae.pth",
+    )
+    expected = r"mae.pth does not fit MaskedAutoencoder: missing .*decoder_blocks.0.norm1.weight"
+    with pytest.raises(ArtifactError, match=expected):
+        load_mae_weights(small(), tmp_path / "mae.pth")
+
+
+def test_tables_of_places_of_another_grid_are_ours(tmp_path):
+    source, prior = network(), small()
+    with torch.no_grad():
+        source.mae.cls_token += 1
+    tables = {name: prior.mae.state_dict()[name].clone() for name in ("pos_embed", "decoder_pos_embed")}
+    torch.save(source.mae.state_dict(), tmp_path / "mae.pth")  # of 8 x 8 patches instead of 5 x 5
+    load_mae_weights(prior, tmp_path / "mae.pth")
+    expected = source.mae.state_dict() | tables
+    assert all(torch.equal(value, expected[name]) for name, value in prior.mae.state_dict().items())
 
 
 def test_weights_of_another_size_are_refused(tmp_path):
-    torch.save(network().mae.state_dict(), tmp_path / "mae.pth")
-    expected = r"mae.pth does not fit MaskedAutoencoder: pos_embed must have shape \(1, 26, 192\), got \(1, 65, 192\)"
+    torch.save(network(input_size=80, patch_size=16).mae.state_dict(), tmp_path / "mae.pth")
+    expected = (
+        r"mae.pth does not fit MaskedAutoencoder: patch_embed.proj.weight must have shape \(192, 3, 8, 8\), "
+        r"got \(192, 3, 16, 16\)"
+    )
+    with pytest.raises(ArtifactError, match=expected):
+        load_mae_weights(small(), tmp_path / "mae.pth")
+
+
+def test_a_table_of_another_width_is_refused(tmp_path):
+    weights = small().mae.state_dict() | {"pos_embed": torch.zeros(1, 26, 384)}
+    torch.save(weights, tmp_path / "mae.pth")
+    expected = r"mae.pth does not fit MaskedAutoencoder: pos_embed must have shape \(1, 26, 192\), got \(1, 26, 384\)"
     with pytest.raises(ArtifactError, match=expected):
         load_mae_weights(small(), tmp_path / "mae.pth")
