@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from realface.core.errors import RealfaceError, TrainingError
+from realface.models.eager import eager
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
@@ -120,7 +121,7 @@ class _GatherRows(torch.autograd.Function):
         return total[ctx.own], None, None
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@eager
 def _gather_rows(rows: Tensor, rank: int, size: int) -> Tensor:
     gathered: Tensor = _GatherRows.apply(rows, rank, size)
     return gathered

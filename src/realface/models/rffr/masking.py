@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from realface.models.eager import eager
 from realface.models.rffr.blocks import SIDE, block_patches
 from realface.models.rffr.config import PriorConfig
 
@@ -12,7 +13,7 @@ PERIOD = SIDE + 1
 """Patches from block to block, so that one stays visible between them."""
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@eager
 def draw_masks(
     config: PriorConfig, num_images: int, *, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -46,7 +47,7 @@ def _spread_blocks(config: PriorConfig, generator: torch.Generator | None) -> Te
     return torch.tensor([patch for cell in drawn.tolist() for patch in block_patches(*cells[cell], side=side)])
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@eager
 def draw_common_blocks(
     num_blocks: int, num_images: int, *, probability: float, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -58,7 +59,7 @@ def draw_common_blocks(
     return (drawn if drawn.any() else ~drawn).expand(num_images, -1)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
+@eager
 def draw_blocks(num_blocks: int, num_images: int, *, count: int, generator: torch.Generator | None = None) -> Tensor:
     """(B, blocks) bool: so many blocks of each image, drawn for each."""
     first = torch.rand(num_images, num_blocks, generator=generator).argsort(dim=1)[:, :count]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from realface.core.errors import ModelInputError
+from realface.models.eager import eager
 from realface.models.rffr.blocks import BlockGrid
 from realface.models.rffr.config import PriorConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
@@ -37,7 +38,7 @@ def require_residual_source(config: PriorConfig, *, where: str) -> None:
         )
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # how many passes there are depends on what is drawn
+@eager  # how many passes there are depends on what is drawn
 def inpaint(
     mae: MaskedAutoencoder,
     image: Tensor,
