@@ -36,7 +36,7 @@ def require_branch(name: str) -> None:
     if architecture not in known:
         close = difflib.get_close_matches(architecture, known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(f"no vision transformer is called {name!r}; {hint}known are timm's, such as {known[0]}")
+        raise ValueError(f"no vision transformer is called {name!r}; {hint}known: timm's, such as vit_base_patch16_224")
     require_tag(name)
     network = _outline(name)
     if type(network) is not VisionTransformer or network.global_pool != "token" or network.cls_token is None:

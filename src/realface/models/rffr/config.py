@@ -22,6 +22,11 @@ def num_blocks_per_side(grid_side: int) -> int:
     return (grid_side - 2) // 3
 
 
+def num_visible(num_patches: int, mask_ratio: float) -> int:
+    """Patches that `random` masking leaves visible."""
+    return int(num_patches * (1 - mask_ratio))
+
+
 def most_blocks(grid_side: int) -> int:
     """Blocks of 3 x 3 patches, with a patch between them, that fit anywhere in a grid, whatever the offset up to 3."""
     return max(1, (grid_side - 2) // 4) ** 2
@@ -94,6 +99,8 @@ class PriorConfig(Section):
                 f"`input_size` must be a multiple of `patch_size`, and at least {SMALLEST_GRID} patches, got "
                 f"{self.input_size} and {self.patch_size}"
             )
+        if self.masking == "random" and num_visible(self.grid_side**2, self.mask_ratio) == 0:
+            raise ValueError(f"`mask_ratio` leaves none of {self.grid_side**2} patches visible, got {self.mask_ratio}")
         most = most_blocks(self.grid_side)
         if self.masking == "block" and self.blocks_per_image > most:
             raise ValueError(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from realface.models.eager import eager
 from realface.models.rffr.blocks import SIDE, block_patches
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.config import PriorConfig, num_visible
 
 PERIOD = SIDE + 1
 """Patches from block to block, so that one stays visible between them."""
@@ -30,8 +30,8 @@ def draw_masks(
     side = config.grid_side
     if config.masking == "random":
         order = torch.rand(num_images, side**2, generator=generator).argsort(dim=1)
-        num_visible = int(side**2 * (1 - config.mask_ratio))
-        return order[:, :num_visible], order[:, num_visible:]
+        count = num_visible(side**2, config.mask_ratio)
+        return order[:, :count], order[:, count:]
     hidden = torch.stack([_spread_blocks(config, generator) for _ in range(num_images)])
     is_visible = torch.ones(num_images, side**2, dtype=torch.bool).scatter(1, hidden, False)
     return is_visible.nonzero()[:, 1].view(num_images, -1), hidden

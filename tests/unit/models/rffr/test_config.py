@@ -7,6 +7,11 @@ SMALL = {"size": "tiny", "input_size": 64, "patch_size": 8}
 VIT = "vit_tiny_patch16_224"
 
 
+def test_masking_that_hides_everything_is_refused():
+    with pytest.raises(ValidationError, match="`mask_ratio` leaves none of 64 patches visible"):
+        PriorConfig(size="tiny", input_size=64, patch_size=8, mask_ratio=0.999)
+
+
 def test_the_defaults_are_the_papers():
     config = RffrConfig()
     assert (config.prior.size, config.prior.input_size, config.prior.patch_size) == ("base", 224, 16)
