@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from realface.bench.face_crops import read_crops
 from realface.bench.recce_reference import as_released
-from realface.bench.spread import show_spread, spread
-from realface.bench.turns import Timed, Way, time_by_turns
+from realface.bench.spread import show_spread
+from realface.bench.turns import Way, summary, time_by_turns
 from realface.core.errors import ArtifactError
 from realface.core.progress import progress
 from realface.models.artifact import find_artifact, load_network, read_card
@@ -117,7 +117,8 @@ def bench_recce(
                 variant.name: Way(_work, (network.config, variant, kind, batch, str(place)), variant.keeps_memory)
                 for variant in variants
             }
-            timings.append(_summary(kind, batch, time_by_turns(ways, repeats=repeats, advance=bar.advance)))
+            timed = time_by_turns(ways, repeats=repeats, advance=bar.advance)
+            timings.append(summary(kind, batch, timed, reference=REFERENCE.name))
     return {
         "encoder": network.config.encoder,
         "input_size": network.config.input_size,
@@ -173,26 +174,6 @@ def _settle_norms(network: Recce, images: Tensor) -> None:
         network.train()(images)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-
-
-def _summary(kind: str, batch: int, timed: Mapping[str, Timed]) -> dict[str, Any]:
-    """Median, least and most; a ratio is of two times of the same round."""
-    reference = timed[REFERENCE.name].seconds
-    return {
-        "kind": kind,
-        "batch_size": batch,
-        "variants": {
-            name: {
-                "seconds": spread(way.seconds),
-                "images_per_s": spread([batch / each for each in way.seconds]),
-                "times_as_fast": spread(
-                    [released / each for released, each in zip(reference, way.seconds, strict=True)]
-                ),
-                "peak_bytes": way.peak_bytes,
-            }
-            for name, way in timed.items()
-        },
-    }
 
 
 def _work(config: RecceConfig, variant: Variant, kind: str, batch: int, device: str) -> Callable[[], object]:

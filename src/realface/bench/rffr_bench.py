@@ -13,8 +13,8 @@ from torch import Tensor
 
 from realface.bench.face_crops import read_crops
 from realface.bench.rffr_reference import ReleasedTask, SequentialPrior
-from realface.bench.spread import show_spread, spread
-from realface.bench.turns import Timed, Way, time_by_turns
+from realface.bench.spread import show_spread
+from realface.bench.turns import Way, summary, time_by_turns
 from realface.core.progress import progress
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference
@@ -117,7 +117,8 @@ def bench_rffr(
                 variant.name: Way(_work, (size.config, variant, kind, batch, str(place)), variant.keeps_memory)
                 for variant in variants
             }
-            timings.append(_summary(kind, batch, time_by_turns(ways, repeats=repeats, advance=bar.advance)))
+            timed = time_by_turns(ways, repeats=repeats, advance=bar.advance)
+            timings.append(summary(kind, batch, timed, reference=REFERENCE.name))
     prior = size.config.prior
     return {
         "prior": prior.size,
@@ -149,26 +150,6 @@ def rffr_table(result: Mapping[str, Any]) -> list[str]:
             f"at most {row['max']:.1e}, mean {row['mean']:.1e}, {row['share']:.1e} of the residual's size"
         )
     return lines
-
-
-def _summary(kind: str, batch: int, timed: Mapping[str, Timed]) -> dict[str, Any]:
-    """Median, least and most; a ratio is of two times of the same round."""
-    reference = timed[REFERENCE.name].seconds
-    return {
-        "kind": kind,
-        "batch_size": batch,
-        "variants": {
-            name: {
-                "seconds": spread(way.seconds),
-                "images_per_s": spread([batch / each for each in way.seconds]),
-                "times_as_fast": spread(
-                    [released / each for released, each in zip(reference, way.seconds, strict=True)]
-                ),
-                "peak_bytes": way.peak_bytes,
-            }
-            for name, way in timed.items()
-        },
-    }
 
 
 def _work(config: RffrConfig, variant: Variant, kind: str, batch: int, device: str) -> Callable[[], object]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from realface.bench.spread import spread
 from realface.core.allocator import keep_freed_memory
 
 STATUS_FILE = Path("/proc/self/status")
@@ -109,3 +110,28 @@ def peak_resident_bytes(status_file: Path = STATUS_FILE) -> int:
                 return int(line.split()[1]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def summary(kind: str, batch: int, timed: Mapping[str, Timed], *, reference: str) -> dict[str, Any]:
+    """What each way took: median, least and most; a ratio is of two times of the same round.
+
+    Args:
+        kind: of the work, such as training.
+        batch: crops at a time.
+        timed: the ways by name.
+        reference: the way that the others are compared with.
+    """
+    compared = timed[reference].seconds
+    return {
+        "kind": kind,
+        "batch_size": batch,
+        "variants": {
+            name: {
+                "seconds": spread(way.seconds),
+                "images_per_s": spread([batch / each for each in way.seconds]),
+                "times_as_fast": spread([other / each for other, each in zip(compared, way.seconds, strict=True)]),
+                "peak_bytes": way.peak_bytes,
+            }
+            for name, way in timed.items()
+        },
+    }
