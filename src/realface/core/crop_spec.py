@@ -9,23 +9,38 @@ from pydantic import BaseModel, ConfigDict, Field
 from realface.core.errors import CropSpecError
 
 EXTERNAL = "external"
+_CHOOSING = ("face", "min_face", "frames")  # fields that choose crops and change no pixel of one
 
 
 class CropSpec(BaseModel):
     """Everything that decides which pixels of a frame become the crop.
 
-    It stands in the manifest's header and in the artifact. Two specs fit when they cut a frame alike, however many
-    frames of a video they take.
+    It stands in the manifest's header and in the artifact. Two specs fit when they cut a face alike, whichever faces
+    and however many frames of a video they take.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     finder: str = Field("mtcnn", description="which face finder; `external` for crops made elsewhere, by means unknown")
     finder_version: str = Field("", description="the finder's package and version, or its file's SHA-256")
-    margin: float = Field(0.3, ge=0, le=4, description="share of the face box's longer side added around it, in all")
+    margin: float = Field(
+        0.3, ge=0, le=4, description="added around the face, as a share of the box's longer side, or of the template's"
+    )
     size: int = Field(256, ge=16, le=4096, description="height and width of the stored crop, in pixels")
-    alignment: Literal["none"] = Field("none", description="`none`: upright square around the box")
-    face: Literal["largest"] = Field("largest", description="which face of a frame is kept when videos are prepared")
+    alignment: Literal["none", "five-point"] = Field(
+        "none",
+        description="`none`: upright square around the box; `five-point`: turned and scaled so that eyes, nose and "
+        "mouth stand where ArcFace's template of 112 pixels has them",
+    )
+    jpeg_quality: int | None = Field(
+        None, ge=1, le=95, description="quality of the stored JPEG; none: PNG, which loses nothing"
+    )
+    face: Literal["largest", "mask", "all"] = Field(
+        "largest",
+        description="which person is kept when videos are prepared: `largest`; `mask`: the one whose face the mask "
+        "marks, and the largest where there is no mask; `all`",
+    )
+    min_face: int = Field(0, ge=0, description="a face box whose longer side has fewer pixels is left out in preparing")
     frames: int = Field(32, ge=1, description="frames taken from a video, evenly spread over its length")
 
     @property
@@ -39,17 +54,19 @@ class CropSpec(BaseModel):
         return cls(finder=EXTERNAL)
 
     def cuts_like(self, other: CropSpec) -> bool:
-        """Whether the same frame gives the same crop by both."""
-        return self == other.model_copy(update={"frames": self.frames})
+        """Whether the same face of a frame gives the same crop by both."""
+        return self == other.model_copy(update={name: getattr(self, name) for name in _CHOOSING})
 
     def describe(self) -> str:
         """One line for messages and reports."""
         if self.is_external:
             return EXTERNAL
         version = f" ({self.finder_version})" if self.finder_version else ""
+        stored = "PNG" if self.jpeg_quality is None else f"JPEG {self.jpeg_quality}"
+        smallest = f" from {self.min_face} px" if self.min_face else ""
         return (
-            f"{self.finder}{version}, margin {self.margin:g}, {self.size} px, alignment {self.alignment}, "
-            f"{self.face} face, {self.frames} frames"
+            f"{self.finder}{version}, margin {self.margin:g}, {self.size} px {stored}, alignment {self.alignment}, "
+            f"face {self.face}{smallest}, {self.frames} frames"
         )
 
 

@@ -16,9 +16,15 @@ def test_equal_specs_fit() -> None:
     require_same_crops(made_with(), crops_name="train.parquet", model=made_with(), model_name="run/artifact")
 
 
-def test_specs_fit_whatever_the_number_of_frames() -> None:
-    require_same_crops(CropSpec(frames=4), crops_name="faces", model=CropSpec(frames=32), model_name="run")
-    assert not CropSpec(size=64, frames=4).cuts_like(CropSpec(size=128, frames=4))
+@pytest.mark.parametrize("choosing", [{"frames": 4}, {"face": "mask"}, {"min_face": 40}])
+def test_specs_fit_whichever_faces_are_chosen(choosing: dict[str, object]) -> None:
+    require_same_crops(made_with(**choosing), crops_name="faces", model=made_with(), model_name="run")
+    assert not made_with(size=64, **choosing).cuts_like(made_with(size=128, **choosing))
+
+
+@pytest.mark.parametrize("cutting", [{"margin": 0.4}, {"size": 64}, {"alignment": "five-point"}, {"jpeg_quality": 90}])
+def test_specs_that_give_other_pixels_do_not_fit(cutting: dict[str, object]) -> None:
+    assert not made_with(**cutting).cuts_like(made_with())
 
 
 def test_a_difference_is_an_error_that_gives_both_sides() -> None:
@@ -27,9 +33,9 @@ def test_a_difference_is_an_error_that_gives_both_sides() -> None:
             made_with(margin=0.3), crops_name="train.parquet", model=made_with(margin=0.6), model_name="run/artifact"
         )
     assert str(caught.value) == (
-        "train.parquet holds crops made with [mtcnn (facenet-pytorch 2.5.3), margin 0.3, 256 px, alignment none, "
-        "largest face, 32 frames] but run/artifact expects [mtcnn (facenet-pytorch 2.5.3), margin 0.6, 256 px, "
-        "alignment none, largest face, 32 frames]; prepare the videos again with the model's spec, "
+        "train.parquet holds crops made with [mtcnn (facenet-pytorch 2.5.3), margin 0.3, 256 px PNG, "
+        "alignment none, face largest, 32 frames] but run/artifact expects [mtcnn (facenet-pytorch 2.5.3), "
+        "margin 0.6, 256 px PNG, alignment none, face largest, 32 frames]; prepare the videos again with the model's spec, "
         "or train on these crops"
     )
 
@@ -45,7 +51,10 @@ def test_an_external_spec_says_nothing_but_that() -> None:
 
 
 def test_a_spec_without_a_finder_version_describes_itself_without_one() -> None:
-    assert CropSpec(size=160).describe() == "mtcnn, margin 0.3, 160 px, alignment none, largest face, 32 frames"
+    assert CropSpec(size=160).describe() == "mtcnn, margin 0.3, 160 px PNG, alignment none, face largest, 32 frames"
+    assert CropSpec(jpeg_quality=90, alignment="five-point", face="mask", min_face=40).describe() == (
+        "mtcnn, margin 0.3, 256 px JPEG 90, alignment five-point, face mask from 40 px, 32 frames"
+    )
 
 
 def test_a_spec_survives_json() -> None:

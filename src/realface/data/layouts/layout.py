@@ -11,10 +11,10 @@ from realface.core.labels import Label
 
 @dataclass(frozen=True)
 class SourceItem:
-    """One video or picture of a data set, before faces are cut out of it.
+    """One video or picture of a data set, before faces are cut out of it; or face crops of one, as the set has them.
 
     Attributes:
-        source: the file, below the data set's root.
+        source: the file, below the data set's root; of face crops also a folder or a tar of them.
         label: real or fake.
         dataset: the data set's name.
         split: train, val or test; None where the data set does not say.
@@ -24,6 +24,8 @@ class SourceItem:
         identities: the persons, the face's own first; empty where unknown.
         original: `video` of the real counterpart of a fake; None where unknown.
         mask: the picture or video of what was manipulated.
+        spans: first and last frame, counted from 0, of each part of a video to which the label belongs; the whole of it
+            when empty. A forged part of an otherwise real video is one.
     """
 
     source: Path
@@ -36,6 +38,7 @@ class SourceItem:
     identities: tuple[str, ...] = ()
     original: str | None = None
     mask: Path | None = None
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Scan:
         items: every file that is used, in natural order.
         counts: how many of each kind were found, and how many were left out and why.
         missing: one line each for what should be there and is not, or is there and could not be used.
+        are_crops: whether the data set comes as face crops, which are taken as they are: their spec is `external`.
     """
 
     root: Path
@@ -55,6 +59,7 @@ class Scan:
     items: list[SourceItem]
     counts: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    are_crops: bool = False
 
 
 class Layout(Protocol):
