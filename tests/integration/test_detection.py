@@ -82,7 +82,7 @@ def test_a_face_has_the_score_that_evaluation_gives_its_stored_crop(
     rows: list[dict[str, Any]] = []
     images = {frame.index: frame.image for frame in spread_frames(clip, 4)}
     for frame in verdict.frames:
-        write_image(tmp_path / f"{frame.index}.png", detector.faces.crop(images[frame.index], frame.faces[0].box))
+        write_image(tmp_path / f"{frame.index}.png", detector.faces.crop(images[frame.index], frame.faces[0].face))
         rows.append({"path": f"{frame.index}.png", "label": 0})
     table = score_crops(
         load_network(artifact),

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.map_kinds import MapKind
@@ -165,19 +164,20 @@ class Detector:
         }
 
     def maps(
-        self, image: NDArray[np.uint8], boxes: Sequence[Box], kind: MapKind = MapKind.EVIDENCE
+        self, image: NDArray[np.uint8], faces: Sequence[FaceScore], kind: MapKind = MapKind.EVIDENCE
     ) -> list[FaceMap] | None:
         """The forgery map over each face of a picture.
 
         Args:
             image: (H, W, 3) RGB.
-            boxes: faces as they stand in a verdict.
+            faces: as they stand in a verdict.
             kind: which map.
 
         Returns:
-            For each box (h, w) over its crop, in the network's own resolution; None when the method has no such map.
+            For each face (h, w) over its crop, in the network's own resolution; None when the method has no such map.
         """
-        return self._scorer.maps([self._scorer.prepare(self.faces.crop(image, box)) for box in boxes], kind)
+        crops = [self.faces.crop(image, face.face) for face in faces]
+        return self._scorer.maps([self._scorer.prepare(crop) for crop in crops], kind)
 
     def _finished_jobs(self, paths: Iterable[Path]) -> Iterator[Job]:
         queue = ScoreQueue(self._scorer)
@@ -202,7 +202,7 @@ class Detector:
                     job.frames.append(SeenFrame(frame.index, frame.time_s, faces))
                     for face in faces:
                         with job.clock("crop"):
-                            prepared = self._scorer.prepare(self.faces.crop(frame.image, face.box))
+                            prepared = self._scorer.prepare(self.faces.crop(frame.image, face))
                         queue.add(job, prepared)
             if not job.num_faces:
                 raise MediaError(f"{job.path}: {NO_FACE}", reason=NO_FACE)
@@ -218,7 +218,7 @@ class Detector:
                 frame.index,
                 frame.time_s,
                 tuple(
-                    FaceScore(face.box, next(scores), track, found=None if self.faces.finder is None else face.score)
+                    FaceScore.of(face, next(scores), track, is_found=self.faces.finder is not None)
                     for face, track in zip(frame.faces, tracks, strict=True)
                 ),
             )

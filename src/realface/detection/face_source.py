@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, MediaError, MissingInputError
-from realface.faces.cropper import crop_box, crop_face
+from realface.faces.cropper import Matrix, as_stored, crop_face, crop_matrix
 from realface.faces.finder import Face, FaceFinder, as_landmarks
 from realface.faces.finders import finder_for
 from realface.media.images import read_image
@@ -72,13 +72,32 @@ class FaceSource:
             return self.finder.find(images)
         return [[_whole_picture(image)] for image in images]
 
-    def crop(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-        """The part of a picture that the network is given; the whole picture when the files are face crops."""
-        return image if self.finder is None else crop_face(image, box, self.spec)
+    def crop(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
+        """What the network is given of a picture: a face as training has it stored; a face crop as it is.
 
-    def crop_area(self, box: Box) -> Box:
-        """Where in the picture that part lies, in whole pixels; it may reach beyond the picture."""
-        return box if self.finder is None else crop_box(box, self.spec)
+        Raises:
+            CropSpecError: as `crop_face`.
+        """
+        return image if self.finder is None else as_stored(crop_face(image, face, self.spec), self.spec)
+
+    def map_matrix(self, face: Face, shape: tuple[int, ...], *, scale: float = 1.0) -> Matrix:
+        """Where each pixel of the picture lies in a map over a face's crop.
+
+        Args:
+            face: in the picture.
+            shape: height and width of the map.
+            scale: by which the picture is enlarged.
+
+        Returns:
+            (2, 3), from pixels of the enlarged picture to pixels of the map; centers are the whole numbers.
+        """
+        if self.finder is None:
+            matrix, width, height = np.eye(2, 3), face.box.width, face.box.height
+        else:
+            matrix, width, height = crop_matrix(face, self.spec), self.spec.size, self.spec.size
+        in_picture = np.vstack([matrix, (0, 0, 1)]) @ _enlargement(1 / scale, 1 / scale)
+        in_map = _enlargement(shape[1] / width, shape[0] / height) @ in_picture
+        return np.asarray(in_map[:2], dtype=np.float64)
 
 
 def chosen_spec(own: CropSpec, given: CropSpec | None, *, artifact: Path) -> CropSpec:
@@ -117,6 +136,11 @@ def chosen_finder(
             f"not by {given.name} [{given.version}]; give that one, or none"
         )
     return given
+
+
+def _enlargement(x: float, y: float) -> NDArray[np.float64]:
+    """(3, 3): where a picture's pixels lie when it is enlarged, which keeps its edges in their places."""
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
 
 
 def _whole_picture(image: NDArray[np.uint8]) -> Face:

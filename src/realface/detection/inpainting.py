@@ -254,7 +254,7 @@ class Inpainter:
                 kept = faces[: MOST_FACES - len(crops)]
                 num_left_out += len(faces) - len(kept)
                 frames.append(SeenFrame(frame.index, frame.time_s, kept))
-                crops += [self._transform(self.faces.crop(frame.image, face.box)) for face in kept]
+                crops += [self._transform(self.faces.crop(frame.image, face)) for face in kept]
         if not crops:
             raise MediaError(f"{path}: {NO_FACE}", reason=NO_FACE)
         kind: Literal["image", "video"] = "video" if is_video_name(path) else "image"

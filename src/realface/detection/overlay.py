@@ -19,6 +19,7 @@ from realface.detection.detector import Detector
 from realface.detection.named_files import drawing_path
 from realface.detection.verdict import FaceScore, FrameScore, Verdict
 from realface.evaluation.forgery_map import FaceMap, Scale, colour_bar, lay_over
+from realface.faces.cropper import Matrix
 from realface.media.images import write_image
 from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, resized, stacked
 from realface.media.videos import Frame
@@ -74,7 +75,7 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKin
         )
         for frame in chosen
     ]
-    maps = [detector.maps(one.image, [face.box for face in one.faces], kind) or [] for one in shown]
+    maps = [detector.maps(one.image, one.faces, kind) or [] for one in shown]
     drawn = [face_map for of_frame in maps for face_map in of_frame]
     scale = Scale.spanning(kind, drawn) if drawn else None
     if verdict.kind == "image":
@@ -85,29 +86,47 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKin
     return stacked([_header(verdict, width=width), _legend(kind, scale, width=width), body], gap=0)
 
 
-def lay_in_areas(picture: Picture, maps: Sequence[FaceMap], areas: Sequence[Box], scale: Scale) -> Picture:
+def lay_in_place(picture: Picture, maps: Sequence[FaceMap], matrices: Sequence[Matrix], scale: Scale) -> Picture:
     """Lay maps over parts of a picture; outside of them it stays as it is, and where they overlap the strongest counts.
 
     Args:
         picture: (H, W, 3) RGB.
-        maps: (h, w) each, over its area.
-        areas: in pixels of `picture`, whole numbers; may reach beyond it.
+        maps: (h, w) each, over a part that may be turned, and may reach beyond the picture.
+        matrices: (2, 3) each, from pixels of `picture` to pixels of the map.
         scale: of the colours.
     """
-    height, width = picture.shape[:2]
-    strongest = np.full((height, width), -np.inf, np.float32)
-    for face_map, area in zip(maps, areas, strict=True):
-        seen = area.intersection(Box(0, 0, width, height))
-        if not seen.area:
+    strongest = np.full(picture.shape[:2], -np.inf, np.float32)
+    for face_map, matrix in zip(maps, matrices, strict=True):
+        height, width = face_map.shape
+        rows, columns = _reach(matrix, face_map.shape, picture.shape)
+        y, x = np.mgrid[rows, columns]
+        map_x, map_y = (row[0] * x + row[1] * y + row[2] for row in matrix)
+        is_within = (np.abs(map_x - (width - 1) / 2) <= width / 2) & (np.abs(map_y - (height - 1) / 2) <= height / 2)
+        if not is_within.any():
             continue
-        x0, y0, x1, y1 = (round(value) for value in area)
-        rows, columns = slice(round(seen.y0), round(seen.y1)), slice(round(seen.x0), round(seen.x1))
-        enlarged = cv2.resize(face_map, (x1 - x0, y1 - y0))
-        part = enlarged[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
-        strongest[rows, columns] = np.maximum(strongest[rows, columns], part)
+        part = cv2.remap(
+            face_map,
+            map_x.astype(np.float32),
+            map_y.astype(np.float32),
+            interpolation=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        strongest[rows, columns] = np.where(
+            is_within, np.maximum(strongest[rows, columns], part), strongest[rows, columns]
+        )
     is_covered = np.isfinite(strongest)
     laid = lay_over(picture, np.where(is_covered, strongest, scale.low).astype(np.float32), scale)
     return np.where(is_covered[..., None], laid, picture)
+
+
+def _reach(matrix: Matrix, of_map: tuple[int, ...], of_picture: tuple[int, ...]) -> tuple[slice, slice]:
+    """The rows and columns of a picture between which a map lies."""
+    height, width = of_map
+    corners = np.array([[-0.5, -0.5, 1], [width, -0.5, 1], [-0.5, height, 1], [width, height, 1]])
+    corners = corners @ cv2.invertAffineTransform(matrix).T
+    low = np.clip(np.floor(corners.min(axis=0)), 0, of_picture[1::-1]).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, of_picture[1::-1]).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +163,11 @@ def _marked(
     scale = min(max(height, width, SHORTEST_LONG_SIDE), LONGEST_SIDE) / max(height, width)
     picture = resized(shown.image, height=round(height * scale), width=round(width * scale))
     if scale_of_maps is not None:
-        areas = [detector.faces.crop_area(face.box).scaled(scale) for face in shown.faces]
-        whole = [Box(*(round(value) for value in area)) for area in areas]
-        picture = lay_in_areas(picture, maps, whole, scale_of_maps)
+        matrices = [
+            detector.faces.map_matrix(face.face, face_map.shape, scale=scale)
+            for face, face_map in zip(shown.faces, maps, strict=True)
+        ]
+        picture = lay_in_place(picture, maps, matrices, scale_of_maps)
     return _with_boxes(picture, shown.faces, threshold, scale=scale)
 
 
@@ -180,7 +201,7 @@ def _sheet(
         height, width = one.image.shape[:2]
         scale = CELL / max(height, width)
         small = resized(one.image, height=round(height * scale), width=round(width * scale))
-        crop = resized(detector.faces.crop(one.image, one.faces[0].box), height=CELL, width=CELL)
+        crop = resized(detector.faces.crop(one.image, one.faces[0].face), height=CELL, width=CELL)
         parts = [_with_boxes(small, one.frame.faces, threshold, scale=scale), crop]
         if scale_of_maps is not None:
             parts.append(lay_over(crop, of_frame[0], scale_of_maps))

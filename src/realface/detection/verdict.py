@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from realface.core.boxes import Box
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.labels import Label
+from realface.faces.finder import Face, as_landmarks
 from realface.models.artifact import DEMONSTRATION
 
 DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
@@ -32,16 +35,42 @@ class FaceScore:
         score: probability of a forgery, in [0, 1].
         track: number of the person within the file, from 0.
         found: the finder's confidence, in [0, 1]; None for face crops, where none was asked.
+        landmarks: five (x, y), in pixels of the frame, in the order of `Face`; None where there are none.
     """
 
     box: Box
     score: float
     track: int
     found: float | None
+    landmarks: tuple[tuple[float, float], ...] | None = None
+
+    @classmethod
+    def of(cls, face: Face, score: float, track: int, *, is_found: bool) -> FaceScore:
+        """A face with its score; `is_found` is false for face crops."""
+        points = [(float(x), float(y)) for x, y in face.landmarks] if np.isfinite(face.landmarks).all() else None
+        return cls(
+            face.box,
+            score,
+            track,
+            found=face.score if is_found else None,
+            landmarks=None if points is None else tuple(points),
+        )
+
+    @property
+    def face(self) -> Face:
+        """The face as the finder gave it."""
+        points = np.full((5, 2), np.nan) if self.landmarks is None else self.landmarks
+        return Face(self.box, 1.0 if self.found is None else self.found, as_landmarks(points))
 
     def to_json(self) -> dict[str, Any]:
         """The face as it stands in the JSON document."""
-        return {"box": list(self.box), "score": self.score, "track": self.track, "found": self.found}
+        return {
+            "box": list(self.box),
+            "score": self.score,
+            "track": self.track,
+            "found": self.found,
+            "landmarks": None if self.landmarks is None else [list(point) for point in self.landmarks],
+        }
 
 
 @dataclass(frozen=True)

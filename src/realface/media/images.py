@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -101,7 +103,23 @@ def write_image(path: Path, image: NDArray[np.uint8], *, jpeg_quality: int = 95)
             # level 1 writes a crop of 256 px in a quarter of the default's time, some percent larger
             Image.fromarray(image).save(temporary, format="PNG", compress_level=1)
         else:
-            Image.fromarray(image).save(temporary, format="JPEG", quality=jpeg_quality, subsampling=0)
+            _save_jpeg(image, temporary, jpeg_quality)
+
+
+def through_jpeg(image: NDArray[np.uint8], jpeg_quality: int) -> NDArray[np.uint8]:
+    """The pixels that `read_image` gives of what `write_image` made a JPEG of.
+
+    Args:
+        image: (H, W, 3) RGB.
+        jpeg_quality: 1 to 95.
+
+    Returns:
+        (H, W, 3), another array.
+    """
+    stored = io.BytesIO()
+    _save_jpeg(image, stored, jpeg_quality)
+    with Image.open(stored, formats=["JPEG"]) as read:
+        return np.array(read.convert("RGB"))
 
 
 def resize_image(image: NDArray[np.uint8], size: int | tuple[int, int]) -> NDArray[np.uint8]:
@@ -115,6 +133,10 @@ def resize_image(image: NDArray[np.uint8], size: int | tuple[int, int]) -> NDArr
     """
     height, width = (size, size) if isinstance(size, int) else size
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def _save_jpeg(image: NDArray[np.uint8], target: Path | BinaryIO, quality: int) -> None:
+    Image.fromarray(image).save(target, format="JPEG", quality=quality, subsampling=0)
 
 
 def _opened(path: Path, max_pixels: int) -> Image.Image:

@@ -10,7 +10,7 @@ from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, CropSpecError, DeviceError, MediaError, MissingInputError
 from realface.detection.detector import Detector
-from realface.detection.verdict import Failure, Verdict
+from realface.detection.verdict import FaceScore, Failure, Verdict
 from realface.faces.finders import default_crop_spec
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard, save_artifact
@@ -172,7 +172,12 @@ def test_a_network_without_maps_gives_none(build_detector: Callable) -> None:
         def forward(self, image: Tensor) -> Output:
             return Output(torch.zeros(len(image)))
 
-    assert build_detector(None, network=Plain()).maps(np.zeros((8, 8, 3), np.uint8), [Box(0, 0, 8, 8)]) is None
+    assert (
+        build_detector(None, network=Plain()).maps(
+            np.zeros((8, 8, 3), np.uint8), [FaceScore(Box(0, 0, 8, 8), 0.5, 0, None)]
+        )
+        is None
+    )
 
 
 def saved(folder: Path, crop: CropSpec) -> Path:

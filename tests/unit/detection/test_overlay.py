@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from realface.core.boxes import Box
 from realface.core.errors import MediaError
 from realface.core.map_kinds import MapKind
-from realface.detection.overlay import COLORS, draw_overlay, headline, lay_in_areas, write_overlay
+from realface.detection.overlay import COLORS, draw_overlay, headline, lay_in_place, write_overlay
 from realface.evaluation.forgery_map import Scale
+from realface.faces.cropper import Matrix
 from realface.media.images import read_image, write_image
 from realface.media.sheets import BACKGROUND
 from realface.models.outputs import Output, ReconstructionOutput
@@ -24,11 +25,16 @@ def picture(path: Path, brightness: float = 0.5) -> Path:
     return path
 
 
+def at(x: int, y: int) -> Matrix:
+    """A map whose upper left pixel lies there in the picture, pixel for pixel."""
+    return np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
+
+
 def test_a_map_colours_only_its_area_and_only_where_it_is_high() -> None:
     image = np.full((10, 10, 3), 100, np.uint8)
     face_map = np.zeros((4, 4), np.float32)
     face_map[:, 2:] = 1.0
-    laid = lay_in_areas(image, [face_map], [Box(2, 2, 6, 6)], Scale(0.0, 1.0))
+    laid = lay_in_place(image, [face_map], [at(2, 2)], Scale(0.0, 1.0))
     changed = (laid != image).any(axis=2)
     assert changed[2:6, 4:6].all()
     assert changed.sum() == 8
@@ -37,7 +43,7 @@ def test_a_map_colours_only_its_area_and_only_where_it_is_high() -> None:
 
 def test_only_the_area_loses_its_colours() -> None:
     image = np.full((10, 10, 3), (200, 100, 50), np.uint8)
-    laid = lay_in_areas(image, [np.zeros((4, 4), np.float32)], [Box(2, 2, 6, 6)], Scale(0.0, 1.0))
+    laid = lay_in_place(image, [np.zeros((4, 4), np.float32)], [at(2, 2)], Scale(0.0, 1.0))
     is_grey = (laid == laid[..., :1]).all(axis=2)
     assert is_grey[2:6, 2:6].all()
     assert is_grey.sum() == 16
@@ -45,23 +51,23 @@ def test_only_the_area_loses_its_colours() -> None:
 
 def test_a_map_beyond_the_picture_is_cut_off() -> None:
     image = np.full((10, 10, 3), 100, np.uint8)
-    laid = lay_in_areas(image, [np.ones((4, 4), np.float32)], [Box(-2, 8, 2, 12)], Scale(0.0, 1.0))
+    laid = lay_in_place(image, [np.ones((4, 4), np.float32)], [at(-2, 8)], Scale(0.0, 1.0))
     assert (laid != image).any(axis=2).sum() == 4
 
 
 def test_a_map_that_lies_outside_altogether_changes_nothing() -> None:
     image = np.full((10, 10, 3), (200, 100, 50), np.uint8)
-    laid = lay_in_areas(image, [np.ones((4, 4), np.float32)], [Box(20, 20, 24, 24)], Scale(0.0, 1.0))
+    laid = lay_in_place(image, [np.ones((4, 4), np.float32)], [at(20, 20)], Scale(0.0, 1.0))
     assert (laid == image).all()
 
 
 def test_where_areas_overlap_the_stronger_map_is_seen_whatever_the_order() -> None:
     image = np.full((4, 6, 3), 100, np.uint8)
     maps = [np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)]
-    areas = [Box(0, 0, 4, 4), Box(2, 0, 6, 4)]
-    laid = lay_in_areas(image, maps, areas, Scale(0.0, 1.0))
+    matrices = [at(0, 0), at(2, 0)]
+    laid = lay_in_place(image, maps, matrices, Scale(0.0, 1.0))
     assert (laid[:, 2:4] == laid[:, :2]).all()
-    assert (laid == lay_in_areas(image, maps[::-1], areas[::-1], Scale(0.0, 1.0))).all()
+    assert (laid == lay_in_place(image, maps[::-1], matrices[::-1], Scale(0.0, 1.0))).all()
 
 
 def test_each_face_is_boxed_in_the_colour_of_its_prediction(tmp_path: Path, build_detector: Callable) -> None:

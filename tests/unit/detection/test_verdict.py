@@ -1,8 +1,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from realface.core.boxes import Box
 from realface.detection.verdict import FaceScore, Failure, FrameScore, TrackScore, Verdict
+from realface.faces.finder import Face
 
 VERDICT = Verdict(
     path=Path("a.jpg"),
@@ -38,7 +41,9 @@ def test_a_demonstration_says_on_every_verdict_that_it_means_nothing() -> None:
 def test_the_json_holds_every_face_and_the_seconds() -> None:
     document = VERDICT.to_json()
     (frame,) = document["frames"]
-    assert frame["faces"] == [{"box": [1, 2, 3, 4], "score": 0.12964, "track": 0, "found": 0.99}]
+    assert frame["faces"] == [
+        {"box": [1, 2, 3, 4], "score": 0.12964, "track": 0, "found": 0.99, "landmarks": None},
+    ]
     assert frame["score"] == 0.12964
     assert document["seconds"] == {"decode": 0.5, "score": 0.25, "total": 0.75}
     assert document["note"] is None
@@ -62,3 +67,23 @@ def test_a_line_stays_one_line_whatever_the_files_name() -> None:
     assert Failure(path, "empty file", f"{path} is empty").line() == (
         "path: a\\nb\\u2028 \u00fc.jpg | empty file | is empty"
     )
+
+
+def test_a_face_comes_out_of_the_verdict_as_the_finder_gave_it() -> None:
+    points = np.arange(10, dtype=np.float32).reshape(5, 2)
+    scored = FaceScore.of(Face(Box(1, 2, 3, 4), 0.9, points), 0.5, 2, is_found=True)
+    assert scored.to_json() == {
+        "box": [1, 2, 3, 4],
+        "score": 0.5,
+        "track": 2,
+        "found": 0.9,
+        "landmarks": [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0], [6.0, 7.0], [8.0, 9.0]],
+    }
+    assert (scored.face.box, scored.face.score) == (Box(1, 2, 3, 4), 0.9)
+    assert np.array_equal(scored.face.landmarks, points)
+
+
+def test_a_face_without_landmarks_has_none_in_the_verdict_and_is_a_face_without_them() -> None:
+    scored = FaceScore.of(Face(Box(1, 2, 3, 4), 1.0, np.full((5, 2), np.nan, np.float32)), 0.5, 0, is_found=False)
+    assert (scored.found, scored.landmarks) == (None, None)
+    assert np.isnan(scored.face.landmarks).all()
