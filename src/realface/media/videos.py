@@ -86,8 +86,12 @@ def spread_indices(num_frames: int, count: int) -> list[int]:
     return [(2 * part + 1) * num_frames // (2 * count) for part in range(count)]
 
 
-def probe_video(path: Path) -> VideoInfo:
+def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
     """Size, length and rotation of a video; reads all its packets and decodes its first frame.
+
+    Args:
+        path: the file.
+        threads: as for `frames_at`.
 
     Raises:
         MissingInputError: there is nothing of that name.
@@ -95,7 +99,7 @@ def probe_video(path: Path) -> VideoInfo:
             "unsupported", "too large" or "no frames".
     """
     num_frames, duration_s = _measured(path)
-    with _opened(path) as (container, stream):
+    with _opened(path, threads=threads) as (container, stream):
         frame = next(_decoded(container, stream), None)
         if frame is None:
             raise _no_frames(path)
@@ -113,11 +117,16 @@ def probe_video(path: Path) -> VideoInfo:
         )
 
 
-def spread_frames(path: Path, count: int) -> Iterator[Frame]:
+def spread_frames(path: Path, count: int, *, threads: int = 0) -> Iterator[Frame]:
     """Decode `count` frames, evenly spread over the whole length, in one pass forward.
 
     Which ones: `spread_indices` of the number of packets. Fewer come where the video is shorter, or where frames are
     damaged. One frame is held at a time. Rotation tags are applied (mirroring is not), the sample aspect ratio is not.
+
+    Args:
+        path: the file.
+        count: how many frames.
+        threads: as for `frames_at`.
 
     Yields:
         Frames in the order shown, at least one.
@@ -126,14 +135,17 @@ def spread_frames(path: Path, count: int) -> Iterator[Frame]:
         MissingInputError: there is nothing of that name.
         MediaError: as `probe_video`.
     """
-    yield from frames_at(path, spread_indices(_measured(path)[0], count))
+    yield from frames_at(path, spread_indices(_measured(path)[0], count), threads=threads)
 
 
-def frames_at(path: Path, indices: Collection[int]) -> Iterator[Frame]:
+def frames_at(path: Path, indices: Collection[int], *, threads: int = 0) -> Iterator[Frame]:
     """Decode the frames of the given numbers, in one pass forward, as `spread_frames` does.
 
     Args:
+        path: the file.
         indices: numbers of frames from 0, at least one; those that the video does not have are passed over.
+        threads: that decode; 0 lets FFmpeg take all cores, 1 is for one process of several that share them. The pixels
+            are the same.
 
     Raises:
         MissingInputError: there is nothing of that name.
@@ -141,14 +153,14 @@ def frames_at(path: Path, indices: Collection[int]) -> Iterator[Frame]:
     """
     last = max(indices)
     has_frame = False
-    with _opened(path) as (container, stream):
+    with _opened(path, threads=threads) as (container, stream):
         start_s: float | None = None
         for index, frame in enumerate(_decoded(container, stream)):
             time_s = index / _nominal_fps(stream) if frame.time is None else frame.time
             start_s = time_s if start_s is None else start_s
             if index in indices:
                 has_frame = True
-                image = np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame))
+                image = np.rot90(frame.to_ndarray(format="rgb24", threads=1), _quarter_turns(frame))  # more are slower
                 yield Frame(index, time_s - start_s, np.ascontiguousarray(image, dtype=np.uint8))
             if index == last:
                 break
@@ -157,8 +169,8 @@ def frames_at(path: Path, indices: Collection[int]) -> Iterator[Frame]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first video stream, ready to decode with as many threads as there are cores."""
+def _opened(path: Path, *, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The container and its first video stream, ready to decode with so many threads; 0 is as many as cores."""
     require_file(path, what="video")
     if is_cut_off(path):
         raise MediaError(f"{path} is cut off: its end is missing; copy or download it again", reason="truncated")
@@ -190,6 +202,7 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 reason="too large",
             )
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = threads
         yield container, stream
 
 

@@ -136,6 +136,39 @@ def test_a_video_without_any_of_the_frames_asked_for_is_an_error(tmp_path: Path)
         list(frames_at(path, [3]))
 
 
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_the_number_of_threads_changes_no_pixel(tmp_path: Path, suffix: str):
+    noise = np.random.default_rng(0).integers(0, 256, (12, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    path = written_video(tmp_path / f"a{suffix}", list(noise))
+    alone, *others = (list(spread_frames(path, 5, threads=threads)) for threads in (1, 0, 3))
+    for frames in others:
+        assert [(frame.index, frame.time_s) for frame in frames] == [(frame.index, frame.time_s) for frame in alone]
+        assert all(np.array_equal(frame.image, one.image) for frame, one in zip(frames, alone, strict=True))
+    assert probe_video(path, threads=1) == probe_video(path)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path, threads: list(spread_frames(path, 2, threads=threads)),
+        lambda path, threads: list(frames_at(path, [0], threads=threads)),
+        lambda path, threads: probe_video(path, threads=threads),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_so_many_threads_decode_as_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read, threads: int):
+    counts = []
+
+    def noted(container, stream):
+        counts.append(stream.codec_context.thread_count)
+        return decoded(container, stream)
+
+    decoded = videos._decoded
+    monkeypatch.setattr(videos, "_decoded", noted)
+    read(written_video(tmp_path / "a.mp4", numbered_frames(3)), threads)
+    assert counts == [threads]
+
+
 def test_a_short_video_gives_all_its_frames(tmp_path: Path):
     path = written_video(tmp_path / "a.mp4", numbered_frames(3))
     assert [number_of(frame.image) for frame in spread_frames(path, 10)] == [0, 1, 2]
