@@ -117,15 +117,19 @@ def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
         )
 
 
-def spread_frames(path: Path, count: int, *, threads: int = 0) -> Iterator[Frame]:
-    """Decode `count` frames, evenly spread over the whole length, in one pass forward.
+def spread_frames(
+    path: Path, count: int, *, spans: Collection[tuple[int, int]] = (), threads: int = 0
+) -> Iterator[Frame]:
+    """Decode `count` frames, evenly spread over the whole length or the given parts of it, in one pass forward.
 
-    Which ones: `spread_indices` of the number of packets. Fewer come where the video is shorter, or where frames are
+    Which ones: `spread_indices` of the number of packets. Fewer come where there are fewer, or where frames are
     damaged. One frame is held at a time. Rotation tags are applied (mirroring is not), the sample aspect ratio is not.
 
     Args:
         path: the file.
         count: how many frames.
+        spans: numbers of the first and last frame of each part that counts, from 0; parts together are as one video,
+            and what reaches beyond the end is cut. The whole video when empty.
         threads: as for `frames_at`.
 
     Yields:
@@ -133,9 +137,18 @@ def spread_frames(path: Path, count: int, *, threads: int = 0) -> Iterator[Frame
 
     Raises:
         MissingInputError: there is nothing of that name.
-        MediaError: as `probe_video`.
+        MediaError: as `probe_video`; "no frames in the part" where it ends before all of `spans`.
     """
-    yield from frames_at(path, spread_indices(_measured(path)[0], count), threads=threads)
+    num_frames, _ = _measured(path)
+    inside = _frames_inside(spans, num_frames) if spans else range(num_frames)
+    if not inside:
+        parts = ", ".join(f"{first} to {last}" for first, last in spans)
+        raise MediaError(
+            f"{path} has no frames in the part {parts}: it has {num_frames}, counted from 0; mend the part, or copy "
+            "or download the video again",
+            reason="no frames in the part",
+        )
+    yield from frames_at(path, [inside[index] for index in spread_indices(len(inside), count)], threads=threads)
 
 
 def frames_at(path: Path, indices: Collection[int], *, threads: int = 0) -> Iterator[Frame]:
@@ -166,6 +179,11 @@ def frames_at(path: Path, indices: Collection[int], *, threads: int = 0) -> Iter
                 break
     if not has_frame:
         raise _no_frames(path)
+
+
+def _frames_inside(spans: Collection[tuple[int, int]], num_frames: int) -> list[int]:
+    """The numbers of all frames in at least one span, in order."""
+    return sorted({index for first, last in spans for index in range(max(first, 0), min(last + 1, num_frames))})
 
 
 @contextmanager

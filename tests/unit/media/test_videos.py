@@ -174,6 +174,34 @@ def test_a_short_video_gives_all_its_frames(tmp_path: Path):
     assert [number_of(frame.image) for frame in spread_frames(path, 10)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([(10, 19)], [11, 13, 16, 18]),  # the 1st, 3rd, 6th and 8th of ten, as `spread_indices(10, 4)`
+        ([(10, 14), (30, 34)], [11, 13, 31, 33]),
+        ([(30, 34), (10, 14)], [11, 13, 31, 33]),
+        ([(10, 16), (13, 19)], [11, 13, 16, 18]),  # frames in two spans count once
+        ([(32, 99)], [33, 35, 37, 39]),  # of the eight from 32 to the last, 39
+        ([(38, 99), (500, 600)], [38, 39]),
+        ([(7, 7)], [7]),
+        ([(0, 0), (39, 39)], [0, 39]),
+    ],
+)
+def test_frames_are_spread_over_the_parts_of_a_video(tmp_path: Path, spans: list[tuple[int, int]], expected: list[int]):
+    frames = list(spread_frames(written_video(tmp_path / "a.mp4", numbered_frames(40)), 4, spans=spans))
+    assert [frame.index for frame in frames] == expected
+    assert [number_of(frame.image) for frame in frames] == expected
+    assert [frame.time_s for frame in frames] == pytest.approx([index / 25 for index in expected])
+
+
+@pytest.mark.parametrize("spans", [[(3, 9)], [(2, 1), (100, 10**12)]])
+def test_parts_without_a_frame_are_an_error(tmp_path: Path, spans: list[tuple[int, int]]):
+    path = written_video(tmp_path / "a.mp4", numbered_frames(3))
+    with pytest.raises(MediaError, match=r"a\.mp4 has no frames in the part \d+ to \d+.*: it has 3, counted") as caught:
+        next(spread_frames(path, 4, spans=spans))
+    assert caught.value.reason == "no frames in the part"
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
 def test_times_are_those_of_the_frames(tmp_path: Path, suffix: str):
     path = written_video(tmp_path / f"a{suffix}", numbered_frames(40))
