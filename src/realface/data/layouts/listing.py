@@ -12,6 +12,9 @@ from realface.data.layouts.layout import SourceItem
 from realface.media.discovery import natural_order
 from realface.media.videos import is_video_name
 
+NOT_FACES = frozenset({"masks", "landmarks"})
+"""Folders, in small letters, whose pictures are not faces; DeepfakeBench puts them beside those of face crops."""
+
 
 def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder but hidden ones; none where there is no such folder."""

@@ -1,0 +1,333 @@
+"""Face crops as data sets give them out: in a tar, in a folder, or one by one.
+
+Archives come from strangers. Nothing of them is written anywhere, a member that could harm whoever unpacks them refuses
+them as a whole, and what they make us hold in memory is limited, whatever they claim.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import tarfile
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count as count_up
+from pathlib import Path, PurePosixPath
+from typing import NoReturn, Self
+
+from realface.core.errors import MediaError
+from realface.core.files import existing
+from realface.data.layouts.listing import NOT_FACES
+from realface.media.discovery import natural_order
+from realface.media.images import is_image_name
+from realface.media.input_files import require_file
+from realface.media.videos import spread_indices
+
+MAX_PICTURE_BYTES = 64 * 2**20
+MAX_HELD_BYTES = 512 * 2**20  # of the chosen pictures of all sequences that are not complete yet
+MAX_MEMBERS = 250_000
+MAX_NAME_LENGTH = 4096
+MAX_FRAME = 2**31 - 1  # a manifest's
+_BUFFER = 64 * 2**10
+_MAX_HEADER_BYTES = 64 * 2**10 + 2 * _BUFFER  # of one member; the buffers are what is read ahead of it
+_MAX_TAIL_BYTES = 2**20
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class CropPicture:
+    """One face crop as it is in its file.
+
+    Attributes:
+        frame: the last number in its name; its position, from 0, in a sequence where that is not a number of its own
+            for every picture.
+        name: of the file, with its suffix.
+        data: the file's bytes, not looked at.
+    """
+
+    frame: int
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class CropSequence:
+    """The chosen face crops of one folder, in the order of their frames, at least one.
+
+    Attributes:
+        name: the folder, within the tar or below the folder that was read; empty for that itself.
+        frames: no two have one frame number.
+    """
+
+    name: str
+    frames: list[CropPicture]
+
+
+def read_sequences(source: Path, *, count: int) -> Iterator[CropSequence]:
+    """Read `count` pictures, evenly spread, of each folder of face crops; all where there are fewer.
+
+    Passed over are files that are no pictures by their suffix, hidden ones, and folders of masks and landmarks.
+
+    Args:
+        source: a tar, gzipped or not; a folder, with its subfolders; or a picture, a sequence by itself.
+
+    Yields:
+        A folder's sequences in natural order; a tar's as they become complete, once all its headers were checked.
+
+    Raises:
+        MissingInputError: there is nothing of that name.
+        MediaError: "no pictures", "too large", "not a file"; of a tar also "empty file", "not an archive", "truncated",
+            "damaged" or "unsafe archive".
+        OSError: something may not be read.
+    """
+    existing(source, what="face crops")
+    if source.is_dir():
+        yield from _from_folder(source, count)
+    elif is_image_name(source):
+        ((frame, _),) = _spread([source.name], 1)
+        yield CropSequence("", [CropPicture(frame, source.name, _bytes_of(source))])
+    else:
+        yield from _from_tar(require_file(source, what="archive"), count)
+
+
+def _from_folder(folder: Path, count: int) -> Iterator[CropSequence]:
+    sequences: dict[Path, list[str]] = {}
+    for place, folders, names in os.walk(folder, onerror=_fail):
+        folders[:] = [name for name in folders if _is_face_folder(name)]
+        if pictures := [name for name in names if _is_picture(name)]:
+            sequences[Path(place).relative_to(folder)] = pictures
+    if not sequences:
+        raise _no_pictures(folder)
+    for below in sorted(sequences, key=natural_order):
+        frames: list[CropPicture] = []
+        held = 0
+        for frame, at in _spread(sequences[below], count):
+            name = sequences[below][at]
+            data = _bytes_of(folder / below / name)
+            held = _checked_held(held + len(data), folder)
+            frames.append(CropPicture(frame, _legible(name), data))
+        yield CropSequence("" if below == Path() else _legible(below.as_posix()), frames)
+
+
+def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
+    """Two passes, because a gzipped tar can only be read forwards: one for the names, one for the chosen pictures."""
+    chosen = _chosen({index: member for index, member, _ in _tar_pictures(path)}, count)
+    if not chosen:
+        raise _no_pictures(path)
+    awaited = Counter(sequence for sequence, _ in chosen.values())
+    frames: defaultdict[PurePosixPath, list[CropPicture]] = defaultdict(list)
+    held = 0
+    for index, member, data in _tar_pictures(path, chosen):
+        if index not in chosen:
+            continue
+        sequence, frame = chosen[index]
+        held = _checked_held(held + len(data), path)
+        frames[sequence].append(CropPicture(frame, _legible(member.name), data))
+        if len(frames[sequence]) == awaited[sequence]:
+            done = sorted(frames.pop(sequence), key=lambda picture: picture.frame)
+            held -= sum(len(picture.data) for picture in done)
+            del awaited[sequence]
+            yield CropSequence("" if sequence == PurePosixPath() else _legible(str(sequence)), done)
+        if not awaited:
+            return
+
+
+def _chosen(pictures: Mapping[int, PurePosixPath], count: int) -> dict[int, tuple[PurePosixPath, int]]:
+    """The sequence and the frame number of each picture that is to be read, by its number in the tar."""
+    sequences: defaultdict[PurePosixPath, list[int]] = defaultdict(list)
+    for index, member in pictures.items():
+        sequences[member.parent].append(index)
+    return {
+        indices[at]: (sequence, frame)
+        for sequence, indices in sequences.items()
+        for frame, at in _spread([pictures[index].name for index in indices], count)
+    }
+
+
+def _spread(names: Sequence[str], count: int) -> list[tuple[int, int]]:
+    """Frame number and place in `names` of the pictures of one sequence that are taken, in their order."""
+    order = sorted(range(len(names)), key=lambda at: natural_order(Path(names[at])))
+    numbers = [_frame_number(name) for name in names]
+    known = [number for number in numbers if number is not None]
+    if len(set(known)) == len(names):
+        order.sort(key=lambda at: numbers[at] or 0)
+        frames = sorted(known)
+    else:  # two pictures of one number would overwrite one another
+        frames = list(range(len(names)))
+    return [(frames[position], order[position]) for position in spread_indices(len(names), count)]
+
+
+def _frame_number(name: str) -> int | None:
+    numbers = re.findall(r"\d+", Path(name).stem)
+    if not numbers or len(numbers[-1]) > 18 or int(numbers[-1]) > MAX_FRAME:
+        return None
+    return int(numbers[-1])
+
+
+def _tar_pictures(path: Path, wanted: Collection[int] = ()) -> Iterator[tuple[int, PurePosixPath, bytes]]:
+    """The pictures of a tar in its own order: number among its members, path, and bytes; none of those not wanted.
+
+    Every member is checked on the way, and at the end that nothing is cut off.
+    """
+    with path.open("rb") as file:
+        is_gzip = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        stream = _Metered(gzip.GzipFile(fileobj=file) if is_gzip else file, path)
+        with _explained(path, stream), _opened(path, stream) as archive:
+            for index in count_up():
+                member = archive.next()
+                if member is None:
+                    break
+                _require_harmless(member, index, path)
+                archive.members.clear()  # type: ignore[attr-defined]  # a public list; tarfile would keep them all
+                archive.pax_headers = {}  # and what it once said of all that follow
+                stream.left = member.size + _MAX_HEADER_BYTES
+                below = PurePosixPath(member.name)
+                if not member.isreg() or not _is_picture(below.name) or not all(map(_is_face_folder, below.parts[:-1])):
+                    continue
+                if member.size > MAX_PICTURE_BYTES:
+                    raise _too_large(f"{path}: {member.name}", member.size)
+                content = archive.extractfile(member) if index in wanted else None
+                yield index, below, b"" if content is None else content.read()
+            stream.read_tail()
+
+
+class _Metered(io.BufferedIOBase):
+    """A stream for tarfile, which reads headers of any size into memory, and on and on behind a file's end."""
+
+    def __init__(self, stream: io.BufferedIOBase, path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self.left = _MAX_HEADER_BYTES
+        self.has_ended = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._stream.read(-1 if size is None else size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise _unsafe(self._path, "a member has a header of extreme size")
+        if not data and self.has_ended:
+            raise EOFError
+        self.has_ended = not data
+        return data
+
+    def read_tail(self) -> None:
+        """Read what follows the archive's end, so that gzip compares its checksum."""
+        left = _MAX_TAIL_BYTES
+        while left > 0 and (data := self._stream.read(_BUFFER)):
+            left -= len(data)
+
+
+class _StrictHeader(tarfile.TarInfo):
+    """A header whose damage is an error; tarfile would take it for the archive's end and lose what follows."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise  # the archive's proper end
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _opened(path: Path, stream: _Metered) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=stream, mode="r|", bufsize=_BUFFER, tarinfo=_StrictHeader, encoding="utf-8")
+    except tarfile.ReadError as error:
+        raise MediaError(
+            f"{path} is not a tar, gzipped or not ({error}); copy or download it again, or leave it out",
+            reason="not an archive",
+        ) from error
+
+
+@contextmanager
+def _explained(path: Path, stream: _Metered) -> Iterator[None]:
+    try:
+        yield
+    except MediaError:
+        raise
+    except (EOFError, tarfile.TarError, gzip.BadGzipFile, zlib.error, ValueError, RecursionError) as error:
+        if isinstance(error, EOFError) or stream.has_ended:
+            raise MediaError(
+                f"{path} is cut off: its end is missing; copy or download it again", reason="truncated"
+            ) from error
+        raise MediaError(f"{path} is damaged ({error}); copy or download it again", reason="damaged") from error
+
+
+def _require_harmless(member: tarfile.TarInfo, index: int, path: Path) -> None:
+    if index == MAX_MEMBERS:
+        raise _unsafe(path, f"it has more than {MAX_MEMBERS:,} members")
+    name = member.name
+    shown = repr(name[:80])
+    if len(name) > MAX_NAME_LENGTH:
+        raise _unsafe(path, f"the name of a member, {shown}..., is longer than {MAX_NAME_LENGTH:,} letters")
+    if name.startswith("/") or any(re.match("[A-Za-z]:", part) for part in name.split("/")):
+        raise _unsafe(path, f"member {shown} has an absolute path")
+    if ".." in name.split("/"):
+        raise _unsafe(path, f"member {shown} leads out of it")
+    if "\\" in name or "\0" in name:
+        raise _unsafe(path, f"member {shown} has a back slash or a null in its name")
+    if member.issym() or member.islnk():
+        raise _unsafe(path, f"member {shown} is a link")
+    if not (member.isreg() or member.isdir()) or member.issparse() or member.size < 0:
+        raise _unsafe(path, f"member {shown} is neither a file nor a folder")
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and is_image_name(Path(name))
+
+
+def _is_face_folder(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in NOT_FACES
+
+
+def _bytes_of(path: Path) -> bytes:
+    if not existing(path, what="picture").is_file():
+        raise MediaError(f"{path} is not a file; give the path of one picture", reason="not a file")
+    with path.open("rb") as file:
+        data = file.read(MAX_PICTURE_BYTES + 1)
+    if len(data) > MAX_PICTURE_BYTES:
+        raise _too_large(str(path), path.stat().st_size)
+    return data
+
+
+def _checked_held(held: int, path: Path) -> int:
+    if held > MAX_HELD_BYTES:
+        raise MediaError(
+            f"{path}: the chosen pictures of its unfinished sequences take more than {MAX_HELD_BYTES:,} bytes; "
+            "choose fewer frames",
+            reason="too large",
+        )
+    return held
+
+
+def _legible(name: str) -> str:
+    """A name of bytes that are no UTF-8 as text that can be stored: such a byte becomes %XX."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
+
+
+def _too_large(name: str, num_bytes: int) -> MediaError:
+    return MediaError(
+        f"{name} is too large for a face crop: {num_bytes:,} bytes, and the limit is {MAX_PICTURE_BYTES:,}",
+        reason="too large",
+    )
+
+
+def _unsafe(path: Path, why: str) -> MediaError:
+    return MediaError(
+        f"{path} is not safe: {why}; nothing of it is used, download it again from its owner", reason="unsafe archive"
+    )
+
+
+def _no_pictures(path: Path) -> MediaError:
+    return MediaError(f"{path} has no pictures; copy or download it again, or leave it out", reason="no pictures")
+
+
+def _fail(error: OSError) -> NoReturn:
+    raise error
