@@ -10,10 +10,13 @@ from pathlib import Path
 from realface.core.errors import LayoutError
 from realface.core.files import existing
 from realface.data.layouts.celeb_df import CelebDfLayout
+from realface.data.layouts.deeperforensics import DeeperForensicsLayout
 from realface.data.layouts.dfd import DfdLayout
 from realface.data.layouts.dfdc import DfdcLayout
 from realface.data.layouts.dfdc_preview import DfdcPreviewLayout
 from realface.data.layouts.faceforensics import FaceForensicsLayout
+from realface.data.layouts.ffiw import FfiwLayout
+from realface.data.layouts.forgerynet import ForgeryNetLayout
 from realface.data.layouts.layout import Layout
 from realface.data.layouts.plain import PlainLayout
 
@@ -24,6 +27,9 @@ _OURS: tuple[Layout, ...] = (
     DfdLayout(),
     DfdcLayout(),
     DfdcPreviewLayout(),
+    ForgeryNetLayout(),
+    DeeperForensicsLayout(),
+    FfiwLayout(),
 )
 LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in _OURS}
 ENTRY_POINTS = "realface.layouts"

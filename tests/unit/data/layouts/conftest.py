@@ -82,6 +82,37 @@ def dfdc_preview(root):
     (root / "dataset.json").write_text(json.dumps(entries))
 
 
+@tree_of("forgerynet")
+def forgerynet(root):
+    for folder, short in (("Training", "train"), ("Validation", "val")):
+        touch(root / folder / "image", f"{short}_release/16/a.jpg", f"{short}_release/1/b.jpg")
+        (root / folder / "image" / "list.txt").write_text(
+            f"{short}_release/16/a.jpg 0 0 0\n{short}_release/1/b.jpg 1 1 1\n"
+        )
+        touch(root / folder / "video", f"{short}_video_release/17/c.mp4", f"{short}_video_release/3/d.mp4")
+        (root / folder / "video" / "list.txt").write_text(
+            f"1 {short}_video_release/17/c.mp4 0 2 0 0 0 0\n1 {short}_video_release/3/d.mp4 0 2 1 1 2 3\n"
+        )
+
+
+@tree_of("deeperforensics")
+def deeperforensics(root):
+    touch(root, "source_videos/M004/BlendShape/camera_front/M004_BlendShape_camera_front.mp4")
+    touch(root, "source_videos/W101/light_up/happy/camera_left/W101_light_up_happy_camera_left.mp4")
+    for variant in ("end_to_end", "end_to_end_level_1"):
+        touch(root / "manipulated_videos" / variant, "000_M004.mp4", "001_W101.mp4", "002_W101.mp4")
+    touch(root, *(f"lists/splits/{split}.txt" for split in ("train", "val", "test")))
+    (root / "lists/splits/train.txt").write_text("000_M004.mp4\n")
+    (root / "lists/splits/test.txt").write_text("001_W101.mp4\n002_W101.mp4\n")
+
+
+@tree_of("ffiw")
+def ffiw(root):
+    for split, names in (("train", ("00001", "00002")), ("val", ("00001",))):
+        for part in ("source", "target", "target_mask"):
+            touch(root / part / split / "videos", *(f"{name}.mp4" for name in names))
+
+
 # Layouts' builders go above this line.
 
 

@@ -1,0 +1,91 @@
+"""FFIW-10K: videos with several faces, of which one is forged in the fakes.
+
+    source/{train,val}/videos/x.mp4         real
+    target/{train,val}/videos/x.mp4         FAKE, whatever its name says: source/../x.mp4 with a forged face
+    target_mask/{train,val}/videos/x.mp4    where
+
+The folder `videos` may be absent. Who is in a video, and how a fake was made, is not told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from realface.core.labels import Label
+from realface.data.layouts.layout import Scan, SourceItem
+from realface.data.layouts.listing import missing_originals, require_distinct, videos_below
+
+SOURCE, TARGET, MASKS = "source", "target", "target_mask"
+PARTS = {SOURCE: Label.REAL, TARGET: Label.FAKE}
+SPLITS = ("train", "val", "test")
+RELEASED = ("train", "val")
+
+
+class FfiwLayout:
+    """The reader. Splits have the same file names, so a video is named `target/train/x`."""
+
+    name = "ffiw"
+
+    def recognise(self, root: Path) -> list[str]:
+        """What lacks: the fakes, and beside them the reals or the masks."""
+        has = {part: any((root / part / split).is_dir() for split in SPLITS) for part in (SOURCE, TARGET, MASKS)}
+        lacks = [] if has[TARGET] else [f"{TARGET}/train or {TARGET}/val"]
+        return lacks if has[SOURCE] or has[MASKS] else [*lacks, f"{SOURCE}/train or {SOURCE}/val"]
+
+    def scan(self, root: Path) -> Scan:
+        """Find every video.
+
+        Raises:
+            LayoutError: two files of one video.
+        """
+        items: list[SourceItem] = []
+        counts: Counter[str] = Counter()
+        missing = []
+        for part, label in PARTS.items():
+            videos = {path: path.relative_to(root / part).parts[0] for path in videos_below(root / part)}
+            for split in SPLITS:
+                found = [_item(path, root, part, split) for path, top in videos.items() if top == split]
+                items += found
+                if found:
+                    counts[f"{label.word} videos, {part} {split}"] = len(found)
+                elif split in RELEASED:
+                    missing.append(f"{part}/{split}: no videos")
+                if label == Label.FAKE:
+                    missing += _missing_masks(found, split)
+            if outside := [path for path, top in videos.items() if top not in SPLITS]:
+                counts["videos left out: in no split's folder"] += len(outside)
+                missing.append(
+                    f"{part}: the split of {len(outside)} videos, which are left out; expected in {', '.join(SPLITS)}"
+                )
+        require_distinct(items, root)
+        missing += missing_originals(items)
+        return Scan(root, self.name, items, dict(counts), missing)
+
+
+def _item(path: Path, root: Path, part: str, split: str) -> SourceItem:
+    folders = path.parent.relative_to(root / part / split).parts
+    below = Path(*folders[1:] if folders[:1] == ("videos",) else folders, path.stem)
+    is_fake = PARTS[part] == Label.FAKE
+    return SourceItem(
+        source=path,
+        label=PARTS[part],
+        dataset=FfiwLayout.name,
+        video=f"{part}/{split}/{below.as_posix()}",
+        split=split,
+        original=f"{SOURCE}/{split}/{below.as_posix()}" if is_fake else None,
+        mask=_mask_of(root / MASKS / split, below.with_name(path.name)) if is_fake else None,
+    )
+
+
+def _mask_of(masks: Path, name: Path) -> Path | None:
+    """The mask's file, with or without a folder `videos` around it, also where only its folder is here."""
+    places = [place for place in (masks / "videos", masks) if place.is_dir()]
+    files = [place / name for place in places]
+    return next((file for file in files if file.exists()), files[0] if files else None)
+
+
+def _missing_masks(found: list[SourceItem], split: str) -> list[str]:
+    """One line if not every fake that was found has its mask."""
+    unmasked = sum(item.mask is None or not item.mask.exists() for item in found)
+    return [f"{MASKS}/{split}: the masks of {unmasked} of {len(found)} fakes"] if unmasked else []
