@@ -45,13 +45,14 @@ class VideoFolder:
         return videos_in(self.path)
 
     def mask_of(self, video: Path) -> Path | None:
-        """The mask of a fake, where it is here."""
-        mask = self.masks / video.name
-        return mask if self.label == Label.FAKE and mask.exists() else None
+        """The mask's file of a fake, also where only the folder of the masks is here: then its loss can be told."""
+        return self.masks / video.name if self.label == Label.FAKE and self.masks.is_dir() else None
 
     def missing_masks(self, found: Sequence[SourceItem], root: Path) -> list[str]:
         """One line if not every fake that was found here has its mask."""
-        unmasked = sum(item.label == Label.FAKE and item.mask is None for item in found)
+        if self.label == Label.REAL:
+            return []
+        unmasked = sum(item.mask is None or not item.mask.exists() for item in found)
         masks = self.masks.relative_to(root).as_posix()
         return [f"{masks}: the masks of {unmasked} of {len(found)} {self.level} fakes"] if unmasked else []
 

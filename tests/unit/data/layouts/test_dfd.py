@@ -102,6 +102,14 @@ def test_fewer_videos_than_in_the_release_masks_and_originals_are_named(study):
     ]
 
 
+def test_a_fake_without_its_mask_in_the_masks_folder_keeps_the_masks_place(study):
+    mask = study / f"DeepFakeDetection/masks/videos/{FAKE}.mp4"
+    mask.unlink()
+    assert item_named(scan(study), FAKE).mask == mask
+    mask.parent.rmdir()
+    assert item_named(scan(study), FAKE).mask is None
+
+
 def test_one_label_is_enough_and_the_other_is_named(study):
     (study / "DeepFakeDetection").rename(study / "elsewhere")
     assert DfdLayout().recognise(study) == []

@@ -110,6 +110,23 @@ def test_missing_videos_and_masks_are_named(tmp_path):
     ]
 
 
+def test_a_fake_without_its_mask_in_the_masks_folder_keeps_the_masks_place(tmp_path):
+    study(tmp_path)
+    masks = tmp_path / "manipulated_sequences" / "SelfBlend" / "masks" / "videos"
+    (masks / "003_004.mp4").unlink()
+    found = scan(tmp_path)
+    assert item_named(found, "003_004", "SelfBlend").mask == masks / "003_004.mp4"
+    assert found.missing == ["manipulated_sequences/SelfBlend/masks/videos: the masks of 1 of 6 c23 fakes"]
+
+
+def test_without_the_masks_folder_no_fake_has_a_mask_and_that_is_named(tmp_path):
+    found = scan(study(tmp_path, masks=False))
+    assert {item.mask for item in found.items} == {None}
+    assert found.missing == [
+        f"manipulated_sequences/{method}/masks/videos: the masks of 6 of 6 c23 fakes" for method in METHODS
+    ]
+
+
 def test_reals_alone_are_enough_and_the_fakes_named(tmp_path):
     touch(tmp_path / "original_sequences/youtube/c23/videos/071.mp4")
     assert FaceForensicsLayout().recognise(tmp_path) == []
