@@ -78,12 +78,20 @@ def is_video_name(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def spread_indices(num_frames: int, count: int) -> list[int]:
-    """The middle frame of each of `count` equal parts of a video, so neither end is preferred; all if it is shorter."""
+def spread_indices(num_frames: int, count: int, *, spans: Collection[tuple[int, int]] = ()) -> list[int]:
+    """The middle frame of each of `count` equal parts of a video, so neither end is preferred; all if it is shorter.
+
+    Args:
+        num_frames: of the video.
+        count: at least 1.
+        spans: numbers of the first and last frame of each part that counts, from 0; parts together are as one video,
+            and what reaches beyond the end is cut. The whole video when empty.
+    """
     assert count >= 1, count
-    if num_frames <= count:
-        return list(range(num_frames))
-    return [(2 * part + 1) * num_frames // (2 * count) for part in range(count)]
+    inside = range(num_frames) if not spans else _frames_inside(spans, num_frames)
+    if len(inside) <= count:
+        return list(inside)
+    return [inside[(2 * part + 1) * len(inside) // (2 * count)] for part in range(count)]
 
 
 def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
@@ -128,8 +136,7 @@ def spread_frames(
     Args:
         path: the file.
         count: how many frames.
-        spans: numbers of the first and last frame of each part that counts, from 0; parts together are as one video,
-            and what reaches beyond the end is cut. The whole video when empty.
+        spans: as for `spread_indices`.
         threads: as for `frames_at`.
 
     Yields:
@@ -140,15 +147,15 @@ def spread_frames(
         MediaError: as `probe_video`; "no frames in the part" where it ends before all of `spans`.
     """
     num_frames, _ = _measured(path)
-    inside = _frames_inside(spans, num_frames) if spans else range(num_frames)
-    if not inside:
+    indices = spread_indices(num_frames, count, spans=spans)
+    if not indices:
         parts = ", ".join(f"{first} to {last}" for first, last in spans)
         raise MediaError(
             f"{path} has no frames in the part {parts}: it has {num_frames}, counted from 0; mend the part, or copy "
             "or download the video again",
             reason="no frames in the part",
         )
-    yield from frames_at(path, [inside[index] for index in spread_indices(len(inside), count)], threads=threads)
+    yield from frames_at(path, indices, threads=threads)
 
 
 def frames_at(path: Path, indices: Collection[int], *, threads: int = 0) -> Iterator[Frame]:
