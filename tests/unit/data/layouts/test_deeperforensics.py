@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import pytest
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
 from realface.data.layouts import deeperforensics
 from realface.data.layouts.deeperforensics import VARIANTS, DeeperForensicsLayout
+from realface.data.layouts.layout import SourceItem
+from realface.data.leaks import find_leaks
+from realface.data.manifest import Manifest
 
 
 @pytest.fixture
@@ -134,3 +139,38 @@ def test_two_files_of_one_video_are_refused(study):
     (study / "manipulated_videos/end_to_end/again/000_M004.mp4").touch()
     with pytest.raises(LayoutError, match="are one video by their name; keep one of them"):
         scan(study)
+
+
+def manifest_of(items, dataset=None):
+    rows = [
+        {
+            "path": f"{number}.png",
+            "label": int(item.label),
+            "dataset": dataset or item.dataset,
+            "split": item.split,
+            "method": item.method,
+            "video": item.video,
+            "identities": list(item.identities),
+            "original": item.original,
+        }
+        for number, item in enumerate(items)
+    ]
+    return Manifest.from_rows(rows, root=Path("/crops"))
+
+
+def test_an_actor_in_two_splits_is_found(study):
+    (study / "lists/splits/val.txt").write_text("002_W101.mp4\n")
+    (study / "lists/splits/test.txt").write_text("001_W101.mp4\n")
+    leaks = find_leaks(manifest_of(scan(study).items))
+    assert [(leak.kind, leak.name, leak.splits) for leak in leaks] == [("person", "W101", ("val", "test"))]
+
+
+def test_a_target_that_faceforensics_tests_on_is_found_once_both_are_one_data_set(study):
+    ours = scan(study).items
+    theirs = SourceItem(Path("000.mp4"), Label.REAL, "faceforensics", "000", split="test", identities=("000",))
+    assert find_leaks(manifest_of([*ours, theirs])) == []
+    leaks = find_leaks(manifest_of([*ours, theirs], dataset="faceforensics"))
+    assert [(leak.kind, leak.name, leak.splits) for leak in leaks] == [
+        ("video", "000", ("train", "test")),
+        ("person", "000", ("train", "test")),
+    ]
