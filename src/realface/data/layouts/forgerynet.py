@@ -47,7 +47,7 @@ METHODS = {
     15: "DiscoFaceGAN",
 }
 REALS = {16: "RAVDESS", 17: "CREMA-D", 18: "AVSpeech", 19: "VoxCeleb"}
-REAL_CLASS = 0  # of every real in the lists
+CLASSES = frozenset({0, *METHODS, *REALS})  # in the lists, where every real's is 0
 LABELS = {"0": Label.REAL, "1": Label.FAKE}
 
 
@@ -135,7 +135,7 @@ def _read_video(line: str) -> tuple[str, _Entry]:
 def _entry(texts: list[str], segments: tuple[tuple[int, int, Label], ...] = ()) -> _Entry:
     binary, triple, number = texts
     _number(triple)
-    if _number(number) not in (REAL_CLASS, *METHODS, *REALS):
+    if _number(number) not in CLASSES:
         raise ValueError
     return _Entry(LABELS[binary], int(number), segments)
 
