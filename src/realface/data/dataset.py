@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypedDict
 
 import cv2
@@ -45,7 +46,8 @@ class CropDataset(Dataset[CropItem]):
     from what was read before.
 
     Args:
-        manifest: the crops; workers share its memory.
+        manifest: the crops. Workers that are forked share the memory of their paths and labels; others get a copy of
+            these two, and of no other column.
         transform: image and generator -> (3, S, S), such as a `FaceTransform`.
         seed: the run's seed, >= 0.
         training: whether the transform gets a generator; without one nothing is left to chance.
@@ -61,7 +63,7 @@ class CropDataset(Dataset[CropItem]):
         training: bool,
         inputs: Mapping[str, RowInput] | None = None,
     ) -> None:
-        self._manifest = manifest
+        self._root, self._paths = manifest.root, manifest.columns["path"]  # read before there are workers
         self._labels = torch.from_numpy(manifest.labels)
         self._transform = transform
         self._seed = seed
@@ -74,7 +76,11 @@ class CropDataset(Dataset[CropItem]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._manifest)
+        return len(self._paths)
+
+    def file_of(self, row: int) -> Path:
+        """The crop's file."""
+        return self._root / str(self._paths[row])
 
     def __getitem__(self, row: int) -> CropItem:
         """Decode one crop.
@@ -94,7 +100,7 @@ class CropDataset(Dataset[CropItem]):
 
     def _read(self, row: int) -> NDArray[np.uint8]:
         try:
-            return read_image(self._manifest.file_of(row))
+            return read_image(self.file_of(row))
         except MissingInputError as error:
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
         except MediaError as error:

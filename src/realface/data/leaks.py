@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from realface.core.errors import LeakError
+from realface.data.columns import Columns
 from realface.data.manifest import Manifest
 
 SHOWN = 3
@@ -42,11 +44,13 @@ def find_leaks(manifest: Manifest) -> list[Leak]:
     another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
     data set. Rows without a split leak nothing.
     """
-    table = manifest.table.filter(pc.is_valid(manifest.table["split"]))
+    columns = manifest.columns.filter(pc.is_valid(manifest.columns["split"]))
+    if len(columns["split"].unique()) < 2:
+        return []
     return [
-        *_in_two_splits("video", video_names(table)),
-        *_in_two_splits("person", person_names(table)),
-        *_pictures_in_two_splits(table),
+        *_in_two_splits("video", video_names(columns)),
+        *_in_two_splits("person", person_names(columns)),
+        *_pictures_in_two_splits(columns),
     ]
 
 
@@ -75,38 +79,44 @@ def split_order(split: str) -> tuple[int, str]:
     return (usual.index(split) if split in usual else len(usual), split)
 
 
-def video_names(table: pa.Table) -> pa.Table:
+def video_names(columns: Columns) -> pa.Table:
     """Every video that a row holds, its own and its original: columns row, dataset, name, split.
 
     Without `video` the row's source file stands for it, and without that its own path.
     """
-    own = pc.coalesce(table["video"], table["source"], table["path"])
-    rows = pa.array(range(len(table)), pa.int64())
+    own = columns["video"]
+    if own.null_count:
+        own = pc.coalesce(own, columns["source"], columns["path"])
+    rows = pa.array(np.arange(columns.num_rows))
     both = [
-        pa.table({"row": rows, "dataset": table["dataset"], "name": name, "split": table["split"]})
-        for name in (own, table["original"])
+        pa.table({"row": rows, "dataset": columns["dataset"], "name": name, "split": columns["split"]})
+        for name in (own, columns["original"])
     ]
     names = pa.concat_tables(both)
     return names.filter(pc.is_valid(names["name"]))
 
 
-def person_names(table: pa.Table) -> pa.Table:
+def person_names(columns: Columns) -> pa.Table:
     """Every person that a row shows: columns row, dataset, name, split."""
-    identities = table["identities"].combine_chunks()
+    identities = columns["identities"].combine_chunks()
     rows = pc.list_parent_indices(identities)
-    columns = {name: table[name].take(rows) for name in ("dataset", "split")}
-    return pa.table({"row": rows, "name": pc.list_flatten(identities), **columns})
+    others = {name: columns[name].take(rows) for name in ("dataset", "split")}
+    return pa.table({"row": rows, "name": pc.list_flatten(identities), **others})
 
 
 def _in_two_splits(kind: Literal["video", "person"], names: pa.Table) -> list[Leak]:
-    splits = names.group_by(["dataset", "name"]).aggregate([("split", "distinct")])
+    distinct = names.group_by(["dataset", "name", "split"]).aggregate([])  # thirty rows a video become one
+    splits = distinct.group_by(["dataset", "name"]).aggregate([("split", "distinct")])
     leaked = _of_several_splits(splits).sort_by([("dataset", "ascending"), ("name", "ascending")])
     return [Leak(kind, row["name"], row["dataset"], _ordered(row["split_distinct"])) for row in leaked.to_pylist()]
 
 
-def _pictures_in_two_splits(table: pa.Table) -> list[Leak]:
-    known = table.filter(pc.is_valid(table["sha256"]))
-    splits = known.group_by("sha256").aggregate([("split", "distinct"), ("path", "min")])
+def _pictures_in_two_splits(columns: Columns) -> list[Leak]:
+    table = columns.table(["sha256", "split", "path"])
+    counts = columns["sha256"].value_counts()
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
+    shared = table.filter(pc.is_in(table["sha256"], value_set=repeated))
+    splits = shared.group_by("sha256").aggregate([("split", "distinct"), ("path", "min")])
     leaked = _of_several_splits(splits).sort_by("path_min")
     return [Leak("picture", row["path_min"], None, _ordered(row["split_distinct"])) for row in leaked.to_pylist()]
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydantic import Field
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError, RecipeError
 from realface.core.recipe import Section, check_recipe
+from realface.data.columns import Columns
 from realface.data.manifest_formats import read_file, write_file
 from realface.data.manifest_schema import COLUMNS, NOT_CONVERTIBLE, SCHEMA, no_such_column, table_from_rows, typed_array
 
@@ -37,18 +39,19 @@ class ManifestHeader(Section):
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """An Arrow table of face crops with a header.
+    """A table of face crops with a header.
 
     Nothing is changed in place: every method gives a new manifest, which shares memory with the old one.
 
     Attributes:
-        table: one row a crop, with exactly the columns of `manifest_schema.SCHEMA`. Only `path` and `label` are
-            never null. `path` and `mask` are relative to `root`, with slashes, or absolute.
+        columns: one row a crop, with exactly the columns of `manifest_schema.SCHEMA`, as Arrow holds them. Those of a
+            Parquet file are read when they are first asked for: `columns["split"]`. Only `path` and `label` are never
+            null. `path` and `mask` are relative to `root`, with slashes, or absolute.
         header: what holds for all rows; its `root` is set anew by `write`.
         root: the folder that paths are relative to, absolute.
     """
 
-    table: pa.Table
+    columns: Columns
     header: ManifestHeader
     root: Path
 
@@ -62,13 +65,14 @@ class Manifest:
 
         Raises:
             MissingInputError: no such file.
-            ManifestError: not a manifest, with the place and kind of the fault.
+            ManifestError: not a manifest, with the place and kind of the fault. A fault in a column of a Parquet file
+                other than `path` and `label` comes when that column is read.
         """
         path = Path(path)
-        table, document = read_file(path)
+        columns, document = read_file(path)
         header = _checked_header(document or {}, where=str(path))
         root = path.resolve().parent / header.root if root is None else Path(root)
-        return cls(table, header, _absolute(root))
+        return cls(columns, header, _absolute(root))
 
     def write(self, path: Path) -> None:
         """Write the manifest atomically, in the format that the suffix names.
@@ -99,7 +103,7 @@ class Manifest:
             ManifestError: an unknown or missing column, or a value that does not fit; the text names the row, from 1.
         """
         table = table_from_rows(list(rows), where="rows", place=lambda row: f"row {row + 1}")
-        return cls(table, header or ManifestHeader(), _absolute(root))
+        return cls(Columns.of(table), header or ManifestHeader(), _absolute(root))
 
     @classmethod
     def concatenate(cls, manifests: Sequence[Manifest]) -> Manifest:
@@ -117,16 +121,21 @@ class Manifest:
             raise ManifestError("no manifests to put together; give at least one")
         root = Path(os.path.commonpath([manifest.root for manifest in manifests]))
         moved = [manifest._seen_from(root) for manifest in manifests]
-        return cls(pa.concat_tables([one.table for one in moved]), _joint_header([one.header for one in moved]), root)
+        columns = Columns.joined([one.columns for one in moved])
+        return cls(columns, _joint_header([one.header for one in moved]), root)
 
     def __len__(self) -> int:
-        rows: int = self.table.num_rows
-        return rows
+        return self.columns.num_rows
+
+    @property
+    def table(self) -> pa.Table:
+        """All columns in one table; those of a Parquet file that nobody asked for yet are read now."""
+        return self.columns.table()
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """(rows,), 1 = fake."""
-        labels: NDArray[np.int64] = self.table["label"].to_numpy().astype(np.int64)
+        labels: NDArray[np.int64] = self.columns["label"].to_numpy().astype(np.int64)
         return labels
 
     def column(self, name: str) -> list[Any]:
@@ -135,12 +144,21 @@ class Manifest:
         Raises:
             ManifestError: no such column.
         """
-        values: list[Any] = self.table[_known(name)].to_pylist()
+        values: list[Any] = self.columns[_known(name)].to_pylist()
+        return values
+
+    def distinct(self, name: str) -> list[Any]:
+        """The values that stand in one column, each once, in the order of their first rows; None where there is none.
+
+        Raises:
+            ManifestError: no such column.
+        """
+        values: list[Any] = pc.unique(self.columns[_known(name)]).to_pylist()
         return values
 
     def file_of(self, row: int) -> Path:
         """The crop's file."""
-        return self.root / str(self.table["path"][row])
+        return self.root / str(self.columns["path"][row])
 
     def filter(self, **wanted: Any) -> Manifest:
         """The rows that have the wanted value, or one of a sequence of values, in every named column.
@@ -150,7 +168,7 @@ class Manifest:
         Raises:
             ManifestError: no such column, one of lists, or a value of another type than the column's.
         """
-        table = self.table
+        mask = None
         for name, value in wanted.items():
             kind = SCHEMA.field(_known(name)).type
             if pa.types.is_list(kind):
@@ -160,12 +178,14 @@ class Manifest:
                 value_set = typed_array(values, kind)
             except NOT_CONVERTIBLE as error:
                 raise ManifestError(f"filter: column {name!r} holds {kind}, got {value!r}") from error
-            table = table.filter(pc.is_in(table[name], value_set=value_set))
-        return Manifest(table, self.header, self.root)
+            is_wanted = pc.is_in(self.columns[name], value_set=value_set)
+            mask = is_wanted if mask is None else pc.and_(mask, is_wanted)
+        columns = self.columns if mask is None else self.columns.filter(mask)
+        return Manifest(columns, self.header, self.root)
 
     def take(self, rows: Sequence[int] | NDArray[Any]) -> Manifest:
         """The given rows, in the given order."""
-        return Manifest(self.table.take(pa.array(rows, pa.int64())), self.header, self.root)
+        return Manifest(self.columns.take(pa.array(rows, pa.int64())), self.header, self.root)
 
     def with_column(self, name: str, values: Sequence[Any] | pa.Array | pa.ChunkedArray) -> Manifest:
         """The same rows with one column replaced.
@@ -173,9 +193,12 @@ class Manifest:
         Raises:
             ManifestError: no such column.
         """
-        index = SCHEMA.get_field_index(_known(name))
-        column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, SCHEMA.field(name).type)
-        return Manifest(self.table.set_column(index, SCHEMA.field(name), column), self.header, self.root)
+        kind = SCHEMA.field(_known(name)).type
+        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
+        column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+        assert len(column) == len(self)
+        assert column.type == kind
+        return Manifest(self.columns.replaced(name, lambda: column), self.header, self.root)
 
     def filled(self, **values: str | None) -> Manifest:
         """The same rows with these texts where the named columns are null; a text of None changes nothing.
@@ -186,7 +209,7 @@ class Manifest:
         manifest = self
         for name, value in values.items():
             if value is not None:
-                manifest = manifest.with_column(name, manifest.table[_known(name)].fill_null(value))
+                manifest = manifest.with_column(name, manifest.columns[_known(name)].fill_null(value))
         return manifest
 
     def video_keys(self) -> list[str]:
@@ -194,17 +217,23 @@ class Manifest:
 
         A bare video name repeats across methods and compressions. Where `video` is null, the row's path stands for it.
         """
-        parts = [self.table[name].fill_null("") for name in ("dataset", "method", "compression")]
-        video = pc.coalesce(self.table["video"], self.table["path"])
-        keys: list[str] = pc.binary_join_element_wise(*parts, video, "/").to_pylist()
+        keys: list[str] = self.video_key_column().to_pylist()
         return keys
+
+    def video_key_column(self) -> pa.ChunkedArray:
+        """`video_keys` as Arrow holds them, which takes a fraction of the memory and time."""
+        parts = [self.columns[name].fill_null("") for name in ("dataset", "method", "compression")]
+        video = self.columns["video"]
+        if video.null_count:
+            video = pc.coalesce(video, self.columns["path"])
+        return pc.binary_join_element_wise(*parts, video, "/")
 
     def sha256(self) -> str:
         """Hash of the rows, in order, and of the crop spec; the same in whatever format and place the manifest is."""
         digest = hashlib.sha256(self.header.crop.model_dump_json().encode())
         for name in COLUMNS:
             digest.update(name.encode())
-            column = self.table[name]
+            column = self.columns.look(name)
             if column.null_count < len(column):
                 _hash_column(digest, column)
         return digest.hexdigest()
@@ -214,16 +243,19 @@ class Manifest:
         way = self.root.relative_to(root).as_posix()
         if way == ".":
             return self
-        table = self.table
+        columns = self.columns
         for name in ("path", "mask", "source"):
-            index = SCHEMA.get_field_index(name)
-            is_absolute = pc.starts_with(table[name], "/")
-            joined = pc.binary_join_element_wise(way, table[name], "/")
-            table = table.set_column(index, SCHEMA.field(index), pc.if_else(is_absolute, table[name], joined))
+            columns = columns.replaced(name, partial(_with_way, self.columns, name, way))
         sources = {
             name if name.startswith("/") else f"{way}/{name}": digest for name, digest in self.header.sources.items()
         }
-        return Manifest(table, self.header.model_copy(update={"sources": sources}), root)
+        return Manifest(columns, self.header.model_copy(update={"sources": sources}), root)
+
+
+def _with_way(columns: Columns, name: str, way: str) -> pa.ChunkedArray:
+    """The paths in a column seen from a folder above."""
+    paths = columns.look(name)
+    return pc.if_else(pc.starts_with(paths, "/"), paths, pc.binary_join_element_wise(way, paths, "/"))
 
 
 def _absolute(root: Path) -> Path:
@@ -273,12 +305,25 @@ def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
 def _hash_column(digest: hashlib._Hash, column: pa.ChunkedArray) -> None:
     """Add a column's values, whatever its chunks and what stands behind its nulls."""
     digest.update(np.packbits(column.is_valid().to_numpy()).tobytes())
-    column = column.drop_null().combine_chunks()
+    chunks = (column.drop_null() if column.null_count else column).chunks
     if pa.types.is_list(column.type):
-        digest.update(pc.list_value_length(column).to_numpy().tobytes())
-        column = column.flatten()
-    if pa.types.is_string(column.type):
-        digest.update(pc.binary_length(column).to_numpy().tobytes())
-        digest.update("".join(column.to_pylist()).encode())
+        for chunk in chunks:
+            digest.update(pc.list_value_length(chunk).to_numpy())
+        chunks = [chunk.flatten() for chunk in chunks]
+    if chunks and pa.types.is_string(chunks[0].type):
+        for chunk in chunks:
+            digest.update(pc.binary_length(chunk).to_numpy())
+        for chunk in chunks:
+            digest.update(_joined(chunk))
     else:
-        digest.update(column.to_numpy().tobytes())
+        for chunk in chunks:
+            digest.update(chunk.to_numpy())
+
+
+def _joined(texts: pa.StringArray) -> memoryview:
+    """All texts' bytes one after the other, without making a Python text of each."""
+    if len(texts) == 0:
+        return memoryview(b"")
+    _, offsets, data = texts.buffers()
+    first, last = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
+    return memoryview(data or b"")[first:last]

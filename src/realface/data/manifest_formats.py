@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,13 @@ import pyarrow.parquet
 
 from realface.core.errors import ManifestError
 from realface.core.files import existing, write_json, written_atomically
+from realface.data.columns import Columns
 from realface.data.manifest_schema import (
     SCHEMA,
     Place,
     conformed,
+    conformed_column,
+    no_values,
     require_known_columns,
     table_from_rows,
     wrong_value,
@@ -40,6 +44,7 @@ from realface.data.manifest_schema import (
 
 HEADER_KEY = "realface"
 CSV_HEADER = "# realface "
+READ_ROWS = 131072
 WRITE_ROWS = 65536
 
 Header = dict[str, Any]
@@ -50,24 +55,24 @@ class FileFormat:
     """How one suffix is read and written.
 
     Attributes:
-        read: path -> table with every column of the schema, and the header's document or None.
+        read: path -> every column of the schema, and the header's document or None.
         write: (table, header's document, path); the path is written in place, so give a temporary one.
     """
 
-    read: Callable[[Path], tuple[pa.Table, Header | None]]
+    read: Callable[[Path], tuple[Columns, Header | None]]
     write: Callable[[pa.Table, Header, Path], None]
 
 
-def read_file(path: Path) -> tuple[pa.Table, Header | None]:
-    """Read a manifest's table and header.
+def read_file(path: Path) -> tuple[Columns, Header | None]:
+    """Read a manifest's columns and header.
 
     Raises:
         MissingInputError: no such file.
         ManifestError: an unknown suffix, a file that is not what its suffix says, or rows that are not as documented.
     """
     file_format = _format_of(path)
-    table, header = file_format.read(existing(path, what="manifest"))
-    return (table if header is not None else _with_slashes(table)), header
+    columns, header = file_format.read(existing(path, what="manifest"))
+    return (columns if header is not None else _with_slashes(columns)), header
 
 
 def write_file(table: pa.Table, header: Header, path: Path) -> None:
@@ -95,25 +100,55 @@ def _format_of(path: Path) -> FileFormat:
     return FORMATS[suffix]
 
 
-def _with_slashes(table: pa.Table) -> pa.Table:
+def _with_slashes(columns: Columns) -> Columns:
+    def slashed(name: str) -> pa.ChunkedArray:
+        return pc.replace_substring(columns.look(name), pattern="\\", replacement="/")
+
+    changed = columns
     for name in ("path", "source", "mask"):
-        index = SCHEMA.get_field_index(name)
-        column = pc.replace_substring(table[name], pattern="\\", replacement="/")
-        table = table.set_column(index, SCHEMA.field(index), column)
-    return table
+        changed = changed.replaced(name, partial(slashed, name))
+    return changed
 
 
 # Parquet
 
 
-def _read_parquet(path: Path) -> tuple[pa.Table, Header | None]:
+def _read_parquet(path: Path) -> tuple[Columns, Header | None]:
+    """Open a file; the columns that are never null are checked now, each other when it is read.
+
+    The file stays open, so that all columns are of the same one even if another is written in its place.
+    """
     try:
-        table = pa.parquet.read_table(path, partitioning=None)
+        file = pa.parquet.ParquetFile(path)
+        schema = file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file, or a damaged one ({_one_line(error)})") from error
-    text = (table.schema.metadata or {}).get(HEADER_KEY.encode())
+    require_known_columns(schema.names, where=str(path))
+    for field in SCHEMA:
+        if not field.nullable:
+            for _ in _checked_chunks(file, field.name, path):
+                pass
+    text = (schema.metadata or {}).get(HEADER_KEY.encode())
     header = None if text is None else _parsed_header(text, str(path))
-    return conformed(table, where=str(path), place=_row_place(path)), header
+    return Columns(file.metadata.num_rows, partial(_read_column, file, path=path)), header
+
+
+def _read_column(file: pa.parquet.ParquetFile, name: str, *, path: Path) -> pa.ChunkedArray:
+    if name not in file.schema_arrow.names:
+        return no_values(name, file.metadata.num_rows)
+    return pa.chunked_array(_checked_chunks(file, name, path), SCHEMA.field(name).type)
+
+
+def _checked_chunks(file: pa.parquet.ParquetFile, name: str, path: Path) -> Iterator[pa.Array]:
+    """A column piece by piece; read at once it would take twice its memory on the way."""
+    start = 0
+    try:
+        for batch in file.iter_batches(READ_ROWS, columns=[name]):
+            column = pa.chunked_array([batch.column(0)])
+            yield from conformed_column(column, name, where=str(path), place=_row_place(path, start)).chunks
+            start += len(column)
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(f"{path}: damaged in column {name!r} ({_one_line(error)})") from error
 
 
 def _write_parquet(table: pa.Table, header: Header, path: Path) -> None:
@@ -124,13 +159,13 @@ def _write_parquet(table: pa.Table, header: Header, path: Path) -> None:
 # JSON: RFFR's list
 
 
-def _read_json(path: Path) -> tuple[pa.Table, Header | None]:
+def _read_json(path: Path) -> tuple[Columns, Header | None]:
     rows = _parsed_json(_text(path), str(path))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ManifestError(f'{path}: expected a list of rows such as [{{"path": "a.png", "label": 0}}]')
     beside = header_beside(path)
     header = _parsed_header(beside.read_bytes(), str(beside)) if beside.exists() else None
-    return table_from_rows(rows, where=str(path), place=_row_place(path)), header
+    return Columns.of(table_from_rows(rows, where=str(path), place=_row_place(path))), header
 
 
 def _write_json(table: pa.Table, _header: Header, path: Path) -> None:
@@ -145,7 +180,7 @@ def _write_json(table: pa.Table, _header: Header, path: Path) -> None:
 # JSONL
 
 
-def _read_jsonl(path: Path) -> tuple[pa.Table, Header | None]:
+def _read_jsonl(path: Path) -> tuple[Columns, Header | None]:
     content = _text(path).encode()
     first, _, rest = content.partition(b"\n")
     header = None
@@ -155,7 +190,8 @@ def _read_jsonl(path: Path) -> tuple[pa.Table, Header | None]:
     numbered = enumerate(content.decode().split("\n"), 1 if header is None else 2)
     lines = [(number, line) for number, line in numbered if line.strip()]
     rows = _rows_of_lines(path, lines)
-    return table_from_rows(rows, where=str(path), place=lambda row: f"{path}:{lines[row][0]}"), header
+    table = table_from_rows(rows, where=str(path), place=lambda row: f"{path}:{lines[row][0]}")
+    return Columns.of(table), header
 
 
 def _rows_of_lines(path: Path, lines: list[tuple[int, str]]) -> list[Header]:
@@ -189,7 +225,7 @@ def _json_lines(table: pa.Table) -> Iterator[str]:
 # CSV
 
 
-def _read_csv(path: Path) -> tuple[pa.Table, Header | None]:
+def _read_csv(path: Path) -> tuple[Columns, Header | None]:
     content = _text(path).encode()
     header = None
     first_line = 2  # line 1 names the columns
@@ -206,7 +242,7 @@ def _read_csv(path: Path) -> tuple[pa.Table, Header | None]:
     require_known_columns(texts.column_names, where=str(path))
     place = _csv_place(path, content.decode(), first_line)
     columns = {name: _from_texts(texts[name], name, place) for name in texts.column_names}
-    return conformed(pa.table(columns), where=str(path), place=place), header
+    return Columns.of(conformed(pa.table(columns), where=str(path), place=place)), header
 
 
 def _csv_texts(content: bytes) -> pa.Table:
@@ -305,8 +341,8 @@ def _checked_header(document: Any, where: str) -> Header:
     return document
 
 
-def _row_place(path: Path) -> Place:
-    return lambda row: f"{path}: row {row + 1}"
+def _row_place(path: Path, start: int = 0) -> Place:
+    return lambda row: f"{path}: row {start + row + 1}"
 
 
 def _one_line(error: Exception) -> str:

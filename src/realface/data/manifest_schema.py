@@ -37,6 +37,7 @@ SCHEMA = pa.schema(
 """Type of every column; only `path` and `label` are never null."""
 COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
 BOX_LENGTH = 4
+LABELS = pa.array([0, 1], pa.int8())
 NOT_CONVERTIBLE = (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError)
 
 Place = Callable[[int], str]
@@ -62,15 +63,33 @@ def conformed(table: pa.Table, *, where: str, place: Place) -> pa.Table:
         ManifestError: unknown or missing columns, values that do not fit; `where` or `place` opens the text.
     """
     require_known_columns(table.column_names, where=where)
-    columns = []
-    for field in SCHEMA:
-        if field.name in table.column_names:
-            columns.append(_cast(table.column(field.name), field, where))
-        else:
-            columns.append(pa.chunked_array([pa.nulls(len(table), field.type)]))
-    result = pa.table(columns, schema=SCHEMA)
-    _check_values(result, place)
-    return result
+    columns = [
+        conformed_column(table.column(field.name), field.name, where=where, place=place)
+        if field.name in table.column_names
+        else no_values(field.name, len(table))
+        for field in SCHEMA
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def conformed_column(column: pa.ChunkedArray, name: str, *, where: str, place: Place) -> pa.ChunkedArray:
+    """Give a column the type that `SCHEMA` says, and check its values.
+
+    Raises:
+        ManifestError: values that do not fit; `where` or `place` opens the text.
+    """
+    kind = SCHEMA.field(name).type
+    try:
+        cast = column.cast(kind)
+    except pa.ArrowException as error:
+        raise ManifestError(f"{where}: column {name!r} must be {kind}, got {column.type}") from error
+    _check_values(cast, name, place)
+    return cast
+
+
+def no_values(name: str, num_rows: int) -> pa.ChunkedArray:
+    """The column `name` of a file that does not have it."""
+    return pa.chunked_array([pa.nulls(num_rows, SCHEMA.field(name).type)])
 
 
 def require_known_columns(names: Iterable[str], *, where: str) -> None:
@@ -143,34 +162,33 @@ def wrong_value(place: str, name: str, value: Any) -> ManifestError:
     return ManifestError(f"{place}: {name} must be {expected}, got {shown}")
 
 
-def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArray:
-    try:
-        return column.cast(field.type)
-    except pa.ArrowException as error:
-        raise ManifestError(f"{where}: column {field.name!r} must be {field.type}, got {column.type}") from error
-
-
-def _check_values(table: pa.Table, place: Place) -> None:
-    """Vectorised checks of every value; the first fault of a column is named."""
-    for name in ("path", "label"):
-        if (row := _first(pc.is_null(table[name]))) is not None:
-            raise ManifestError(f"{place(row)}: {name} is missing")
-    if (row := _first(pc.equal(table["path"], ""))) is not None:
+def _check_values(column: pa.ChunkedArray, name: str, place: Place) -> None:
+    """Vectorised checks of every value; the first fault is named."""
+    if not SCHEMA.field(name).nullable and (row := _first(pc.is_null(column))) is not None:
+        raise ManifestError(f"{place(row)}: {name} is missing")
+    if name == "path" and (row := _first(pc.equal(column, ""))) is not None:
         raise ManifestError(f"{place(row)}: path is empty")
-    if (row := _first(pc.invert(pc.is_in(table["label"], value_set=pa.array([0, 1], pa.int8()))))) is not None:
-        raise wrong_value(place(row), "label", table["label"][row].as_py())
-    if (row := _first(pc.not_equal(pc.list_value_length(table["box"]), BOX_LENGTH))) is not None:
-        raise ManifestError(f"{place(row)}: box must be four numbers (x0, y0, x1, y1), got {table['box'][row].as_py()}")
-    if (row := _first(pc.invert(pc.is_finite(table["time_s"])))) is not None:
-        raise ManifestError(f"{place(row)}: time_s must be a finite number, got {table['time_s'][row].as_py()}")
-    for name in ("box", "landmarks", "identities"):
-        column = table[name].combine_chunks()
-        flat = pc.list_flatten(column)
+    if name == "label" and (row := _first(pc.invert(pc.is_in(column, value_set=LABELS)))) is not None:
+        raise wrong_value(place(row), "label", column[row].as_py())
+    if name == "box" and (row := _first(pc.not_equal(pc.list_value_length(column), BOX_LENGTH))) is not None:
+        raise ManifestError(f"{place(row)}: box must be four numbers (x0, y0, x1, y1), got {column[row].as_py()}")
+    if name == "time_s" and (row := _first(pc.invert(pc.is_finite(column)))) is not None:
+        raise ManifestError(f"{place(row)}: time_s must be a finite number, got {column[row].as_py()}")
+    if pa.types.is_list(column.type):
+        _check_lists(column, name, place)
+
+
+def _check_lists(column: pa.ChunkedArray, name: str, place: Place) -> None:
+    """No null among texts, none and nothing infinite among numbers."""
+    start = 0
+    for chunk in column.chunks:
+        flat = pc.list_flatten(chunk)
         wrong = pc.is_null(flat) if name == "identities" else pc.invert(pc.fill_null(pc.is_finite(flat), False))
         if (position := _first(wrong)) is not None:
-            row = pc.list_parent_indices(column)[position].as_py()
+            row = pc.list_parent_indices(chunk)[position].as_py()
             kind = "texts without null" if name == "identities" else "finite numbers"
-            raise ManifestError(f"{place(row)}: {name} must be {kind}, got {column[row].as_py()}")
+            raise ManifestError(f"{place(start + row)}: {name} must be {kind}, got {chunk[row].as_py()}")
+        start += len(chunk)
 
 
 def _first(mask: pa.Array | pa.ChunkedArray) -> int | None:

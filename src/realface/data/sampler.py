@@ -19,6 +19,7 @@ from realface.data.manifest import Manifest
 Sampling = Literal["balanced", "paired", "all"]
 """How an epoch is drawn: as many reals as fakes, every fake beside a real of its own source, or every row once."""
 
+NUMBERS_AT_ONCE = 65536
 NO_ROWS = "no rows to train on; check the manifests and their filters"
 
 
@@ -100,7 +101,7 @@ class BalancedSampler(Sampler[int]):
         rows = np.stack([self._rows_of(position) for position in range(len(self._classes))], axis=1)  # (n, classes)
         if self._balance:
             rows = _generator(self._seed, len(self._classes), self._epoch).permuted(rows, axis=1)
-        yield from rows.ravel().tolist()
+        yield from _numbers(rows.ravel())
 
     @property
     def _rows_per_class(self) -> int:
@@ -159,7 +160,7 @@ class PairedSampler(Sampler[int]):
         pairs = generator.permutation(len(self._fakes))
         reals = self._reals[self._first[pairs] + generator.integers(self._count[pairs])]
         rows = generator.permuted(np.stack([reals, self._fakes[pairs]], axis=1), axis=1)  # (pairs, 2)
-        yield from rows.ravel().tolist()
+        yield from _numbers(rows.ravel())
 
 
 @dataclass(frozen=True)
@@ -180,17 +181,17 @@ class _Links:
 
 
 def _link(manifest: Manifest) -> _Links:
-    table = manifest.table
+    columns = manifest.columns
     is_fake = manifest.labels == Label.FAKE
-    source = pc.if_else(pa.array(is_fake), table["original"], table["video"])
-    video = _numbered(table["dataset"], table["compression"], source)
-    frame = _numbered(table["frame"])
+    source = pc.if_else(pa.array(is_fake), columns["original"], columns["video"])
+    video = _numbered(columns["dataset"], columns["compression"], source)
+    frame = _numbered(columns["frame"])
     moment = video * (frame.max() + 1) + frame  # orders by video, within it by frame
     is_known = source.is_valid().to_numpy()
     fakes, reals = np.flatnonzero(is_fake), np.flatnonzero(~is_fake & is_known)
     reals = reals[np.argsort(moment[reals], kind="stable")]
     of_frame, of_video = (_stretches(numbers[reals], numbers[fakes]) for numbers in (moment, video))
-    takes_frame = (of_frame[1] > 0) & table["frame"].is_valid().to_numpy()[fakes]
+    takes_frame = (of_frame[1] > 0) & columns["frame"].is_valid().to_numpy()[fakes]
     first, count = np.where(takes_frame, of_frame, of_video)
     return _Links(fakes, reals, first, np.where(is_known[fakes], count, 0))
 
@@ -211,9 +212,15 @@ def _stretches(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray
     return np.stack([first, end - first])
 
 
+def _numbers(rows: NDArray[np.intp]) -> Iterator[int]:
+    """The rows as Python's numbers, of which only some are there at a time: millions would be 100 MB."""
+    for start in range(0, len(rows), NUMBERS_AT_ONCE):
+        yield from rows[start : start + NUMBERS_AT_ONCE].tolist()
+
+
 def _why_nothing_pairs(manifest: Manifest) -> str:
     is_fake = manifest.labels == Label.FAKE
-    num_named = int(np.sum(is_fake & manifest.table["original"].is_valid().to_numpy()))
+    num_named = int(np.sum(is_fake & manifest.columns["original"].is_valid().to_numpy()))
     return (
         f"cannot pair any of the {np.sum(is_fake)} fakes with a real of its source: {num_named} name one in the column "
         "`original`, and that is the `video` of no real of the same dataset and compression; prepare reals and fakes "

@@ -72,7 +72,7 @@ def _groups(manifest: Manifest) -> NDArray[Any]:
 
 
 def _names(manifest: Manifest) -> dict[str, pa.Table]:
-    return {"video": video_names(manifest.table), "person": person_names(manifest.table)}
+    return {"video": video_names(manifest.columns), "person": person_names(manifest.columns)}
 
 
 def _names_within_dataset(kind: str, names: pa.Table) -> pa.Table:
@@ -83,7 +83,7 @@ def _names_within_dataset(kind: str, names: pa.Table) -> pa.Table:
 
 def _videos_per_class(manifest: Manifest, group_of_row: NDArray[Any]) -> NDArray[np.int64]:
     """(groups, 2): how many real and how many fake videos each group has."""
-    videos = pa.table({"video": manifest.video_keys(), "group": group_of_row, "label": manifest.labels})
+    videos = pa.table({"video": manifest.video_key_column(), "group": group_of_row, "label": manifest.labels})
     distinct = videos.group_by(["group", "label", "video"]).aggregate([])
     counts = np.zeros((int(group_of_row.max(initial=-1)) + 1, len(Label)), np.int64)
     np.add.at(counts, (distinct["group"].to_numpy(), distinct["label"].to_numpy()), 1)

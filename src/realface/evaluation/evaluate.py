@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -21,7 +20,7 @@ from realface.data.manifest import Manifest
 from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
 from realface.evaluation.inpainting import MOST_FACES, Inpainting, measure_inpainting, score_and_inpaint
 from realface.evaluation.localisation import Measured, measure_evidence
-from realface.evaluation.scoring import FailedRow, score_readable_crops
+from realface.evaluation.scoring import FailedRow, score_readable_crops, table_of_scores
 from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise
@@ -200,8 +199,8 @@ def _open_all(manifests: Sequence[Path], split: str | None, card: ArtifactCard, 
     if twice:
         raise ManifestError(f"{twice[0]} is given twice, and every row would count double; give it once")
     test_sets = [_open(path, split, card, folder, is_alone=len(manifests) == 1) for path in manifests]
-    unscored = [each.rows.table.append_column("score", pa.array(np.zeros(len(each.rows)))) for each in test_sets]
-    ScoreTable(pa.concat_tables(unscored)).video_level()  # refuses a video with two labels
+    unscored = [table_of_scores(each.rows, np.zeros(len(each.rows))) for each in test_sets]
+    ScoreTable.concatenate(unscored).video_level()  # refuses a video with two labels
     return test_sets
 
 
@@ -209,7 +208,7 @@ def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is
     """Read a manifest, check its crops and choose its rows."""
     whole = Manifest.read(path)
     require_same_crops(whole.header.crop, crops_name=str(path), model=card.crop, model_name=str(folder))
-    splits = sorted({name for name in whole.column("split") if name is not None})
+    splits = sorted(name for name in whole.distinct("split") if name is not None)
     if split is None:
         split = TEST_SPLIT if TEST_SPLIT in splits else ALL_SPLITS
     rows = whole if split == ALL_SPLITS else whole.filter(split=split)
@@ -217,7 +216,7 @@ def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is
         known = f"it has {', '.join(splits)}" if splits else "none of its rows names a split"
         raise ManifestError(f"{path} has no rows of split {split!r}: {known}; --split all takes every row")
     if not is_alone:
-        rows = rows.with_column("dataset", rows.table["dataset"].fill_null(str(path)))
+        rows = rows.filled(dataset=str(path))
     return _TestSet(path, whole, split, rows)
 
 
@@ -338,7 +337,7 @@ def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scor
     if external:
         notes.append(f"how the crops were made is not known ({', '.join(external)}); whether they fit is not checked")
     for test_set in test_sets:
-        seen = sorted(set(test_set.rows.column("split")) & SEEN_SPLITS)
+        seen = sorted(set(test_set.rows.distinct("split")) & SEEN_SPLITS)
         if seen:
             notes.append(f"{test_set.path}: rows of {' and '.join(seen)} are among those measured; this is no test")
     if scored.failed:

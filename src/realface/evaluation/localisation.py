@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -92,7 +93,7 @@ def measure_evidence(
         generator=torch.Generator(),  # else the loader draws from the global one
     )
     measured = Measured()
-    videos = manifest.video_keys()
+    videos = manifest.video_key_column()
     total = sum(len(group.fakes) for group in groups)
     with torch.inference_mode(), progress("localise", total, unit="crops", quiet=quiet) as bar:
         for batch in loader:
@@ -120,7 +121,7 @@ class _Group:
 def _groups(manifest: Manifest, *, at_most: int) -> list[_Group]:
     """Every fake with a mask, in one group of so many; a fake without a real crop is a group of its own."""
     columns = ["label", "dataset", "compression", "video", "original", "frame", "mask"]
-    rows = manifest.table.select(columns).to_pylist()
+    rows = manifest.columns.table(columns).to_pylist()
     reals: dict[tuple[str | None, ...], list[int]] = {}
     for number, row in enumerate(rows):
         if row["label"] == Label.REAL and row["video"] is not None:
@@ -169,7 +170,8 @@ class _Groups(Dataset[Any]):
 
     def __init__(self, manifest: Manifest, groups: Sequence[_Group], input_size: int) -> None:
         self._crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False)
-        self._manifest, self._groups, self._input_size = manifest, groups, input_size
+        self._groups, self._input_size = groups, input_size
+        self._root, self._masks = manifest.root, manifest.columns["mask"]
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -191,7 +193,7 @@ class _Groups(Dataset[Any]):
 
     def _mask(self, row: int) -> NDArray[np.bool_] | str:
         """The row's mask, or why it cannot be used."""
-        file = self._manifest.root / str(self._manifest.table["mask"][row])
+        file = self._root / str(self._masks[row])
         try:
             mask = read_forged_pixels(file, (self._input_size, self._input_size))
         except MissingInputError:
@@ -218,21 +220,23 @@ def _evidence(
     return maps
 
 
-def _measure(group: _Loaded, maps: Sequence[FaceMap], manifest: Manifest, videos: Sequence[str]) -> list[MeasuredCrop]:
+def _measure(
+    group: _Loaded, maps: Sequence[FaceMap], manifest: Manifest, videos: pa.ChunkedArray
+) -> list[MeasuredCrop]:
     """The numbers of a group's fakes."""
-    paths, methods = manifest.table["path"], manifest.table["method"]
+    paths, methods = manifest.columns["path"], manifest.columns["method"]
     real = group.real
     return [
         MeasuredCrop(
             path=str(paths[row]),
             method=methods[row].as_py(),
-            video=videos[row],
+            video=str(videos[row]),
             pixel_auc=pixel_auc(evidence, mask),
             iou=iou_at_equal_area(evidence, mask),
             chance_iou=chance_iou(mask),
             evidence=float(evidence[mask].mean(dtype=np.float64)),
             real_path=None if real is None else str(paths[real]),
-            real_video=None if real is None else videos[real],
+            real_video=None if real is None else str(videos[real]),
             real_evidence=None if real is None else float(maps[-1][mask].mean(dtype=np.float64)),
         )
         for row, mask, evidence in zip(group.fakes, group.masks, maps[: len(group.fakes)], strict=True)

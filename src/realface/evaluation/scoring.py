@@ -232,7 +232,7 @@ def read_in_batches(
 
     Args:
         crops: of the manifest.
-        manifest: names the files that cannot be read.
+        manifest: its rows are the crops'.
         batch_size: crops at a time.
         workers: processes that decode; 0 decodes in this one.
         device: where the images will go.
@@ -240,7 +240,7 @@ def read_in_batches(
         share: the batches of one of several processes.
     """
     return DataLoader(
-        _Readable(crops, manifest),
+        _Readable(crops),
         batch_sampler=_Batches(range(len(manifest)) if rows is None else rows, batch_size, share),
         num_workers=workers,
         collate_fn=_collated,
@@ -287,7 +287,7 @@ def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTab
     Raises:
         MetricError: a score is no probability.
     """
-    rows = manifest.table.select([name for name in SCHEMA.names if name != "score"])
+    rows = manifest.columns.table([name for name in SCHEMA.names if name != "score"])
     return ScoreTable(rows.append_column("score", pa.array(scores)), where="scores of the network")
 
 
@@ -320,17 +320,17 @@ class _Batches(Sampler[list[int]]):
 class _Readable(Dataset[Any]):
     """The crops, with a `FailedRow` in place of one that cannot be read."""
 
-    def __init__(self, crops: CropDataset, manifest: Manifest) -> None:
-        self._crops, self._manifest = crops, manifest
+    def __init__(self, crops: CropDataset) -> None:
+        self._crops = crops
 
     def __len__(self) -> int:
-        return len(self._manifest)
+        return len(self._crops)
 
     def __getitem__(self, row: int) -> CropItem | FailedRow:
         try:
             return self._crops[row]
         except MediaError as error:
-            return FailedRow(row, str(self._manifest.file_of(row)), error.reason, str(error))
+            return FailedRow(row, str(self._crops.file_of(row)), error.reason, str(error))
 
 
 def _collated(items: Sequence[CropItem | FailedRow]) -> CropBatch:

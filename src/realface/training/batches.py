@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ class StepSampler(Sampler[list[RowOfEpoch]]):
     def _rows_from(self, epoch: int, start: int) -> Iterator[RowOfEpoch]:
         while True:
             self._order.set_epoch(epoch)
-            for row in list(self._order)[start:]:
+            for row in islice(self._order, start, None):
                 yield epoch, row
             epoch, start = epoch + 1, 0
 

@@ -81,7 +81,7 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
         _require_both_classes(train, val, sampling)
     else:
         _require_faces(val, method.real_only.fewest_faces, method)
-    if "test" in val.column("split"):
+    if "test" in val.distinct("split"):
         raise TrainingError(
             "data.val: rows of the test split would choose the best step and the threshold, and the test numbers would "
             "mean nothing; set data.val.filters to a validation split"
@@ -153,7 +153,7 @@ def _choose(rows: RowsSection, data: DataSection, manifests: dict[Path, Manifest
     chosen = {path: manifests[path].filter(**rows.filters) for path in data.manifests_of(rows)}
     if not any(len(part) for part in chosen.values()):
         present = "; ".join(
-            f"{column} holds {_listed({str(v) for path in chosen for v in manifests[path].column(column)})}"
+            f"{column} holds {_listed({str(v) for path in chosen for v in manifests[path].distinct(column)})}"
             for column in rows.filters
         )
         raise TrainingError(

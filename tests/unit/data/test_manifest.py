@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError
+from realface.data.columns import Columns
 from realface.data.manifest import Manifest, ManifestHeader
 from realface.data.manifest_schema import COLUMNS
 
@@ -132,7 +134,7 @@ def test_with_column_replaces_one_column_and_refuses_unknown_ones():
 def test_the_hash_follows_rows_and_crop_spec_but_not_chunks_root_or_note(tmp_path):
     one = manifest_in(tmp_path, "a", "b", video="v", box=[0, 1, 2, 3])
     chunked = Manifest.concatenate([one.take([0]), one.take([1])])
-    elsewhere = Manifest(one.table, one.header.model_copy(update={"note": "x"}), tmp_path / "other")
+    elsewhere = Manifest(one.columns, one.header.model_copy(update={"note": "x"}), tmp_path / "other")
     assert chunked.sha256() == one.sha256() == elsewhere.sha256()
     others = [
         one.take([1, 0]),
@@ -143,6 +145,48 @@ def test_the_hash_follows_rows_and_crop_spec_but_not_chunks_root_or_note(tmp_pat
         manifest_in(tmp_path, "ab", "c", video="v", box=[0, 1, 2, 3]),
     ]
     assert len({one.sha256(), *(other.sha256() for other in others)}) == len(others) + 1
+
+
+def test_the_hash_is_that_of_each_columns_name_validity_lengths_and_bytes():
+    rows = [
+        {"path": "a", "label": 0, "box": [0, 1, 2, 3]},
+        {"path": "é", "label": 1, "video": "v", "identities": ["x", "yz"]},
+        {"path": "c", "label": 1, "identities": []},
+    ]
+    parts = [
+        CropSpec.external().model_dump_json().encode(),
+        b"path" + bytes([0b11100000]) + np.array([1, 2, 1], np.int32).tobytes() + "aéc".encode(),
+        b"label" + bytes([0b11100000]) + np.array([0, 1, 1], np.int8).tobytes(),
+        b"datasetsplitmethodcompression",
+        b"video" + bytes([0b01000000]) + np.array([1], np.int32).tobytes() + b"v",
+        b"frametime_strack",
+        b"identities" + bytes([0b01100000]) + np.array([2, 0, 1, 2], np.int32).tobytes() + b"xyz",
+        b"sourceoriginal",
+        b"box" + bytes([0b10000000]) + np.array([4], np.int32).tobytes() + np.array([0, 1, 2, 3.0]).tobytes(),
+        b"landmarksmasksha256",
+    ]
+    manifest = Manifest.from_rows(rows, root=".")
+    assert manifest.sha256() == hashlib.sha256(b"".join(parts)).hexdigest()
+    assert manifest.take([0, 1, 2]).sha256() == manifest.sha256()
+
+
+def test_distinct_values_come_in_the_order_of_their_first_rows():
+    manifest = manifest_in(".", "a", "b", "c", "d").with_column("split", ["val", None, "train", "val"])
+    assert manifest.distinct("split") == ["val", None, "train"]
+    with pytest.raises(ManifestError, match="no such column 'splt'"):
+        manifest.distinct("splt")
+
+
+def test_opening_and_filtering_a_parquet_file_keep_no_other_columns(tmp_path):
+    manifest_in(tmp_path, "a", "b", video="v", split="val").write(tmp_path / "m.parquet")
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    asked = []
+    recorded = Columns(len(manifest), lambda name: asked.append(name) or manifest.columns.look(name))
+    chosen = Manifest(recorded, manifest.header, manifest.root).filter(split="val", label=0).take([1])
+    both = Manifest.concatenate([chosen, Manifest(recorded, manifest.header, tmp_path / "deep")])
+    assert len(both) == 3
+    assert asked == ["split", "label"]
+    assert both.column("path") == ["b", "deep/a", "deep/b"]
 
 
 def test_concatenating_two_roots_leads_to_the_same_files(tmp_path):

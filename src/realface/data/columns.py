@@ -1,0 +1,79 @@
+"""The columns of a manifest, each read when it is first asked for.
+
+A manifest of millions of rows fills gigabytes, and training needs two or three of its columns. So opening, filtering,
+taking and joining touch no column but those that they look at; what they give remembers how to get at the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from realface.data.manifest_schema import COLUMNS, SCHEMA
+
+ReadColumn = Callable[[str], pa.ChunkedArray]
+"""Name of a column -> its values, of the schema's type and checked."""
+
+
+class Columns:
+    """Columns of one length, with the names and types of `manifest_schema.SCHEMA`.
+
+    Args:
+        num_rows: the length.
+        read: called for a column when it is asked for.
+    """
+
+    def __init__(self, num_rows: int, read: ReadColumn) -> None:
+        self.num_rows = num_rows
+        self._read = read
+        self._kept: dict[str, pa.ChunkedArray] = {}
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Columns:
+        """The columns of a table that is in memory."""
+        return cls(len(table), table.column)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Columns]) -> Columns:
+        """The rows of one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+
+        def read(name: str) -> pa.ChunkedArray:
+            chunks = [chunk for part in parts for chunk in part.look(name).chunks]
+            return pa.chunked_array(chunks, SCHEMA.field(name).type)
+
+        return cls(sum(part.num_rows for part in parts), read)
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        """One column, kept from now on."""
+        if name not in self._kept:
+            self._kept[name] = self._read(name)
+        return self._kept[name]
+
+    def look(self, name: str) -> pa.ChunkedArray:
+        """One column, not kept: for what needs it once."""
+        return self._kept[name] if name in self._kept else self._read(name)
+
+    def table(self, names: Sequence[str] = COLUMNS) -> pa.Table:
+        """These columns as a table, kept from now on."""
+        return pa.table([self[name] for name in names], schema=pa.schema([SCHEMA.field(name) for name in names]))
+
+    def filter(self, mask: pa.ChunkedArray) -> Columns:
+        """The rows for which (rows,) `mask` is true."""
+        num_rows = pc.sum(mask).as_py() or 0
+        return self if num_rows == self.num_rows else Columns(num_rows, lambda name: self.look(name).filter(mask))
+
+    def take(self, rows: pa.Array) -> Columns:
+        """The rows with these numbers, in this order."""
+        return Columns(len(rows), lambda name: self.look(name).take(rows))
+
+    def replaced(self, name: str, read: Callable[[], pa.ChunkedArray]) -> Columns:
+        """The same with another column in the place of `name`; `read` is called when it is asked for."""
+        return Columns(self.num_rows, lambda asked: read() if asked == name else self.look(asked))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Columns.of, (self.table(),))  # another process gets the values, since it may not find the file
