@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from realface.bench.decode_bench import bench_decode, decode_table
 from realface.bench.loader_bench import bench_loader, loader_table
 from realface.bench.machine import describe_machine, load_average
 from realface.bench.recce_bench import bench_recce, recce_table
@@ -74,6 +75,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "crops through the training loader, and the wait for them",
         lambda settings: bench_loader(repeats=settings.repeats),
         loader_table,
+    ),
+    "decode": Benchmark(
+        "evenly spread frames of a video, beside decoding all of it",
+        lambda settings: bench_decode(repeats=settings.repeats),
+        decode_table,
     ),
     "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table),
     "rffr": Benchmark(

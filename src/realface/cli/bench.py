@@ -13,7 +13,8 @@ MODELS, DEVICES, CROPS = "verdict, recce: ", "verdict, recce, rffr: ", "recce, r
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="verdict, loader, recce, rffr; all of them by default.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="verdict, loader, decode, recce, rffr; all of them by default."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each thing is timed.")] = 5,
@@ -34,6 +35,8 @@ def command(
     verdict: the way from a 10 s video of 1280 x 720 pixels to its verdict, by stage.
 
     loader: crops of 299 pixels through the loader of training, and how long training waits for them.
+
+    decode: 32 evenly spread frames of a video with few key frames, against decoding all 300 of it once.
 
     recce: inference and a training step, each against the same network with the loop over positions, memory layout and
     float32 of the authors' release; how far scores move; peak memory.

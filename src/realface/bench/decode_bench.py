@@ -1,0 +1,166 @@
+"""32 frames of a video with few key frames, beside decoding all of it once and beside a seek for each of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.bench.clip import ClipSize, portrait_frames
+from realface.bench.spread import show_spread, spread
+from realface.bench.turns import Timed, Way, time_by_turns
+from realface.core.progress import progress
+from realface.media.video_writing import write_video
+from realface.media.videos import probe_video, spread_frames, spread_indices
+
+THREADS = {"1": 1, "all": 0}
+"""Threads that decode, by the name in the result; 0 is FFmpeg's own choice, all cores."""
+GRAIN = 3.0
+"""Deviation of the noise, of 255. With it the video takes some 3 Mbit/s, as 720p from the web does: without, frames
+would be mostly copied from the one before, which costs next to nothing."""
+SEQUENTIAL = "sequential"
+
+
+@dataclass(frozen=True)
+class DecodeSize:
+    """What is decoded.
+
+    Attributes:
+        clip: the video; x264 puts a key frame every 250 frames, unless the scene changes.
+        num_frames: taken from it.
+    """
+
+    clip: ClipSize = field(default_factory=lambda: ClipSize(fps=30))
+    num_frames: int = 32
+
+
+def bench_decode(*, repeats: int = 5, size: DecodeSize | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Time evenly spread frames of a generated video against decoding all of its frames in order, none made RGB.
+
+    Each way has a process of its own, and they take turns, so that what else happens on the machine meets all of them,
+    and each round gives one ratio.
+
+    Args:
+        repeats: rounds.
+        size: what is decoded; 32 of 300 frames of 1280 x 720 pixels by default.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready; seconds, and seconds relative to the sequential way, as median, least and most of the rounds.
+    """
+    size = size or DecodeSize()
+    timings = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        video = Path(temporary, "clip.mp4")
+        write_video(video, grainy_frames(size.clip), fps=size.clip.fps)
+        with progress("bench decode", repeats * len(THREADS), unit="rounds", quiet=quiet) as bar:
+            for name, threads in THREADS.items():
+                ways = {
+                    SEQUENTIAL: Way(sequential, (video, threads)),
+                    "spread": Way(evenly_spread, (video, size.num_frames, threads)),
+                    "seeking": Way(seeking, (video, size.num_frames, threads)),
+                }
+                timings[name] = _summary(time_by_turns(ways, repeats=repeats, advance=bar.advance))
+        return {
+            "clip": asdict(size.clip),
+            "megabits_per_s": video.stat().st_size * 8 / 1e6 / size.clip.duration_s,
+            "key_frames": key_frames(video),
+            "num_frames": size.num_frames,
+            "threads": timings,
+        }
+
+
+def decode_table(result: Mapping[str, Any]) -> list[str]:
+    """What `bench_decode` measured, as lines."""
+    clip = result["clip"]
+    lines = [
+        f"  {result['num_frames']} frames of {clip['duration_s']:g} s of {clip['width']} x {clip['height']} at "
+        f"{clip['fps']} frames/s, {result['megabits_per_s']:.1f} Mbit/s, {len(result['key_frames'])} key frames"
+    ]
+    for threads, ways in result["threads"].items():
+        lines.append(f"  threads: {threads}; seconds, and times the seconds of one sequential decode")
+        lines += [
+            f"    {name:<12}{show_spread(way['seconds'], '7.3f')}  {show_spread(way['times_sequential'], '6.2f')}"
+            for name, way in ways.items()
+        ]
+    return lines
+
+
+def grainy_frames(size: ClipSize) -> Iterator[NDArray[np.uint8]]:
+    """The moving portrait with noise that is new in every frame, as a camera's.
+
+    Yields:
+        (height, width, 3) RGB.
+    """
+    generator = np.random.default_rng(0)
+    sheet = cv2.GaussianBlur(generator.normal(0, 1, (2 * size.height, 2 * size.width)), (0, 0), 0.8)
+    grain = np.rint(sheet * (GRAIN / sheet.std())).astype(np.int16)
+    for frame in portrait_frames(size):
+        top, left = generator.integers(0, (size.height, size.width))
+        moved = grain[top : top + size.height, left : left + size.width, None]
+        yield (frame + moved).clip(0, 255).astype(np.uint8)
+
+
+def sequential(video: Path, threads: int) -> Callable[[], object]:
+    """Decode every frame in order with PyAV alone."""
+
+    def decode() -> None:
+        with av.open(str(video)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = threads
+            for _ in container.decode(stream):
+                pass
+
+    return decode
+
+
+def evenly_spread(video: Path, count: int, threads: int) -> Callable[[], list[NDArray[np.uint8]]]:
+    """Read frames as `prepare` and `detect` do."""
+    return lambda: [frame.image for frame in spread_frames(video, count, threads=threads)]
+
+
+def seeking(video: Path, count: int, threads: int) -> Callable[[], list[NDArray[np.uint8]]]:
+    """Read the same frames by a seek for each, to the key frame before it, and decoding from there."""
+    info = probe_video(video)
+
+    def read() -> list[NDArray[np.uint8]]:
+        images = []
+        with av.open(str(video)) as container:
+            stream = container.streams.video[0]
+            assert stream.time_base is not None
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = threads
+            for index in spread_indices(info.num_frames, count):
+                wanted = round(index / (info.fps * stream.time_base))
+                container.seek(wanted, stream=stream)
+                frame = next(frame for frame in container.decode(stream) if (frame.pts or 0) >= wanted)
+                images.append(np.asarray(frame.to_ndarray(format="rgb24", threads=1), dtype=np.uint8))
+        return images
+
+    return read
+
+
+def key_frames(video: Path) -> list[int]:
+    """The numbers of the frames that need no other, in the order stored."""
+    with av.open(str(video)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    return [index for index, packet in enumerate(packets) if packet.is_keyframe]
+
+
+def _summary(timed: Mapping[str, Timed]) -> dict[str, Any]:
+    compared = timed[SEQUENTIAL].seconds
+    return {
+        name: {
+            "seconds": spread(way.seconds),
+            "times_sequential": spread([own / other for own, other in zip(way.seconds, compared, strict=True)]),
+        }
+        for name, way in timed.items()
+    }
