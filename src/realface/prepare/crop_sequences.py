@@ -61,7 +61,7 @@ class CropSequence:
 
     Attributes:
         name: the folder, within the tar or below the folder that was read; empty for that itself.
-        frames: no two have one frame number.
+        frames: no two have one frame number, or one name.
     """
 
     name: str
@@ -82,7 +82,7 @@ def read_sequences(source: Path, *, count: int) -> Iterator[CropSequence]:
     Raises:
         MissingInputError: there is nothing of that name.
         MediaError: "no pictures", "too large", "not a file"; of a tar also "empty file", "not an archive", "truncated",
-            "damaged" or "unsafe archive".
+            "damaged", "one name twice" or "unsafe archive".
         OSError: something may not be read.
     """
     existing(source, what="face crops")
@@ -116,9 +116,13 @@ def _from_folder(folder: Path, count: int) -> Iterator[CropSequence]:
 
 def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
     """Two passes, because a gzipped tar can only be read forwards: one for the names, one for the chosen pictures."""
-    chosen = _chosen({index: member for index, member, _ in _tar_pictures(path)}, count)
-    if not chosen:
+    members = {index: member for index, member, _ in _tar_pictures(path)}
+    if not members:
         raise _no_pictures(path)
+    if len(set(members.values())) < len(members):
+        name = next(name for name, times in Counter(members.values()).items() if times > 1)
+        raise MediaError(f"{path} holds {name} more than once; remove one of them", reason="one name twice")
+    chosen = _chosen(members, count)
     awaited = Counter(sequence for sequence, _ in chosen.values())
     frames: defaultdict[PurePosixPath, list[CropPicture]] = defaultdict(list)
     held = 0

@@ -120,10 +120,11 @@ def test_pictures_without_a_number_of_their_own_are_counted_and_none_is_lost(cro
     assert sorted(picture.data.decode() for picture in sequence.frames) == sorted(names)
 
 
-def test_a_name_that_is_twice_in_a_tar_gives_two_pictures(tmp_path):
-    path = tar(tmp_path / "x.tar", entry("a/1.png", b"first"), entry("a/1.png", b"second"), mode="w")
-    (sequence,) = read(path)
-    assert [(picture.frame, picture.data) for picture in sequence.frames] == [(0, b"first"), (1, b"second")]
+def test_a_tar_that_holds_a_name_twice_is_refused(tmp_path):
+    path = tar(tmp_path / "x.tar", entry("a/1.png", b"first"), entry("./a/1.png", b"second"), mode="w")
+    error = refusal(path)
+    assert error.reason == "one name twice"
+    assert str(error) == f"{path} holds a/1.png more than once; remove one of them"
 
 
 def test_what_is_no_face_crop_is_passed_over(crops):

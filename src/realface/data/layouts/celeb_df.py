@@ -29,7 +29,7 @@ SCENARIOS = (FACE_SWAP, "FaceReenact", "TalkingFace")
 TEST_LIST = "List_of_testing_videos.txt"
 LIST_LABELS = {"1": Label.REAL, "0": Label.FAKE}  # the other way round than everywhere else
 _REAL_NAME = re.compile(r"(id\d+)_\d+")
-_FAKE_NAME = re.compile(r"(id\d+)_(id\d+)_(\d+)")
+FAKE_NAME = re.compile(r"(id\d+)_(id\d+)_(\d+)")
 
 
 class CelebDfLayout:
@@ -94,14 +94,14 @@ class _Place:
 
     @property
     def persons(self) -> tuple[str, ...]:
-        form = {CELEB_REAL: _REAL_NAME, SYNTHESIS: _FAKE_NAME}.get(self.part)
+        form = {CELEB_REAL: _REAL_NAME, SYNTHESIS: FAKE_NAME}.get(self.part)
         match = form.fullmatch(self.stem) if form else None
         return () if match is None else match.groups()[: 1 + self.label]
 
     @property
     def original(self) -> str | None:
         """The video that a face was swapped in; what reenactment and talking faces start from is not known."""
-        match = _FAKE_NAME.fullmatch(self.stem)
+        match = FAKE_NAME.fullmatch(self.stem)
         if self.label == Label.REAL or match is None or self.scenario not in (None, FACE_SWAP):
             return None
         return f"{match[1]}_{match[3]}"

@@ -67,7 +67,7 @@ class FaceForensicsLayout:
 def _item(folder: VideoFolder, path: Path, splits: _Splits) -> SourceItem:
     if folder.is_dfd:
         return dfd_item(folder, path)
-    persons = _persons_in(path.stem, folder.label)
+    persons = persons_in(path.stem, folder.label)
     is_fake = folder.label == Label.FAKE
     return SourceItem(
         source=path,
@@ -83,7 +83,7 @@ def _item(folder: VideoFolder, path: Path, splits: _Splits) -> SourceItem:
     )
 
 
-def _persons_in(stem: str, label: Label) -> tuple[str, ...]:
+def persons_in(stem: str, label: Label) -> tuple[str, ...]:
     """The persons, the target first; nobody where the name has another form."""
     persons = tuple(stem.split("_"))
     return persons if all(persons) and len(persons) == 1 + label else ()

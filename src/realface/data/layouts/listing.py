@@ -16,20 +16,21 @@ NOT_FACES = frozenset({"masks", "landmarks"})
 """Folders, in small letters, whose pictures are not faces; DeepfakeBench puts them beside those of face crops."""
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder but hidden ones; none where there is no such folder."""
+def shown_in(folder: Path) -> list[Path]:
+    """What is in a folder itself but hidden; nothing where there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if path.is_dir() and _is_shown(path.name)), key=natural_order)
+    return sorted((path for path in folder.iterdir() if _is_shown(path.name)), key=natural_order)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder but hidden ones; none where there is no such folder."""
+    return [path for path in shown_in(folder) if path.is_dir()]
 
 
 def videos_in(folder: Path) -> list[Path]:
     """The videos in a folder itself but hidden ones; none where there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        (path for path in folder.iterdir() if is_video_name(path) and _is_shown(path.name)), key=natural_order
-    )
+    return [path for path in shown_in(folder) if is_video_name(path)]
 
 
 def videos_below(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from realface.core.errors import LayoutError
 from realface.core.files import existing
 from realface.data.layouts.celeb_df import CelebDfLayout
 from realface.data.layouts.deeperforensics import DeeperForensicsLayout
+from realface.data.layouts.df40 import Df40Layout
 from realface.data.layouts.dfd import DfdLayout
 from realface.data.layouts.dfdc import DfdcLayout
 from realface.data.layouts.dfdc_preview import DfdcPreviewLayout
@@ -19,6 +20,7 @@ from realface.data.layouts.ffiw import FfiwLayout
 from realface.data.layouts.forgerynet import ForgeryNetLayout
 from realface.data.layouts.layout import Layout
 from realface.data.layouts.plain import PlainLayout
+from realface.data.layouts.wilddeepfake import WildDeepfakeLayout
 
 _OURS: tuple[Layout, ...] = (
     PlainLayout(),
@@ -30,6 +32,8 @@ _OURS: tuple[Layout, ...] = (
     ForgeryNetLayout(),
     DeeperForensicsLayout(),
     FfiwLayout(),
+    WildDeepfakeLayout(),
+    Df40Layout(),
 )
 LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in _OURS}
 ENTRY_POINTS = "realface.layouts"

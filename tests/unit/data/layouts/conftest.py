@@ -113,6 +113,26 @@ def ffiw(root):
             touch(root / part / split / "videos", *(f"{name}.mp4" for name in names))
 
 
+@tree_of("wilddeepfake")
+def wilddeepfake(root):
+    touch(root, "real train/2.tar.gz", "real train/10.tar.gz", "real test/1.tar.gz", "fake test/1.tar.gz")
+    touch(root, "fake_train/7/3/000.png", "fake_train/7/3/001.png")
+
+
+@tree_of("df40")
+def df40(root):
+    for video in (
+        "simswap/ff/frames/071_054",
+        "simswap/cdf/frames/id0_id1_0000",
+        "DF40_train/simswap/ff/frames/000_003",
+    ):
+        touch(root, *(f"{video}/{frame:03d}.png" for frame in range(2)))
+    touch(root, "simswap/ff/masks/071_054/000.png", "simswap/ff/landmarks/071_054/000.npy")
+    touch(
+        root, "MidJourney/fake/1.png", "MidJourney/real/1.png", "heygen/fake/anna/000.png", "heygen/real/anna/000.png"
+    )
+
+
 # Layouts' builders go above this line.
 
 

@@ -9,6 +9,7 @@ from realface.data.layouts.listing import (
     listed_path,
     missing_originals,
     require_distinct,
+    shown_in,
     subfolders,
     videos_below,
     videos_in,
@@ -32,6 +33,11 @@ def test_videos_come_in_natural_order_without_hidden_and_other_files(tmp_path):
     assert names(videos_below(tmp_path), tmp_path) == ["b2.MP4", "b10.mp4", "deep/a.avi"]
 
 
+def test_what_is_shown_is_files_and_folders_in_one_order(tmp_path):
+    tree(tmp_path, "part_10/x", "part_9.txt", ".git/x", ".hidden")
+    assert names(shown_in(tmp_path), tmp_path) == ["part_9.txt", "part_10"]
+
+
 def test_folders_come_in_natural_order_without_hidden_ones(tmp_path):
     tree(tmp_path, "part_10/x", "part_9/x", ".git/x", "file")
     assert names(subfolders(tmp_path), tmp_path) == ["part_9", "part_10"]
@@ -39,7 +45,7 @@ def test_folders_come_in_natural_order_without_hidden_ones(tmp_path):
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
     gone = tmp_path / "gone"
-    assert (subfolders(gone), videos_in(gone), videos_below(gone)) == ([], [], [])
+    assert (shown_in(gone), subfolders(gone), videos_in(gone), videos_below(gone)) == ([], [], [], [])
 
 
 @pytest.mark.parametrize("text", ["a/b.mp4", "a\\b.mp4", "./a/b.mp4", ".\\a\\b.mp4\r\n"])
