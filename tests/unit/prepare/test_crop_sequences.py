@@ -286,10 +286,6 @@ def test_what_is_held_at_once_is_limited(crops, monkeypatch):
     assert "chosen pictures of its unfinished sequences take more than 18 bytes; choose fewer frames" in str(error)
 
 
-def raw_tar(*blocks):
-    return b"".join(blocks) + bytes(1024)
-
-
 def header(name, kind, size):
     member = tarfile.TarInfo(name)
     member.type, member.size = kind, size
@@ -302,17 +298,22 @@ def sparse_header(name, size):
     return member.tobuf(tarfile.PAX_FORMAT)
 
 
-HUGE = 2**27
-BOMBS = {
-    "a long name": [header("x", tarfile.GNUTYPE_LONGNAME, HUGE), bytes(HUGE)],
-    "a pax header": [header("x", tarfile.XHDTYPE, HUGE), b"1" * HUGE],
-    "a global header": [header("x", tarfile.XGLTYPE, HUGE), bytes(HUGE)],
-    "nested headers": [header("x", tarfile.XHDTYPE, 0)] * 100_000,
-    "headers for all": [header("x", tarfile.XGLTYPE, 0)] * 100_000,
-    "a sparse map": [sparse_header("a/1.png", HUGE), b"9999999\n", b"1\n" * (HUGE // 2)],
-    "a picture": [header("a/1.png", tarfile.REGTYPE, HUGE), bytes(HUGE)],
-    "another file": [header("a/1.bin", tarfile.REGTYPE, HUGE), bytes(HUGE), header("a/1.png", tarfile.REGTYPE, 0)],
-    "what follows the end": [header("a/1.png", tarfile.REGTYPE, 0), bytes(HUGE)],
+MIB = 2**20
+HUGE = 128 * MIB
+BOMBS = {  # pieces, and how often each is written
+    "a long name": [(header("x", tarfile.GNUTYPE_LONGNAME, HUGE), 1), (bytes(MIB), 128)],
+    "a pax header": [(header("x", tarfile.XHDTYPE, HUGE), 1), (b"1" * MIB, 128)],
+    "a global header": [(header("x", tarfile.XGLTYPE, HUGE), 1), (bytes(MIB), 128)],
+    "nested headers": [(header("x", tarfile.XHDTYPE, 0), 100_000)],
+    "headers for all": [(header("x", tarfile.XGLTYPE, 0), 100_000)],
+    "a sparse map": [(sparse_header("a/1.png", HUGE), 1), (b"9999999\n", 1), (b"1\n" * (MIB // 2), 128)],
+    "a picture": [(header("a/1.png", tarfile.REGTYPE, HUGE), 1), (bytes(MIB), 128)],
+    "another file": [
+        (header("a/1.bin", tarfile.REGTYPE, HUGE), 1),
+        (bytes(MIB), 128),
+        (header("a/1.png", tarfile.REGTYPE, 0), 1),
+    ],
+    "what follows the end": [(header("a/1.png", tarfile.REGTYPE, 0), 1), (bytes(MIB), 128)],
 }
 OUTCOMES = {
     "a picture": "too large",
@@ -337,9 +338,12 @@ print("grown by", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used) //
 
 
 def test_gzip_bombs_do_not_fill_the_memory(tmp_path):
-    for name, blocks in BOMBS.items():
+    for name, pieces in BOMBS.items():
         with gzip.open(tmp_path / name, "wb", compresslevel=1) as file:
-            file.write(raw_tar(*blocks))
+            for piece, times in pieces:
+                for _ in range(times):
+                    file.write(piece)
+            file.write(bytes(1024))
     run = subprocess.run(
         [sys.executable, "-c", LIMITED, *(tmp_path / name for name in BOMBS)],
         check=True,
