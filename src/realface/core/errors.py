@@ -50,6 +50,14 @@ class CropSpecError(RealfaceError, ValueError):
     """Crops were made in one way and are to be used in another."""
 
 
+class PrepareError(RealfaceError, RuntimeError):
+    """Preparing cannot start or end in the way that was asked for."""
+
+
+class FinderError(RealfaceError, ValueError):
+    """A face finder's file cannot be used."""
+
+
 class RecipeError(RealfaceError, ValueError):
     """A recipe has faults.
 

@@ -1,0 +1,127 @@
+"""SCRFD from a user's ONNX file, as InsightFace exports it.
+
+Source: Guo et al. 2022, "Sample and Computation Redistribution for Efficient Face Detection"; outputs, anchors and
+thresholds of InsightFace's release.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.core.errors import FinderError
+from realface.faces.candidates import Candidates, faces_among
+from realface.faces.finder import Face
+from realface.faces.onnx_network import OnnxNetwork, Output, file_version, fitted
+
+STRIDES = (8, 16, 32)
+NUM_ANCHORS = 2  # of a cell, both at its upper left corner
+MEAN, DEVIATION = 127.5, 128.0
+BLACK = (0, 0, 0)  # what the release fills pictures up with
+LONGEST_SIDE = 640  # the release's input
+SURE_ENOUGH = 0.5  # the release's
+OVERLAP = 0.4  # the release's
+
+Array = NDArray[np.float32]
+
+
+class ScrfdFinder:
+    """SCRFD behind the `FaceFinder` protocol.
+
+    The network takes RGB, minus 127.5 and divided by 128, and gives for each stride 8, 16 and 32 scores, distances
+    and, if it has them, points, in any order and under any names, as (N, 1), (N, 4) and (N, 10), or the same behind a
+    first axis of 1. Without points landmarks are NaN: such a finder serves for alignment none. Pictures are fitted as
+    RetinaFace's.
+
+    Args:
+        file: the ONNX file.
+        device: as `OnnxNetwork`.
+        threads: of the CPU.
+    """
+
+    name = "scrfd"
+
+    def __init__(self, file: Path, *, device: str = "cpu", threads: int = 1) -> None:
+        self.file = file
+        self._network = OnnxNetwork(file, kind="SCRFD", device=device, threads=threads)
+
+    @cached_property
+    def version(self) -> str:
+        """File and settings, as they stand in a crop spec."""
+        settings = f"score from {SURE_ENOUGH}, overlap to {OVERLAP}, side to {LONGEST_SIDE}"
+        return f"{file_version(self.file)}, {settings}"
+
+    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        """Find every face, one picture after the other.
+
+        Raises:
+            FinderError: the file cannot be used.
+            MissingInputError: there is no such file.
+        """
+        return [self._find_in(image) for image in images]
+
+    def _find_in(self, image: NDArray[np.uint8]) -> list[Face]:
+        given = fitted(image, fill=BLACK, size=self._network.size, longest_side=LONGEST_SIDE)
+        rgb = (given.picture.astype(np.float32) - np.float32(MEAN)) / np.float32(DEVIATION)
+        outputs = self._network.run(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None]))
+        candidates = self._candidates(outputs, *given.picture.shape[:2])
+        return faces_among(candidates, sure_enough=SURE_ENOUGH, overlap=OVERLAP, scale=given.scale)
+
+    def _candidates(self, outputs: Sequence[Output], height: int, width: int) -> Candidates:
+        """Outputs told by their shapes, decoded."""
+        by_shape = {value.shape[-2:]: value.reshape(value.shape[-2:]) for _, value in outputs if _is_table(value)}
+        counts = {stride: NUM_ANCHORS * math.ceil(height / stride) * math.ceil(width / stride) for stride in STRIDES}
+        columns = (1, 4, 10) if len(outputs) == 3 * len(STRIDES) else (1, 4)
+        expected = [(count, number) for number in columns for count in counts.values()]
+        if len(outputs) != len(expected) or set(by_shape) != set(expected):
+            listed = ", ".join(map(str, expected))
+            points = "" if 10 in columns else ", with or without three of (N, 10)"
+            raise self._network.misfit(f"{listed} for {width} x {height} pixels{points}", outputs)
+        scores = np.concatenate([by_shape[count, 1] for count in counts.values()])
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise FinderError(
+                f"{self.file} gives scores from {scores.min():.3g} to {scores.max():.3g} but SCRFD's lie in [0, 1]; "
+                "export it with its sigmoid"
+            )
+        levels = [
+            decode(
+                by_shape[count, 1],
+                by_shape[count, 4],
+                by_shape.get((count, 10), np.full((count, 10), np.nan, np.float32)),
+                stride=stride,
+                num_columns=math.ceil(width / stride),
+            )
+            for stride, count in counts.items()
+        ]
+        return Candidates(
+            np.concatenate([level.boxes for level in levels]),
+            np.concatenate([level.scores for level in levels]),
+            np.concatenate([level.points for level in levels]),
+        )
+
+
+def decode(scores: Array, distances: Array, points: Array, *, stride: int, num_columns: int) -> Candidates:
+    """What the network's numbers of one stride mean.
+
+    Args:
+        scores: (N, 1), probabilities; by rows, columns and anchors, like the rest.
+        distances: (N, 4), of the box's left, upper, right and lower side from the anchor, in strides.
+        points: (N, 10), offsets of five points from the anchor, in strides.
+        stride: pixels from one cell to the next.
+        num_columns: cells beside each other.
+    """
+    cell = np.arange(len(scores)) // NUM_ANCHORS
+    anchor = np.stack([cell % num_columns, cell // num_columns], axis=1) * np.float32(stride)
+    reach = distances * np.float32(stride)
+    boxes = np.concatenate([anchor - reach[:, :2], anchor + reach[:, 2:]], axis=1)
+    landmarks = anchor[:, None] + points.reshape(-1, 5, 2) * np.float32(stride)
+    return Candidates(boxes.astype(np.float32), scores[:, 0].astype(np.float32), landmarks.astype(np.float32))
+
+
+def _is_table(value: Array) -> bool:
+    return value.ndim == 2 or (value.ndim == 3 and value.shape[0] == 1)
