@@ -18,7 +18,8 @@ from realface.data.manifest import Manifest
 from realface.detection.detector import Detector
 from realface.evaluation.evaluate import Evaluation, evaluate_artifact
 from realface.faces.finders import default_crop_spec
-from realface.prepare.pipeline import PrepareResult, prepare
+from realface.prepare.finish import PrepareResult
+from realface.prepare.pipeline import Means, prepare
 from realface.prepare.sample_study.study import StudySize, write_sample_study
 from realface.prepare.sample_study.trivial import trivial_auc
 from realface.report.page import write_report
@@ -80,7 +81,7 @@ def tell_story(out: Path, size: DemoSize, *, workers: int | None = None, quiet: 
         story.say(f"a classifier that sees no face (bits, sharpness, corners) has a video AUC of {trivial:.3f} on it")
     with story.stage("prepare"):
         spec = default_crop_spec(frames=size.frames)
-        prepared = prepare(study, out / "faces", spec=spec, workers=workers, quiet=quiet)
+        prepared = prepare(study, out / "faces", spec=spec, means=Means(workers=workers, quiet=quiet))
         story.say(f"{prepared.num_crops} face crops of {prepared.num_sources} videos")
     with story.stage("train"):
         overrides = (f"data.manifests=[{prepared.manifest}]", *size.overrides)

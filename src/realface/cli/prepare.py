@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from realface.prepare.finish import PrepareResult
+    from realface.prepare.pipeline import ShardResult
+
+
+class Alignment(StrEnum):
+    """Choices of `--alignment`."""
+
+    NONE = "none"
+    FIVE_POINT = "five-point"
+
+
+class Which(StrEnum):
+    """Choices of `--face`."""
+
+    MASK = "mask"
+    LARGEST = "largest"
+    ALL = "all"
+
+
+class Cluster(StrEnum):
+    """Choices of `--cluster`."""
+
+    RAY = "ray"
 
 
 def command(
@@ -15,8 +43,32 @@ def command(
     layout: Annotated[str | None, typer.Option(help="The layout's name; recognised when left out.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes; one per core when left out.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames per video, evenly spread.")] = 32,
+    face: Annotated[
+        Which,
+        typer.Option(help="Who is kept: the one that a fake's mask marks, else the largest; or one rule for all."),
+    ] = Which.MASK,
+    min_face: Annotated[int, typer.Option(min=0, help="Leave out faces below so many pixels.")] = 0,
     margin: Annotated[float, typer.Option(min=0, help="Added around the face, as a share of its longer side.")] = 0.3,
     size: Annotated[int, typer.Option(min=16, help="Height and width of a crop, in pixels.")] = 256,
+    alignment: Annotated[
+        Alignment, typer.Option(help="five-point: turn and scale by eyes, nose and mouth.")
+    ] = Alignment.NONE,
+    jpeg_quality: Annotated[
+        int | None, typer.Option(min=1, max=95, help="Store JPEG of this quality; PNG when left out.")
+    ] = None,
+    finder: Annotated[
+        str, typer.Option(metavar="NAME[=FILE]", help="mtcnn, or yunet, retinaface or scrfd with your ONNX file.")
+    ] = "mtcnn",
+    redo: Annotated[
+        list[str] | None, typer.Option(metavar="REASON", help="Try again what was lost for it, or for `all`.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="i/N", help="Do only part i of N, on this machine of several; then --merge.")
+    ] = None,
+    merge: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Make the manifest of N shards that are done.")
+    ] = None,
+    cluster: Annotated[Cluster | None, typer.Option(help="Do the work on a Ray cluster.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Find the faces of videos and pictures and write crops and a manifest.
@@ -24,33 +76,72 @@ def command(
     A run that was broken off goes on when the same command is given again. Files that cannot be used are named in
     OUT/losses.csv; the exit code is then 2.
     """
-    import json
-    from dataclasses import asdict
+    from realface.faces.finders import build_finder, crop_spec_for, parse_finder
+    from realface.prepare.pipeline import Means, merge_shards, prepare, prepare_shard
+    from realface.prepare.shards import Shard
 
-    from realface.faces.finders import default_crop_spec
-    from realface.prepare.pipeline import prepare
-
-    spec = default_crop_spec(frames=frames, margin=margin, size=size)
+    if merge is not None and (shard or redo or cluster):
+        raise typer.BadParameter("--merge goes alone: it finds no faces; give --shard, --redo and --cluster before it")
+    name, file = parse_finder(finder)
+    spec = crop_spec_for(
+        build_finder(name, file=file),
+        frames=frames,
+        face=face.value,
+        min_face=min_face,
+        margin=margin,
+        size=size,
+        alignment=alignment.value,
+        jpeg_quality=jpeg_quality,
+    )
+    means = Means(workers=workers, finder_file=file, cluster=cluster.value if cluster else None, quiet=as_json)
     try:
-        result = prepare(source, out, spec=spec, layout=layout, workers=workers, quiet=as_json)
+        if shard is not None:
+            part = Shard.parse(shard)
+            of_part = prepare_shard(source, out, shard=part, spec=spec, layout=layout, redo=redo or (), means=means)
+            _print_shard(of_part, as_json=as_json)
+            return
+        if merge is not None:
+            result = merge_shards(source, out, total=merge, spec=spec, layout=layout, finder_file=file)
+        else:
+            result = prepare(source, out, spec=spec, layout=layout, redo=redo or (), means=means)
     except KeyboardInterrupt:
         print("realface prepare: finished files are kept; the same command goes on from there", file=sys.stderr)
         raise
-    is_lossy = bool(result.losses or result.mask_losses)
+    _print_result(result, out, as_json=as_json)
+    if result.losses or result.mask_losses:
+        raise typer.Exit(2)
+
+
+def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
+    from realface.prepare.looking import FROM_COUNTERPART
+
     if as_json:
         print(json.dumps(asdict(result) | {"manifest": str(result.manifest)}, indent=2, ensure_ascii=False))
-    else:
-        masks = f", {result.num_masks} of them with a mask" if result.num_masks else ""
-        used = result.num_sources - sum(result.losses.values())
-        print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
-        for text in result.missing:
-            print(f"missing: {text}")
-        for reason, count in result.losses.items():
-            print(f"lost, {reason}: {count}")
-        for reason, count in result.mask_losses.items():
-            print(f"mask not used, {reason}: {count}")
-        if is_lossy:
-            print(f"each lost file with its reason: {out / 'losses.csv'}")
-        print(f"manifest: {result.manifest}")
-    if is_lossy:
-        raise typer.Exit(2)
+        return
+    masks = f", {result.num_masks} of them with a mask" if result.num_masks else ""
+    used = result.num_sources - sum(result.losses.values())
+    print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
+    for whose, count in result.boxes.items():
+        boxes = (
+            "the boxes of their real counterpart" if whose == FROM_COUNTERPART else whose.replace("own:", "their own,")
+        )
+        print(f"fakes cut by {boxes}: {count}")
+    for text in result.missing:
+        print(f"missing: {text}")
+    for reason, count in result.losses.items():
+        print(f"lost, {reason}: {count}")
+    for reason, count in result.mask_losses.items():
+        print(f"mask not used, {reason}: {count}")
+    for reason, count in result.frame_losses.items():
+        print(f"frames left out, {reason}: {count}")
+    if result.losses or result.mask_losses or result.frame_losses:
+        print(f"each loss with its reason: {out / 'losses.csv'}")
+    print(f"manifest: {result.manifest}")
+
+
+def _print_shard(result: ShardResult, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(result) | {"shard": str(result.shard)}, indent=2, ensure_ascii=False))
+        return
+    print(f"shard {result.shard}: {result.num_sources} files done, {sum(result.losses.values())} of them lost")
+    print(f"when all shards are done: the same command with --merge {result.shard.total} in place of --shard")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,27 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError
 from realface.data.masks import forged_pixels
 from realface.faces.cropper import crop_face
-from realface.media.images import is_image_name, read_image
-from realface.media.videos import Frame, frames_at, probe_video
+from realface.prepare.extent import extent_of, frames_numbered
+from realface.prepare.record import FacesByFrame
 
 
-def cut_masks(mask: Path, source: Path, boxes: Mapping[int, Box], spec: CropSpec) -> dict[int, NDArray[np.uint8]]:
-    """Cut the mask's crop out of every frame of which a face was cut.
+@dataclass(frozen=True, eq=False)
+class MaskCut:
+    """What a mask says of one face of one frame.
+
+    Attributes:
+        crop: (size, size) uint8, 255 where the crop was forged and 0 elsewhere.
+        overlap: intersection over union of the face's box and the frame's forged pixels, in [0, 1].
+    """
+
+    crop: NDArray[np.uint8]
+    overlap: float
+
+
+def cut_masks(
+    mask: Path, source: Path, faces: FacesByFrame, spec: CropSpec, *, threads: int = 0
+) -> dict[int, list[MaskCut]]:
+    """Cut the mask's crop of every face, out of the face's own frame.
 
     A mask that is not frame for frame and pixel for pixel that of its source is refused as a whole: which of its frames
     belongs to which crop could only be guessed.
@@ -26,56 +41,55 @@ def cut_masks(mask: Path, source: Path, boxes: Mapping[int, Box], spec: CropSpec
     Args:
         mask: a picture or video, bright where the source was changed.
         source: what it is the mask of.
-        boxes: the face's box by the frame's number, at least one.
-        spec: how the faces were cropped.
+        faces: by the frame's number; frames without a face may be among them.
+        spec: how the faces are cropped.
+        threads: for decoding, as `frames_at`.
 
     Returns:
-        (size, size) uint8 by the frame's number, 255 where the crop was forged and 0 elsewhere.
+        A cut for each face, in order, by the frame's number.
 
     Raises:
         MissingInputError: one of the files does not exist.
         MediaError: the mask cannot be read, or is of "other length" or "other size" than its source.
     """
     _require_same_extent(mask, source)
-    masks = {
-        frame.index: forged_pixels(crop_face(frame.image, boxes[frame.index], spec)).astype(np.uint8) * 255
-        for frame in _frames(mask, boxes)
-    }
-    if lost := set(boxes) - set(masks):
+    wanted = {frame for frame, here in faces.items() if here}
+    cuts: dict[int, list[MaskCut]] = {}
+    for frame in frames_numbered(mask, wanted, threads=threads):
+        forged = forged_pixels(frame.image)
+        cuts[frame.index] = [
+            MaskCut(
+                crop=forged_pixels(crop_face(frame.image, one.face, spec)).astype(np.uint8) * 255,
+                overlap=_overlap(one.face.box, forged),
+            )
+            for one in faces[frame.index]
+        ]
+    if lost := wanted - set(cuts):
         raise MediaError(
             f"{mask}: frame {min(lost)} cannot be decoded; copy or download the mask again", reason="damaged"
         )
-    return masks
+    return cuts
+
+
+def _overlap(box: Box, forged: NDArray[np.bool_]) -> float:
+    """Intersection over union of a box and the forged pixels; 0 where nothing was forged."""
+    height, width = forged.shape
+    x0, y0, x1, y1 = (round(value) for value in box.intersection(Box(0, 0, width, height)))
+    shared = float(forged[y0 : max(y0, y1), x0 : max(x0, x1)].sum())
+    return shared / (box.area + float(forged.sum()) - shared) if shared else 0.0
 
 
 def _require_same_extent(mask: Path, source: Path) -> None:
-    (mask_frames, *mask_size), (source_frames, *source_size) = _extent(mask), _extent(source)
-    if mask_frames != source_frames:
+    of_mask, of_source = extent_of(mask), extent_of(source)
+    if of_mask.num_frames != of_source.num_frames:
         raise MediaError(
-            f"{mask} has {mask_frames} frames but {source} has {source_frames}, so which belong together is not known; "
-            "copy or download both again",
+            f"{mask} has {of_mask.num_frames} frames but {source} has {of_source.num_frames}, so which belong together "
+            "is not known; copy or download both again",
             reason="other length",
         )
-    if mask_size != source_size:
-        width, height = mask_size
+    if (of_mask.width, of_mask.height) != (of_source.width, of_source.height):
         raise MediaError(
-            f"{mask} has {width} x {height} pixels but {source} has {source_size[0]} x {source_size[1]}; "
-            "give the mask of the source's own size",
+            f"{mask} has {of_mask.width} x {of_mask.height} pixels but {source} has "
+            f"{of_source.width} x {of_source.height}; give the mask of the source's own size",
             reason="other size",
         )
-
-
-def _extent(path: Path) -> tuple[int, int, int]:
-    """Number of frames, width and height."""
-    if is_image_name(path):
-        height, width = read_image(path).shape[:2]
-        return 1, width, height
-    info = probe_video(path)
-    return info.num_frames, info.width, info.height
-
-
-def _frames(path: Path, indices: Collection[int]) -> Iterator[Frame]:
-    if is_image_name(path):
-        yield Frame(index=0, time_s=0.0, image=read_image(path))
-    else:
-        yield from frames_at(path, indices)

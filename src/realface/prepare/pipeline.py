@@ -1,64 +1,74 @@
 """A folder of videos and pictures into face crops and a manifest.
 
-Each source file becomes a record under `OUT/.unfinished/`, written when its crops are. The manifest is made from the
-records in the order of the layout's scan, so it does not depend on the workers; a run that was broken off goes on
-where it stopped.
+What became of each source file is a line in a journal under `OUT/.prepare/`, written when its crops are in their
+place. The manifest is made from the journals in the order of the layout's scan, so it does not depend on workers, on
+shards, or on how often the work was broken off. The journals stay: a second run does nothing twice.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import os
 import shutil
-import signal
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import LayoutError, OutputExistsError, RealfaceError
-from realface.core.files import existing, new_folder, write_json, written_atomically
+from realface.core.errors import LayoutError, OutputExistsError, PrepareError
+from realface.core.files import existing, require_free, write_json
+from realface.core.lock import locked
 from realface.core.progress import progress
-from realface.data.layouts.layout import Scan, SourceItem
+from realface.data.layouts.layout import Scan
 from realface.data.layouts.registry import choose_layout
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.faces.finders import finder_for
-from realface.prepare.item import ItemRecord, prepare_item
+from realface.prepare.executors import Done, do_here, do_in_processes, num_workers
+from realface.prepare.finish import PrepareResult, finish
+from realface.prepare.journal import Journal
+from realface.prepare.record import Task
+from realface.prepare.shards import Shard, all_shards, counterparts_of, part_of
+from realface.prepare.workplace import CROPS, MASKS, Workplace, crop_folder
 
-UNFINISHED = ".unfinished"
+STATE = ".prepare"
+SETTINGS, JOURNAL = "settings.json", "journal.tsv"
+EVERY_LOSS = "all"
 
 
 @dataclass(frozen=True)
-class PrepareResult:
-    """What a finished preparation holds.
+class ShardResult:
+    """What a finished shard holds.
 
     Attributes:
-        manifest: the manifest's file.
-        layout: the layout that the source folder has.
-        num_sources: files that the layout found.
-        num_crops: rows of the manifest.
-        num_masks: rows with a mask.
-        losses: how many source files gave no crop, by reason; `OUT/losses.csv` names each.
-        mask_losses: how many masks could not be used, by reason; the same file names each.
-        missing: what the layout expects and the source folder lacks.
+        shard: which one.
+        num_sources: files of this shard.
+        losses: how many of them gave no crop, by reason.
     """
 
-    manifest: Path
-    layout: str
+    shard: Shard
     num_sources: int
-    num_crops: int
-    num_masks: int
     losses: dict[str, int]
-    mask_losses: dict[str, int]
-    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Means:
+    """How the work is done, which changes nothing of its outcome.
+
+    Attributes:
+        workers: processes; one per core when None, 0 works in this process. On a cluster at most so many at once.
+        finder_file: the ONNX file of the spec's finder, where it needs one.
+        cluster: None, or `ray`.
+        quiet: show no progress.
+    """
+
+    workers: int | None = None
+    finder_file: Path | None = None
+    cluster: Literal["ray"] | None = None
+    quiet: bool = False
 
 
 def prepare(
@@ -67,18 +77,18 @@ def prepare(
     *,
     spec: CropSpec,
     layout: str | None = None,
-    workers: int | None = None,
-    quiet: bool = False,
+    redo: Collection[str] = (),
+    means: Means | None = None,
 ) -> PrepareResult:
     """Find and crop the faces of every video and picture below `source`.
 
     Args:
         source: the data set's folder.
-        out: a new or empty folder, or one in which the same preparation was broken off.
+        out: a new or empty folder, or one in which the same preparation was begun.
         spec: how to crop; its finder must be known here.
         layout: the layout's name; recognised when None.
-        workers: processes; one per core when None, 0 works in this process.
-        quiet: show no progress.
+        redo: reasons of losses that are tried again, or `all` of them.
+        means: how.
 
     Returns:
         The summary. `out` then holds `manifest.parquet`, `crops/`, `losses.csv` and, where the layout knows masks,
@@ -86,140 +96,225 @@ def prepare(
 
     Raises:
         MissingInputError: no such source folder.
-        LayoutError: the layout is not recognised, or holds no video and no picture.
-        OutputExistsError: `out` holds something else.
+        LayoutError: the layout is not recognised, holds no video and no picture, or two that would be one.
+        OutputExistsError: `out` holds something else, or another process is at work there.
+        PrepareError: nothing was lost for a reason of `redo`.
     """
+    means = means or Means()
+    study = _open_study(source, out, spec=spec, layout=layout, total=1, means=means)
+    with _at_work(study, Shard()) as journal:
+        _do(study, Shard(), journal, redo, means)
+        return finish(study.scan, out, spec, [journal])
+
+
+def prepare_shard(
+    source: Path,
+    out: Path,
+    *,
+    shard: Shard,
+    spec: CropSpec,
+    layout: str | None = None,
+    redo: Collection[str] = (),
+    means: Means | None = None,
+) -> ShardResult:
+    """Like `prepare` for one part of the files, and without the manifest, which `merge_shards` makes of all parts.
+
+    Several processes, on machines that share the folders, may do a shard each at the same time.
+    """
+    means = means or Means()
+    study = _open_study(source, out, spec=spec, layout=layout, total=shard.total, means=means)
+    with _at_work(study, shard) as journal:
+        _do(study, shard, journal, redo, means)
+        lost = Counter(loss.reason for _, record in journal.records() for loss in record.losses if loss.concerns_file)
+        return ShardResult(shard, len(journal), dict(sorted(lost.items())))
+
+
+def merge_shards(
+    source: Path,
+    out: Path,
+    *,
+    total: int,
+    spec: CropSpec,
+    layout: str | None = None,
+    finder_file: Path | None = None,
+) -> PrepareResult:
+    """Make the manifest of all `total` shards of a preparation.
+
+    Raises:
+        PrepareError: a shard still runs, or is not done; the text says which.
+        MissingInputError, LayoutError, OutputExistsError: as `prepare`.
+    """
+    study = _open_study(source, out, spec=spec, layout=layout, total=total, means=Means(finder_file=finder_file))
+    with ExitStack() as locks:
+        journals = []
+        unfinished = []
+        for shard in all_shards(total):
+            try:
+                journals.append(locks.enter_context(_at_work(study, shard)))
+            except OutputExistsError as error:
+                raise PrepareError(f"shard {shard} still runs: {error}") from error
+            num_files = len(study.part(shard))
+            if num_left := num_files - len(journals[-1]):
+                unfinished.append(f"{shard} ({num_left} of {num_files} files left)")
+        if unfinished:
+            raise PrepareError(
+                f"{out}: not all shards are done: {', '.join(unfinished)}; run each of these again, then merge"
+            )
+        return finish(study.scan, out, spec, journals)
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What is prepared, where to, and in how many parts."""
+
+    scan: Scan
+    out: Path
+    spec: CropSpec
+    counterparts: Mapping[int, int] = field(default_factory=dict)
+
+    def folder_of(self, shard: Shard) -> Path:
+        return self.out / STATE / shard.name
+
+    def part(self, shard: Shard) -> list[int]:
+        return part_of(shard, len(self.scan.items), self.counterparts)
+
+    @cached_property
+    def reals_with_fakes(self) -> set[int]:
+        return set(self.counterparts.values())
+
+
+def _open_study(source: Path, out: Path, *, spec: CropSpec, layout: str | None, total: int, means: Means) -> _Study:
+    """Read what there is to do and make the output folder, or check that what was begun there is the same."""
     source = existing(source, what="source folder").resolve()
-    finder_for(spec)  # a spec that cannot be followed here is refused before any work
     scan = choose_layout(source, layout).scan(source)
     if not scan.items:
         raise LayoutError(f"{source} has the layout {scan.layout} but holds no video and no picture")
-    _open_output(out, _settings(scan, spec))
-    todo = [index for index in range(len(scan.items)) if not _record_file(out, index).exists()]
-    with progress("prepare", len(scan.items), unit="files", quiet=quiet) as shown:
-        shown.advance(len(scan.items) - len(todo))
-        for index, record in _records(scan, todo, out=out, spec=spec, workers=workers):
-            write_json(_record_file(out, index), asdict(record))
-            shown.advance()
-    return _finish(scan, out, spec)
+    if not scan.are_crops:
+        finder_for(spec, file=means.finder_file)  # a spec that cannot be followed here is refused before any work
+    counterparts = {} if scan.are_crops else counterparts_of(scan.items)
+    _require_own_folders(scan)
+    _open_output(out, _settings(scan, spec, total))
+    return _Study(scan, out, spec, counterparts)
 
 
-def _records(
-    scan: Scan, todo: Sequence[int], *, out: Path, spec: CropSpec, workers: int | None
-) -> Iterator[tuple[int, ItemRecord]]:
-    count = min(os.cpu_count() or 1 if workers is None else workers, len(todo))
-    if count == 0:
-        work = _bound_work(scan.root, out, spec)
-        for index in todo:
-            yield index, work(scan.items[index])
-        return
-    with ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(scan.root, out, spec)
-    ) as pool:
-        futures = {pool.submit(_work, scan.items[index]): index for index in todo}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            raise RealfaceError(
-                "a worker process was killed, perhaps for lack of memory; the finished files are kept: "
-                "run the same command again, with fewer --workers"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+@contextmanager
+def _at_work(study: _Study, shard: Shard) -> Iterator[Journal]:
+    """The journal of a shard, for this process alone."""
+    folder = study.folder_of(shard)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        yield Journal.open(folder / JOURNAL)
 
 
-def _bound_work(source_root: Path, out: Path, spec: CropSpec) -> Callable[[SourceItem], ItemRecord]:
-    """What is done with each item; one per process, since the finder loads its weights on first use."""
-    return partial(prepare_item, source_root=source_root, out=out, spec=spec, finder=finder_for(spec))
+def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], means: Means) -> None:
+    """Do what is left of a shard."""
+    scratch = study.folder_of(shard) / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+    if redo:
+        _forget(study, journal, _lost(study, journal, redo))
+    todo = [index for index in study.part(shard) if index not in journal]
+    place = Workplace(
+        source_root=study.scan.root,
+        out=study.out,
+        scratch=scratch,
+        spec=study.spec,
+        finder_file=means.finder_file,
+        are_crops=study.scan.are_crops,
+    )
+    # fakes come last, because they take the boxes of their counterparts
+    first = [index for index in todo if index not in study.counterparts]
+    second = [index for index in todo if index in study.counterparts]
+    num_done, num_faces, start = len(journal), 0, time.monotonic()
+    with progress("prepare", num_done + len(todo), unit="files", quiet=means.quiet, done=num_done) as shown:
+        for numbers in (first, second):
+            for index, record in _done(_tasks(study, journal, numbers), len(numbers), place, means):
+                journal.append(index, record)
+                num_faces += len(record.rows)
+                shown.advance(note=f"{num_faces / max(time.monotonic() - start, 1e-9):.1f} faces/s")
+    journal.rewrite()
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
-_work_here: Callable[[SourceItem], ItemRecord]  # of a worker process, set when it starts
+def _tasks(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[Task]:
+    items = study.scan.items
+    for index in numbers:
+        real = study.counterparts.get(index)
+        counterpart = None if real is None else journal.read(real).as_counterpart(items[real].source)
+        yield Task(index, items[index], counterpart, is_counterpart=index in study.reals_with_fakes)
 
 
-def _start_worker(source_root: Path, out: Path, spec: CropSpec) -> None:
-    import cv2
-    import torch
+def _done(tasks: Iterator[Task], num_tasks: int, place: Workplace, means: Means) -> Done:
+    workers = min(num_workers(means.workers), num_tasks)
+    if means.cluster is not None and num_tasks:
+        from realface.prepare.cluster import do_on_ray
 
-    global _work_here
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends the pool
-    torch.set_num_threads(1)  # the processes are the parallelism
-    cv2.setNumThreads(1)
-    _work_here = _bound_work(source_root, out, spec)
+        return do_on_ray(tasks, place, num_tasks=num_tasks, workers=means.workers)
+    return do_in_processes(tasks, place, workers=workers) if workers else do_here(tasks, place)
 
 
-def _work(item: SourceItem) -> ItemRecord:
-    return _work_here(item)
+def _lost(study: _Study, journal: Journal, redo: Collection[str]) -> set[int]:
+    """The items that lost something for one of these reasons, and the fakes that depend on them."""
+    reasons = {index: record.reasons for index, record in journal.records()}
+    known = set().union(*reasons.values())
+    if unknown := sorted(set(redo) - known - {EVERY_LOSS}):
+        there = ", ".join(sorted(known)) or "none"
+        raise PrepareError(f"--redo {unknown[0]!r}: nothing was lost for that reason; reasons here: {there}")
+    lost = {index for index, here in reasons.items() if here & set(redo) or (here and EVERY_LOSS in redo)}
+    return lost | {fake for fake, real in study.counterparts.items() if real in lost and fake in journal}
 
 
-def _settings(scan: Scan, spec: CropSpec) -> dict[str, Any]:
+def _forget(study: _Study, journal: Journal, numbers: Collection[int]) -> None:
+    """Remove the records of items, then what was cut out of them, so that nothing is left of what may not come back."""
+    journal.rewrite(without=numbers)
+    for index in numbers:
+        for kind in (CROPS, MASKS):
+            shutil.rmtree(study.out / kind / crop_folder(study.scan.items[index]), ignore_errors=True)
+
+
+def _require_own_folders(scan: Scan) -> None:
+    first: dict[Path, Path] = {}
+    for item in scan.items:
+        folder = Path(crop_folder(item))
+        if first.setdefault(folder, item.source) != item.source:
+            raise LayoutError(
+                f"{first[folder]} and {item.source} are one video by data set, method, compression and name; "
+                "keep one of them, or rename it"
+            )
+
+
+def _settings(scan: Scan, spec: CropSpec, total: int) -> dict[str, Any]:
     """What must be the same for a preparation to go on; records go by an item's number, so all items belong to it."""
     items = hashlib.sha256("\n".join(map(repr, scan.items)).encode(errors="surrogateescape")).hexdigest()
-    return {"source": str(scan.root), "layout": scan.layout, "crop": spec.model_dump(), "items": items}
+    return {
+        "source": str(scan.root),
+        "layout": scan.layout,
+        "crop": spec.model_dump(mode="json"),
+        "shards": total,
+        "items": items,
+    }
 
 
-def _open_output(out: Path, settings: dict[str, Any]) -> None:
+def _open_output(out: Path, settings: Mapping[str, Any]) -> None:
     """Make the output folder, or check that what was begun there is this same preparation."""
-    settings_file = out / UNFINISHED / "settings.json"
-    if settings_file.exists():
-        if json.loads(settings_file.read_text(encoding="utf-8")) != settings:
-            raise OutputExistsError(
-                f"{out} holds an unfinished preparation with other settings, or of other files; "
-                "give another folder, or remove it first"
-            )
+    settings_file = out / STATE / SETTINGS
+    if not settings_file.exists():
+        if not (out.is_dir() and {path.name for path in out.iterdir()} <= {STATE}):  # another shard is just beginning
+            require_free(out)
+        write_json(settings_file, settings)
         return
-    new_folder(out)
-    write_json(settings_file, settings)
+    begun = json.loads(settings_file.read_text(encoding="utf-8"))
+    if differing := [name for name, value in settings.items() if begun.get(name) != value]:
+        raise OutputExistsError(
+            f"{out} holds another preparation: {_difference(differing[0], begun, settings)}; "
+            "give another folder, or remove it first"
+        )
 
 
-def _record_file(out: Path, index: int) -> Path:
-    return out / UNFINISHED / f"{index:08d}.json"
-
-
-def _finish(scan: Scan, out: Path, spec: CropSpec) -> PrepareResult:
-    records = [
-        ItemRecord(**json.loads(_record_file(out, index).read_text(encoding="utf-8")))
-        for index in range(len(scan.items))
-    ]
-    losses = _counted(record.reason for record in records)
-    mask_losses = _counted(record.mask_reason for record in records)
-    header = ManifestHeader(
-        crop=spec,
-        sources={record.source: record.sha256 for record in records if record.sha256},
-        losses=losses | {_of_mask(reason): count for reason, count in mask_losses.items()},
-    )
-    manifest = Manifest.from_rows([row for record in records for row in record.rows], root=out, header=header)
-    _write_losses(out / "losses.csv", records)
-    manifest.write(out / "manifest.parquet")
-    shutil.rmtree(out / UNFINISHED)
-    return PrepareResult(
-        manifest=out / "manifest.parquet",
-        layout=scan.layout,
-        num_sources=len(scan.items),
-        num_crops=len(manifest),
-        num_masks=len(manifest) - manifest.table["mask"].null_count,
-        losses=losses,
-        mask_losses=mask_losses,
-        missing=tuple(scan.missing),
-    )
-
-
-def _counted(reasons: Iterable[str]) -> dict[str, int]:
-    """How often each reason occurs, in alphabetical order; the empty one is none."""
-    return dict(sorted(Counter(filter(None, reasons)).items()))
-
-
-def _of_mask(reason: str) -> str:
-    return f"mask: {reason}"
-
-
-def _write_losses(path: Path, records: Sequence[ItemRecord]) -> None:
-    with written_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["source", "reason", "text"])
-        for record in records:
-            if record.reason:
-                writer.writerow([record.source, record.reason, record.text])
-            if record.mask_reason:
-                writer.writerow([record.source, _of_mask(record.mask_reason), record.mask_text])
+def _difference(name: str, begun: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    if name == "items":
+        return "files were added, removed or renamed in the source folder since"
+    if name == "crop":
+        there, here = begun.get("crop", {}), settings["crop"]
+        name = next(key for key in here if there.get(key) != here[key])
+        return f"its crops have {name} {there.get(name)!r}, and {here[name]!r} is asked for"
+    return f"its {name} is {begun.get(name)!r}, and {settings[name]!r} is asked for"

@@ -33,8 +33,9 @@ def test_losses_are_counted_by_reason_and_code_2(source, tmp_path, capsys):
 
 def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, monkeypatch):
     from realface.prepare import pipeline
+    from realface.prepare.finish import PrepareResult
 
-    result = pipeline.PrepareResult(
+    result = PrepareResult(
         manifest=tmp_path / "m.parquet",
         layout="faceforensics",
         num_sources=2,
@@ -42,13 +43,19 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         num_masks=4,
         losses={},
         mask_losses={"other size": 1},
-        missing=(),
+        frame_losses={"no face found": 3},
+        boxes={"counterpart": 5, "own: other size": 1},
+        missing=("masks",),
     )
     monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: result)
     assert run(["prepare", str(tmp_path), str(tmp_path / "out")]) == 2
     out = capsys.readouterr().out
     assert "2 of 2 files gave 8 crops, 4 of them with a mask" in out
     assert "mask not used, other size: 1" in out
+    assert "frames left out, no face found: 3" in out
+    assert "fakes cut by the boxes of their real counterpart: 5" in out
+    assert "fakes cut by their own, other size: 1" in out
+    assert "missing: masks" in out
     assert "losses.csv" in out
 
 
@@ -62,17 +69,58 @@ def test_the_crops_are_as_asked(source, tmp_path):
     from realface.data.manifest import Manifest
 
     out = tmp_path / "out"
-    assert run(["prepare", str(source), str(out), "--workers", "0", "--size", "64", "--margin", "0.5"]) == 0
-    spec = Manifest.read(out / "manifest.parquet").header.crop
-    assert (spec.size, spec.margin) == (64, 0.5)
+    cut = ["--size", "64", "--margin", "0.5", "--alignment", "five-point", "--jpeg-quality", "90"]
+    chosen = ["--face", "all", "--min-face", "20", "--frames", "5"]
+    assert run(["prepare", str(source), str(out), "--workers", "0", *cut, *chosen]) == 0
+    manifest = Manifest.read(out / "manifest.parquet")
+    spec = manifest.header.crop
+    assert (spec.size, spec.margin, spec.alignment, spec.jpeg_quality) == (64, 0.5, "five-point", 90)
+    assert (spec.face, spec.min_face, spec.frames) == ("all", 20, 5)
+    assert manifest.file_of(0).suffix == ".jpg"
+
+
+def test_without_options_the_face_that_a_mask_marks_is_kept(source, tmp_path):
+    from realface.data.manifest import Manifest
+
+    assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 0
+    assert Manifest.read(tmp_path / "out" / "manifest.parquet").header.crop.face == "mask"
+
+
+def test_shards_are_done_one_by_one_and_merged(source, tmp_path, capsys):
+    (source / "real" / "b.jpg").write_bytes(b"")
+    command = ["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]
+    assert run([*command, "--merge", "2"]) == 2
+    assert "not all shards are done: 1/2 (1 of 1 files left), 2/2" in capsys.readouterr().err
+    assert run([*command, "--shard", "1/2"]) == 0
+    assert "shard 1/2: 1 files done, 0 of them lost\nwhen all shards are done: the same" in capsys.readouterr().out
+    assert run([*command, "--shard", "2/2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"shard": "2/2", "num_sources": 1, "losses": {"empty file": 1}}
+    assert run([*command, "--merge", "2"]) == 2
+    assert "1 of 2 files gave 1 crops" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--shard", "3/2"], "--shard: expected i/N, such as 1/4 for the first of four parts, got '3/2'"),
+        (["--merge", "2", "--shard", "1/2"], "--merge goes alone"),
+        (["--merge", "2", "--redo", "all"], "--merge goes alone"),
+        (["--redo", "bad luck"], "nothing was lost for that reason; reasons here: none"),
+        (["--finder", "yunet"], "yunet"),
+        (["--finder", "eyes"], "eyes"),
+    ],
+)
+def test_options_that_make_no_sense_are_code_2_and_explained(source, tmp_path, capsys, options, text):
+    assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0", *options]) == 2
+    assert text in capsys.readouterr().err
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(source, tmp_path, capsys, monkeypatch):
-    from realface.prepare import pipeline
+    from realface.prepare import executors
 
     def broken_off(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "prepare_item", broken_off)
+    monkeypatch.setattr(executors, "prepare_item", broken_off)
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 130
     assert "finished files are kept; the same command goes on from there" in capsys.readouterr().err

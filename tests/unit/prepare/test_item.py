@@ -1,67 +1,31 @@
-from pathlib import Path
+from dataclasses import replace
 
 import matplotlib.cbook
 import numpy as np
 import pytest
 from PIL import Image
 
-from realface.core.boxes import Box
-from realface.core.crop_spec import CropSpec
-from realface.core.labels import Label
-from realface.data.layouts.layout import SourceItem
-from realface.faces.finder import Face
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
-from realface.prepare.item import crop_folder, prepare_item
-
-SPEC = CropSpec(finder="fixed", margin=0.0, size=16, frames=4)
-
-
-class FixedFinder:
-    """Finds, in every picture, the faces it was told of; none where the picture is black."""
-
-    name, version = "fixed", "1"
-
-    def __init__(self, *boxes):
-        self._faces = [Face(Box(*box), score=0.9, landmarks=np.zeros((5, 2), dtype=np.float32)) for box in boxes]
-
-    def find(self, images):
-        return [self._faces if image.max() > 40 else [] for image in images]
+from realface.prepare.item import prepare_item
+from realface.prepare.record import Loss, Task
 
 
-def item(source, **known):
-    return SourceItem(
-        **(
-            {
-                "source": source,
-                "label": Label.FAKE,
-                "dataset": "set",
-                "video": "a_b",
-                "method": "Swap",
-                "compression": "c23",
-                "split": "test",
-                "identities": ("a", "b"),
-                "original": "a",
-            }
-            | known
-        )
-    )
+@pytest.fixture
+def prepare(place, make_item):
+    """Prepares one file with a finder; changes of the spec, and known facts of the item."""
+
+    def run(source, finder, *, spec=None, **known):
+        at = replace(place, spec=place.spec.model_copy(update=spec or {}))
+        return prepare_item(Task(0, make_item(source, **known)), at, finder)
+
+    return run
 
 
-def video(path, *levels):
-    """A small video whose frames are plain greys."""
-    write_video(path, [np.full((48, 64, 3), level, dtype=np.uint8) for level in levels], crf=0)
-    return path
-
-
-def prepare(tmp_path, source, finder, **known):
-    return prepare_item(item(source, **known), source_root=tmp_path, out=tmp_path / "out", spec=SPEC, finder=finder)
-
-
-def test_a_video_gives_one_row_per_sampled_frame_with_all_that_is_known(tmp_path):
-    source = video(tmp_path / "in" / "a_b.mp4", *[200] * 8)
-    record = prepare(tmp_path, source, FixedFinder((8, 8, 40, 40)))
-    assert record.reason == ""
+def test_a_video_gives_one_row_per_sampled_frame_with_all_that_is_known(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "in" / "a_b.mp4", *[200] * 8)
+    record = prepare(source, fixed_finder((8, 8, 40, 40)))
+    assert record.losses == []
     assert [row["frame"] for row in record.rows] == [1, 3, 5, 7]
     row = record.rows[0]
     assert row["path"] == "crops/set/test/Swap/c23/a_b.mp4/000001.png"
@@ -70,157 +34,200 @@ def test_a_video_gives_one_row_per_sampled_frame_with_all_that_is_known(tmp_path
     assert row["source"] == "in/a_b.mp4"
     assert row["time_s"] == pytest.approx(0.04)
     assert row["box"] == [8, 8, 40, 40]
+    assert row["landmarks"] == [12, 20, 30, 20, 21, 28, 14, 36, 28, 36]
     assert len(row["sha256"]) == 64
 
 
-def test_the_box_is_the_face_without_the_margin_around_it(tmp_path):
-    source = video(tmp_path / "a_b.mp4", 200)
-    finder, spec = FixedFinder((8, 8, 40, 40)), SPEC.model_copy(update={"margin": 0.5})
-    record = prepare_item(item(source), source_root=tmp_path, out=tmp_path / "out", spec=spec, finder=finder)
+def test_the_box_is_the_face_without_the_margin_around_it(prepare, tmp_path, grey_video, fixed_finder):
+    record = prepare(grey_video(tmp_path / "a_b.mp4", 200), fixed_finder((8, 8, 40, 40)), spec={"margin": 0.5})
     assert record.rows[0]["box"] == [8, 8, 40, 40]
 
 
-def test_the_stored_crop_is_the_face(tmp_path):
+def test_the_stored_crop_is_the_face(prepare, tmp_path, fixed_finder):
     picture = np.zeros((48, 64, 3), dtype=np.uint8)
     picture[8:24, 20:36] = [250, 100, 50]
     Image.fromarray(picture).save(tmp_path / "a.png")
-    record = prepare(tmp_path, tmp_path / "a.png", FixedFinder((20, 8, 36, 24)))
-    crop = read_image(tmp_path / "out" / record.rows[0]["path"])
-    assert (crop == [250, 100, 50]).all()
+    record = prepare(tmp_path / "a.png", fixed_finder((20, 8, 36, 24)))
+    assert (read_image(tmp_path / "out" / record.rows[0]["path"]) == [250, 100, 50]).all()
 
 
-def test_a_picture_has_no_time(tmp_path):
+def test_crops_are_stored_as_jpeg_where_the_spec_says_so(prepare, tmp_path, grey_video, fixed_finder):
+    record = prepare(grey_video(tmp_path / "a.mp4", 200), fixed_finder((8, 8, 40, 40)), spec={"jpeg_quality": 90})
+    path = tmp_path / "out" / record.rows[0]["path"]
+    with Image.open(path) as stored:
+        assert (path.suffix, stored.format) == (".jpg", "JPEG")
+
+
+def test_a_picture_has_no_time(prepare, tmp_path, fixed_finder):
     Image.new("RGB", (64, 48), "white").save(tmp_path / "a.png")
-    record = prepare(tmp_path, tmp_path / "a.png", FixedFinder((0, 0, 20, 20)))
+    record = prepare(tmp_path / "a.png", fixed_finder((0, 0, 20, 20)))
     assert [(row["frame"], row["time_s"]) for row in record.rows] == [(0, None)]
 
 
-def test_the_larger_of_two_people_is_kept_in_every_frame(tmp_path):
-    source = video(tmp_path / "a.mp4", *[200] * 4)
-    record = prepare(tmp_path, source, FixedFinder((0, 0, 10, 10), (30, 10, 50, 30)))
+def test_only_the_parts_that_the_label_belongs_to_are_looked_at(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "a.mp4", *[200] * 12)
+    record = prepare(source, fixed_finder((8, 8, 40, 40)), spans=((3, 4), (9, 9)))
+    assert [row["frame"] for row in record.rows] == [3, 4, 9]
+
+
+def test_the_larger_of_two_people_is_kept_in_every_frame(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "a.mp4", *[200] * 4)
+    record = prepare(source, fixed_finder((0, 0, 10, 10), (30, 10, 50, 30)))
     assert {tuple(row["box"]) for row in record.rows} == {(30, 10, 50, 30)}
 
 
-def mask_video(path, num_frames):
-    """Marks the frame's left half."""
-    picture = np.zeros((48, 64, 3), dtype=np.uint8)
-    picture[:, :32] = 255
-    write_video(path, [picture] * num_frames, crf=0)
-    return path
+def test_everybody_is_kept_under_a_name_and_number_of_their_own(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "a.mp4", 200, 200)
+    record = prepare(source, fixed_finder((0, 0, 10, 10), (30, 10, 50, 30)), spec={"face": "all"})
+    assert [(row["frame"], row["track"]) for row in record.rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert record.rows[1]["path"].endswith("/000000-1.png")
+    assert len({row["path"] for row in record.rows}) == 4
 
 
-def test_a_known_mask_is_cut_like_the_crop_and_stored_under_the_same_name(tmp_path):
-    source, mask = video(tmp_path / "a_b.mp4", *[200] * 8), mask_video(tmp_path / "mask.mp4", 8)
-    record = prepare(tmp_path, source, FixedFinder((16, 8, 48, 40)), mask=mask)
+@pytest.fixture
+def mask_video(tmp_path):
+    """Writes a mask that marks the frame's left half."""
+
+    def write(num_frames):
+        picture = np.zeros((48, 64, 3), dtype=np.uint8)
+        picture[:, :32] = 255
+        write_video(tmp_path / "mask.mp4", [picture] * num_frames, crf=0)
+        return tmp_path / "mask.mp4"
+
+    return write
+
+
+def test_a_known_mask_is_cut_like_the_crop_and_stored_under_the_same_name(
+    prepare, tmp_path, grey_video, fixed_finder, mask_video
+):
+    source = grey_video(tmp_path / "a_b.mp4", *[200] * 8)
+    record = prepare(source, fixed_finder((16, 8, 48, 40)), mask=mask_video(8))
     assert [row["mask"] for row in record.rows] == [row["path"].replace("crops/", "masks/") for row in record.rows]
     with Image.open(tmp_path / "out" / record.rows[0]["mask"]) as stored:
         assert stored.mode == "L"
         assert (np.asarray(stored) == np.repeat([[255] * 8 + [0] * 8], 16, axis=0)).all()
-    assert record.mask_reason == ""
+    assert record.losses == []
 
 
-def test_without_a_mask_none_is_written(tmp_path):
-    record = prepare(tmp_path, video(tmp_path / "a_b.mp4", 200), FixedFinder((16, 8, 48, 40)))
-    assert record.rows[0]["mask"] is None
+def test_the_one_whom_the_mask_marks_is_kept_though_smaller(prepare, tmp_path, grey_video, fixed_finder, mask_video):
+    source = grey_video(tmp_path / "a_b.mp4", *[200] * 2)
+    finder = fixed_finder((33, 0, 63, 30), (4, 10, 16, 22))
+    record = prepare(source, finder, spec={"face": "mask"}, mask=mask_video(2))
+    assert {tuple(row["box"]) for row in record.rows} == {(4, 10, 16, 22)}
+    largest = prepare(source, finder, mask=mask_video(2))
+    assert {tuple(row["box"]) for row in largest.rows} == {(33, 0, 63, 30)}
+
+
+def test_who_is_outside_the_mask_is_not_kept_among_all(prepare, tmp_path, grey_video, fixed_finder, mask_video):
+    source = grey_video(tmp_path / "a_b.mp4", *[200] * 2)
+    finder = fixed_finder((33, 0, 63, 30), (4, 10, 16, 22))
+    record = prepare(source, finder, spec={"face": "all"}, mask=mask_video(2))
+    assert {tuple(row["box"]) for row in record.rows} == {(4, 10, 16, 22)}
+
+
+def test_a_fake_whose_mask_marks_no_face_that_was_found_is_lost(
+    prepare, tmp_path, grey_video, fixed_finder, mask_video
+):
+    source = grey_video(tmp_path / "a_b.mp4", *[200] * 2)
+    record = prepare(source, fixed_finder((33, 0, 63, 30)), spec={"face": "mask"}, mask=mask_video(2))
+    text = f"{source}: the mask marks none of the faces found in 2 frames"
+    assert (record.rows, record.losses) == ([], [Loss("face outside the mask", text)])
+
+
+def test_without_a_mask_none_is_written(prepare, tmp_path, grey_video, fixed_finder):
+    record = prepare(grey_video(tmp_path / "a_b.mp4", 200), fixed_finder((16, 8, 48, 40)), spec={"face": "mask"})
+    assert record.rows[0].get("mask") is None
     assert not (tmp_path / "out" / "masks").exists()
 
 
-def test_a_mask_that_does_not_fit_leaves_the_crops_without_one_and_says_why(tmp_path):
-    source, mask = video(tmp_path / "a_b.mp4", *[200] * 8), mask_video(tmp_path / "mask.mp4", 7)
-    record = prepare(tmp_path, source, FixedFinder((16, 8, 48, 40)), mask=mask)
-    assert [row["mask"] for row in record.rows] == [None] * 4
-    assert (record.reason, record.mask_reason) == ("", "other length")
-    assert "mask.mp4 has 7 frames" in record.mask_text
+def test_a_mask_that_does_not_fit_leaves_the_crops_without_one_and_says_why(
+    prepare, tmp_path, grey_video, fixed_finder, mask_video
+):
+    source = grey_video(tmp_path / "a_b.mp4", *[200] * 8)
+    record = prepare(source, fixed_finder((16, 8, 48, 40)), mask=mask_video(7))
+    assert [row.get("mask") for row in record.rows] == [None] * 4
+    (loss,) = record.losses
+    assert (loss.reason, loss.concerns_file) == ("mask: other length", False)
+    assert "mask.mp4 has 7 frames" in loss.text
     assert not (tmp_path / "out" / "masks").exists()
 
 
-def test_a_mask_removed_since_the_scan_leaves_the_crops_without_one(tmp_path):
-    source = video(tmp_path / "a_b.mp4", 200)
-    record = prepare(tmp_path, source, FixedFinder((16, 8, 48, 40)), mask=tmp_path / "gone.mp4")
-    assert (len(record.rows), record.rows[0]["mask"], record.mask_reason) == (1, None, "missing")
+def test_a_mask_that_is_not_there_leaves_the_crops_without_one(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "a_b.mp4", 200)
+    record = prepare(source, fixed_finder((16, 8, 48, 40)), mask=tmp_path / "gone.mp4")
+    assert (len(record.rows), record.rows[0].get("mask"), record.reasons) == (1, None, {"mask: missing"})
 
 
-def test_frames_without_the_face_are_left_out(tmp_path):
-    source = video(tmp_path / "a.mp4", 200, 0, 200, 0)
-    record = prepare(tmp_path, source, FixedFinder((0, 0, 20, 20)))
+def test_frames_without_the_face_are_left_out_and_counted(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "a.mp4", 200, 0, 200, 0)
+    record = prepare(source, fixed_finder((0, 0, 20, 20)))
     assert [row["frame"] for row in record.rows] == [0, 2]
+    text = f"{source}: the face was not found in 2 of 4 frames"
+    assert record.losses == [Loss("frame: no face found", text, 2)]
 
 
-def test_a_video_without_a_face_is_lost_with_the_reason(tmp_path):
-    source = video(tmp_path / "dark.mp4", 0, 0)
-    record = prepare(tmp_path, source, FixedFinder((0, 0, 20, 20)))
-    assert (record.reason, record.rows) == ("no face found", [])
-    assert record.text == f"{source}: no face found in 2 frames"
+def test_faces_below_the_smallest_size_are_left_out_and_counted(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "a.mp4", 200, 200)
+    finder = fixed_finder((0, 0, 30, 10), (40, 0, 59, 19))
+    record = prepare(source, finder, spec={"min_face": 20})
+    assert {tuple(row["box"]) for row in record.rows} == {(0, 0, 30, 10)}
+    text = f"{source}: 2 faces in 2 frames below the smallest size"
+    assert record.losses == [Loss("frame: face too small", text, 2)]
+
+
+def test_a_video_of_too_small_faces_alone_is_lost(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "a.mp4", 200)
+    record = prepare(source, fixed_finder((40, 0, 59, 19)), spec={"min_face": 20})
+    text = f"{source}: 1 faces in 1 frame, all below the smallest size"
+    assert (record.rows, record.losses) == ([], [Loss("face too small", text)])
+
+
+def test_a_video_without_a_face_is_lost_with_the_reason(prepare, tmp_path, grey_video, fixed_finder):
+    source = grey_video(tmp_path / "dark.mp4", 0, 0)
+    record = prepare(source, fixed_finder((0, 0, 20, 20)))
+    assert (record.rows, record.losses) == ([], [Loss("no face found", f"{source}: no face found in 2 frames")])
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_that_is_no_video_is_lost_with_the_reason(tmp_path):
+def test_a_face_that_cannot_be_aligned_loses_the_file_and_not_the_run(prepare, tmp_path, grey_video, fixed_finder):
+    finder = fixed_finder((8, 8, 40, 40))
+    finder._faces = [replace(face, landmarks=np.full((5, 2), np.nan, dtype=np.float32)) for face in finder._faces]
+    record = prepare(grey_video(tmp_path / "a.mp4", 200), finder, spec={"alignment": "five-point"})
+    assert (record.rows, record.reasons) == ([], {"cannot be aligned"})
+    upright = prepare(tmp_path / "a.mp4", finder)
+    assert upright.rows[0]["landmarks"] is None
+
+
+def test_a_file_that_is_no_video_is_lost_with_the_reason(prepare, tmp_path, fixed_finder):
     (tmp_path / "a.mp4").write_bytes(b"")
-    record = prepare(tmp_path, tmp_path / "a.mp4", FixedFinder((0, 0, 20, 20)))
-    assert record.reason == "empty file"
-    assert str(tmp_path / "a.mp4") in record.text
+    (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
+    assert loss.reason == "empty file"
+    assert str(tmp_path / "a.mp4") in loss.text
 
 
-def test_a_link_that_leads_nowhere_is_lost_with_the_reason(tmp_path):
+def test_a_link_that_leads_nowhere_is_lost_with_the_reason(prepare, tmp_path, fixed_finder):
     (tmp_path / "a.mp4").symlink_to(tmp_path / "gone.mp4")
-    record = prepare(tmp_path, tmp_path / "a.mp4", FixedFinder((0, 0, 20, 20)))
-    assert record.reason == "missing"
-    assert f"{tmp_path / 'a.mp4'} does not exist" in record.text
+    (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
+    assert loss.reason == "missing"
+    assert f"{tmp_path / 'a.mp4'} does not exist" in loss.text
 
 
-def test_a_file_that_the_disk_does_not_give_is_lost_with_the_reason(tmp_path, monkeypatch):
-    def failing(_path, _count):
+def test_a_file_that_the_disk_does_not_give_is_lost_with_the_reason(prepare, tmp_path, fixed_finder, monkeypatch):
+    def failing(_path, _count, **_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("realface.prepare.item.spread_frames", failing)
-    record = prepare(tmp_path, tmp_path / "a.mp4", FixedFinder((0, 0, 20, 20)))
-    assert record.reason == "unreadable"
-    assert record.text == f"cannot read {tmp_path / 'a.mp4'}: Input/output error"
+    monkeypatch.setattr("realface.prepare.extent.spread_frames", failing)
+    (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
+    assert loss == Loss("unreadable", f"cannot read {tmp_path / 'a.mp4'}: Input/output error")
 
 
-def test_names_that_differ_only_in_kind_or_suffix_get_folders_of_their_own():
-    same = [
-        item(Path("x/1.mp4")),
-        item(Path("x/1.mp4"), method="Other"),
-        item(Path("x/1.mp4"), compression="c40"),
-        item(Path("x/1.mp4"), label=Label.REAL, method=None),
-        item(Path("x/1.mp4"), method=None),
-        item(Path("x/1.avi")),
-        item(Path("x/1.MP4")),
-        item(Path("x/1.mp4"), video="b_a"),
-    ]
-    assert len({crop_folder(one) for one in same}) == len(same)
-
-
-def test_a_videos_name_cannot_leave_the_output_folder():
-    folder = crop_folder(item(Path("x.mp4"), video="../../etc", dataset="..", method="a/b"))
-    assert ".." not in folder.parts
-    assert not folder.is_absolute()
-
-
-def test_names_too_long_for_a_file_system_are_shortened_and_stay_different():
-    first, second = (crop_folder(item(Path("x.mp4"), video="é" * 200 + end)) for end in "ab")
-    assert first != second
-    assert max(len(part.encode()) for part in first.parts) < 150
-
-
-def test_letters_of_any_alphabet_and_spaces_are_kept():
-    assert "тест 1.mp4" in crop_folder(item(Path("тест 1.mp4"), video="тест 1")).parts
-
-
-def test_the_default_finder_crops_a_portrait(tmp_path):
+def test_the_default_finder_crops_a_portrait(prepare, tmp_path):
     from realface.faces.finders import default_crop_spec, finder_for
 
     with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
         (tmp_path / "grace hopper.jpg").write_bytes(file.read())
     spec = default_crop_spec(size=64)
-    record = prepare_item(
-        item(tmp_path / "grace hopper.jpg", video="grace hopper"),
-        source_root=tmp_path,
-        out=tmp_path / "out",
-        spec=spec,
-        finder=finder_for(spec),
-    )
+    record = prepare(tmp_path / "grace hopper.jpg", finder_for(spec), spec=spec.model_dump(), video="grace hopper")
     (row,) = record.rows
     assert read_image(tmp_path / "out" / row["path"]).shape == (64, 64, 3)
     assert len(row["landmarks"]) == 10

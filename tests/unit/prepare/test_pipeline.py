@@ -1,21 +1,35 @@
 import csv
-import json
+import shutil
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from subprocess import PIPE, Popen
 
 import matplotlib.cbook
 import numpy as np
 import pytest
 from PIL import Image
 
-from realface.core.errors import CropSpecError, LayoutError, MissingInputError, OutputExistsError
+from realface.core.errors import (
+    CropSpecError,
+    LayoutError,
+    MissingInputError,
+    OutputExistsError,
+    PrepareError,
+    RealfaceError,
+)
 from realface.core.files import sha256_of
 from realface.data.manifest import Manifest
 from realface.data.manifest_checks import check_manifest
 from realface.faces.finders import default_crop_spec
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
-from realface.prepare.pipeline import UNFINISHED, prepare
+from realface.prepare import executors
+from realface.prepare.pipeline import STATE, Means, merge_shards, prepare, prepare_shard
+from realface.prepare.shards import Shard
 
 SPEC = default_crop_spec(size=32, frames=2)
+HERE = Means(workers=0, quiet=True)
 
 
 @pytest.fixture
@@ -35,7 +49,7 @@ def source(tmp_path):
 
 
 def test_faces_become_crops_and_a_manifest(source, tmp_path):
-    result = prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert (result.layout, result.num_sources, result.num_crops) == ("plain", 4, 2)
     manifest = Manifest.read(result.manifest)
     assert manifest.header.crop == SPEC
@@ -45,7 +59,7 @@ def test_faces_become_crops_and_a_manifest(source, tmp_path):
 
 
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
-    result = prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert result.losses == {"no face found": 1, "not a picture": 1}
     assert Manifest.read(result.manifest).header.losses == result.losses
     with (tmp_path / "out" / "losses.csv").open(encoding="utf-8", newline="") as file:
@@ -57,34 +71,174 @@ def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
 
 
 def test_worker_processes_give_the_same_manifest_as_none(source, tmp_path):
-    alone = prepare(source, tmp_path / "alone", spec=SPEC, workers=0, quiet=True)
-    shared = prepare(source, tmp_path / "shared", spec=SPEC, workers=2, quiet=True)
+    alone = prepare(source, tmp_path / "alone", spec=SPEC, means=HERE)
+    shared = prepare(source, tmp_path / "shared", spec=SPEC, means=Means(workers=2, quiet=True))
     assert alone.manifest.read_bytes() == shared.manifest.read_bytes()
 
 
-def test_a_broken_off_run_goes_on_without_doing_anything_twice(source, tmp_path, monkeypatch):
-    from realface.prepare import pipeline
+def interrupted_after(count, monkeypatch):
+    """Let a run be broken off after `count` files; the list of all files that are begun from then on."""
+    real_work, begun = executors.prepare_item, []
 
-    whole = prepare(source, tmp_path / "whole", spec=SPEC, workers=0, quiet=True)
-    real_work, done = pipeline.prepare_item, []
-
-    def interrupted(item, **settings):
-        if len(done) == 2:
+    def interrupted(task, *settings, **more):
+        if len(begun) == count:
             raise KeyboardInterrupt
-        done.append(item.video)
-        return real_work(item, **settings)
+        begun.append(task.item.video)
+        return real_work(task, *settings, **more)
 
-    monkeypatch.setattr(pipeline, "prepare_item", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    monkeypatch.setattr(executors, "prepare_item", interrupted)
+    return begun
+
+
+def files_of(out):
+    """The bytes of every file of an output folder; the locks name processes."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def test_a_broken_off_run_goes_on_without_doing_anything_twice(source, tmp_path, monkeypatch):
+    prepare(source, tmp_path / "whole", spec=SPEC, means=HERE)
+    with monkeypatch.context() as patched:
+        done = interrupted_after(2, patched)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert not (tmp_path / "out" / "manifest.parquet").exists()
-    again = []
-    monkeypatch.setattr(pipeline, "prepare_item", lambda item, **s: again.append(item.video) or real_work(item, **s))
-    resumed = prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    again = interrupted_after(99, monkeypatch)
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert len(again) == 2
     assert not set(again) & set(done)
-    assert resumed.manifest.read_bytes() == whole.manifest.read_bytes()
-    assert not (tmp_path / "out" / UNFINISHED).exists()
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_a_second_run_does_nothing_and_says_the_same(source, tmp_path, monkeypatch):
+    first = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    files = files_of(tmp_path / "out")
+    begun = interrupted_after(0, monkeypatch)
+    assert prepare(source, tmp_path / "out", spec=SPEC, means=HERE) == first
+    assert begun == []
+    assert files_of(tmp_path / "out") == files
+
+
+def test_a_loss_is_tried_again_when_asked_and_nothing_else_is(source, tmp_path, monkeypatch):
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    (source / "fake" / "ecarg.png").rename(source / "moved.png")
+    (source / "fake" / "broken.jpg").write_bytes((source / "moved.png").read_bytes())
+    (source / "moved.png").rename(source / "fake" / "ecarg.png")
+    begun = interrupted_after(99, monkeypatch)
+    result = prepare(source, tmp_path / "out", spec=SPEC, redo=["not a picture"], means=HERE)
+    assert begun == ["fake/broken"]
+    assert result.losses == {"no face found": 1}
+    assert result.num_crops == 3
+
+
+def test_all_losses_are_tried_again_with_one_word(source, tmp_path, monkeypatch):
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    begun = interrupted_after(99, monkeypatch)
+    prepare(source, tmp_path / "out", spec=SPEC, redo=["all"], means=HERE)
+    assert sorted(begun) == ["fake/broken", "real/sky"]
+
+
+def test_a_reason_that_nothing_was_lost_for_is_refused_with_those_that_are(source, tmp_path):
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    with pytest.raises(PrepareError, match=r"--redo 'truncated': .*; reasons here: no face found, not a picture"):
+        prepare(source, tmp_path / "out", spec=SPEC, redo=["truncated"], means=HERE)
+
+
+def test_a_file_that_can_no_longer_be_read_leaves_no_crops_behind_when_tried_again(masked_source, tmp_path):
+    prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE)
+    lossy = masked_source / "manipulated_sequences/Swap/c23/videos/000_002.mp4"
+    assert list((tmp_path / "out").rglob("*/000_002.mp4/*.png"))
+    lossy.write_bytes(b"")
+    result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["mask: other length"], means=HERE)
+    assert result.losses == {"empty file": 1}
+    assert not list((tmp_path / "out").rglob("*/000_002.mp4/*.png"))
+
+
+def test_a_fake_is_prepared_anew_with_the_counterpart_whose_boxes_it_takes(masked_source, tmp_path, monkeypatch):
+    real = masked_source / "original_sequences/youtube/c23/videos/000.mp4"
+    whole = real.read_bytes()
+    prepare(masked_source, tmp_path / "whole", spec=SPEC, means=HERE)
+    real.write_bytes(b"")
+    alone = prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE)
+    assert (alone.losses, alone.boxes) == ({"empty file": 1}, {})
+    real.write_bytes(whole)
+    result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["empty file"], means=HERE)
+    assert (result.losses, result.boxes) == ({}, {"counterpart": 2})
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_shards_give_what_one_run_gives(masked_source, tmp_path):
+    prepare(masked_source, tmp_path / "whole", spec=SPEC, means=HERE)
+    (masked_source / "original_sequences/youtube/c23/videos/007.mp4").write_bytes(b"")
+    prepare(masked_source, tmp_path / "alone", spec=SPEC, means=HERE)
+    out = tmp_path / "out"
+    for number in (2, 1):
+        done = prepare_shard(masked_source, out, shard=Shard(number, 2), spec=SPEC, means=HERE)
+        assert (done.num_sources, done.losses) == ((1, {"empty file": 1}) if number == 2 else (3, {}))
+    assert not (out / "manifest.parquet").exists()
+    result = merge_shards(masked_source, out, total=2, spec=SPEC)
+    assert result.losses == {"empty file": 1}
+    alone = {name: data for name, data in files_of(tmp_path / "alone").items() if not name.startswith(STATE)}
+    assert {name: data for name, data in files_of(out).items() if not name.startswith(STATE)} == alone
+
+
+def test_merging_is_refused_while_a_shard_is_not_done(masked_source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    prepare_shard(masked_source, out, shard=Shard(2, 2), spec=SPEC, means=HERE)
+    with pytest.raises(PrepareError, match=r"not all shards are done: 1/2 \(3 of 3 files left\); run each of these"):
+        merge_shards(masked_source, out, total=2, spec=SPEC)
+    interrupted_after(1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_shard(masked_source, out, shard=Shard(1, 2), spec=SPEC, means=HERE)
+    with pytest.raises(PrepareError, match=r"1/2 \(2 of 3 files left\)"):
+        merge_shards(masked_source, out, total=2, spec=SPEC)
+    assert not (out / "manifest.parquet").exists()
+
+
+def test_merging_is_refused_while_a_shard_still_runs(masked_source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    for number in (1, 2):
+        prepare_shard(masked_source, out, shard=Shard(number, 2), spec=SPEC, means=HERE)
+    script = (
+        "import sys, pathlib\n"
+        "from realface.core.lock import locked\n"
+        "with locked(pathlib.Path(sys.argv[1])):\n"
+        "    print('locked', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with Popen([sys.executable, "-c", script, out / STATE / "2-of-2"], stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(PrepareError, match=r"shard 2/2 still runs: another process is writing in"):
+            merge_shards(masked_source, out, total=2, spec=SPEC)
+        with pytest.raises(OutputExistsError, match="another process is writing in"):
+            prepare_shard(masked_source, out, shard=Shard(2, 2), spec=SPEC, means=HERE)
+        other.communicate("")
+    assert merge_shards(masked_source, out, total=2, spec=SPEC).num_crops == 6
+
+
+def test_another_number_of_shards_is_refused(masked_source, tmp_path):
+    prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 2), spec=SPEC, means=HERE)
+    with pytest.raises(OutputExistsError, match=r"another preparation: its shards is 2, and 3 is asked for"):
+        prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 3), spec=SPEC, means=HERE)
+
+
+def test_two_files_that_would_share_a_folder_of_crops_are_refused(tmp_path, source, monkeypatch):
+    from realface.data.layouts.plain import PlainLayout
+
+    whole = PlainLayout.scan
+
+    def doubled(self, root):
+        scan = whole(self, root)
+        scan.items.append(replace(scan.items[0], source=root / "elsewhere" / scan.items[0].source.name))
+        return scan
+
+    monkeypatch.setattr(PlainLayout, "scan", doubled)
+    with pytest.raises(LayoutError, match=r"broken\.jpg and .*elsewhere/broken\.jpg are one video by data set"):
+        prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture
@@ -103,7 +257,7 @@ def masked_source(tmp_path):
 
 
 def test_masks_of_fakes_are_cut_and_those_that_do_not_fit_are_counted_and_named(masked_source, tmp_path):
-    result = prepare(masked_source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    result = prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE)
     assert (result.num_crops, result.num_masks) == (6, 2)
     assert (result.losses, result.mask_losses) == ({}, {"other length": 1})
     manifest = Manifest.read(result.manifest)
@@ -123,78 +277,98 @@ def test_masks_of_fakes_are_cut_and_those_that_do_not_fit_are_counted_and_named(
 
 def test_worker_processes_cut_the_same_masks_as_none(masked_source, tmp_path):
     for name, workers in (("alone", 0), ("shared", 2)):
-        prepare(masked_source, tmp_path / name, spec=SPEC, workers=workers, quiet=True)
-    names = sorted(path.relative_to(tmp_path / "alone") for path in (tmp_path / "alone").rglob("*.p*"))
-    assert len(names) == 6 + 2 + 1
-    assert all((tmp_path / "alone" / name).read_bytes() == (tmp_path / "shared" / name).read_bytes() for name in names)
+        prepare(masked_source, tmp_path / name, spec=SPEC, means=Means(workers=workers, quiet=True))
+    alone = files_of(tmp_path / "alone")
+    assert alone == files_of(tmp_path / "shared")
+    assert sum(name.endswith(".png") for name in alone) == 6 + 2
 
 
 def test_a_mask_that_is_gone_afterwards_is_found_by_the_check(masked_source, tmp_path):
-    manifest = Manifest.read(prepare(masked_source, tmp_path / "out", spec=SPEC, workers=0, quiet=True).manifest)
+    manifest = Manifest.read(prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE).manifest)
     assert not any(fault.kind.startswith("missing") for fault in check_manifest(manifest))
     (manifest.root / next(filter(None, manifest.column("mask")))).unlink()
     assert "missing mask" in {fault.kind for fault in check_manifest(manifest)}
 
 
-def test_going_on_with_other_settings_is_refused(source, tmp_path):
-    (tmp_path / "out" / UNFINISHED).mkdir(parents=True)
-    (tmp_path / "out" / UNFINISHED / "settings.json").write_text(json.dumps({"source": "elsewhere"}))
-    with pytest.raises(OutputExistsError, match="unfinished preparation with other settings, or of other files"):
-        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"spec": SPEC.model_copy(update={"margin": 0.5})}, "its crops have margin 0.3, and 0.5 is asked for"),
+        ({"source": "other"}, "its source is .*, and .*other' is asked for"),
+    ],
+)
+def test_going_on_with_other_settings_is_refused(source, tmp_path, change, text):
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    shutil.copytree(source, tmp_path / "other")
+    folder = tmp_path / "other" if "source" in change else source
+    with pytest.raises(OutputExistsError, match=f"holds another preparation: {text}"):
+        prepare(folder, tmp_path / "out", spec=change.get("spec", SPEC), means=HERE)
 
 
 def test_going_on_after_the_source_changed_is_refused(source, tmp_path, monkeypatch):
-    from realface.prepare import pipeline
-
-    def interrupted(item, **_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pipeline, "prepare_item", interrupted)
+    interrupted_after(0, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+        prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     (source / "fake" / "broken.jpg").rename(source / "real" / "broken.jpg")
-    with pytest.raises(OutputExistsError, match="or of other files; give another folder"):
-        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+    with pytest.raises(OutputExistsError, match="files were added, removed or renamed in the source folder since"):
+        prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
 
 
 def test_an_output_folder_with_something_in_it_is_refused_and_left_alone(source, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputExistsError, match="exists and is not empty"):
-        prepare(source, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+        prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
 def test_a_missing_source_folder_is_named(tmp_path):
     with pytest.raises(MissingInputError, match=r"source folder .*nowhere does not exist"):
-        prepare(tmp_path / "nowhere", tmp_path / "out", spec=SPEC, quiet=True)
+        prepare(tmp_path / "nowhere", tmp_path / "out", spec=SPEC, means=HERE)
 
 
 def test_a_layout_without_any_file_is_refused(tmp_path):
     (tmp_path / "in" / "real").mkdir(parents=True)
     with pytest.raises(LayoutError):
-        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, quiet=True)
+        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, means=HERE)
     with pytest.raises(LayoutError, match="has the layout plain but holds no video and no picture"):
-        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, layout="plain", quiet=True)
+        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, layout="plain", means=HERE)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_spec_that_cannot_be_followed_here_is_refused_before_any_work(source, tmp_path):
     spec = SPEC.model_copy(update={"finder": "other"})
     with pytest.raises(CropSpecError, match="no face finder is called 'other'"):
-        prepare(source, tmp_path / "out", spec=spec, quiet=True)
+        prepare(source, tmp_path / "out", spec=spec, means=HERE)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_killed_worker_process_is_explained(source, tmp_path, monkeypatch):
-    from concurrent.futures.process import BrokenProcessPool
-
-    from realface.core.errors import RealfaceError
-    from realface.prepare import pipeline
-
-    def broken(_):
+    def broken(*_, **__):
         raise BrokenProcessPool("killed")
 
-    monkeypatch.setattr(pipeline, "as_completed", broken)
+    monkeypatch.setattr(executors, "wait", broken)
     with pytest.raises(RealfaceError, match=r"a worker process was killed.*run the same command again"):
-        prepare(source, tmp_path / "out", spec=SPEC, workers=1, quiet=True)
+        prepare(source, tmp_path / "out", spec=SPEC, means=Means(workers=1, quiet=True))
+
+
+def test_crops_of_a_data_set_that_comes_cut_are_copied_and_external(tmp_path):
+    for name, level in {
+        "real_train/1/a/0003.png": 10,
+        "real_train/1/a/0001.png": 20,
+        "fake_test/7/b/0.png": 30,
+    }.items():
+        (tmp_path / "wild" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (24, 24), (level, level, level)).save(tmp_path / "wild" / name)
+    (tmp_path / "wild/fake_test/7/b/1.png").write_bytes(b"broken")
+    result = prepare(tmp_path / "wild", tmp_path / "out", spec=SPEC, means=HERE)
+    manifest = Manifest.read(result.manifest)
+    assert (result.layout, result.num_crops, manifest.header.crop.is_external) == ("wilddeepfake", 3, True)
+    assert result.frame_losses == {"not a picture": 1}
+    rows = dict(zip(manifest.column("source"), manifest.table.to_pylist(), strict=False))
+    assert {row["label"] for row in rows.values()} == {0, 1}
+    assert sorted(manifest.column("frame")) == [0, 1, 3]
+    for row in range(len(manifest)):
+        original = next((tmp_path / "wild").rglob(manifest.file_of(row).name))
+        assert manifest.table["sha256"][row].as_py() == sha256_of(manifest.file_of(row))
+        assert original.exists()

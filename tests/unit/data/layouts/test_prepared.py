@@ -1,4 +1,4 @@
-"""The small trees with real videos in them, all the way to a manifest. Add a layout of videos to `NAMES`."""
+"""The small trees with real videos and pictures in them, all the way to a manifest. Add a layout to `NAMES`."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,11 @@ from realface.core.crop_spec import CropSpec
 from realface.data.layouts.registry import choose_layout
 from realface.data.manifest import Manifest
 from realface.faces.finder import Face
+from realface.media.images import is_image_name, write_image
 from realface.media.video_writing import write_video
-from realface.prepare import pipeline
+from realface.prepare import executors, pipeline
 
-NAMES = ["faceforensics", "celeb_df", "dfd", "dfdc", "dfdc_preview"]
+NAMES = ["faceforensics", "celeb_df", "dfd", "dfdc", "dfdc_preview", "forgerynet", "deeperforensics", "ffiw"]
 SPEC = CropSpec(finder="fixed", margin=0.0, size=16, frames=2)
 
 
@@ -24,27 +25,57 @@ class FixedFinder:
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    """The bytes of a video of two frames."""
-    path = tmp_path_factory.mktemp("video") / "video.mp4"
-    write_video(path, [np.full((48, 64, 3), level, dtype=np.uint8) for level in (90, 120)])
-    return path.read_bytes()
+def media(tmp_path_factory):
+    """The bytes of a video of two frames and of a picture, by suffix."""
+    folder = tmp_path_factory.mktemp("media")
+    frames = [np.full((48, 64, 3), level, dtype=np.uint8) for level in (90, 120)]
+    write_video(folder / "x.mp4", frames)
+    write_image(folder / "x.png", frames[0])
+    return {".mp4": (folder / "x.mp4").read_bytes(), ".jpg": (folder / "x.png").read_bytes()}
+
+
+@pytest.fixture
+def prepare_tree(build_tree, tmp_path, media, monkeypatch):
+    """`prepare_tree(name)` fills the small tree of a layout and prepares it; gives its folder and the result."""
+
+    def prepare_tree(name, *, without=()):
+        root = build_tree(name, tmp_path / "study")
+        for suffix, content in media.items():
+            for file in root.rglob(f"*{suffix}"):
+                file.write_bytes(content)
+        for path in without:
+            (root / path).unlink()
+        for module in (pipeline, executors):
+            monkeypatch.setattr(module, "finder_for", lambda _spec, **_means: FixedFinder())
+        means = pipeline.Means(workers=0, quiet=True)
+        return root, pipeline.prepare(root, tmp_path / "out", spec=SPEC, means=means)
+
+    return prepare_tree
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_video_becomes_crops_with_its_own_row_and_file(name, build_tree, tmp_path, video, monkeypatch):
-    root = build_tree(name, tmp_path / "study")
-    for file in root.rglob("*.mp4"):
-        file.write_bytes(video)
-    monkeypatch.setattr(pipeline, "finder_for", lambda _spec: FixedFinder())
-    result = pipeline.prepare(root, tmp_path / "out", spec=SPEC, workers=0, quiet=True)
+def test_every_file_becomes_crops_with_their_own_rows_and_files(name, prepare_tree):
+    root, result = prepare_tree(name)
     manifest = Manifest.read(result.manifest)
     items = {item.source.relative_to(root).as_posix(): item for item in choose_layout(root).scan(root).items}
     assert (result.layout, result.losses, result.mask_losses) == (name, {}, {})
-    assert len(manifest) == 2 * len(items) == len(set(manifest.column("path")))
+    num_frames = sum(1 if is_image_name(item.source) else 2 for item in items.values())
+    assert len(manifest) == num_frames == len(set(manifest.column("path")))
     assert len(set(manifest.video_keys())) == len(items)
     for column in ("label", "split", "video", "original"):
         expected = [getattr(items[source], column) for source in manifest.column("source")]
         assert manifest.column(column) == expected
     masked = [items[source].mask is not None for source in manifest.column("source")]
     assert [mask is not None for mask in manifest.column("mask")] == masked
+
+
+@pytest.mark.parametrize(
+    ("name", "mask"),
+    [
+        ("dfd", "DeepFakeDetection/masks/videos/01_02__kitchen_pan__ABCDEFGH.mp4"),
+        ("ffiw", "target_mask/train/videos/00002.mp4"),
+    ],
+)
+def test_a_mask_that_is_not_in_the_masks_folder_is_counted_as_missing(name, mask, prepare_tree):
+    _, result = prepare_tree(name, without=[mask])
+    assert (result.losses, result.mask_losses) == ({}, {"missing": 1})

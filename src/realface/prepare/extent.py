@@ -1,0 +1,43 @@
+"""How long and large a source file is, and which frames of it are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from realface.media.images import is_image_name, read_image
+from realface.media.videos import Frame, frames_at, probe_video, spread_frames
+from realface.prepare.record import Extent
+
+Spans = Sequence[tuple[int, int]]
+"""First and last frame of each part of a video that is used; all of it when empty."""
+
+
+def extent_of(path: Path) -> Extent:
+    """Length and size of a video; a picture is one frame.
+
+    Raises:
+        MissingInputError: no such file.
+        MediaError: it cannot be read.
+    """
+    if is_image_name(path):
+        height, width = read_image(path).shape[:2]
+        return Extent(1, width, height, 0.0)
+    info = probe_video(path)
+    return Extent(info.num_frames, info.width, info.height, info.fps)
+
+
+def frames_of(path: Path, *, count: int, spans: Spans, threads: int) -> Iterator[Frame]:
+    """The frames of a file that are looked at: `count`, evenly spread over it, or over the given parts."""
+    if is_image_name(path):
+        yield Frame(index=0, time_s=0.0, image=read_image(path))
+    else:
+        yield from spread_frames(path, count, spans=spans, threads=threads)
+
+
+def frames_numbered(path: Path, indices: Collection[int], *, threads: int) -> Iterator[Frame]:
+    """The frames of those numbers; a picture's only one is 0."""
+    if is_image_name(path):
+        yield Frame(index=0, time_s=0.0, image=read_image(path))
+    else:
+        yield from frames_at(path, indices, threads=threads)

@@ -1,0 +1,125 @@
+"""The records of all files into the manifest, the table of losses and the summary."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from realface.core.crop_spec import CropSpec
+from realface.core.files import written_atomically
+from realface.data.columns import Columns
+from realface.data.layouts.layout import Scan
+from realface.data.manifest import Manifest, ManifestHeader
+from realface.prepare.journal import Journal
+from realface.prepare.looking import FROM_COUNTERPART
+from realface.prepare.record import FRAME, MASK, ItemRecord
+
+RECORDS_AT_ONCE = 1000  # become Arrow before the next are read: rows as Python objects take ten times the memory
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    """What a finished preparation holds.
+
+    Attributes:
+        manifest: the manifest's file.
+        layout: the layout that the source folder has.
+        num_sources: files that the layout found.
+        num_crops: rows of the manifest.
+        num_masks: rows with a mask.
+        losses: how many source files gave no crop, by reason; `OUT/losses.csv` names each.
+        mask_losses: how many masks could not be used, by reason; the same file names each.
+        frame_losses: how many frames, faces or pictures of the other files were left out, by reason; likewise.
+        boxes: how many fakes took the boxes of their real counterpart, and how many their own, and why.
+        missing: what the layout expects and the source folder lacks.
+    """
+
+    manifest: Path
+    layout: str
+    num_sources: int
+    num_crops: int
+    num_masks: int
+    losses: dict[str, int]
+    mask_losses: dict[str, int]
+    frame_losses: dict[str, int]
+    boxes: dict[str, int]
+    missing: tuple[str, ...]
+
+
+def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -> PrepareResult:
+    """Write `manifest.parquet` and `losses.csv` in the order of the scan.
+
+    Args:
+        scan: what the layout found.
+        out: the output folder.
+        spec: how the crops were made.
+        journals: of all shards, which together have a record of every item.
+    """
+    losses: Counter[str] = Counter()
+    boxes: Counter[str] = Counter()
+    sources: dict[str, str] = {}
+    tables = []
+    records = _in_order(journals, len(scan.items))
+    with written_atomically(out / "losses.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "reason", "count", "text"])
+        while chunk := list(islice(records, RECORDS_AT_ONCE)):
+            for record in chunk:
+                for loss in record.losses:
+                    writer.writerow([record.source, loss.reason, loss.count, loss.text])
+                    losses[loss.reason] += loss.count
+                boxes[record.boxes] += 1
+                if record.sha256:
+                    sources[record.source] = record.sha256
+            rows = [row for record in chunk for row in record.rows]
+            tables.append(Manifest.from_rows(rows, root=out).table)
+    del boxes[""]  # files without a counterpart
+    header = ManifestHeader(
+        crop=CropSpec.external() if scan.are_crops else spec,
+        sources=sources,
+        losses=dict(sorted(losses.items())),
+        note=_note(boxes),
+    )
+    manifest = Manifest(Columns.of(pa.concat_tables(tables)), header, out.resolve())
+    manifest.write(out / "manifest.parquet")
+    return PrepareResult(
+        manifest=out / "manifest.parquet",
+        layout=scan.layout,
+        num_sources=len(scan.items),
+        num_crops=len(manifest),
+        num_masks=len(manifest) - manifest.table["mask"].null_count,
+        losses=_of_kind(losses, ""),
+        mask_losses=_of_kind(losses, MASK),
+        frame_losses=_of_kind(losses, FRAME),
+        boxes=dict(sorted(boxes.items())),
+        missing=tuple(scan.missing),
+    )
+
+
+def _in_order(journals: Sequence[Journal], num_items: int) -> Iterator[ItemRecord]:
+    journal_of = {index: journal for journal in journals for index in journal}
+    return (journal_of[index].read(index) for index in range(num_items))
+
+
+def _of_kind(losses: Counter[str], kind: str) -> dict[str, int]:
+    """Those of masks or frames, without that word in front; or those of whole files."""
+    kinds = {reason: next((one for one in (MASK, FRAME) if reason.startswith(one)), "") for reason in losses}
+    return {reason.removeprefix(kind): losses[reason] for reason in sorted(losses) if kinds[reason] == kind}
+
+
+def _note(boxes: Counter[str]) -> str:
+    """What is worth knowing of whose boxes fakes were cut by; empty where none has a counterpart."""
+    if not boxes:
+        return ""
+    own = "".join(
+        f", {count} by their own ({why.removeprefix('own: ')})"
+        for why, count in sorted(boxes.items())
+        if why != FROM_COUNTERPART
+    )
+    return f"{boxes[FROM_COUNTERPART]} fakes are cut by the boxes of their real counterpart{own}"

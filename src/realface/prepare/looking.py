@@ -1,0 +1,159 @@
+"""The faces in the frames of one file: found in it, or where they are in its real counterpart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.core.crop_spec import CropSpec
+from realface.faces.cropper import crop_face
+from realface.faces.finder import Face, FaceFinder
+from realface.faces.tracks import link_faces
+from realface.media.images import is_image_name
+from realface.media.videos import Frame, spread_indices
+from realface.prepare.extent import extent_of, frames_numbered, frames_of
+from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, TrackedFace
+
+FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
+SAME_RATE = 0.005  # share by which frame rates of one scene may differ: files round 29.97 in several ways
+FROM_COUNTERPART = "counterpart"
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFrame:
+    """A frame that was looked at, without its picture.
+
+    Attributes:
+        index: its number in the video.
+        time_s: seconds from the start; None of a picture.
+        faces: those that are large enough, each with its person.
+        crops: of each face.
+    """
+
+    index: int
+    time_s: float | None
+    faces: list[TrackedFace]
+    crops: list[NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was found in one file.
+
+    Attributes:
+        frames: in the order of time.
+        boxes: as `ItemRecord.boxes`.
+        num_too_small: faces that were left out.
+    """
+
+    frames: list[SeenFrame]
+    boxes: str = ""
+    num_too_small: int = 0
+
+    @property
+    def faces(self) -> FacesByFrame:
+        """All faces, by the frame's number."""
+        return {frame.index: frame.faces for frame in self.frames}
+
+
+def look_at(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int) -> Seen:
+    """Find and cut out every face in the frames that are used.
+
+    A fake takes the boxes of its counterpart where both have one size and frame rate, so that a frame of one number
+    shows the same scene: then the pair is cut alike, and the face is the person's that was forged, not another's.
+
+    Raises:
+        MissingInputError: the file, or the counterpart, does not exist.
+        MediaError: it cannot be read.
+    """
+    if task.counterpart is None:
+        return _find_in(task, spec, finder, threads=threads)
+    extent = extent_of(task.item.source)
+    if why := _unlike(extent, task.counterpart.extent):
+        return _find_in(task, spec, finder, threads=threads, boxes=f"own: {why}")
+    return _cut_as_counterpart(task, task.counterpart, extent, spec, finder, threads=threads)
+
+
+def _find_in(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int, boxes: str = "") -> Seen:
+    path = task.item.source
+    times: list[tuple[int, float | None]] = []
+    faces: list[list[Face]] = []
+    crops: list[list[NDArray[np.uint8]]] = []
+    num_too_small = 0
+    for frame, found in _found(frames_of(path, count=spec.frames, spans=task.item.spans, threads=threads), finder):
+        here = [face for face in found if _is_large_enough(face, spec)]
+        num_too_small += len(found) - len(here)
+        times.append((frame.index, _time_of(path, frame)))
+        faces.append(here)
+        crops.append([crop_face(frame.image, face, spec) for face in here])
+    frames = [
+        SeenFrame(index, time_s, here, cut)
+        for (index, time_s), here, cut in zip(times, _tracked(faces), crops, strict=True)
+    ]
+    return Seen(frames, boxes, num_too_small)
+
+
+def _cut_as_counterpart(
+    task: Task, counterpart: Counterpart, extent: Extent, spec: CropSpec, finder: FaceFinder, *, threads: int
+) -> Seen:
+    path = task.item.source
+    num_common = min(extent.num_frames, counterpart.extent.num_frames)
+    wanted = spread_indices(num_common, spec.frames, spans=task.item.spans)
+    faces = counterpart.faces
+    if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were looked at
+        faces = _faces_at(counterpart.source, wanted, spec, finder, threads=threads)
+    frames = []
+    for frame in frames_numbered(path, wanted, threads=threads):
+        here = list(faces.get(frame.index, ()))
+        crops = [crop_face(frame.image, one.face, spec) for one in here]
+        frames.append(SeenFrame(frame.index, _time_of(path, frame), here, crops))
+    return Seen(frames, FROM_COUNTERPART)
+
+
+def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder, *, threads: int) -> FacesByFrame:
+    numbers, faces = [], []
+    for frame, found in _found(frames_numbered(path, indices, threads=threads), finder):
+        numbers.append(frame.index)
+        faces.append([face for face in found if _is_large_enough(face, spec)])
+    return dict(zip(numbers, _tracked(faces), strict=True))
+
+
+def _tracked(frames: list[list[Face]]) -> list[list[TrackedFace]]:
+    """Each face with its person, frame by frame."""
+    return [
+        [TrackedFace(face, track) for face, track in zip(faces, tracks, strict=True)]
+        for faces, tracks in zip(frames, link_faces(frames), strict=True)
+    ]
+
+
+def _found(frames: Iterable[Frame], finder: FaceFinder) -> Iterator[tuple[Frame, list[Face]]]:
+    for batch in _batches(frames):
+        yield from zip(batch, finder.find([frame.image for frame in batch]), strict=True)
+
+
+def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    rest = iter(frames)
+    while batch := list(islice(rest, FRAMES_AT_ONCE)):
+        yield batch
+
+
+def _unlike(extent: Extent, other: Extent) -> str:
+    """Why two files do not show the same scene frame by frame; empty where they may."""
+    if (extent.width, extent.height) != (other.width, other.height):
+        return "other size"
+    if abs(extent.fps - other.fps) > SAME_RATE * other.fps:
+        return "other frame rate"
+    return ""
+
+
+def _is_large_enough(face: Face, spec: CropSpec) -> bool:
+    return max(face.box.width, face.box.height) >= spec.min_face
+
+
+def _time_of(path: Path, frame: Frame) -> float | None:
+    return None if is_image_name(path) else frame.time_s

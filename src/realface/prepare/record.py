@@ -1,0 +1,159 @@
+"""What a worker is asked to do with one source file, and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realface.core.boxes import Box
+from realface.core.errors import MediaError, MissingInputError
+from realface.data.layouts.layout import SourceItem
+from realface.faces.finder import Face, as_landmarks
+
+MASK, FRAME = "mask: ", "frame: "
+"""How the reason of a loss begins that concerns masks, or single frames, and not the whole file."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Something that was not used, and why.
+
+    Attributes:
+        reason: a short fixed phrase, by which losses are counted; behind `MASK` or `FRAME` where the file itself was
+            used.
+        text: the whole message.
+        count: how many it concerns: 1 file, 1 mask, or a number of frames or faces.
+    """
+
+    reason: str
+    text: str
+    count: int = 1
+
+    @classmethod
+    def of_file(cls, path: Path, error: MediaError | OSError, *, kind: str = "") -> Loss:
+        """That of a file that cannot be used; `kind` is `MASK` where it is a mask."""
+        if isinstance(error, MediaError):
+            return cls(kind + error.reason, str(error))
+        if isinstance(error, MissingInputError):  # a link that leads nowhere, or a file removed since the scan
+            return cls(kind + "missing", str(error))
+        return cls(kind + "unreadable", f"cannot read {path}: {error.strerror or error}")
+
+    @property
+    def concerns_file(self) -> bool:
+        """Whether the source file gave no crop."""
+        return not self.reason.startswith((MASK, FRAME))
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace:
+    """A face and the number of the person within the video."""
+
+    face: Face
+    track: int
+
+
+FacesByFrame = Mapping[int, Sequence[TrackedFace]]
+"""The faces of each frame that was looked at, by its number; an empty sequence where there is none."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How long and large a video or picture is; two of one extent may show the same scene frame by frame."""
+
+    num_frames: int
+    width: int
+    height: int
+    fps: float
+
+
+@dataclass(frozen=True, eq=False)
+class Counterpart:
+    """The real video or picture that a fake was made of, with the faces that were found in it."""
+
+    source: Path
+    extent: Extent
+    faces: FacesByFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One item to prepare.
+
+    Attributes:
+        index: the item's number in the scan.
+        item: the file.
+        counterpart: whose boxes a fake takes; None where it is unknown or without a face.
+        is_counterpart: whether fakes will take this one's boxes, so that its faces must be recorded.
+    """
+
+    index: int
+    item: SourceItem
+    counterpart: Counterpart | None = None
+    is_counterpart: bool = False
+
+
+@dataclass(frozen=True)
+class ItemRecord:
+    """What became of one source file.
+
+    Attributes:
+        source: the file, relative to the source folder.
+        sha256: of the source file; empty when it could not be read, or is a folder.
+        rows: manifest rows of its crops, paths relative to the output folder.
+        losses: what could not be used; where a file has no rows, one of them says why.
+        boxes: whose faces were cut out, where the file has a counterpart: its "counterpart", or its "own" and why.
+        extent: of a counterpart, as `Extent`.
+        faces: of a counterpart, by the frame's number: box, score, landmarks and track of each face, 16 numbers.
+    """
+
+    source: str
+    sha256: str = ""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    boxes: str = ""
+    extent: Extent | None = None
+    faces: dict[str, list[list[float]]] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> set[str]:
+        """Those of all its losses."""
+        return {loss.reason for loss in self.losses}
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> ItemRecord:
+        """The record of one line of `to_json`."""
+        record = cls(**json.loads(line))
+        losses = [Loss(**loss) for loss in record.losses]  # type: ignore[arg-type]
+        extent = None if record.extent is None else Extent(**record.extent)  # type: ignore[arg-type]
+        return replace(record, losses=losses, extent=extent)
+
+    def as_counterpart(self, source: Path) -> Counterpart | None:
+        """What its fakes need of it; None where no face was found in it."""
+        if self.extent is None or not self.rows:
+            return None
+        faces = {int(frame): [_tracked(numbers) for numbers in here] for frame, here in self.faces.items()}
+        return Counterpart(source, self.extent, faces)
+
+
+def faces_to_numbers(faces: FacesByFrame) -> dict[str, list[list[float]]]:
+    """As `ItemRecord.faces` holds them."""
+    return {str(frame): [_numbers(one) for one in here] for frame, here in faces.items()}
+
+
+def _numbers(tracked: TrackedFace) -> list[float]:
+    face = tracked.face
+    return [*map(float, face.box), float(face.score), *map(float, face.landmarks.reshape(-1)), tracked.track]
+
+
+def _tracked(numbers: Sequence[float]) -> TrackedFace:
+    face = Face(Box(*numbers[:4]), score=numbers[4], landmarks=as_landmarks(np.array(numbers[5:15])))
+    return TrackedFace(face, int(numbers[15]))

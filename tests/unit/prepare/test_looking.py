@@ -1,0 +1,113 @@
+"""Whose boxes a fake is cut by."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from realface.core.boxes import Box
+from realface.core.labels import Label
+from realface.faces.finder import Face
+from realface.media.images import read_image
+from realface.prepare.extent import extent_of
+from realface.prepare.item import prepare_item
+from realface.prepare.record import Counterpart, ItemRecord, Task, TrackedFace
+
+REAL_BOX, OTHER_BOX = Box(8, 8, 40, 40), Box(20, 10, 50, 40)
+
+
+@pytest.fixture
+def prepare_pair(place, make_item, fixed_finder):
+    """Prepares a real video, whose faces are at `REAL_BOX`, then its fake with a finder that says `OTHER_BOX`."""
+
+    def run(real_path, fake_path, *, real_boxes=(REAL_BOX,), spec=None, **known):
+        at = replace(place, spec=place.spec.model_copy(update=spec or {}))
+        real_item = make_item(real_path, label=Label.REAL, video="a", method=None, original=None)
+        real = prepare_item(Task(0, real_item, is_counterpart=True), at, fixed_finder(*real_boxes))
+        real = ItemRecord.from_json(real.to_json())
+        finder = fixed_finder(OTHER_BOX)
+        task = Task(1, make_item(fake_path, **known), real.as_counterpart(real_path))
+        return real, prepare_item(task, at, finder), finder
+
+    return run
+
+
+def test_a_fake_takes_the_boxes_of_its_real_counterpart_and_searches_nothing(prepare_pair, tmp_path, grey_video):
+    real, fake, finder = prepare_pair(
+        grey_video(tmp_path / "a.mp4", *[200] * 8), grey_video(tmp_path / "a_b.mp4", *[90] * 8)
+    )
+    assert fake.boxes == "counterpart"
+    assert finder.num_pictures == 0
+    for column in ("frame", "track", "box", "landmarks"):
+        assert [row[column] for row in fake.rows] == [row[column] for row in real.rows]
+
+
+def test_its_crops_show_the_fake_and_not_the_counterpart(prepare_pair, place, tmp_path, grey_video):
+    _, fake, _ = prepare_pair(grey_video(tmp_path / "a.mp4", 200, 200), grey_video(tmp_path / "a_b.mp4", 90, 90))
+    assert abs(int(read_image(place.out / fake.rows[0]["path"]).mean()) - 90) <= 2
+
+
+@pytest.mark.parametrize("num_fake", [5, 11])
+def test_a_fake_of_another_length_is_cut_where_its_own_frames_are_in_the_counterpart(
+    prepare_pair, tmp_path, grey_video, num_fake
+):
+    real, fake, finder = prepare_pair(
+        grey_video(tmp_path / "a.mp4", *[200] * 8), grey_video(tmp_path / "a_b.mp4", *[90] * num_fake)
+    )
+    assert [row["frame"] for row in real.rows] == [1, 3, 5, 7]
+    # of the frames that both have, 5 or 8, those in the middle of each quarter
+    assert [row["frame"] for row in fake.rows] == ([0, 1, 3, 4] if num_fake == 5 else [1, 3, 5, 7])
+    assert fake.boxes == "counterpart"
+    expected = OTHER_BOX if num_fake == 5 else REAL_BOX  # frames that were not looked at are searched in the real one
+    assert {tuple(row["box"]) for row in fake.rows} == {expected}
+    assert finder.num_pictures == (4 if num_fake == 5 else 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"), [({"height": 64}, "own: other size"), ({"fps": 30}, "own: other frame rate")]
+)
+def test_a_fake_that_cannot_show_the_same_scene_is_searched_itself(prepare_pair, tmp_path, grey_video, change, why):
+    _, fake, finder = prepare_pair(
+        grey_video(tmp_path / "a.mp4", *[200] * 4), grey_video(tmp_path / "a_b.mp4", *[90] * 4, **change)
+    )
+    assert (fake.boxes, finder.num_pictures) == (why, 4)
+    assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
+
+
+def test_the_mask_chooses_among_the_people_of_the_counterpart(prepare_pair, tmp_path, grey_video):
+    """Two people in the real video, the larger one kept there; the fake's mask marks the smaller."""
+    from realface.media.video_writing import write_video
+
+    mask = np.zeros((48, 64, 3), dtype=np.uint8)
+    mask[4:16, 2:14] = 255
+    write_video(tmp_path / "mask.mp4", [mask] * 4, crf=0)
+    small = Box(2, 4, 14, 16)
+    real, fake, _ = prepare_pair(
+        grey_video(tmp_path / "a.mp4", *[200] * 4),
+        grey_video(tmp_path / "a_b.mp4", *[90] * 4),
+        real_boxes=(Box(20, 8, 60, 48), small),
+        spec={"face": "mask"},
+        mask=tmp_path / "mask.mp4",
+    )
+    assert {tuple(row["box"]) for row in real.rows} == {(20, 8, 60, 48)}
+    assert {tuple(row["box"]) for row in fake.rows} == {small}
+
+
+def test_a_real_video_without_a_face_is_nobodys_counterpart(prepare_pair, tmp_path, grey_video):
+    real, fake, _ = prepare_pair(grey_video(tmp_path / "a.mp4", 0, 0), grey_video(tmp_path / "a_b.mp4", 90, 90))
+    assert real.rows == []
+    assert fake.boxes == ""
+    assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
+
+
+def test_faces_survive_the_record(place, make_item, fixed_finder, tmp_path, grey_video):
+    source = grey_video(tmp_path / "a.mp4", 200, 0)
+    item = make_item(source, label=Label.REAL, original=None)
+    record = prepare_item(Task(0, item, is_counterpart=True), place, fixed_finder((0.125, 1 / 3, 20, 20)))
+    counterpart = ItemRecord.from_json(record.to_json()).as_counterpart(source)
+    assert isinstance(counterpart, Counterpart)
+    assert counterpart.extent == extent_of(source)
+    ((one,), none) = (counterpart.faces[0], counterpart.faces[1])
+    assert isinstance(one, TrackedFace)
+    assert isinstance(one.face, Face)
+    assert (one.face.box, one.face.score, one.track, list(none)) == (Box(0.125, 1 / 3, 20, 20), 0.9, 0, [])

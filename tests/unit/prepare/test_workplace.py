@@ -1,0 +1,63 @@
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from realface.core.labels import Label
+from realface.prepare.workplace import crop_folder
+
+
+def test_names_that_differ_only_in_kind_or_suffix_get_folders_of_their_own(make_item):
+    same = [
+        make_item(Path("x/1.mp4")),
+        make_item(Path("x/1.mp4"), method="Other"),
+        make_item(Path("x/1.mp4"), compression="c40"),
+        make_item(Path("x/1.mp4"), label=Label.REAL, method=None),
+        make_item(Path("x/1.mp4"), method=None),
+        make_item(Path("x/1.avi")),
+        make_item(Path("x/1.MP4")),
+        make_item(Path("x/1.mp4"), video="b_a"),
+    ]
+    assert len({crop_folder(one) for one in same}) == len(same)
+
+
+def test_a_videos_name_cannot_leave_the_output_folder(make_item):
+    folder = crop_folder(make_item(Path("x.mp4"), video="../../etc", dataset="..", method="a/b"))
+    assert ".." not in folder.parts
+    assert not folder.is_absolute()
+
+
+def test_names_too_long_for_a_file_system_are_shortened_and_stay_different(make_item):
+    first, second = (crop_folder(make_item(Path("x.mp4"), video="é" * 200 + end)) for end in "ab")
+    assert first != second
+    assert max(len(part.encode()) for part in first.parts) < 150
+
+
+def test_letters_of_any_alphabet_and_spaces_are_kept(make_item):
+    assert "тест 1.mp4" in crop_folder(make_item(Path("тест 1.mp4"), video="тест 1")).parts
+
+
+def test_new_folders_replace_what_an_earlier_run_left(place):
+    folder = PurePosixPath("set/a.mp4")
+    for name in ("old.png", "new.png"):
+        with place.new_folders(folder) as temporary:
+            (temporary["crops"] / name).write_text(name)
+    assert [path.name for path in (place.out / "crops" / folder).iterdir()] == ["new.png"]
+    assert not (place.out / "masks").exists()
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_after_a_failure_nothing_is_there(place):
+    def fail():
+        with place.new_folders(PurePosixPath("set/a.mp4")) as temporary:
+            (temporary["crops"] / "a.png").write_text("half")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert not (place.out / "crops").exists()
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_a_source_elsewhere_keeps_its_whole_path(place):
+    assert place.relative(place.source_root / "a" / "b.mp4") == "a/b.mp4"
+    assert place.relative(Path("/elsewhere/b.mp4")) == "/elsewhere/b.mp4"
