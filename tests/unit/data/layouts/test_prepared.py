@@ -38,13 +38,15 @@ def media(tmp_path_factory):
 def prepare_tree(build_tree, tmp_path, media, monkeypatch):
     """`prepare_tree(name)` fills the small tree of a layout and prepares it; gives its folder and the result."""
 
-    def prepare_tree(name, *, without=()):
+    def prepare_tree(name, *, without=(), lists=()):
         root = build_tree(name, tmp_path / "study")
         for suffix, content in media.items():
             for file in root.rglob(f"*{suffix}"):
                 file.write_bytes(content)
         for path in without:
             (root / path).unlink()
+        for path, text in dict(lists).items():
+            (root / path).write_text(text)
         for module in (pipeline, executors):
             monkeypatch.setattr(module, "finder_for", lambda _spec, **_means: FixedFinder())
         means = pipeline.Means(workers=0, quiet=True)
@@ -79,3 +81,10 @@ def test_every_file_becomes_crops_with_their_own_rows_and_files(name, prepare_tr
 def test_a_mask_that_is_not_in_the_masks_folder_is_counted_as_missing(name, mask, prepare_tree):
     _, result = prepare_tree(name, without=[mask])
     assert (result.losses, result.mask_losses) == ({}, {"missing": 1})
+
+
+def test_of_a_video_that_is_forged_in_part_only_the_forged_frames_are_used(prepare_tree):
+    source = "train_video_release/3/d.mp4"
+    _, result = prepare_tree("forgerynet", lists={"Training/video/list.txt": f"2 {source} 0 1 0 1 1 1 1 1 3"})
+    rows = Manifest.read(result.manifest).filter(source=f"Training/video/{source}")
+    assert (rows.column("frame"), rows.column("label")) == ([1], [1])
