@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from realface.core.errors import ManifestError
 from realface.core.files import existing
@@ -48,21 +48,49 @@ class DeepfakeBenchList:
 
         A frame that is listed in `val` and in `test`, as in lists whose val is a copy of test, is kept in test.
         """
-        videos = list(_videos(_parsed(existing(path, what="list")), str(path)))
         root = (root or path.parent).absolute()
-        tested = {frame for video in videos if video.split == "test" for frame in video.frames}
-        places: dict[str, _Places] = {}
-        rows: list[dict[str, Any]] = []
-        num_twice = 0
-        for video in videos:
-            in_set = places.setdefault(video.dataset, _Places(root, video.dataset))
-            frames = [frame for frame in video.frames if video.split != "val" or frame not in tested]
-            num_twice += len(video.frames) - len(frames)
-            rows += _rows_of(video, in_set, frames)
-        header = ManifestHeader(
-            losses={TWICE: num_twice} if num_twice else {}, note="; ".join(place.note() for place in places.values())
-        )
-        return Manifest.from_rows(rows, root=root, header=header)
+        return read_with_store(path, root=root, store=_Folder(root))
+
+
+class Store(Protocol):
+    """Where the files of a list may be; names are paths below the root, with slashes."""
+
+    def has_folder(self, folder: str) -> bool:
+        """Whether there is such a folder."""
+
+    def has_file(self, file: str) -> bool:
+        """Whether there is such a file."""
+
+
+def read_with_store(path: Path, *, root: Path, store: Store) -> Manifest:
+    """Read a list as `DeepfakeBenchList.read` does, whose files are in `store` rather than on the disk."""
+    videos = list(_videos(_parsed(existing(path, what="list")), str(path)))
+    tested = {frame for video in videos if video.split == "test" for frame in video.frames}
+    places: dict[str, _Places] = {}
+    rows: list[dict[str, Any]] = []
+    num_twice = 0
+    for video in videos:
+        in_set = places.setdefault(video.dataset, _Places(store, video.dataset))
+        frames = [frame for frame in video.frames if video.split != "val" or frame not in tested]
+        num_twice += len(video.frames) - len(frames)
+        rows += _rows_of(video, in_set, frames)
+    header = ManifestHeader(
+        losses={TWICE: num_twice} if num_twice else {}, note="; ".join(place.note() for place in places.values())
+    )
+    return Manifest.from_rows(rows, root=root, header=header)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """The disk below a folder."""
+
+    root: Path
+
+    def has_folder(self, folder: str) -> bool:
+        return self.root.joinpath(folder).is_dir()
+
+    def has_file(self, file: str) -> bool:
+        return os.path.isfile(os.path.join(self.root, file))  # noqa: PTH113, PTH118 (for a million frames)
 
 
 @dataclass(frozen=True)
@@ -101,14 +129,14 @@ class _Places:
     """Where the frames of one set are.
 
     Attributes:
-        root: the folder below which they are looked for.
+        store: in which they are looked for.
         dataset: the set's name, which should be a folder in their paths.
         folders: below the root, the folder that stands for each of the list's.
         cuts: the leading folders of the list's paths that are not the user's, as found so far.
         found: how many frames, masks and landmarks are there.
     """
 
-    root: Path
+    store: Store
     dataset: str
     folders: dict[str, str] = field(default_factory=dict)
     cuts: list[tuple[str, ...]] = field(default_factory=list)
@@ -121,7 +149,7 @@ class _Places:
             self.folders[folder] = self._place_of_folder(PurePosixPath(folder).parts)
         place = f"{self.folders[folder]}/{file}".removeprefix("./")
         self.found["listed"] += 1
-        self.found[FRAMES] += self._is_file(place)
+        self.found[FRAMES] += self.store.has_file(place)
         return place
 
     def beside(self, place: str, kind: str) -> str | None:
@@ -133,7 +161,7 @@ class _Places:
         if kind == LANDMARKS:
             file = f"{file.rpartition('.')[0] or file}.npy"
         other = "/".join([*folders, file])
-        if not self._is_file(other):
+        if not self.store.has_file(other):
             return None
         self.found[kind] += 1
         return other
@@ -145,12 +173,9 @@ class _Places:
             f"{self.found[MASKS]} masks of fakes and {self.found[LANDMARKS]} files of landmarks"
         )
 
-    def _is_file(self, place: str) -> bool:
-        return os.path.isfile(os.path.join(self.root, place))  # noqa: PTH113, PTH118 (for a million frames)
-
     def _place_of_folder(self, parts: tuple[str, ...]) -> str:
         starts = list(self._starts(parts))
-        start = next((start for start in starts if self.root.joinpath(*parts[start:]).is_dir()), None)
+        start = next((start for start in starts if self.store.has_folder(str(PurePosixPath(*parts[start:])))), None)
         if start is None:
             start = starts[0]
         elif parts[:start] not in self.cuts:
