@@ -1,15 +1,16 @@
-"""What a user writes behind `--crop`."""
+"""What a user says of how faces are found and cut out, and its meaning: `--crops`, `--crop` and `--finder`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from realface.core.crop_spec import CropSpec
+    from realface.faces.finder import FaceFinder
 
 DEFAULT = "default"
 HELP = (
@@ -17,6 +18,14 @@ HELP = (
     "(missing ones take the defaults), a manifest or artifact whose crops are alike, or `external`: unknown, as "
     "imported weights without this option."
 )
+
+FINDER_HELP = (
+    "The face finder of the model's own crops, where it comes as a file: yunet=FILE, retinaface=FILE or scrfd=FILE."
+)
+
+AreCrops = Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")]
+CropWord = Annotated[str | None, typer.Option(metavar="SPEC", help=f"For imported weights only. {HELP}")]
+FinderWord = Annotated[str | None, typer.Option(metavar="NAME=FILE", help=FINDER_HELP)]
 
 
 def crop_spec_of(word: str) -> CropSpec:
@@ -61,10 +70,34 @@ def crop_spec_of(word: str) -> CropSpec:
     return Manifest.read(path).header.crop
 
 
-def refuse_contradiction(*, crops: bool, crop: str | None) -> None:
-    """Refuse `--crops` and `--crop` together."""
+def finder_of(word: str | None, *, device: str) -> FaceFinder | None:
+    """The finder that was given with `--finder`; None without.
+
+    Args:
+        word: `mtcnn`, or `yunet=FILE` and its like.
+        device: where its network computes: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        CropSpecError: as `parse_finder`.
+        DeviceError: the device is not here.
+    """
+    if word is None:
+        return None
+    import torch
+
+    from realface.faces.finders import build_finder, parse_finder
+    from realface.models.devices import resolve_device
+
+    name, file = parse_finder(word)
+    return build_finder(name, device=str(resolve_device(device)), file=file, threads=torch.get_num_threads())
+
+
+def refuse_contradiction(*, crops: bool, crop: str | None, finder: str | None) -> None:
+    """Refuse `--crops` together with `--crop` or `--finder`."""
     if crops and crop is not None:
         raise typer.BadParameter("give --crops for face crops or --crop for how to make them, not both")
+    if crops and finder is not None:
+        raise typer.BadParameter("give --crops for face crops or --finder for what finds faces, not both")
 
 
 def warn_of_external(crop: CropSpec) -> None:

@@ -45,10 +45,9 @@ def command(
         list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Pictures, videos, or folders of them.")
     ],
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT", help="The artifact, or the run with it.")] = None,
-    crops: Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")] = False,
-    crop: Annotated[
-        str | None, typer.Option(metavar="SPEC", help=f"For imported weights only. {crop_argument.HELP}")
-    ] = None,
+    crops: crop_argument.AreCrops = False,
+    crop: crop_argument.CropWord = None,
+    finder: crop_argument.FinderWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     image_size: Annotated[
         int | None, typer.Option(min=64, max=2048, help="Pixels that the network is given; the model's own by default.")
@@ -74,7 +73,8 @@ def command(
 
     A file that cannot be judged gets a line with the reason, the rest go on, and the exit code is 2.
     """
-    _refuse_contradictions(as_json=as_json, as_csv=as_csv, crops=crops, crop=crop)
+    _refuse_contradictions(as_json=as_json, as_csv=as_csv)
+    crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
     drawn_map = _map_to_draw(map_kind, overlay)
     if model is None:
         raise ArtifactError(NO_MODEL)
@@ -87,6 +87,7 @@ def command(
         device=device,
         crops=crops,
         crop=None if crop is None else crop_argument.crop_spec_of(crop),
+        finder=crop_argument.finder_of(finder, device=device),
         image_size=image_size,
         batch_size=batch_size,
         threshold=threshold,
@@ -95,16 +96,14 @@ def command(
     )
     if overlay is not None:
         new_folder(overlay)
-    stream = forgiving_stdout()
-    writer = _writer(stream, detector, as_json, as_csv)
+    writer = _writer(forgiving_stdout(), detector, as_json, as_csv)
     if not _run(detector, files, writer=writer, overlay=overlay, map_kind=drawn_map):
         raise typer.Exit(2)
 
 
-def _refuse_contradictions(*, as_json: bool, as_csv: bool, crops: bool, crop: str | None) -> None:
+def _refuse_contradictions(*, as_json: bool, as_csv: bool) -> None:
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
-    crop_argument.refuse_contradiction(crops=crops, crop=crop)
 
 
 def _known_precision(name: str) -> Precision:

@@ -44,10 +44,9 @@ def command(
     ] = None,
     amplify: Annotated[float, typer.Option(min=0.01, max=1000, help="What the difference is multiplied by.")] = 4.0,
     frames: Annotated[int, typer.Option(min=1, max=96, help="Frames per video, evenly spread.")] = 8,
-    crops: Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")] = False,
-    crop: Annotated[
-        str | None, typer.Option(metavar="SPEC", help=f"For imported weights only. {crop_argument.HELP}")
-    ] = None,
+    crops: crop_argument.AreCrops = False,
+    crop: crop_argument.CropWord = None,
+    finder: crop_argument.FinderWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and blocks inpainted, together.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -61,7 +60,7 @@ def command(
     chosen = _block_of(block)
     if residual is not None and chosen != "all":
         raise typer.BadParameter("--residual says how all blocks are inpainted; give --block all too")
-    crop_argument.refuse_contradiction(crops=crops, crop=crop)
+    crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
 
     from realface.core.files import new_folder
     from realface.detection.inpainting import Inpainter, Inpainting
@@ -72,6 +71,7 @@ def command(
         device=device,
         crops=crops,
         crop=None if crop is None else crop_argument.crop_spec_of(crop),
+        finder=crop_argument.finder_of(finder, device=device),
         asked=Inpainting(
             block=chosen, seed=seed, mode=residual, amplification=amplify, num_frames=frames, batch_size=batch_size
         ),

@@ -122,6 +122,7 @@ def chosen_finder(
 
     Raises:
         CropSpecError: it is not known how to find faces for the artifact, or the finder is not the same.
+        FinderError: the finder's file does not exist.
     """
     if spec.is_external:
         raise CropSpecError(
@@ -129,11 +130,12 @@ def chosen_finder(
             "cut them out as its authors did and give --crops, or say with --crop SPEC how they did"
         )
     if given is None:
-        return finder_for(spec, device=str(device))
-    if (given.name, given.version) != (spec.finder, spec.finder_version):
+        return finder_for(spec, device=str(device), threads=torch.get_num_threads())
+    version = given.version  # a missing file is refused now, whatever the spec says
+    if given.name != spec.finder or (spec.finder_version and version != spec.finder_version):
         raise CropSpecError(
             f"{artifact} expects faces found by {spec.finder} [{spec.finder_version}], "
-            f"not by {given.name} [{given.version}]; give that one, or none"
+            f"not by {given.name} [{version}]; give that one"
         )
     return given
 

@@ -177,6 +177,7 @@ class Inpainter:
         device: str = "auto",
         crops: bool = False,
         crop: CropSpec | None = None,
+        finder: FaceFinder | None = None,
         asked: Inpainting = Inpainting(),
     ) -> Inpainter:
         """Load the prior of an artifact.
@@ -186,6 +187,7 @@ class Inpainter:
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             crops: the files will be face crops already, so no face is looked for.
             crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
+            finder: in place of the artifact's own; it must be the same one in the same version.
             asked: which blocks, and how.
 
         Raises:
@@ -199,8 +201,8 @@ class Inpainter:
         card = read_card(artifact)
         source = residual_source(load_network(artifact, device=place), where=str(artifact))
         card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
-        finder = None if crops else chosen_finder(card.crop, artifact=artifact, device=place)
-        return cls(source, card, finder=finder, device=place, asked=asked)
+        chosen = None if crops else chosen_finder(card.crop, artifact=artifact, device=place, given=finder)
+        return cls(source, card, finder=chosen, device=place, asked=asked)
 
     @property
     def grid_side(self) -> int:

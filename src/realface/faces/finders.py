@@ -65,7 +65,7 @@ def finder_for(spec: CropSpec, *, device: str = "cpu", file: Path | None = None,
 
     Raises:
         CropSpecError: the spec names no finder that is known here, or one of another version or file.
-        MissingInputError: there is no such file.
+        FinderError: there is no such file.
     """
     if spec.finder in OF_A_FILE and file is None:
         raise CropSpecError(
@@ -73,10 +73,11 @@ def finder_for(spec: CropSpec, *, device: str = "cpu", file: Path | None = None,
             f"--finder {spec.finder}=FILE"
         )
     finder = build_finder(spec.finder, device=device, file=file, threads=threads)
-    if spec.finder_version and spec.finder_version != finder.version:
+    version = finder.version  # a missing file is refused now, whatever the spec says
+    if spec.finder_version and spec.finder_version != version:
         remedy = "install that version" if file is None else "give that file"
         raise CropSpecError(
-            f"the crops were made with {spec.finder} [{spec.finder_version}] but here it is [{finder.version}]; "
+            f"the crops were made with {spec.finder} [{spec.finder_version}] but here it is [{version}]; "
             f"{remedy}, or prepare and train again"
         )
     return finder
@@ -86,7 +87,7 @@ def crop_spec_for(finder: FaceFinder, **changes: Any) -> CropSpec:
     """The spec of crops made here with a finder, with `changes` to single fields.
 
     Raises:
-        MissingInputError: the finder's file does not exist.
+        FinderError: the finder's file does not exist.
     """
     return CropSpec(finder=finder.name, finder_version=finder.version, **changes)
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.core.errors import FinderError, MissingInputError
+from realface.core.errors import FinderError
 from realface.core.files import sha256_of
 
 CELL = 32  # pixels: the coarsest stride of all these networks, whose grids fit when sides are multiples of it
@@ -61,10 +61,10 @@ def file_version(file: Path) -> str:
     """The part of a finder's version that names its file: the first 16 digits of its SHA-256.
 
     Raises:
-        MissingInputError: there is no such file.
+        FinderError: there is no such file. `MissingInputError` would count as the loss of a picture.
     """
     if not file.is_file():
-        raise MissingInputError(f"the face finder's file {file} does not exist, or is a folder; check the path")
+        raise FinderError(f"the face finder's file {file} does not exist, or is a folder; check the path")
     return f"file {sha256_of(file)[:16]}"
 
 
@@ -94,8 +94,7 @@ class OnnxNetwork:
         """All outputs for one input (1, 3, height, width).
 
         Raises:
-            FinderError: onnxruntime is missing, the file is no ONNX network of one such input, or fails.
-            MissingInputError: there is no such file.
+            FinderError: onnxruntime or the file is missing, it is no ONNX network of one such input, or fails.
         """
         session = self._session
         names = [output.name for output in session.get_outputs()]

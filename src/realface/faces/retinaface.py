@@ -60,7 +60,6 @@ class RetinaFaceFinder:
 
         Raises:
             FinderError: the file cannot be used.
-            MissingInputError: there is no such file.
         """
         return [self._find_in(image) for image in images]
 

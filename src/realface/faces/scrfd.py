@@ -61,7 +61,6 @@ class ScrfdFinder:
 
         Raises:
             FinderError: the file cannot be used.
-            MissingInputError: there is no such file.
         """
         return [self._find_in(image) for image in images]
 

@@ -54,7 +54,6 @@ class YunetFinder:
 
         Raises:
             FinderError: the file cannot be used.
-            MissingInputError: there is no such file.
         """
         return [self._find_in(image) for image in images]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from realface.cli.crop_argument import HELP, crop_spec_of
+from realface.cli.crop_argument import HELP, crop_spec_of, finder_of
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import ArtifactError, ManifestError, MissingInputError, RecipeError
+from realface.core.errors import ArtifactError, CropSpecError, ManifestError, MissingInputError, RecipeError
 from realface.data.manifest import Manifest, ManifestHeader
 from realface.faces.finders import default_crop_spec, finder_for
 from realface.models.artifact import ArtifactCard, save_artifact
@@ -83,3 +83,17 @@ def test_another_file_and_another_folder_are_refused(tmp_path: Path) -> None:
         crop_spec_of(str(tmp_path / "crop.txt"))
     with pytest.raises(ArtifactError, match=r"has no model.json"):
         crop_spec_of(str(tmp_path))
+
+
+def test_a_finder_is_built_of_its_name_and_file() -> None:
+    finder = finder_of("scrfd=some.onnx", device="cpu")
+    assert finder is not None
+    assert finder.name == "scrfd"
+    assert finder_of(None, device="cpu") is None
+
+
+def test_a_finder_that_is_not_known_or_lacks_its_file_is_refused() -> None:
+    with pytest.raises(CropSpecError, match="no face finder is called 'dlib'; known: mtcnn, yunet=FILE"):
+        finder_of("dlib", device="cpu")
+    with pytest.raises(CropSpecError, match="comes as a file; give yunet=FILE"):
+        finder_of("yunet", device="cpu")

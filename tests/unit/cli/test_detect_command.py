@@ -13,7 +13,15 @@ from typer.testing import CliRunner, Result
 
 from realface.cli import detect
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import ArtifactError, DeviceError, MediaError, MissingInputError, OutputExistsError
+from realface.core.errors import (
+    ArtifactError,
+    CropSpecError,
+    DeviceError,
+    FinderError,
+    MediaError,
+    MissingInputError,
+    OutputExistsError,
+)
 from realface.detection import overlay
 from realface.detection.detector import Detector
 from realface.media.images import write_image
@@ -106,6 +114,27 @@ def test_face_crops_and_how_to_make_them_are_refused_together(artifact: Path, tm
     result = run(artifact, crop_file(tmp_path / "a.png"), "--crop", "default")
     assert result.exit_code == 2
     assert "give --crops for face crops or --crop for how to make them" in result.output
+
+
+def test_face_crops_and_a_finder_are_refused_together(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--finder", "mtcnn")
+    assert result.exit_code == 2
+    assert "give --crops for face crops or --finder for what finds" in result.output
+
+
+def test_a_bad_finder_is_said(artifact: Path, tmp_path: Path) -> None:
+    words = [str(crop_file(tmp_path / "a.png")), "--model", str(artifact), "--device", "cpu", "--finder"]
+    for finder, error, text in [
+        ("haar", CropSpecError, "no face finder is called 'haar'; known: mtcnn, yunet=FILE"),
+        ("yunet", CropSpecError, "the face finder yunet comes as a file; give yunet=FILE"),
+        ("mtcnn=a.onnx", CropSpecError, "the face finder mtcnn takes no file"),
+        ("yunet=gone.onnx", FinderError, "the face finder's file gone.onnx does not exist"),
+    ]:
+        crop = ["--crop", str(tmp_path / "crop.yaml")]
+        (tmp_path / "crop.yaml").write_text("finder: yunet\n")
+        result = CliRunner().invoke(app, [*words, finder, *crop])
+        assert isinstance(result.exception, error)
+        assert text in str(result.exception)
 
 
 def test_faces_are_cut_out_as_told_for_a_model_that_does_not_know_it(artifact: Path, tmp_path: Path) -> None:

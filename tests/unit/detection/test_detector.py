@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, CropSpecError, DeviceError, MediaError, MissingInputError
 from realface.detection.detector import Detector
 from realface.detection.verdict import FaceScore, Failure, Verdict
-from realface.faces.finders import default_crop_spec
-from realface.media.images import write_image
+from realface.faces.finders import build_finder, crop_spec_for, default_crop_spec
+from realface.media.images import read_image, write_image
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
 from realface.models.outputs import Output
@@ -244,3 +245,41 @@ def test_bf16_gives_nearly_the_scores_of_fp32(tmp_path: Path) -> None:
     )
     assert exact != rounded
     assert rounded == pytest.approx(exact, abs=0.02)
+
+
+def test_an_artifact_of_a_files_finder_needs_the_file_and_takes_no_other(tmp_path: Path) -> None:
+    ours, other = tmp_path / "ours.onnx", tmp_path / "other.onnx"
+    ours.write_text("a network")
+    other.write_text("another one")
+    yunet = build_finder("yunet", file=ours)
+    folder = saved(tmp_path / "artifact", crop_spec_for(yunet))
+    with pytest.raises(
+        CropSpecError, match=r"found by yunet \[file .*\], which comes as a file; .*--finder yunet=FILE"
+    ):
+        Detector.load(folder, device="cpu")
+    with pytest.raises(
+        CropSpecError, match=r"expects faces found by yunet \[file .*\], not by yunet \[file .*\]; give"
+    ):
+        Detector.load(folder, device="cpu", finder=build_finder("yunet", file=other))
+    assert Detector.load(folder, device="cpu", finder=yunet).faces.finder is yunet
+
+
+def test_a_spec_that_does_not_name_the_finders_file_takes_any(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "artifact", CropSpec.external())
+    (tmp_path / "theirs.onnx").write_text("a network")
+    given = build_finder("retinaface", file=tmp_path / "theirs.onnx")
+    spec = CropSpec(finder="retinaface", margin=0.4)
+    assert Detector.load(folder, device="cpu", crop=spec, finder=given).faces.finder is given
+    with pytest.raises(CropSpecError, match=r"expects faces found by retinaface \[\], not by mtcnn \[facenet"):
+        Detector.load(folder, device="cpu", crop=spec, finder=build_finder("mtcnn"))
+
+
+def test_a_face_is_scored_as_training_has_it_stored(tmp_path: Path, build_detector: Callable) -> None:
+    detector = build_detector([[WHOLE]])
+    spec = detector.card.crop.model_copy(update={"jpeg_quality": 1})
+    detector.faces = replace(detector.faces, spec=spec)
+    write_image(tmp_path / "a.png", np.full((64, 64, 3), 77, np.uint8))
+    write_image(tmp_path / "stored.jpg", np.full((32, 32, 3), 77, np.uint8), jpeg_quality=1)
+    stored = read_image(tmp_path / "stored.jpg").mean()
+    assert abs(stored - 77) > 5, "so coarse a JPEG changes even one grey"
+    assert detector.detect(tmp_path / "a.png").score == pytest.approx(stored / 255, abs=1e-4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import CropSpecError, MissingInputError
+from realface.core.errors import CropSpecError, FinderError
 from realface.faces.finders import FINDERS, build_finder, crop_spec_for, default_crop_spec, finder_for, parse_finder
 
 
@@ -90,6 +90,8 @@ def test_another_file_than_the_one_that_made_the_crops_is_refused_with_both(file
 
 def test_a_spec_that_does_not_name_the_version_takes_any_file(files):
     assert finder_for(CropSpec(finder="retinaface"), file=files[1]).name == "retinaface"
+    with pytest.raises(FinderError, match=r"gone\.onnx does not exist"):
+        finder_for(CropSpec(finder="retinaface"), file=Path("gone.onnx"))
 
 
 def test_a_file_for_crops_of_mtcnn_is_refused(files):
@@ -105,5 +107,5 @@ def test_an_unknown_finder_is_refused_with_those_known():
 
 
 def test_the_spec_of_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(MissingInputError, match="does not exist"):
+    with pytest.raises(FinderError, match="does not exist"):
         crop_spec_for(build_finder("yunet", file=tmp_path / "missing.onnx"))

@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from realface.core.errors import FinderError, MissingInputError
+from realface.core.errors import FinderError
 from realface.faces.onnx_network import OnnxNetwork
 from realface.faces.retinaface import RetinaFaceFinder, face_probability, priors
 
@@ -138,9 +138,7 @@ def test_the_version_is_the_files_hash_and_the_settings(write_network):
 def test_nothing_is_read_before_it_is_needed(tmp_path):
     finder = RetinaFaceFinder(tmp_path / "missing.onnx")
     assert pickle.loads(pickle.dumps(finder)).name == "retinaface"
-    with pytest.raises(
-        MissingInputError, match=r"the face finder's file .*missing\.onnx does not exist, or is a folder"
-    ):
+    with pytest.raises(FinderError, match=r"the face finder's file .*missing\.onnx does not exist, or is a folder"):
         _ = finder.version
-    with pytest.raises(MissingInputError, match="check the path"):
+    with pytest.raises(FinderError, match="check the path"):
         finder.find([BLACK])

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realface.core.errors import FinderError, MissingInputError
+from realface.core.errors import FinderError
 from realface.faces.yunet import YunetFinder
 
 COLUMNS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
@@ -105,7 +105,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
         FinderError, match=r"notes\.onnx is not an ONNX network that can be loaded \(OpenCV.*\); give YuNet"
     ):
         YunetFinder(tmp_path / "notes.onnx").find([BLACK])
-    with pytest.raises(MissingInputError, match=r"missing\.onnx does not exist, or is a folder; check the path"):
+    with pytest.raises(FinderError, match=r"missing\.onnx does not exist, or is a folder; check the path"):
         YunetFinder(tmp_path / "missing.onnx").find([BLACK])
 
 
