@@ -19,7 +19,7 @@ from realface.core.errors import (
 )
 from realface.detection import inpainting
 from realface.detection.inpainting import Inpainter, Inpainting
-from realface.faces.finders import default_crop_spec
+from realface.faces.finders import build_finder, crop_spec_for, default_crop_spec
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
@@ -194,6 +194,15 @@ def test_faces_are_found_with_the_artifacts_own_finder(tmp_path: Path) -> None:
     inpainter = Inpainter.load(saved(tmp_path / "run", "rffr-prior", SMALLEST), device="cpu")
     assert inpainter.faces.finder is not None
     assert inpainter.describe()["crop"]["finder"] == "mtcnn"
+
+
+def test_an_artifact_of_a_files_finder_is_given_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ours.onnx").write_text("a network")
+    yunet = build_finder("yunet", file=tmp_path / "ours.onnx")
+    run = saved(tmp_path / "run", "rffr-prior", SMALLEST, crop_spec_for(yunet))
+    assert Inpainter.load(run, device="cpu", finder=yunet).faces.finder is yunet
+    with pytest.raises(CropSpecError, match="which comes as a file; give that file: --finder yunet=FILE"):
+        Inpainter.load(run, device="cpu")
 
 
 def test_a_prior_of_unknown_crops_needs_to_be_told_how_they_are_cut(tmp_path: Path) -> None:

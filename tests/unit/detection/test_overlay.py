@@ -70,6 +70,28 @@ def test_where_areas_overlap_the_stronger_map_is_seen_whatever_the_order() -> No
     assert (laid == lay_in_place(image, maps[::-1], matrices[::-1], Scale(0.0, 1.0))).all()
 
 
+def test_a_map_of_a_turned_crop_is_laid_turned() -> None:
+    image = np.full((12, 12, 3), 100, np.uint8)
+    face_map = np.zeros((4, 4), np.float32)
+    face_map[0] = 1.0
+    quarter_turn = np.array([[0.0, 1.0, -3.0], [-1.0, 0.0, 8.0]])  # the map's top is at column 8 of the picture
+    laid = lay_in_place(image, [face_map], [quarter_turn], Scale(0.0, 1.0))
+    changed = (laid != image).any(axis=2)
+    assert changed[3:7, 8].all()
+    assert changed.sum() == 4
+
+
+def test_a_map_turned_by_half_a_right_angle_covers_a_rhombus() -> None:
+    image = np.full((20, 20, 3), (200, 100, 50), np.uint8)
+    half = np.sqrt(0.5)
+    matrix = np.array([[half, half, 1.5 - 20 * half], [-half, half, 1.5]])  # the map's middle at (10, 10)
+    laid = lay_in_place(image, [np.zeros((4, 4), np.float32)], [matrix], Scale(0.0, 1.0))
+    is_grey = (laid == laid[..., :1]).all(axis=2)
+    y, x = np.mgrid[:20, :20]
+    expected = np.maximum(np.abs(x - 10 + y - 10), np.abs(x - 10 - (y - 10))) <= 2 / half
+    assert np.array_equal(is_grey, expected)
+
+
 def test_each_face_is_boxed_in_the_colour_of_its_prediction(tmp_path: Path, build_detector: Callable) -> None:
     path = tmp_path / "a.png"
     image = np.full((64, 64, 3), 25, np.uint8)
