@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def read_from_lmdb(path: Path, lmdb: Path, *, unpack: Path, quiet: bool = False)
     if len(found) == len(listed):
         return manifest
     losses = {**listed.header.losses, ABSENT: len(listed) - len(found)}
-    return Manifest(manifest.table, listed.header.model_copy(update={"losses": losses}), manifest.root)
+    return Manifest(manifest.columns, listed.header.model_copy(update={"losses": losses}), manifest.root)
 
 
 class _Keys:
