@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -83,6 +84,18 @@ def read_image(path: Path, *, max_pixels: int = 150_000_000) -> NDArray[np.uint8
                 f"{path} is cut off or damaged ({error}); copy or download it again", reason="truncated"
             ) from error
         return np.array(_rgb(_upright(image), path))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width as stored, by the header alone: EXIF orientation is not applied, damage behind it not seen.
+
+    Raises:
+        MissingInputError, MediaError: as `read_image`, but for "truncated", "too large" and "unsupported".
+    """
+    require_file(path, what="picture")
+    with _opened(path, max_pixels=sys.maxsize) as image:
+        width, height = image.size
+        return height, width
 
 
 def write_image(path: Path, image: NDArray[np.uint8], *, jpeg_quality: int = 95) -> None:

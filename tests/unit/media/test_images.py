@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from realface.core.errors import MediaError, MissingInputError
-from realface.media.images import is_image_name, read_image, resize_image, write_image
+from realface.media.images import image_size, is_image_name, read_image, resize_image, write_image
 
 STORED_TURNS = {
     1: lambda image: image,
@@ -305,3 +305,13 @@ def test_resizing_interpolates_between_pixel_centres_without_antialiasing():
 def test_resizing_takes_height_before_width():
     assert resize_image(four_colours(), (10, 20)).shape == (10, 20, 3)
     assert resize_image(four_colours(), 7).shape == (7, 7, 3)
+
+
+def test_the_size_is_read_from_the_header_alone(tmp_path: Path):
+    path = tmp_path / "a.png"
+    write_image(path, np.random.default_rng(0).integers(0, 256, (30, 50, 3)).astype(np.uint8))
+    path.write_bytes(path.read_bytes()[:500])
+    assert image_size(path) == (30, 50)
+    path.write_text("no picture")
+    with pytest.raises(MediaError, match="is not a picture that can be read"):
+        image_size(path)

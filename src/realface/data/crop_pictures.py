@@ -1,0 +1,149 @@
+"""The crops of a manifest as they lie on the disk: how large each is and what it looks like. Read by processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from realface.core.errors import MediaError, MissingInputError, RealfaceError
+from realface.core.progress import progress
+from realface.data.close_hashes import HASH_BYTES, Integers
+from realface.data.manifest import Manifest
+from realface.data.near_identical import picture_hash
+from realface.media.images import image_size, read_image
+
+FILES_AT_ONCE = 256  # a task of a process; fewer are read before a process would have started
+QUEUED_PER_WORKER = 4
+
+
+@dataclass(frozen=True)
+class CropPictures:
+    """What the files of crops hold, one row a crop.
+
+    Attributes:
+        sizes: (rows, 2) height and width as stored, in pixels; 0 where there is no file, or none that can be read.
+        hashes: (rows, 32) by `picture_hash`.
+        has_hash: (rows,) whose hash counts; none where only headers were read.
+        is_blank: (rows,) whose picture was read but is all of one colour, and has no hash.
+        faults: (rows,) what is wrong with a file that is there; null for nothing.
+    """
+
+    sizes: Integers
+    hashes: NDArray[np.uint8]
+    has_hash: NDArray[np.bool_]
+    is_blank: NDArray[np.bool_]
+    faults: pa.StringArray
+
+    def take(self, rows: Integers) -> CropPictures:
+        """The given rows, in the given order."""
+        return CropPictures(
+            self.sizes[rows],
+            self.hashes[rows],
+            self.has_hash[rows],
+            self.is_blank[rows],
+            self.faults.take(pa.array(rows)),
+        )
+
+
+def read_crop_pictures(
+    manifest: Manifest, *, whole: bool, workers: int | None = None, quiet: bool = False
+) -> CropPictures:
+    """Read the file of every row.
+
+    Args:
+        manifest: the crops, at least one; a file that several rows name is read once.
+        whole: read pictures, and hash them; otherwise headers alone.
+        workers: processes; one per core when None, 0 for none but this one.
+        quiet: show no progress.
+
+    Raises:
+        RealfaceError: a worker process was killed.
+    """
+    column = manifest.columns["path"]
+    names = column.unique()
+    files = np.asarray(pc.index_in(column, value_set=names), np.int64)
+    parts = [names.slice(start, FILES_AT_ONCE) for start in range(0, len(names), FILES_AT_ONCE)]
+    tasks = (partial(_read, manifest.root, part.to_pylist(), whole=whole) for part in parts)
+    count = len(os.sched_getaffinity(0)) if workers is None else workers
+    done = _in_processes(tasks, count) if count and len(parts) > 1 else (task() for task in tasks)
+    read = []
+    with progress("look at crops", len(names), unit="files", quiet=quiet) as shown:
+        for one in done:
+            read.append(one)
+            shown.advance(len(one.sizes))
+    return _joined(read).take(files)
+
+
+Task = Callable[[], CropPictures]
+
+
+def _in_processes(tasks: Iterator[Task], workers: int) -> Iterator[CropPictures]:
+    """What the tasks give, in their order."""
+    context = get_context("spawn")  # a fork after Arrow or torch has started threads can hang
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        running: deque[Future[CropPictures]] = deque()
+        try:
+            for task in tasks:
+                running.append(pool.submit(task))
+                if len(running) >= workers * QUEUED_PER_WORKER:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        except BrokenProcessPool as error:
+            raise RealfaceError(
+                "a worker process was killed, perhaps for lack of memory; "
+                "run the same command again with fewer --workers"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends the pool
+    cv2.setNumThreads(1)  # the processes are the parallelism
+
+
+def _read(root: Path, names: list[str], *, whole: bool) -> CropPictures:
+    sizes = np.zeros((len(names), 2), np.int64)
+    hashes = np.zeros((len(names), HASH_BYTES), np.uint8)
+    has_hash, is_blank = np.zeros((2, len(names)), np.bool_)
+    faults: list[str | None] = [None] * len(names)
+    for row, name in enumerate(names):
+        try:
+            size = image_size(root / name)
+            found = picture_hash(read_image(root / name)) if whole else None
+        except MissingInputError:
+            continue  # a fault of another kind, for which no picture needs to be read
+        except MediaError as error:
+            faults[row] = str(error)
+            continue
+        sizes[row] = size
+        if found is not None:
+            hashes[row] = found
+        has_hash[row], is_blank[row] = found is not None, whole and found is None
+    return CropPictures(sizes, hashes, has_hash, is_blank, pa.array(faults, pa.string()))
+
+
+def _joined(parts: list[CropPictures]) -> CropPictures:
+    return CropPictures(
+        np.concatenate([part.sizes for part in parts]),
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.has_hash for part in parts]),
+        np.concatenate([part.is_blank for part in parts]),
+        pa.concat_arrays([part.faults for part in parts]),
+    )
