@@ -1,4 +1,4 @@
-"""What can be wrong with a manifest that reads well: files that are gone, rows that contradict, leaks."""
+"""What can be wrong with a manifest that reads well: rows that contradict, leaks, files that are gone or do not fit."""
 
 from __future__ import annotations
 
@@ -6,15 +6,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from realface.core.labels import Label
+from realface.data.crop_pictures import CropPictures, read_crop_pictures
+from realface.data.label_balance import balance_notes
 from realface.data.leaks import find_leaks
 from realface.data.manifest import Manifest
+from realface.data.near_identical import NearIdentical, find_near_identical
 
 SHOWN = 3
+PNG, JPEG = (".png",), (".jpg", ".jpeg", ".jfif")
 
-FaultKind = Literal["missing file", "missing mask", "repeated path", "two labels", "leak", "no rows"]
+FaultKind = Literal[
+    "no rows",
+    "missing file",
+    "missing mask",
+    "unreadable file",
+    "mixed crops",
+    "blank crop",
+    "repeated path",
+    "two labels",
+    "leak",
+    "near-identical",
+]
 
 
 @dataclass(frozen=True)
@@ -32,48 +48,52 @@ class Fault:
     rows: tuple[int, ...] = ()
 
 
-def check_manifest(manifest: Manifest, *, files: bool = True) -> list[Fault]:
+def check_manifest(
+    manifest: Manifest, *, files: bool = True, similar: bool = True, workers: int | None = None, quiet: bool = True
+) -> list[Fault]:
     """Everything that is wrong; empty when the manifest is sound.
 
     Args:
         manifest: what to check.
-        files: look for the crops and masks on the disk too.
+        files: look at the crops and masks on the disk too.
+        similar: read each crop whole, and look for those of different splits that look the same; otherwise crops'
+            headers alone are read. Nothing is read without `files`.
+        workers: processes that read; one per core when None, 0 for this process.
+        quiet: show no progress.
+
+    Raises:
+        RealfaceError: a worker process was killed.
     """
     if len(manifest) == 0:
         return [Fault("no rows", "the manifest is empty, so nothing can be trained or measured on it")]
     faults = list(_missing_files(manifest)) if files else []
     faults += _contradictions(manifest)
     faults += [Fault("leak", str(leak)) for leak in find_leaks(manifest)]
+    if files:
+        pictures = read_crop_pictures(manifest, whole=similar, workers=workers, quiet=quiet)
+        faults += [*_unreadable(pictures), *_blank(manifest, pictures), *_mixed_crops(manifest, pictures)]
+        pairs = find_near_identical(manifest, pictures.hashes, has_hash=pictures.has_hash)
+        faults += [_near_identical(manifest, pair) for pair in pairs]
     return faults
 
 
 def manifest_notes(manifest: Manifest) -> list[str]:
-    """What is allowed but worth knowing: splits of one class, rows without split, the same crop twice in a split."""
-    notes = []
-    for split, count in count_labels(manifest).items():
-        absent = [label.word for label in Label if not count[label.word]]
-        if absent and split is None:
-            notes.append(f"the rows without a split hold no {' and no '.join(absent)} faces")
-        elif absent:
-            notes.append(f"split {split} has no {' and no '.join(absent)} faces; most metrics need both")
-    splits = manifest.table["split"]
+    """What is allowed but worth knowing: how labels are spread, rows without split, the same crop twice in a split."""
+    notes = balance_notes(manifest)
+    splits = manifest.columns["split"]
     if 0 < splits.null_count < len(splits):
-        notes.append(f"{splits.null_count} of {len(splits)} rows are in no split")
-    for group in _repeated(manifest, "sha256"):
-        if len(group.labels) == 1 and len(group.splits) <= 1 and len(set(group.paths)) > 1:
-            notes.append(f"the same picture {len(group.rows)} times: {_listed(group.paths)}")
+        notes.append(f"{splits.null_count:,} of {len(splits):,} rows are in no split")
+    same = [
+        group
+        for group in _repeated(manifest, "sha256")
+        if len(group.labels) == 1 and len(group.splits) <= 1 and len(set(group.paths)) > 1
+    ]
+    notes += [f"the same picture {len(group.rows)} times: {_listed(group.paths)}" for group in same[:SHOWN]]
+    if len(same) > SHOWN:
+        notes.append(f"{len(same) - SHOWN:,} more pictures are there several times within a split")
     if manifest.header.crop.is_external:
         notes.append("how the crops were made is not known (crop spec external)")
     return notes
-
-
-def count_labels(manifest: Manifest) -> dict[str | None, dict[str, int]]:
-    """Rows by split (None: without) and by `real` and `fake`; splits in the order of their first row."""
-    counts: dict[str | None, dict[str, int]] = {}
-    grouped = manifest.table.select(["split", "label"]).group_by(["split", "label"], use_threads=False)
-    for row in grouped.aggregate([([], "count_all")]).to_pylist():
-        counts.setdefault(row["split"], {label.word: 0 for label in Label})[Label(row["label"]).word] = row["count_all"]
-    return counts
 
 
 @dataclass(frozen=True)
@@ -88,9 +108,9 @@ class _Group:
 
 def _repeated(manifest: Manifest, column: str) -> Iterable[_Group]:
     """The groups of several rows with one value of `column`, in the order of their first rows."""
-    counts = manifest.table.group_by([column], use_threads=False).aggregate([([], "count_all")])
+    counts = manifest.columns.table([column]).group_by([column], use_threads=False).aggregate([([], "count_all")])
     values = counts.filter(pc.and_(pc.greater(counts["count_all"], 1), pc.is_valid(counts[column])))[column]
-    rows = pc.indices_nonzero(pc.is_in(manifest.table[column], value_set=values.combine_chunks())).to_pylist()
+    rows = pc.indices_nonzero(pc.is_in(manifest.columns[column], value_set=values.combine_chunks())).to_pylist()
     members = manifest.take(rows)
     groups: dict[str, _Group] = {}
     for row, value, path, label, split in zip(
@@ -132,11 +152,74 @@ def _missing_files(manifest: Manifest) -> Iterator[Fault]:
             rows = tuple(row for row, name in enumerate(manifest.column(column)) if name in absent)
             names = list(dict.fromkeys(manifest.column(column)[row] for row in rows[:SHOWN]))
             what = "crops" if column == "path" else "masks"
-            text = f"{len(rows)} of {len(manifest)} rows have no file: {what} {_listed(names, len(absent))}"
+            text = f"{len(rows):,} of {len(manifest):,} rows have no file: {what} {_listed(names, len(absent))}"
             yield Fault(kind, f"{text} in {manifest.root}", rows)
+
+
+def _unreadable(pictures: CropPictures) -> Iterator[Fault]:
+    rows = np.flatnonzero(pictures.faults.is_valid())
+    for row in rows.tolist():
+        yield Fault("unreadable file", pictures.faults[row].as_py(), (row,))
+
+
+def _blank(manifest: Manifest, pictures: CropPictures) -> Iterator[Fault]:
+    if pictures.is_blank.any():
+        yield _of_rows("blank crop", manifest, pictures.is_blank, "show a single colour and no face")
+
+
+def _mixed_crops(manifest: Manifest, pictures: CropPictures) -> Iterator[Fault]:
+    """Crops whose size or file format is not the header's; where it says none, not the commonest size."""
+    spec, sizes = manifest.header.crop, pictures.sizes
+    is_read = sizes.all(axis=1)
+    if not is_read.any():
+        return
+    if spec.is_external:
+        different, count = np.unique(sizes[is_read], axis=0, return_counts=True)
+        usual, why = different[count.argmax()], "like most"
+    else:
+        usual, why = np.array([spec.size, spec.size]), "as the header says"
+    is_other = np.asarray(is_read & (sizes != usual).any(axis=1))
+    if is_other.any():
+        text = f"are not {_size_text(usual)} pixels, {why}, but {_sizes(sizes[is_other])}"
+        yield _of_rows("mixed crops", manifest, is_other, text)
+    if not spec.is_external:
+        said, other, suffixes = ("PNG", "JPEG", JPEG) if spec.jpeg_quality is None else ("JPEG", "PNG", PNG)
+        names = pc.utf8_lower(manifest.columns["path"])
+        is_other = np.any([pc.ends_with(names, suffix).to_numpy() for suffix in suffixes], axis=0)
+        if is_other.any():
+            yield _of_rows("mixed crops", manifest, is_other, f"are {other}, and the header says {said}")
+
+
+def _sizes(sizes: NDArray[np.int64]) -> str:
+    """The commonest of (n, 2) sizes, with how many there are of each."""
+    different, count = np.unique(sizes, axis=0, return_counts=True)
+    return _listed([f"{_size_text(different[i])} ({count[i]:,})" for i in np.argsort(-count, kind="stable")])
+
+
+def _size_text(size: NDArray[np.int64]) -> str:
+    height, width = size
+    return f"{width} x {height}"
+
+
+def _of_rows(kind: FaultKind, manifest: Manifest, chosen: NDArray[np.bool_], text: str) -> Fault:
+    """A fault of the chosen rows, which counts them and names the first."""
+    rows = np.flatnonzero(chosen).tolist()
+    paths = manifest.take(rows[:SHOWN]).column("path")
+    return Fault(kind, f"{len(rows):,} of {len(manifest):,} crops {text}: {_listed(paths, len(rows))}", tuple(rows))
+
+
+def _near_identical(manifest: Manifest, pair: NearIdentical) -> Fault:
+    both = manifest.take(pair.rows)
+    one, other = (
+        f"{path} ({split}, row {row + 1})"
+        for path, split, row in zip(both.column("path"), both.column("split"), pair.rows, strict=True)
+    )
+    more = len(pair.alike) - len(pair.rows)
+    also = f", and {more:,} more crops of their videos" if more else ""
+    return Fault("near-identical", f"{one} looks like {other}{also}", pair.alike)
 
 
 def _listed(names: Sequence[str], count: int | None = None) -> str:
     count = len(names) if count is None else count
-    more = f" and {count - SHOWN} more" if count > SHOWN else ""
+    more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
