@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+NAMES = "verdict, loader, decode, recce, rffr; all of them by default."
 VERDICT = "verdict: "
 MODELS, DEVICES, CROPS = "verdict, recce: ", "verdict, recce, rffr: ", "recce, rffr: "
 
 
 def command(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAME", help="verdict, loader, decode, recce, rffr; all of them by default."),
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help=NAMES)] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each thing is timed.")] = 5,
     model: Annotated[

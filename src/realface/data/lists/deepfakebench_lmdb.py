@@ -67,7 +67,7 @@ def read_from_lmdb(path: Path, lmdb: Path, *, unpack: Path, quiet: bool = False)
     if len(found) == len(listed):
         return manifest
     losses = {**listed.header.losses, ABSENT: len(listed) - len(found)}
-    return Manifest(manifest.columns, listed.header.model_copy(update={"losses": losses}), manifest.root)
+    return replace(manifest, header=listed.header.model_copy(update={"losses": losses}))
 
 
 class _Keys:
