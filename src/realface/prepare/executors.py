@@ -10,7 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 
 from realface.core.errors import RealfaceError
 from realface.faces.finders import finder_for
@@ -79,8 +80,16 @@ _work_here: Callable[[Task], ItemRecord]  # of a worker process, set when it sta
 def _start_worker(place: Workplace) -> None:
     global _work_here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends the pool
+    Thread(target=_end_with_parent, daemon=True).start()
     use_one_thread()
     _work_here = work_of(place)
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind that writes crops while the next run does, when the parent is killed."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def use_one_thread() -> None:
