@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from realface.core.labels import Label
+    from realface.data.label_balance import ClassCount
     from realface.data.manifest import Manifest
     from realface.data.manifest_checks import Fault
 
@@ -46,23 +49,38 @@ def show(file: FileArgument, as_json: JsonOption = False) -> None:
 def check(
     file: FileArgument,
     root: RootOption = None,
-    files: Annotated[bool, typer.Option(help="Look for the crops and masks on the disk too.")] = True,
+    files: Annotated[bool, typer.Option(help="Look at the crops and masks on the disk too.")] = True,
+    similar: Annotated[
+        bool, typer.Option(help="Read every crop, and look for those of different splits that look the same.")
+    ] = True,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that read; one per core when left out.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for missing files, contradictions, and videos or persons in two splits; with any, end with code 1."""
+    """Look for files that are gone or do not fit, contradictions, and videos, persons or pictures in two splits.
+
+    With any of them the exit code is 1.
+    """
+    from realface.data.label_balance import count_classes
     from realface.data.manifest import Manifest
     from realface.data.manifest_checks import check_manifest, manifest_notes
 
     manifest = Manifest.read(file, root=root)
-    faults, notes = check_manifest(manifest, files=files), manifest_notes(manifest)
+    faults = check_manifest(manifest, files=files, similar=similar, workers=workers, quiet=as_json)
+    notes, counts = manifest_notes(manifest), count_classes(manifest)
     if as_json:
+        splits = {
+            split or "none": {label.word: asdict(count) for label, count in classes.items()}
+            for split, classes in counts.items()
+        }
         found = [{"kind": fault.kind, "text": fault.text, "rows": list(fault.rows)} for fault in faults]
-        _print({"file": str(file), "rows": len(manifest), "faults": found, "notes": notes}, as_json=True)
+        _print(
+            {"file": str(file), "rows": len(manifest), "splits": splits, "faults": found, "notes": notes}, as_json=True
+        )
     else:
-        for line in [*_fault_lines(faults), *(f"note: {note}" for note in notes)]:
+        for line in [*_split_lines(counts), *_fault_lines(faults), *(f"note: {note}" for note in notes)]:
             print(line)
-        result = f"{len(faults)} fault{'s' * (len(faults) > 1)}" if faults else "sound"
-        print(f"{file}: {len(manifest)} rows, {result}")
+        result = _plural(len(faults), "fault") if faults else "sound"
+        print(f"{file}: {_plural(len(manifest), 'row')}, {result}")
     if faults:
         raise typer.Exit(1)
 
@@ -104,7 +122,14 @@ def merge(
 @app.command()
 def convert(
     file: Annotated[Path, typer.Argument(metavar="LIST", help="A manifest, or a list of another project.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Manifest to write; its suffix chooses the format.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="Manifest to write; its suffix chooses the format. NAME.tar or NAME-%06d.tar: the crops themselves, "
+            "as WebDataset shards.",
+        ),
+    ],
     form: Annotated[
         str | None,
         typer.Option("--from", metavar="NAME", help="rffr, recce, fsfm or deepfakebench; by default what the file is."),
@@ -116,24 +141,52 @@ def convert(
     split: Annotated[str | None, typer.Option(help="Split of the rows for which the list names none.")] = None,
     to_rffr: Annotated[bool, typer.Option("--rffr", help="Write paths and labels alone, for RFFR's own code.")] = False,
     absolute: Annotated[bool, typer.Option(help="With --rffr: whole paths, as in RFFR's test lists.")] = False,
+    shard_size: Annotated[
+        int | None, typer.Option(min=1, help="With NAME-%06d.tar: crops of each shard; 10,000 when left out.")
+    ] = None,
+    shuffle: Annotated[
+        int | None,
+        typer.Option(metavar="SEED", min=0, help="With a .tar: shuffle the crops; another seed, another order."),
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a manifest or another project's list in another format or place. The crops stay where they are."""
+    """Write a manifest or another project's list in another format or place, or its crops as WebDataset shards."""
     from realface.data.lists.rffr import write_rffr_list
 
     if absolute and not to_rffr:
         raise typer.BadParameter("--absolute goes with --rffr; manifests find their crops from wherever they are")
     if to_rffr and out.suffix.lower() != ".json":
         raise typer.BadParameter(f"RFFR's lists end in .json, got {out}")
-    _require_free(out, force=force)
+    is_tar = out.suffix.lower() == ".tar"
+    if shuffle is not None and not is_tar:
+        raise typer.BadParameter("--shuffle goes with OUT.tar or OUT-%06d.tar; in manifests rows keep their order")
+    if shard_size is not None and not (is_tar and "%" in out.name):
+        raise typer.BadParameter("--shard-size goes with several shards: OUT-%06d.tar")
+    _require_new(out, force=force)
     manifest = _listed(file, out, form=form, root=root, lmdb=lmdb, unpack=unpack).filled(dataset=dataset, split=split)
+    if is_tar:
+        _write_shards(manifest, out, shard_size=shard_size, seed=shuffle, as_json=as_json)
+        return
     _warn_of_absent(manifest)
     if to_rffr:
         write_rffr_list(manifest, out, absolute=absolute)
         _print(_summary(manifest, out), as_json=as_json)
     else:
         _write(manifest, out, as_json=as_json)
+
+
+def _write_shards(manifest: Manifest, out: Path, *, shard_size: int | None, seed: int | None, as_json: bool) -> None:
+    import numpy as np
+
+    from realface.data.webdataset import SHARD_SIZE, write_webdataset
+
+    generator = None if seed is None else np.random.default_rng(seed)
+    shards = write_webdataset(manifest, out, shard_size=shard_size or SHARD_SIZE, generator=generator, quiet=as_json)
+    _print(
+        {**_summary(manifest, out), "shards": len(shards), "first": str(shards[0]), "last": str(shards[-1])},
+        as_json=as_json,
+    )
 
 
 def _listed(
@@ -152,7 +205,7 @@ def _listed(
         raise typer.BadParameter(f"--lmdb goes with lists of DeepfakeBench, not with --from {form}")
     if root is not None:
         raise typer.BadParameter("--root does not go with --lmdb; the frames will be in the folder of --unpack")
-    if out.suffix.lower() not in FORMATS:  # said before a million files are written
+    if out.suffix.lower() not in {*FORMATS, ".tar"}:  # said before a million files are written
         raise typer.BadParameter(f"a manifest ends in {', '.join(FORMATS)}, got {out}")
     return read_from_lmdb(file, lmdb, unpack=unpack)
 
@@ -170,6 +223,20 @@ def _warn_of_absent(manifest: Manifest) -> None:
         )
 
 
+def _split_lines(counts: Mapping[str | None, Mapping[Label, ClassCount]]) -> list[str]:
+    """A line for each split: how many reals and fakes, of how many videos."""
+    width = max((len(split or "no split") for split in counts), default=0) + 1
+    lines = []
+    for split, classes in counts.items():
+        texts = [f"{count.crops:,} {label.word} ({_plural(count.videos, 'video')})" for label, count in classes.items()]
+        lines.append(f"{(split or 'no split') + ':':<{width}} {', '.join(texts)}")
+    return lines
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def _fault_lines(faults: Sequence[Fault]) -> list[str]:
     """A line for each fault, but of one kind only so many that they do not hide the next."""
     lines = []
@@ -182,17 +249,22 @@ def _fault_lines(faults: Sequence[Fault]) -> list[str]:
 
 
 def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
-    from realface.data.leaks import person_names
-    from realface.data.manifest_checks import count_labels
+    import pyarrow.compute as pc
 
-    persons = person_names(manifest.table)
+    from realface.data.label_balance import count_classes
+    from realface.data.leaks import person_names
+
+    persons = person_names(manifest.columns)
     return {
         "file": str(file),
         "root": str(manifest.root),
         "rows": len(manifest),
-        "videos": len(set(manifest.video_keys())),
+        "videos": pc.count_distinct(manifest.video_keys()).as_py(),
         "persons": len(persons.group_by(["dataset", "name"]).aggregate([])),
-        "splits": {split or "none": count for split, count in count_labels(manifest).items()},
+        "splits": {
+            split or "none": {label.word: count.crops for label, count in classes.items()}
+            for split, classes in count_classes(manifest).items()
+        },
         **{name + "s": _counts(manifest, name) for name in ("dataset", "method", "compression")},
         "crops": manifest.header.crop.describe(),
         "losses": manifest.header.losses,
@@ -202,7 +274,7 @@ def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
 
 
 def _counts(manifest: Manifest, column: str) -> dict[str, int]:
-    counts = {pair["values"]: pair["counts"] for pair in manifest.table[column].value_counts().to_pylist()}
+    counts = {pair["values"]: pair["counts"] for pair in manifest.columns[column].value_counts().to_pylist()}
     return {"none" if value is None else value: count for value, count in counts.items()}
 
 
@@ -227,6 +299,21 @@ def _words(count: int | Mapping[str, int]) -> str:
     if isinstance(count, int):
         return str(count)
     return f"({', '.join(f'{number} {label}' for label, number in count.items())})"
+
+
+def _require_new(out: Path, *, force: bool) -> None:
+    """Refuse a manifest or a set of shards that is there, and a name that cannot be one."""
+    from realface.core.errors import OutputExistsError
+    from realface.data.webdataset import require_shard_name, shards_there
+
+    if out.suffix.lower() != ".tar":
+        _require_free(out, force=force)
+        return
+    require_shard_name(out)
+    there = shards_there(out)
+    if there and not force:
+        more = f" and {len(there) - 1:,} more shards" if len(there) > 1 else ""
+        raise OutputExistsError(f"{there[0]}{more} exist; give another name, or --force to replace them")
 
 
 def _require_free(out: Path, *, force: bool) -> None:

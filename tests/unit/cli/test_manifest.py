@@ -1,6 +1,8 @@
 import json
+import tarfile
 
 import lmdb
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -9,10 +11,17 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError, MissingInputError, OutputExistsError
 from realface.data.leaks import find_leaks
 from realface.data.manifest import Manifest, ManifestHeader
+from realface.media.images import write_image
 
 
 def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def patches(seed, size=256):
+    """A picture of 8 x 8 patches of different colours."""
+    coarse = np.random.default_rng(seed).integers(0, 240, (8, 8, 3)).astype(np.uint8)
+    return coarse.repeat(size // 8, axis=0).repeat(size // 8, axis=1)
 
 
 def written(path, *rows, crop=None):
@@ -38,7 +47,33 @@ def test_check_ends_with_0_when_sound(tmp_path):
     file = written(tmp_path / "m.csv", {}, {})
     result = run("check", file, "--no-files")
     assert result.exit_code == 0
-    assert result.stdout == f"{file}: 2 rows, sound\n"
+    assert result.stdout == f"no split: 1 real (1 video), 1 fake (1 video)\n{file}: 2 rows, sound\n"
+
+
+def test_check_counts_crops_and_videos_of_every_split(tmp_path):
+    rows = [{"video": f"v{i // 6}", "split": "train" if i < 18 else "val"} for i in range(24)]
+    file = written(tmp_path / "m.csv", *rows)
+    assert run("check", file, "--no-files").stdout.splitlines()[:2] == [
+        "train: 9 real (3 videos), 9 fake (3 videos)",
+        "val:   3 real (1 video), 3 fake (1 video)",
+    ]
+    document = json.loads(run("check", file, "--no-files", "--json").stdout)
+    assert document["splits"]["val"] == {"real": {"crops": 3, "videos": 1}, "fake": {"crops": 3, "videos": 1}}
+
+
+def test_check_finds_crops_that_look_the_same_unless_told_not_to(tmp_path):
+    rows = [{"split": split} for split in ("train", "train", "test", "test")]
+    for row, seed in enumerate([0, 1, 0, 2]):
+        write_image(tmp_path / f"{row}.png", patches(seed) + np.uint8(row))
+    file = written(tmp_path / "m.csv", *rows)
+    result = run("check", file, "--workers", "0")
+    assert result.exit_code == 1
+    assert "fault: near-identical: 0.png (train, row 1) looks like 2.png (test, row 3)\n" in result.stdout
+    assert "look at crops: 4/4 files" in result.stderr
+    assert run("check", file, "--no-similar").exit_code == 0
+    result = run("check", file, "--json")
+    assert json.loads(result.stdout)["faults"][0]["rows"] == [0, 2]
+    assert result.stderr == ""
 
 
 def test_check_ends_with_1_and_names_the_faults(tmp_path):
@@ -67,7 +102,7 @@ def test_check_shows_a_few_faults_of_each_kind(tmp_path):
 
 def test_check_takes_a_root(tmp_path):
     (tmp_path / "base").mkdir()
-    (tmp_path / "base" / "a.png").touch()
+    write_image(tmp_path / "base" / "a.png", patches(0))
     (tmp_path / "list.json").write_text('[{"path": "a.png", "label": 0}]')
     assert run("check", tmp_path / "list.json").exit_code == 1
     assert run("check", tmp_path / "list.json", "--root", tmp_path / "base").exit_code == 0
@@ -160,6 +195,54 @@ def test_convert_refuses_options_of_rffr_s_list_for_other_files(tmp_path):
     result = run("convert", file, tmp_path / "m.json", "--absolute")
     assert result.exit_code == 2
     assert "--absolute goes with --rffr" in result.stderr
+
+
+def tar_keys(path):
+    with tarfile.open(path) as tar:
+        return list(dict.fromkeys(name.partition(".")[0] for name in tar.getnames()))
+
+
+def test_convert_writes_shards(tmp_path):
+    file = written(tmp_path / "m.csv", *[{}] * 5)
+    for row in range(5):
+        write_image(tmp_path / f"{row}.png", patches(row, 16))
+    result = run("convert", file, tmp_path / "all.tar", "--json")
+    document = json.loads(result.stdout)
+    assert (document["shards"], document["first"]) == (1, str(tmp_path / "all.tar"))
+    assert tar_keys(tmp_path / "all.tar") == [f"{row:09d}" for row in range(5)]
+    assert run("convert", file, tmp_path / "s-%02d.tar", "--shard-size", "2", "--shuffle", "1").exit_code == 0
+    shards = sorted(tmp_path.glob("s-*.tar"))
+    assert [path.name for path in shards] == ["s-00.tar", "s-01.tar", "s-02.tar"]
+    keys = [key for path in shards for key in tar_keys(path)]
+    assert sorted(keys) == [f"{row:09d}" for row in range(5)]
+    assert keys != sorted(keys)
+
+
+def test_convert_replaces_shards_only_with_force_and_leaves_none_of_the_older(tmp_path):
+    file = written(tmp_path / "m.csv", *[{}] * 4)
+    for row in range(4):
+        write_image(tmp_path / f"{row}.png", patches(row, 16))
+    out = tmp_path / "s-%d.tar"
+    assert run("convert", file, out, "--shard-size", "1").exit_code == 0
+    result = run("convert", file, out, "--shard-size", "2")
+    assert isinstance(result.exception, OutputExistsError)
+    text = f"{tmp_path}/s-0.tar and 3 more shards exist; give another name, or --force to replace them"
+    assert str(result.exception) == text
+    assert run("convert", file, out, "--shard-size", "2", "--force").exit_code == 0
+    assert sorted(path.name for path in tmp_path.glob("s-*")) == ["s-0.tar", "s-1.tar"]
+
+
+@pytest.mark.parametrize(
+    ("out", "option", "fault"),
+    [
+        ("m.csv", "--shuffle", "--shuffle goes with OUT.tar or OUT-%06d.tar"),
+        ("m.tar", "--shard-size", "--shard-size goes with several shards: OUT-%06d.tar"),
+    ],
+)
+def test_convert_refuses_options_of_shards_for_other_files(tmp_path, out, option, fault):
+    result = run("convert", written(tmp_path / "a.csv", {}), tmp_path / out, option, "1")
+    assert result.exit_code == 2
+    assert fault in result.stderr
 
 
 def test_an_existing_output_is_replaced_only_with_force(tmp_path):
