@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from realface.data.manifest_schema import COLUMNS, SCHEMA
 
@@ -77,3 +79,12 @@ class Columns:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Columns.of, (self.table(),))  # another process gets the values, since it may not find the file
+
+
+def bytes_of(texts: pa.StringArray) -> NDArray[np.uint8]:
+    """All texts one after the other in UTF-8, without a copy and without a Python text of each."""
+    _, offsets, data = texts.buffers()
+    if len(texts) == 0 or data is None:
+        return np.empty(0, np.uint8)
+    first, last = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
+    return np.frombuffer(data, np.uint8)[first:last]

@@ -9,12 +9,15 @@ from typing import TypedDict
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from realface.core.errors import MediaError, MissingInputError
+from realface.data.columns import bytes_of
 from realface.data.manifest import Manifest
 from realface.media.images import read_image
 
@@ -39,6 +42,26 @@ class CropItem(TypedDict):
     inputs: dict[str, Tensor]
 
 
+class _Texts:
+    """Texts in two tensors, which processes share however they are started; Arrow's would be copied where not forked.
+
+    Args:
+        column: without nulls.
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        nothing = np.empty(0, np.uint8)
+        self._bytes = torch.from_numpy(np.concatenate([nothing, *(bytes_of(chunk) for chunk in column.chunks)]))
+        self._ends = torch.from_numpy(np.cumsum(pc.binary_length(column).to_numpy(), dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:
+        start = self._ends[index - 1] if index else 0
+        return bytes(self._bytes[start : self._ends[index]].numpy()).decode()
+
+
 class CropDataset(Dataset[CropItem]):
     """The rows of a manifest, one crop each.
 
@@ -46,8 +69,7 @@ class CropDataset(Dataset[CropItem]):
     from what was read before.
 
     Args:
-        manifest: the crops. Workers that are forked share the memory of their paths and labels; others get a copy of
-            these two, and of no other column.
+        manifest: the crops. Their paths and labels are all that workers get, and these they share.
         transform: image and generator -> (3, S, S), such as a `FaceTransform`.
         seed: the run's seed, >= 0.
         training: whether the transform gets a generator; without one nothing is left to chance.
@@ -63,7 +85,7 @@ class CropDataset(Dataset[CropItem]):
         training: bool,
         inputs: Mapping[str, RowInput] | None = None,
     ) -> None:
-        self._root, self._paths = manifest.root, manifest.columns["path"]  # read before there are workers
+        self._root, self._paths = manifest.root, _Texts(manifest.columns.look("path"))
         self._labels = torch.from_numpy(manifest.labels)
         self._transform = transform
         self._seed = seed
@@ -80,7 +102,7 @@ class CropDataset(Dataset[CropItem]):
 
     def file_of(self, row: int) -> Path:
         """The crop's file."""
-        return self._root / str(self._paths[row])
+        return self._root / self._paths[row]
 
     def __getitem__(self, row: int) -> CropItem:
         """Decode one crop.

@@ -19,7 +19,7 @@ from pydantic import Field
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError, RecipeError
 from realface.core.recipe import Section, check_recipe
-from realface.data.columns import Columns
+from realface.data.columns import Columns, bytes_of
 from realface.data.manifest_formats import read_file, write_file
 from realface.data.manifest_schema import COLUMNS, NOT_CONVERTIBLE, SCHEMA, no_such_column, table_from_rows, typed_array
 
@@ -314,16 +314,7 @@ def _hash_column(digest: hashlib._Hash, column: pa.ChunkedArray) -> None:
         for chunk in chunks:
             digest.update(pc.binary_length(chunk).to_numpy())
         for chunk in chunks:
-            digest.update(_joined(chunk))
+            digest.update(bytes_of(chunk).data)
     else:
         for chunk in chunks:
             digest.update(chunk.to_numpy())
-
-
-def _joined(texts: pa.StringArray) -> memoryview:
-    """All texts' bytes one after the other, without making a Python text of each."""
-    if len(texts) == 0:
-        return memoryview(b"")
-    _, offsets, data = texts.buffers()
-    first, last = np.frombuffer(offsets, np.int32)[[texts.offset, texts.offset + len(texts)]]
-    return memoryview(data or b"")[first:last]

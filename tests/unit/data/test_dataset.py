@@ -1,5 +1,6 @@
 import pickle
 import signal
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -38,6 +39,22 @@ def test_an_item_is_image_label_and_row(manifest):
     assert item["image"].max().item() == pytest.approx(40 / 255)
     assert item["label"].dtype == torch.int64
     assert (item["label"].item(), item["row"]) == (1, 3)
+
+
+def test_a_row_names_its_file_whatever_letters_and_pieces_the_paths_come_in(tmp_path):
+    paths = ["a.png", "żółw/ü.png", "/elsewhere/c.png", "漢字.png"]
+    whole = Manifest.from_rows([{"path": path, "label": 0} for path in paths], root=tmp_path)
+    manifest = Manifest.concatenate([whole.take([3]), whole.take([0, 1, 2]).take([1, 2]), whole.filter(label=1)])
+    dataset = dataset_of(manifest)
+    files = [tmp_path / "漢字.png", tmp_path / "żółw/ü.png", Path("/elsewhere/c.png")]
+    assert [dataset.file_of(row) for row in range(len(dataset))] == files
+    assert len(dataset_of(whole.filter(label=1))) == 0
+
+
+def test_workers_get_paths_and_labels_and_no_other_column(tmp_path):
+    columns = {"video": "v" * 1000, "sha256": "f" * 1000}
+    manifest = Manifest.from_rows([{"path": "a.png", "label": 0, **columns}] * 1000, root=tmp_path)
+    assert len(pickle.dumps(dataset_of(manifest))) < 50_000  # of two million bytes
 
 
 def test_chance_follows_seed_epoch_and_row_and_not_the_order_of_reading(manifest):
