@@ -10,6 +10,7 @@ from typing import Any
 from realface.bench.decode_bench import bench_decode, decode_table
 from realface.bench.loader_bench import bench_loader, loader_table
 from realface.bench.machine import describe_machine, load_average
+from realface.bench.manifest_bench import bench_manifest, manifest_table
 from realface.bench.recce_bench import bench_recce, recce_table
 from realface.bench.rffr_bench import bench_rffr, rffr_table
 from realface.bench.verdict_bench import bench_verdict, verdict_table
@@ -80,6 +81,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "evenly spread frames of a video, beside decoding all of it",
         lambda settings: bench_decode(repeats=settings.repeats),
         decode_table,
+    ),
+    "manifest": Benchmark(
+        "a manifest of 3,000,000 rows opened, filtered and drawn from",
+        lambda settings: bench_manifest(repeats=settings.repeats),
+        manifest_table,
     ),
     "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table),
     "rffr": Benchmark(

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from realface.bench.memory import peak_resident_bytes
 from realface.bench.spread import spread
 from realface.core.allocator import keep_freed_memory
-
-STATUS_FILE = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -99,17 +95,6 @@ def _serve(pipe: Connection, way: Way) -> None:
         pipe.send(time.perf_counter() - start)
     gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
     pipe.send({"resident": peak_resident_bytes(), "gpu": gpu})
-
-
-def peak_resident_bytes(status_file: Path = STATUS_FILE) -> int:
-    """The most memory that this process had at a time, since it started."""
-    # on Linux a new process starts with its parent's ru_maxrss, so the peak of its own is read where the system tells
-    if status_file.is_file():
-        for line in status_file.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def summary(kind: str, batch: int, timed: Mapping[str, Timed], *, reference: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-NAMES = "verdict, loader, decode, recce, rffr; all of them by default."
+NAMES = "verdict, loader, decode, manifest, recce, rffr; all of them by default."
 VERDICT = "verdict: "
 MODELS, DEVICES, CROPS = "verdict, recce: ", "verdict, recce, rffr: ", "recce, rffr: "
 
@@ -35,6 +35,8 @@ def command(
     loader: crops of 299 pixels through the loader of training, and how long training waits for them.
 
     decode: 32 evenly spread frames of a video with few key frames, against decoding all 300 of it once.
+
+    manifest: 3,000,000 rows opened, filtered and drawn from, the peak of memory, and what each loader's worker adds.
 
     recce: inference and a training step, each against the same network with the loop over positions, memory layout and
     float32 of the authors' release; how far scores move; peak memory.

@@ -7,8 +7,8 @@ from realface.bench import benchmarks
 from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings, run_benchmark, table_of
 
 
-def test_verdict_loader_decoding_and_both_methods_can_be_timed() -> None:
-    assert {"verdict", "loader", "decode", "recce", "rffr"} <= BENCHMARKS.keys()
+def test_verdict_loader_decoding_manifests_and_both_methods_can_be_timed() -> None:
+    assert {"verdict", "loader", "decode", "manifest", "recce", "rffr"} <= BENCHMARKS.keys()
 
 
 def test_a_result_says_what_was_timed_how_often_and_where(monkeypatch: pytest.MonkeyPatch) -> None:

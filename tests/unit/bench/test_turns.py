@@ -1,12 +1,11 @@
-import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from realface.bench.turns import STATUS_FILE, Way, peak_resident_bytes, time_by_turns
+from realface.bench.memory import STATUS_FILE
+from realface.bench.turns import Way, time_by_turns
 
 MEGABYTE = 1_000_000
 
@@ -25,13 +24,3 @@ def test_ways_are_timed_in_their_own_processes_with_their_memory() -> None:
         pytest.skip("this system does not tell a process's own peak")
     more = timed["large"].peak_bytes["resident"] - timed["long"].peak_bytes["resident"]
     assert 150 * MEGABYTE < more < 250 * MEGABYTE
-
-
-def test_the_system_gives_the_peak_in_kilobytes(tmp_path: Path) -> None:
-    (tmp_path / "status").write_text("VmPeak:\t  900 kB\nVmHWM:\t  12 kB\nVmRSS:\t 10 kB\n")
-    assert peak_resident_bytes(tmp_path / "status") == 12 * 1024
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no getrusage")
-def test_other_systems_are_asked_by_getrusage(tmp_path: Path) -> None:
-    assert peak_resident_bytes(tmp_path / "missing") > 10 * MEGABYTE

@@ -1,0 +1,112 @@
+"""Opening a manifest of millions of rows, choosing and drawing from it, and what each loader's worker adds."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from realface.bench.long_manifest import write_long_manifest
+from realface.bench.memory import peak_resident_bytes
+from realface.bench.spread import show_spread, spread
+from realface.core.progress import progress
+from realface.data.manifest import Manifest
+
+NUM_ROWS = 3_000_000
+WORKERS = 4
+ROWS_PER_WORKER = 4000
+STEPS = {
+    "open": "opened",
+    "filter": "rows of train chosen",
+    "labels": "their labels taken",
+    "sampler": "balanced order prepared",
+    "epoch": "an epoch of it drawn",
+}
+
+
+def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = False) -> dict[str, Any]:
+    """Time a made-up manifest, each time in a fresh process, so that its peak of memory is its own.
+
+    The file lies in the system's cache of files. The workers look up the files and labels of their rows, as they do
+    before they decode; the crops themselves do not exist.
+
+    Args:
+        repeats: how often it is opened and used.
+        num_rows: how long it is.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready. `seconds` by step; `open_peak_bytes` right after opening, with Python and its packages, before torch
+        is loaded; `peak_bytes` at the end; `worker_bytes`: what the worker with most of it shares with no other
+        process, None where the system does not tell; of all the median, least and most of the repeats.
+    """
+    start_method = multiprocessing.get_start_method()  # as training has it; fresh processes have another
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "manifest.parquet"
+        num_videos = _in_fresh_process(write_long_manifest, file, num_rows)
+        file_bytes = file.stat().st_size
+        runs: list[dict[str, Any]] = []
+        with progress("bench manifest", repeats, unit="runs", quiet=quiet) as bar:
+            for _ in range(repeats):
+                runs.append(_in_fresh_process(_use, file, start_method))
+                bar.advance()
+    known = [run["worker_bytes"] for run in runs if run["worker_bytes"] is not None]
+    return {
+        "size": {"rows": num_rows, "videos": num_videos, "file_bytes": file_bytes},
+        "seconds": {step: spread([run["seconds"][step] for run in runs]) for step in STEPS},
+        "open_peak_bytes": spread([run["open_peak_bytes"] for run in runs]),
+        "peak_bytes": spread([run["peak_bytes"] for run in runs]),
+        "workers": {
+            "number": WORKERS,
+            "start_method": start_method,
+            "rows_each": ROWS_PER_WORKER,
+            "path_bytes": runs[0]["path_bytes"],
+            "worker_bytes": spread(known) if known else None,
+        },
+    }
+
+
+def manifest_table(result: Mapping[str, Any]) -> list[str]:
+    """What `bench_manifest` measured, as lines."""
+    size, workers = result["size"], result["workers"]
+    own = "not told by this system"
+    if workers["worker_bytes"] is not None:
+        own = f"{show_spread(_megabytes(workers['worker_bytes']), '.0f')} MB"
+    return [
+        f"  {size['rows']} rows of {size['videos']} videos, a file of {size['file_bytes'] / 1e6:.0f} MB",
+        *(f"  {text:<26}{show_spread(result['seconds'][step], '7.3f')} s" for step, text in STEPS.items()),
+        f"  peak after opening         {show_spread(_megabytes(result['open_peak_bytes']), '7.0f')} MB, with packages",
+        f"  peak at the end            {show_spread(_megabytes(result['peak_bytes']), '7.0f')} MB, with torch",
+        f"  own memory of the largest of {workers['number']} workers ({workers['start_method']}) after "
+        f"{workers['rows_each']} rows each: {own}; the paths alone are {workers['path_bytes'] / 1e6:.0f} MB",
+    ]
+
+
+def _in_fresh_process(function: Callable[..., Any], *arguments: object) -> Any:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _use(file: Path, start_method: str) -> dict[str, Any]:
+    """Open the manifest and do with it what training does."""
+    start = time.perf_counter()
+    manifest = Manifest.read(file)
+    opened = {"seconds": time.perf_counter() - start, "peak_bytes": peak_resident_bytes()}
+    from realface.bench.manifest_work import choose_and_draw, worker_bytes  # with torch, which opening does not need
+
+    train, seconds = choose_and_draw(manifest)
+    return {
+        "seconds": {"open": opened["seconds"], **seconds},
+        "open_peak_bytes": opened["peak_bytes"],
+        "worker_bytes": worker_bytes(train, workers=WORKERS, rows_each=ROWS_PER_WORKER, start_method=start_method),
+        "peak_bytes": peak_resident_bytes(),
+        "path_bytes": train.columns["path"].nbytes,
+    }
+
+
+def _megabytes(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value / 1e6 for name, value in values.items()}

@@ -1,0 +1,88 @@
+"""What training does with a manifest before it decodes a crop, and what that costs."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from torch.utils.data import DataLoader, Dataset
+
+from realface.bench.memory import private_bytes
+from realface.data.dataset import CropDataset, settle_worker
+from realface.data.manifest import Manifest
+from realface.data.sampler import build_sampler
+from realface.data.transforms import FaceTransform
+
+BATCHES_PER_WORKER = 8
+T = TypeVar("T")
+
+
+def choose_and_draw(manifest: Manifest) -> tuple[Manifest, dict[str, float]]:
+    """Choose the training rows and draw an epoch of them.
+
+    Returns:
+        The chosen rows; seconds by step.
+    """
+    seconds = {}
+    train, seconds["filter"] = _timed(lambda: manifest.filter(split="train"))
+    _, seconds["labels"] = _timed(lambda: train.labels)
+    order, seconds["sampler"] = _timed(lambda: build_sampler(train, sampling="balanced", seed=0))
+    num_drawn, seconds["epoch"] = _timed(lambda: sum(1 for _ in order))
+    assert num_drawn == len(order)
+    return train, seconds
+
+
+def worker_bytes(rows: Manifest, *, workers: int, rows_each: int, start_method: str) -> int | None:
+    """What the worker with most of it shares with no other process after looking up rows of all over the manifest.
+
+    Args:
+        rows: the manifest.
+        workers: of the loader.
+        rows_each: how many rows each of them looks up, where there are as many.
+        start_method: `fork` or another, how workers are started.
+
+    Returns:
+        None where the system does not tell.
+    """
+    crops = CropDataset(rows, transform=FaceTransform(1), seed=0, training=True)
+    with warnings.catch_warnings():
+        # memory is measured, not speed, so that there are more workers than cores does no harm
+        warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
+        loader = DataLoader(
+            _LookedUp(crops),
+            batch_size=max(1, rows_each // BATCHES_PER_WORKER),
+            sampler=list(islice(build_sampler(rows, sampling="all", seed=0), workers * rows_each)),
+            num_workers=workers,
+            collate_fn=_own_bytes,
+            worker_init_fn=settle_worker,
+            multiprocessing_context=start_method,
+        )
+        told = [each for each in loader if each is not None]
+    return max(told, default=None)
+
+
+class _LookedUp(Dataset[str]):
+    """The file of each row, as far as a worker goes before it decodes."""
+
+    def __init__(self, crops: CropDataset) -> None:
+        self._crops = crops
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def __getitem__(self, row: int) -> str:
+        return str(self._crops.file_of(row))
+
+
+def _own_bytes(_files: Sequence[str]) -> int | None:
+    """Called in the worker with each of its batches."""
+    return private_bytes()
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
