@@ -22,7 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="Show, check, split, merge or conve
 
 SHOWN_PER_KIND = 5
 
-FileArgument = Annotated[Path, typer.Argument(help="A .parquet, .json, .jsonl or .csv manifest.")]
+FileArgument = Annotated[Path, typer.Argument(dir_okay=False, help="A .parquet, .json, .jsonl or .csv manifest.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 RootOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="What the paths are relative to; by default what the file says.")
@@ -33,7 +33,9 @@ LmdbOption = Annotated[
 UnpackOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="With --lmdb: the folder to write them to, absent or empty.")
 ]
-OutOption = Annotated[Path, typer.Option("--out", metavar="FILE", help="Manifest to write, in any of the formats.")]
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="Manifest to write, in any of the formats.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output file that exists.")]
 
 
@@ -107,7 +109,7 @@ def split(
 
 @app.command()
 def merge(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The manifests, in order.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", dir_okay=False, help="The manifests, in order.")],
     out: OutOption,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -121,11 +123,14 @@ def merge(
 
 @app.command()
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="LIST", help="A manifest, or a list of another project.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="LIST", dir_okay=False, help="A manifest, or a list of another project.")
+    ],
     out: Annotated[
         Path,
         typer.Argument(
             metavar="OUT",
+            dir_okay=False,
             help="Manifest to write; its suffix chooses the format. NAME.tar or NAME-%06d.tar: the crops themselves, "
             "as WebDataset shards.",
         ),
@@ -249,8 +254,6 @@ def _fault_lines(faults: Sequence[Fault]) -> list[str]:
 
 
 def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
-    import pyarrow.compute as pc
-
     from realface.data.label_balance import count_classes
     from realface.data.leaks import person_names
 
@@ -259,7 +262,7 @@ def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
         "file": str(file),
         "root": str(manifest.root),
         "rows": len(manifest),
-        "videos": pc.count_distinct(manifest.video_keys()).as_py(),
+        "videos": len(manifest.video_key_column().unique()),
         "persons": len(persons.group_by(["dataset", "name"]).aggregate([])),
         "splits": {
             split or "none": {label.word: count.crops for label, count in classes.items()}
@@ -312,8 +315,8 @@ def _require_new(out: Path, *, force: bool) -> None:
     require_shard_name(out)
     there = shards_there(out)
     if there and not force:
-        more = f" and {len(there) - 1:,} more shards" if len(there) > 1 else ""
-        raise OutputExistsError(f"{there[0]}{more} exist; give another name, or --force to replace them")
+        more = f" and {_plural(len(there) - 1, 'more shard')} exist" if len(there) > 1 else " exists"
+        raise OutputExistsError(f"{there[0]}{more}; give another name, or --force to replace what is there")
 
 
 def _require_free(out: Path, *, force: bool) -> None:

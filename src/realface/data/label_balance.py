@@ -33,7 +33,7 @@ class ClassCount:
 def count_classes(manifest: Manifest) -> dict[str | None, dict[Label, ClassCount]]:
     """The crops of each split (train, val, test, others, None for without) by label."""
     columns = manifest.columns
-    table = pa.table({"split": columns["split"], "label": columns["label"], "video": manifest.video_keys()})
+    table = pa.table({"split": columns["split"], "label": columns["label"], "video": manifest.video_key_column()})
     grouped = table.group_by(["split", "label"]).aggregate([([], "count_all"), ("video", "count_distinct")])
     counts: dict[str | None, dict[Label, ClassCount]] = {}
     for row in grouped.to_pylist():

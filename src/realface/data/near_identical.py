@@ -115,7 +115,7 @@ class _Names:
     @classmethod
     def of(cls, manifest: Manifest) -> _Names:
         columns = manifest.columns
-        video = _numbers(pc.binary_join_element_wise(manifest.video_keys(), columns["split"], "\n"))
+        video = _numbers(pc.binary_join_element_wise(manifest.video_key_column(), columns["split"], "\n"))
         dataset = columns["dataset"].fill_null("")
         shown = [
             pc.binary_join_element_wise(dataset, name, "\n")

@@ -94,8 +94,8 @@ def _require_files(manifest: Manifest) -> None:
     if absent:
         more = f" and {len(absent) - SHOWN:,} more" if len(absent) > SHOWN else ""
         raise MissingInputError(
-            f"{len(absent):,} crops and masks are not in {manifest.root}: {', '.join(absent[:SHOWN])}{more}; "
-            "nothing was written; prepare them again, or give their folder with --root"
+            f"{len(absent):,} of {len(set(names)):,} crops and masks are not in {manifest.root}: "
+            f"{', '.join(absent[:SHOWN])}{more}; nothing was written; give their folder with --root"
         )
     bare = next((name for name in names if not PurePosixPath(name).suffix), None)
     if bare is not None:

@@ -226,7 +226,7 @@ def test_convert_replaces_shards_only_with_force_and_leaves_none_of_the_older(tm
     assert run("convert", file, out, "--shard-size", "1").exit_code == 0
     result = run("convert", file, out, "--shard-size", "2")
     assert isinstance(result.exception, OutputExistsError)
-    text = f"{tmp_path}/s-0.tar and 3 more shards exist; give another name, or --force to replace them"
+    text = f"{tmp_path}/s-0.tar and 3 more shards exist; give another name, or --force to replace what is there"
     assert str(result.exception) == text
     assert run("convert", file, out, "--shard-size", "2", "--force").exit_code == 0
     assert sorted(path.name for path in tmp_path.glob("s-*")) == ["s-0.tar", "s-1.tar"]
@@ -253,6 +253,31 @@ def test_an_existing_output_is_replaced_only_with_force(tmp_path):
     assert len(Manifest.read(out)) == 2
     assert run("convert", file, out, "--force").exit_code == 0
     assert len(Manifest.read(out)) == 1
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path):
+    file, folder = written(tmp_path / "m.csv", {}), tmp_path / "folder.csv"
+    folder.mkdir()
+    for arguments in (["show", folder], ["convert", file, folder, "--force"], ["split", file, "--out", folder]):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert "is a directory" in result.stderr
+
+
+def test_a_single_shard_that_exists_is_named(tmp_path):
+    (tmp_path / "all.tar").touch()
+    result = run("convert", written(tmp_path / "m.csv", {}), tmp_path / "all.tar")
+    assert str(result.exception).startswith(f"{tmp_path}/all.tar exists; give another name, or --force")
+
+
+def test_an_empty_manifest_is_shown_and_found_unfit(tmp_path):
+    file = tmp_path / "m.csv"
+    file.write_text("path,label\n")
+    document = json.loads(run("show", file, "--json").stdout)
+    assert (document["rows"], document["videos"], document["splits"]) == (0, 0, {})
+    result = run("check", file)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("fault: no rows: ")
 
 
 def test_a_missing_file_is_an_input_error(tmp_path):

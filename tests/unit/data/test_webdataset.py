@@ -91,7 +91,7 @@ def test_missing_crops_and_masks_are_counted_before_anything_is_written(tmp_path
     for name in ("m.png", "crops.d/1.png", "crops.d/2.png", "crops.d/3.png"):
         (tmp_path / name).unlink()
     text = (
-        rf"4 crops and masks are not in {tmp_path}: crops.d/1.png, crops.d/2.png, crops.d/3.png and 1 more; "
+        rf"4 of 6 crops and masks are not in {tmp_path}: crops.d/1.png, crops.d/2.png, crops.d/3.png and 1 more; "
         "nothing was written"
     )
     with pytest.raises(MissingInputError, match=text):
