@@ -112,10 +112,12 @@ def _in_two_splits(kind: Literal["video", "person"], names: pa.Table) -> list[Le
 
 
 def _pictures_in_two_splits(columns: Columns) -> list[Leak]:
-    table = columns.table(["sha256", "split", "path"])
-    counts = columns["sha256"].value_counts()
+    digests = columns.look("sha256")
+    counts = digests.value_counts()
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
-    shared = table.filter(pc.is_in(table["sha256"], value_set=repeated))
+    if len(repeated) == 0:
+        return []
+    shared = columns.filter(pc.is_in(digests, value_set=repeated)).table(["sha256", "split", "path"])
     splits = shared.group_by("sha256").aggregate([("split", "distinct"), ("path", "min")])
     leaked = _of_several_splits(splits).sort_by("path_min")
     return [Leak("picture", row["path_min"], None, _ordered(row["split_distinct"])) for row in leaked.to_pylist()]

@@ -130,13 +130,14 @@ def _read_parquet(path: Path) -> tuple[Columns, Header | None]:
                 pass
     text = (schema.metadata or {}).get(HEADER_KEY.encode())
     header = None if text is None else _parsed_header(text, str(path))
-    return Columns(file.metadata.num_rows, partial(_read_column, file, path=path)), header
+    num_rows, names = file.metadata.num_rows, frozenset(schema.names)
 
+    def read(name: str) -> pa.ChunkedArray:
+        if name not in names:
+            return no_values(name, num_rows)
+        return pa.chunked_array(_checked_chunks(file, name, path), SCHEMA.field(name).type)
 
-def _read_column(file: pa.parquet.ParquetFile, name: str, *, path: Path) -> pa.ChunkedArray:
-    if name not in file.schema_arrow.names:
-        return no_values(name, file.metadata.num_rows)
-    return pa.chunked_array(_checked_chunks(file, name, path), SCHEMA.field(name).type)
+    return Columns(num_rows, read), header
 
 
 def _checked_chunks(file: pa.parquet.ParquetFile, name: str, path: Path) -> Iterator[pa.Array]:

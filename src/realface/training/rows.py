@@ -65,7 +65,8 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
         TrainingError: no rows, a class that is needed is missing, rows of a test split in validation, or pairs with
             fakes for a method that learns from real faces alone.
     """
-    manifests = {path: Manifest.read(path) for path in (*data.manifests_of(data.train), *data.manifests_of(data.val))}
+    paths = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
+    manifests = {path: Manifest.read(path) for path in paths}
     crop = _common_crop(manifests)
     require_no_leaks(Manifest.concatenate(list(manifests.values())), where=_names(list(manifests)))
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}

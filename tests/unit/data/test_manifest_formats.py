@@ -235,6 +235,13 @@ def test_a_manifest_goes_on_reading_its_own_file_when_another_is_written_in_its_
     assert Manifest.read(file).column("video") == ["new", "new"]
 
 
+def test_a_manifest_can_be_written_over_its_own_file(tmp_path):
+    file = tmp_path / "m.parquet"
+    Manifest.from_rows([{"path": "a.png", "label": 0, "video": "v"}] * 2, root=tmp_path).write(file)
+    Manifest.read(file).take([1]).filled(split="val").write(file)
+    assert [Manifest.read(file).column(name) for name in ("path", "video", "split")] == [["a.png"], ["v"], ["val"]]
+
+
 def test_back_slashes_of_a_foreign_parquet_file_become_slashes(tmp_path):
     table = pa.table({"path": ["real\\a.png"], "label": [0], "mask": ["m\\a.png"], "video": ["v\\1"]})
     pyarrow.parquet.write_table(table, tmp_path / "m.parquet")
