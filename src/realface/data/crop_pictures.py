@@ -26,7 +26,7 @@ from realface.data.manifest import Manifest
 from realface.data.near_identical import picture_hash
 from realface.media.images import image_size, read_image
 
-FILES_AT_ONCE = 256  # a task of a process; fewer are read before a process would have started
+FILES_AT_ONCE = 128  # a task of a process; fewer are read before a process would have started
 QUEUED_PER_WORKER = 4
 
 

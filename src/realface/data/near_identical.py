@@ -17,7 +17,8 @@ stored twice, two of them under the names of two people. The next pair, two mome
 With a DCT hash of 256 bits 83 % to 87 % of what is cut to 98 % is found at that distance, and a mean hash calls some
 1,000 pairs of different people the same.
 
-Of the pairs of those face crops, 0.5 % are compared bit by bit; `close_hashes` says how.
+Of the pairs of those face crops, 0.5 % are compared bit by bit; `close_hashes` says how. 640,000 hashes of 20,000
+videos take half a minute on one core.
 """
 
 from __future__ import annotations
