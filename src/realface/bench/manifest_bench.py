@@ -26,6 +26,11 @@ STEPS = {
     "sampler": "balanced order prepared",
     "epoch": "an epoch of it drawn",
 }
+PEAKS = {
+    "open": "peak until opened",
+    "draw": "with torch, until drawn",
+    "load": "until the loader is done",
+}
 
 
 def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = False) -> dict[str, Any]:
@@ -40,9 +45,9 @@ def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = 
         quiet: show no progress.
 
     Returns:
-        JSON-ready. `seconds` by step; `open_peak_bytes` right after opening, with Python and its packages, before torch
-        is loaded; `peak_bytes` at the end; `worker_bytes`: what the worker with most of it shares with no other
-        process, None where the system does not tell; of all the median, least and most of the repeats.
+        JSON-ready. `seconds` by step; `peak_bytes`: the most memory of the process until a moment, Python and packages
+        included, and torch after opening; `worker_bytes`: what the worker with most of it shares with no other process,
+        None where the system does not tell. Of all these the median, least and most of the repeats.
     """
     start_method = multiprocessing.get_start_method()  # as training has it; fresh processes have another
     with tempfile.TemporaryDirectory() as temporary:
@@ -58,8 +63,7 @@ def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = 
     return {
         "size": {"rows": num_rows, "videos": num_videos, "file_bytes": file_bytes},
         "seconds": {step: spread([run["seconds"][step] for run in runs]) for step in STEPS},
-        "open_peak_bytes": spread([run["open_peak_bytes"] for run in runs]),
-        "peak_bytes": spread([run["peak_bytes"] for run in runs]),
+        "peak_bytes": {moment: spread([run["peak_bytes"][moment] for run in runs]) for moment in PEAKS},
         "workers": {
             "number": WORKERS,
             "start_method": start_method,
@@ -72,15 +76,14 @@ def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = 
 
 def manifest_table(result: Mapping[str, Any]) -> list[str]:
     """What `bench_manifest` measured, as lines."""
-    size, workers = result["size"], result["workers"]
+    size, peaks, workers = result["size"], result["peak_bytes"], result["workers"]
     own = "not told by this system"
     if workers["worker_bytes"] is not None:
         own = f"{show_spread(_megabytes(workers['worker_bytes']), '.0f')} MB"
     return [
         f"  {size['rows']} rows of {size['videos']} videos, a file of {size['file_bytes'] / 1e6:.0f} MB",
         *(f"  {text:<26}{show_spread(result['seconds'][step], '7.3f')} s" for step, text in STEPS.items()),
-        f"  peak after opening         {show_spread(_megabytes(result['open_peak_bytes']), '7.0f')} MB, with packages",
-        f"  peak at the end            {show_spread(_megabytes(result['peak_bytes']), '7.0f')} MB, with torch",
+        *(f"  {text:<26}{show_spread(_megabytes(peaks[moment]), '7.0f')} MB" for moment, text in PEAKS.items()),
         f"  own memory of the largest of {workers['number']} workers ({workers['start_method']}) after "
         f"{workers['rows_each']} rows each: {own}; the paths alone are {workers['path_bytes'] / 1e6:.0f} MB",
     ]
@@ -95,15 +98,18 @@ def _use(file: Path, start_method: str) -> dict[str, Any]:
     """Open the manifest and do with it what training does."""
     start = time.perf_counter()
     manifest = Manifest.read(file)
-    opened = {"seconds": time.perf_counter() - start, "peak_bytes": peak_resident_bytes()}
+    seconds = {"open": time.perf_counter() - start}
+    peaks = {"open": peak_resident_bytes()}
     from realface.bench.manifest_work import choose_and_draw, worker_bytes  # with torch, which opening does not need
 
-    train, seconds = choose_and_draw(manifest)
+    train, further = choose_and_draw(manifest)
+    peaks["draw"] = peak_resident_bytes()
+    own = worker_bytes(train, workers=WORKERS, rows_each=ROWS_PER_WORKER, start_method=start_method)
+    peaks["load"] = peak_resident_bytes()
     return {
-        "seconds": {"open": opened["seconds"], **seconds},
-        "open_peak_bytes": opened["peak_bytes"],
-        "worker_bytes": worker_bytes(train, workers=WORKERS, rows_each=ROWS_PER_WORKER, start_method=start_method),
-        "peak_bytes": peak_resident_bytes(),
+        "seconds": seconds | further,
+        "peak_bytes": peaks,
+        "worker_bytes": own,
         "path_bytes": train.columns["path"].nbytes,
     }
 
