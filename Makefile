@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # A package index that holds torch's CPU build, for machines where the default build is the large CUDA one.
 TORCH_INDEX ?=
+# A folder of real videos for `make bench`, which makes some up otherwise.
+VIDEOS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,6 +22,7 @@ help:
 	@echo "make clean     remove .venv, caches and builds; demo/ and runs/ stay"
 	@echo
 	@echo "PYTHON=python3.12  another Python (3.11 or newer)"
+	@echo "VIDEOS=DIR         real videos for make bench, in a layout that prepare knows"
 	@echo "TORCH_INDEX=URL    take torch from that index, such as the CPU index that pytorch.org names (first set-up only)"
 
 setup: $(READY)
@@ -40,7 +43,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	$(BIN)/realface bench --out benchmarks/results
+	$(BIN)/realface bench --out benchmarks/results $(if $(VIDEOS),--videos $(VIDEOS))
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info

@@ -11,6 +11,7 @@ from realface.bench.decode_bench import bench_decode, decode_table
 from realface.bench.loader_bench import bench_loader, loader_table
 from realface.bench.machine import describe_machine, load_average
 from realface.bench.manifest_bench import bench_manifest, manifest_table
+from realface.bench.prepare_bench import bench_prepare, prepare_table
 from realface.bench.recce_bench import bench_recce, recce_table
 from realface.bench.rffr_bench import bench_rffr, rffr_table
 from realface.bench.verdict_bench import bench_verdict, verdict_table
@@ -25,6 +26,7 @@ class BenchSettings:
         models: as for `bench_verdict`; the first is also what `bench_recce` times.
         device: as for `bench_verdict`, `bench_recce` and `bench_rffr`.
         batch_size, num_frames: as for `bench_verdict`, the only one that they concern.
+        videos: as for `bench_prepare`.
         crops: as for `bench_recce` and `bench_rffr`.
     """
 
@@ -33,6 +35,7 @@ class BenchSettings:
     device: str = "auto"
     batch_size: int = 16
     num_frames: int | None = None
+    videos: Path | None = None
     crops: Path | None = None
 
 
@@ -81,6 +84,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "evenly spread frames of a video, beside decoding all of it",
         lambda settings: bench_decode(repeats=settings.repeats),
         decode_table,
+    ),
+    "prepare": Benchmark(
+        "videos to stored face crops, by one process and by two",
+        lambda settings: bench_prepare(settings.videos, repeats=settings.repeats),
+        prepare_table,
     ),
     "manifest": Benchmark(
         "a manifest of 3,000,000 rows opened, filtered and drawn from",

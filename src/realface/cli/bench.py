@@ -7,26 +7,36 @@ from typing import Annotated
 
 import typer
 
-NAMES = "verdict, loader, decode, manifest, recce, rffr; all of them by default."
-VERDICT = "verdict: "
+NAMES = "verdict, loader, decode, prepare, manifest, recce, rffr; all of them by default."
+VERDICT, PREPARE = "verdict: ", "prepare: "
 MODELS, DEVICES, CROPS = "verdict, recce: ", "verdict, recce, rffr: ", "recce, rffr: "
 
 
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help=NAMES)]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")]
+Repeats = Annotated[int, typer.Option(min=1, help="How often each thing is timed.")]
+Model = Annotated[
+    list[Path] | None, typer.Option(metavar="ARTIFACT", help=MODELS + "what to time; RECCE's two sizes by default.")
+]
+Device = Annotated[str, typer.Option(help=DEVICES + "auto, cpu, cuda, cuda:N or mps.")]
+BatchSize = Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")]
+Frames = Annotated[int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")]
+Videos = Annotated[
+    Path | None, typer.Option(metavar="DIR", help=PREPARE + "folder of videos; seven made-up ones by default.")
+]
+Crops = Annotated[Path | None, typer.Option(help=CROPS + "folder or manifest of face crops; two portraits by default.")]
+
+
 def command(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help=NAMES)] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="How often each thing is timed.")] = 5,
-    model: Annotated[
-        list[Path] | None, typer.Option(metavar="ARTIFACT", help=MODELS + "what to time; RECCE's two sizes by default.")
-    ] = None,
-    device: Annotated[str, typer.Option(help=DEVICES + "auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")] = 16,
-    frames: Annotated[
-        int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")
-    ] = None,
-    crops: Annotated[
-        Path | None, typer.Option(help=CROPS + "folder or manifest of face crops; two portraits by default.")
-    ] = None,
+    names: Names = None,
+    out: Out = None,
+    repeats: Repeats = 5,
+    model: Model = None,
+    device: Device = "auto",
+    batch_size: BatchSize = 16,
+    frames: Frames = None,
+    videos: Videos = None,
+    crops: Crops = None,
 ) -> None:
     """Time what the program does, each with its median and spread.
 
@@ -35,6 +45,8 @@ def command(
     loader: crops of 299 pixels through the loader of training, and how long training waits for them.
 
     decode: 32 evenly spread frames of a video with few key frames, against decoding all 300 of it once.
+
+    prepare: videos to stored face crops, by one process and by two, and by stage.
 
     manifest: 3,000,000 rows opened, filtered and drawn from, the peak of memory, and what each loader's worker adds.
 
@@ -60,6 +72,7 @@ def command(
         device=device,
         batch_size=batch_size,
         num_frames=frames,
+        videos=videos,
         crops=crops,
     )
     results = {}

@@ -37,39 +37,49 @@ class Cluster(StrEnum):
     RAY = "ray"
 
 
+Source = Annotated[Path, typer.Argument(help="The data set's folder: videos or pictures in a known layout.")]
+Out = Annotated[Path, typer.Argument(help="A new folder for crops and manifest.")]
+Layout = Annotated[str | None, typer.Option(help="The layout's name; recognised when left out.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Processes; one per core when left out.")]
+Frames = Annotated[int, typer.Option(min=1, help="Frames per video, evenly spread.")]
+Face = Annotated[
+    Which, typer.Option(help="Who is kept: the one that a fake's mask marks, else the largest; or one rule for all.")
+]
+MinFace = Annotated[int, typer.Option(min=0, help="Leave out faces below so many pixels.")]
+Margin = Annotated[float, typer.Option(min=0, help="Added around the face, as a share of its longer side.")]
+Size = Annotated[int, typer.Option(min=16, help="Height and width of a crop, in pixels.")]
+Align = Annotated[Alignment, typer.Option(help="five-point: turn and scale by eyes, nose and mouth.")]
+JpegQuality = Annotated[int | None, typer.Option(min=1, max=95, help="Store JPEG of this quality; PNG when left out.")]
+Finder = Annotated[
+    str, typer.Option(metavar="NAME[=FILE]", help="mtcnn, or yunet, retinaface or scrfd with your ONNX file.")
+]
+Redo = Annotated[list[str] | None, typer.Option(metavar="REASON", help="Try again what was lost for it, or for `all`.")]
+Part = Annotated[
+    str | None, typer.Option(metavar="i/N", help="Do only part i of N, on this machine of several; then --merge.")
+]
+Merge = Annotated[int | None, typer.Option(metavar="N", min=1, help="Make the manifest of N shards that are done.")]
+OnCluster = Annotated[Cluster | None, typer.Option(help="Do the work on a Ray cluster.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
 def command(
-    source: Annotated[Path, typer.Argument(help="The data set's folder: videos or pictures in a known layout.")],
-    out: Annotated[Path, typer.Argument(help="A new folder for crops and manifest.")],
-    layout: Annotated[str | None, typer.Option(help="The layout's name; recognised when left out.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes; one per core when left out.")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames per video, evenly spread.")] = 32,
-    face: Annotated[
-        Which,
-        typer.Option(help="Who is kept: the one that a fake's mask marks, else the largest; or one rule for all."),
-    ] = Which.MASK,
-    min_face: Annotated[int, typer.Option(min=0, help="Leave out faces below so many pixels.")] = 0,
-    margin: Annotated[float, typer.Option(min=0, help="Added around the face, as a share of its longer side.")] = 0.3,
-    size: Annotated[int, typer.Option(min=16, help="Height and width of a crop, in pixels.")] = 256,
-    alignment: Annotated[
-        Alignment, typer.Option(help="five-point: turn and scale by eyes, nose and mouth.")
-    ] = Alignment.NONE,
-    jpeg_quality: Annotated[
-        int | None, typer.Option(min=1, max=95, help="Store JPEG of this quality; PNG when left out.")
-    ] = None,
-    finder: Annotated[
-        str, typer.Option(metavar="NAME[=FILE]", help="mtcnn, or yunet, retinaface or scrfd with your ONNX file.")
-    ] = "mtcnn",
-    redo: Annotated[
-        list[str] | None, typer.Option(metavar="REASON", help="Try again what was lost for it, or for `all`.")
-    ] = None,
-    shard: Annotated[
-        str | None, typer.Option(metavar="i/N", help="Do only part i of N, on this machine of several; then --merge.")
-    ] = None,
-    merge: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Make the manifest of N shards that are done.")
-    ] = None,
-    cluster: Annotated[Cluster | None, typer.Option(help="Do the work on a Ray cluster.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    source: Source,
+    out: Out,
+    layout: Layout = None,
+    workers: Workers = None,
+    frames: Frames = 32,
+    face: Face = Which.MASK,
+    min_face: MinFace = 0,
+    margin: Margin = 0.3,
+    size: Size = 256,
+    alignment: Align = Alignment.NONE,
+    jpeg_quality: JpegQuality = None,
+    finder: Finder = "mtcnn",
+    redo: Redo = None,
+    shard: Part = None,
+    merge: Merge = None,
+    cluster: OnCluster = None,
+    as_json: AsJson = False,
 ) -> None:
     """Find the faces of videos and pictures and write crops and a manifest.
 
@@ -83,16 +93,9 @@ def command(
     if merge is not None and (shard or redo or cluster):
         raise typer.BadParameter("--merge goes alone: it finds no faces; give --shard, --redo and --cluster before it")
     name, file = parse_finder(finder)
-    spec = crop_spec_for(
-        build_finder(name, file=file),
-        frames=frames,
-        face=face.value,
-        min_face=min_face,
-        margin=margin,
-        size=size,
-        alignment=alignment.value,
-        jpeg_quality=jpeg_quality,
-    )
+    cut = {"margin": margin, "size": size, "alignment": alignment.value, "jpeg_quality": jpeg_quality}
+    chosen = {"frames": frames, "face": face.value, "min_face": min_face}
+    spec = crop_spec_for(build_finder(name, file=file), **cut, **chosen)
     means = Means(workers=workers, finder_file=file, cluster=cluster.value if cluster else None, quiet=as_json)
     try:
         if shard is not None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from threading import Thread
 
 from realface.core.errors import RealfaceError
+from realface.data.layouts.layout import SourceItem
 from realface.faces.finders import finder_for
 from realface.prepare.crop_copies import copy_crops
 from realface.prepare.item import prepare_item
@@ -22,6 +25,9 @@ from realface.prepare.workplace import Workplace
 
 Done = Iterator[tuple[int, ItemRecord]]
 """The number of each item with its record, in whatever order they are finished."""
+
+Do = Callable[[Iterable[Task]], Done]
+"""Does all tasks that it is given, and may be called again."""
 
 QUEUED_PER_WORKER = 4  # tasks that wait: enough that nobody idles, and a million tasks are not all held at once
 
@@ -33,45 +39,67 @@ def work_of(place: Workplace) -> Callable[[Task], ItemRecord]:
     return partial(prepare_item, place=place, finder=finder_for(place.spec, file=place.finder_file))
 
 
-def do_here(tasks: Iterable[Task], place: Workplace) -> Done:
-    """Do the tasks in this process."""
-    work = work_of(place)
-    for task in tasks:
-        yield task.index, work(task)
+@contextmanager
+def workers(place: Workplace, count: int) -> Iterator[Do]:
+    """Something that does tasks, here or in processes of one thread each, which stay until the end of the block.
+
+    Args:
+        place: the same for all tasks.
+        count: of processes; 0 works in this one.
+    """
+    if count == 0:
+        work = work_of(place)
+        yield lambda tasks: ((task.index, work(task)) for task in tasks)
+        return
+    place = replace(place, threads=1)
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(place,))
+    try:
+        yield partial(_do_in_pool, pool, most=count * QUEUED_PER_WORKER)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
-def do_in_processes(tasks: Iterable[Task], place: Workplace, *, workers: int) -> Done:
-    """Do the tasks in processes of one thread each.
+def _do_in_pool(pool: ProcessPoolExecutor, tasks: Iterable[Task], *, most: int) -> Done:
+    """Do the tasks, of which at most so many are held at a time.
 
     Raises:
         RealfaceError: a worker was killed.
     """
-    place = replace(place, threads=1)
     rest = iter(tasks)
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(place,)) as pool:
-        running: dict[Future[ItemRecord], int] = {}
-        try:
-            while True:
-                for task in islice(rest, workers * QUEUED_PER_WORKER - len(running)):
-                    running[pool.submit(_work, task)] = task.index
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        except BrokenProcessPool as error:
-            raise RealfaceError(
-                "a worker process was killed, perhaps for lack of memory; the finished files are kept: "
-                "run the same command again, with fewer --workers"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    running: dict[Future[ItemRecord], int] = {}
+    try:
+        while True:
+            for task in islice(rest, most - len(running)):
+                running[pool.submit(_work, task)] = task.index
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+    except BrokenProcessPool as error:
+        raise RealfaceError(
+            "a worker process was killed, perhaps for lack of memory; the finished files are kept: "
+            "run the same command again, with fewer --workers"
+        ) from error
 
 
 def num_workers(asked: int | None) -> int:
     """As asked, or one for each core."""
     return (os.cpu_count() or 1) if asked is None else asked
+
+
+def largest_first(numbers: Iterable[int], items: Sequence[SourceItem]) -> list[int]:
+    """The numbers of items by the size of their files: no process is left alone with a long video at the end."""
+    return sorted(numbers, key=lambda number: -_num_bytes(items[number].source))
+
+
+def _num_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # the worker says what is wrong with it
+        return 0
 
 
 _work_here: Callable[[Task], ItemRecord]  # of a worker process, set when it starts

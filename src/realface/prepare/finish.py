@@ -93,7 +93,7 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         layout=scan.layout,
         num_sources=len(scan.items),
         num_crops=len(manifest),
-        num_masks=len(manifest) - manifest.table["mask"].null_count,
+        num_masks=len(manifest) - manifest.columns["mask"].null_count,
         losses=_of_kind(losses, ""),
         mask_losses=_of_kind(losses, MASK),
         frame_losses=_of_kind(losses, FRAME),

@@ -13,11 +13,13 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import LayoutError, OutputExistsError, PrepareError
@@ -27,7 +29,7 @@ from realface.core.progress import progress
 from realface.data.layouts.layout import Scan
 from realface.data.layouts.registry import choose_layout
 from realface.faces.finders import finder_for
-from realface.prepare.executors import Done, do_here, do_in_processes, num_workers
+from realface.prepare.executors import Do, largest_first, num_workers, workers
 from realface.prepare.finish import PrepareResult, finish
 from realface.prepare.journal import Journal
 from realface.prepare.record import Task
@@ -190,11 +192,18 @@ def _open_study(source: Path, out: Path, *, spec: CropSpec, layout: str | None, 
     if not scan.items:
         raise LayoutError(f"{source} has the layout {scan.layout} but holds no video and no picture")
     if not scan.are_crops:
-        finder_for(spec, file=means.finder_file)  # a spec that cannot be followed here is refused before any work
+        _require_finder(spec, means.finder_file)
     counterparts = {} if scan.are_crops else counterparts_of(scan.items)
     _require_own_folders(scan)
     _open_output(out, _settings(scan, spec, total))
     return _Study(scan, out, spec, counterparts)
+
+
+def _require_finder(spec: CropSpec, file: Path | None) -> None:
+    """Refuse a spec that cannot be followed here before any work, and a file that is no such network."""
+    finder = finder_for(spec, file=file)
+    if file is not None:
+        finder.find([np.zeros((64, 64, 3), dtype=np.uint8)])
 
 
 @contextmanager
@@ -218,16 +227,19 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
         out=study.out,
         scratch=scratch,
         spec=study.spec,
-        finder_file=means.finder_file,
+        finder_file=means.finder_file and means.finder_file.resolve(),
         are_crops=study.scan.are_crops,
     )
     # fakes come last, because they take the boxes of their counterparts
     first = [index for index in todo if index not in study.counterparts]
     second = [index for index in todo if index in study.counterparts]
     num_done, num_faces, start = len(journal), 0, time.monotonic()
-    with progress("prepare", num_done + len(todo), unit="files", quiet=means.quiet, done=num_done) as shown:
+    with (
+        progress("prepare", num_done + len(todo), unit="files", quiet=means.quiet, done=num_done) as shown,
+        _workers(place, len(todo), means) as do,
+    ):
         for numbers in (first, second):
-            for index, record in _done(_tasks(study, journal, numbers), len(numbers), place, means):
+            for index, record in do(_tasks(study, journal, largest_first(numbers, study.scan.items))):
                 journal.append(index, record)
                 num_faces += len(record.rows)
                 shown.advance(note=f"{num_faces / max(time.monotonic() - start, 1e-9):.1f} faces/s")
@@ -243,13 +255,12 @@ def _tasks(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[
         yield Task(index, items[index], counterpart, is_counterpart=index in study.reals_with_fakes)
 
 
-def _done(tasks: Iterator[Task], num_tasks: int, place: Workplace, means: Means) -> Done:
-    workers = min(num_workers(means.workers), num_tasks)
+def _workers(place: Workplace, num_tasks: int, means: Means) -> AbstractContextManager[Do]:
     if means.cluster is not None and num_tasks:
-        from realface.prepare.cluster import do_on_ray
+        from realface.prepare.cluster import ray_workers
 
-        return do_on_ray(tasks, place, num_tasks=num_tasks, workers=means.workers)
-    return do_in_processes(tasks, place, workers=workers) if workers else do_here(tasks, place)
+        return ray_workers(place, means.workers)
+    return workers(place, min(num_workers(means.workers), num_tasks))
 
 
 def _lost(study: _Study, journal: Journal, redo: Collection[str]) -> set[int]:

@@ -8,7 +8,7 @@ from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings, run_
 
 
 def test_verdict_loader_decoding_manifests_and_both_methods_can_be_timed() -> None:
-    assert {"verdict", "loader", "decode", "manifest", "recce", "rffr"} <= BENCHMARKS.keys()
+    assert {"verdict", "loader", "decode", "prepare", "manifest", "recce", "rffr"} <= BENCHMARKS.keys()
 
 
 def test_a_result_says_what_was_timed_how_often_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +49,13 @@ def test_every_setting_of_recce_reaches_it(monkeypatch: pytest.MonkeyPatch) -> N
         ((Path("one"),), {"repeats": 2, "device": "cpu", "crops": Path("faces")}),
         ((None,), {"repeats": 5, "device": "auto", "crops": None}),
     ]
+
+
+def test_every_setting_of_preparing_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(benchmarks, "bench_prepare", lambda *videos, **settings: given.append((videos, settings)) or {})
+    run_benchmark("prepare", BenchSettings(repeats=2, videos=Path("videos")))
+    assert given == [((Path("videos"),), {"repeats": 2})]
 
 
 def test_every_setting_of_rffr_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,8 @@ def test_a_difference_is_an_error_that_gives_both_sides() -> None:
     assert str(caught.value) == (
         "train.parquet holds crops made with [mtcnn (facenet-pytorch 2.5.3), margin 0.3, 256 px PNG, "
         "alignment none, face largest, 32 frames] but run/artifact expects [mtcnn (facenet-pytorch 2.5.3), "
-        "margin 0.6, 256 px PNG, alignment none, face largest, 32 frames]; prepare the videos again with the model's spec, "
-        "or train on these crops"
+        "margin 0.6, 256 px PNG, alignment none, face largest, 32 frames]; prepare the videos again with the "
+        "model's spec, or train on these crops"
     )
 
 

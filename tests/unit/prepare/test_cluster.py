@@ -5,14 +5,14 @@ from PIL import Image
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import PrepareError
-from realface.prepare.cluster import do_on_ray
+from realface.prepare.cluster import ray_workers
 from realface.prepare.pipeline import Means, prepare
 
 
 def test_without_ray_the_extra_is_named(place, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(PrepareError, match=r'--cluster ray needs Ray; install it: pip install "realface\[cluster\]"'):
-        next(do_on_ray([], place, num_tasks=1, workers=None))
+        ray_workers(place, None).__enter__()
 
 
 def test_a_local_cluster_gives_what_processes_give(tmp_path):

@@ -1,0 +1,169 @@
+"""Faces found and cut out of videos per second, by one process and by two, and where the time goes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from realface.bench.clip import ClipSize, write_clip
+from realface.bench.spread import show_spread, spread
+from realface.core.crop_spec import CropSpec
+from realface.core.files import sha256_of
+from realface.core.progress import progress
+from realface.data.layouts.layout import SourceItem
+from realface.data.layouts.registry import choose_layout
+from realface.faces.cropper import crop_face
+from realface.faces.finders import default_crop_spec, finder_for
+from realface.media.images import write_image
+from realface.prepare.executors import Do, largest_first, use_one_thread, workers
+from realface.prepare.extent import frames_of
+from realface.prepare.looking import FRAMES_AT_ONCE
+from realface.prepare.record import Task
+from realface.prepare.workplace import Workplace
+
+PROCESSES = (1, 2)
+STAGES = ("decode", "find", "crop", "write", "hash")
+CLIPS = tuple(ClipSize(duration_s=duration_s) for duration_s in (3, 4, 5, 6, 7, 8, 9))
+"""Seven videos of different lengths, as the default."""
+
+
+def bench_prepare(
+    source: Path | None = None, *, repeats: int = 5, clips: Sequence[ClipSize] = CLIPS, quiet: bool = False
+) -> dict[str, Any]:
+    """Time the preparation of a folder of videos, from files to stored crops and their records.
+
+    Each process has one thread, and is at work before the time is taken, as it is on any data set that is worth two.
+    One process and two take turns. The stages are timed apart, in one process.
+
+    Args:
+        source: a folder of real videos that `prepare` reads; generated videos of a portrait when None.
+        repeats: rounds.
+        clips: the generated videos.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready; seconds and faces per second as median, least and most of the rounds, and each stage's seconds and
+        share of one pass.
+
+    Raises:
+        MissingInputError, LayoutError: as `choose_layout`.
+    """
+    spec = default_crop_spec()
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as pools:
+        folder = source or _write_clips(Path(temporary, "videos"), clips)
+        items = choose_layout(folder).scan(folder).items
+        tasks = [Task(index, items[index]) for index in largest_first(range(len(items)), items)]
+        at_work = {}
+        for count in PROCESSES:
+            out = Path(temporary, f"out {count}")
+            place = Workplace(source_root=folder, out=out, scratch=out / "scratch", spec=spec)
+            at_work[count] = pools.enter_context(workers(place, count))
+            num_faces = sum(len(record.rows) for _, record in at_work[count](tasks))
+        seconds = _seconds(at_work, tasks, repeats=repeats, quiet=quiet)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=use_one_thread) as apart:
+            passes = [apart.submit(stage_seconds, items, spec).result() for _ in range(1 + repeats)][1:]
+    one = seconds[PROCESSES[0]]
+    return {
+        "num_videos": len(items),
+        "num_faces": num_faces,
+        "processes": {
+            str(count): {
+                "seconds": spread(taken),
+                "faces_per_s": spread([num_faces / each for each in taken]),
+                "times_as_fast": spread([other / each for other, each in zip(one, taken, strict=True)]),
+            }
+            for count, taken in seconds.items()
+        },
+        "stages": {
+            stage: {
+                "seconds": spread([each[stage] for each in passes]),
+                "share": spread([each[stage] / sum(each.values()) for each in passes]),
+            }
+            for stage in STAGES
+        },
+    }
+
+
+def _seconds(at_work: Mapping[int, Do], tasks: Sequence[Task], *, repeats: int, quiet: bool) -> dict[int, list[float]]:
+    """What each number of processes takes in each round."""
+    seconds: dict[int, list[float]] = {count: [] for count in at_work}
+    with progress("bench prepare", repeats * len(at_work), unit="runs", quiet=quiet) as bar:
+        for _ in range(repeats):
+            for count, do in at_work.items():
+                start = time.perf_counter()
+                for _done in do(tasks):
+                    pass
+                seconds[count].append(time.perf_counter() - start)
+                bar.advance()
+    return seconds
+
+
+def prepare_table(result: Mapping[str, Any]) -> list[str]:
+    """What `bench_prepare` measured, as lines."""
+    lines = [
+        f"  {result['num_faces']} faces of {result['num_videos']} videos; seconds, faces per second, times as fast"
+    ]
+    lines += [
+        f"    {count} process{'es' * (count != '1'):<4}{show_spread(way['seconds'], '7.2f')}  "
+        f"{show_spread(way['faces_per_s'], '6.1f')}  {show_spread(way['times_as_fast'], '5.2f')}"
+        for count, way in result["processes"].items()
+    ]
+    lines.append("  by stage, in one process of one thread; seconds, share")
+    lines += [
+        f"    {stage:<8}{show_spread(part['seconds'], '7.2f')}  {show_spread(part['share'], '6.1%')}"
+        for stage, part in result["stages"].items()
+    ]
+    return lines
+
+
+def stage_seconds(items: Sequence[SourceItem], spec: CropSpec) -> dict[str, float]:
+    """Seconds that each stage takes over all files, one after the other; every face that is found is written."""
+    finder = finder_for(spec)
+    seconds = dict.fromkeys(STAGES, 0.0)
+    watch = _Watch(seconds)
+    with tempfile.TemporaryDirectory() as temporary:
+        for item in items:
+            frames = list(frames_of(item.source, count=spec.frames, spans=item.spans, threads=1))
+            watch.split("decode")
+            found = []
+            for start in range(0, len(frames), FRAMES_AT_ONCE):
+                found += finder.find([frame.image for frame in frames[start : start + FRAMES_AT_ONCE]])
+            watch.split("find")
+            crops = [
+                crop_face(frame.image, face, spec) for frame, faces in zip(frames, found, strict=True) for face in faces
+            ]
+            watch.split("crop")
+            paths = [Path(temporary, f"{number}.png") for number in range(len(crops))]
+            for path, crop in zip(paths, crops, strict=True):
+                write_image(path, crop)
+            watch.split("write")
+            for path in (item.source, *paths):
+                sha256_of(path)
+            watch.split("hash")
+    return seconds
+
+
+class _Watch:
+    """Adds the time since the last split to a stage."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+        self._last = time.perf_counter()
+
+    def split(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._seconds[stage] += now - self._last
+        self._last = now
+
+
+def _write_clips(folder: Path, clips: Sequence[ClipSize]) -> Path:
+    """A folder in the plain layout."""
+    for number, clip in enumerate(clips):
+        write_clip(folder / "real" / f"{number}.mp4", clip)
+    return folder
