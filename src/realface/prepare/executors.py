@@ -48,8 +48,9 @@ def workers(place: Workplace, count: int) -> Iterator[Do]:
         count: of processes; 0 works in this one.
     """
     if count == 0:
-        work = work_of(place)
-        yield lambda tasks: ((task.index, work(task)) for task in tasks)
+        with _one_thread():
+            work = work_of(place)
+            yield lambda tasks: ((task.index, work(task)) for task in tasks)
         return
     place = replace(place, threads=1)
     context = get_context("spawn")
@@ -118,6 +119,21 @@ def _end_with_parent() -> None:
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in the processes: a box's last digits depend on how many threads add up, and the manifest must not."""
+    import cv2
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    use_one_thread()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def use_one_thread() -> None:
