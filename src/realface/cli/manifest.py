@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +88,13 @@ def check(
         raise typer.Exit(1)
 
 
+class Apart(StrEnum):
+    """Choices of `--by`."""
+
+    PERSON = "person"
+    VIDEO = "video"
+
+
 @app.command()
 def split(
     file: FileArgument,
@@ -94,16 +102,20 @@ def split(
     fractions: Annotated[
         str, typer.Option(metavar="NAME=SHARE,...", help="Share of the videos that each split gets.")
     ] = "train=0.8,val=0.1,test=0.1",
+    by: Annotated[Apart, typer.Option(help="What no two splits share; video: people may stand in several.")] = (
+        Apart.PERSON
+    ),
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another split.")] = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Deal all rows out to splits so that no video and no person stands in two of them."""
+    """Deal all rows out to splits so that no video, with the fakes made of it, and no person stands in two of them."""
     from realface.data.manifest import Manifest
     from realface.data.splits import split_by_identity
 
     _require_free(out, force=force)
-    manifest = split_by_identity(Manifest.read(file), _fractions(fractions), seed=seed)
+    people_apart = by is Apart.PERSON
+    manifest = split_by_identity(Manifest.read(file), _fractions(fractions), seed=seed, people_apart=people_apart)
     _write(manifest, out, as_json=as_json)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,9 @@ from realface.data.columns import Columns
 from realface.data.manifest import Manifest
 
 SHOWN = 3
+Kind = Literal["video", "original", "person", "picture"]
+SHARED_BY_PUBLISHED_SPLITS: tuple[Kind, ...] = ("original", "person")
+"""What the splits of some published data sets share, Celeb-DF's for one: its fakes swap 59 people with one another."""
 
 
 @dataclass(frozen=True)
@@ -21,24 +25,28 @@ class Leak:
     """Something that stands in more than one split.
 
     Attributes:
-        kind: a video, a person (one of `identities`), or a picture (crops with one `sha256`).
+        kind: a video itself; an original, by itself and fakes made of it; a person (one of `identities`); or a picture
+            (crops with one `sha256`).
         name: the video's or the person's name, which means something within the data set only; a picture's first path.
         dataset: the data set, None where the manifest does not name it, and for pictures.
         splits: the splits, train, val and test first.
     """
 
-    kind: Literal["video", "person", "picture"]
+    kind: Kind
     name: str
     dataset: str | None
     splits: tuple[str, ...]
 
     def __str__(self) -> str:
         dataset = "" if self.dataset is None else f" (dataset {self.dataset})"
-        return f"{self.kind} {self.name} is in {' and '.join(self.splits)}{dataset}"
+        splits = " and ".join(self.splits)
+        if self.kind == "original":
+            return f"video {self.name}, by itself and by fakes made of it, is in {splits}{dataset}"
+        return f"{self.kind} {self.name} is in {splits}{dataset}"
 
 
 def find_leaks(manifest: Manifest) -> list[Leak]:
-    """The videos, persons and pictures that stand in two splits, in this order, sorted by name.
+    """The videos and originals, persons, and pictures that stand in two splits, in this order, sorted by name.
 
     A fake holds its own video and its real counterpart (`original`), so a real in one split and a fake made of it in
     another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
@@ -48,29 +56,38 @@ def find_leaks(manifest: Manifest) -> list[Leak]:
     if len(columns["split"].unique()) < 2:
         return []
     return [
-        *_in_two_splits("video", video_names(columns)),
+        *_videos_in_two_splits(columns),
         *_in_two_splits("person", person_names(columns)),
         *_pictures_in_two_splits(columns),
     ]
 
 
-def require_no_leaks(manifest: Manifest, *, where: str) -> None:
+def require_no_leaks(manifest: Manifest, *, where: str, tolerated: Collection[Kind] = ()) -> list[Leak]:
     """Refuse a manifest with leaks.
 
     Args:
         manifest: all rows that take part, with their splits.
         where: opens the error's text.
+        tolerated: kinds that are let through.
+
+    Returns:
+        Those that were let through.
 
     Raises:
         LeakError: names the first leaks and says how many there are.
     """
     leaks = find_leaks(manifest)
-    if leaks:
-        more = f", and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else ""
-        raise LeakError(
-            f"{where}: {'; '.join(str(leak) for leak in leaks[:SHOWN])}{more}; "
-            "split again by identity with `realface manifest split`"
-        )
+    refused = [leak for leak in leaks if leak.kind not in tolerated]
+    if not refused:
+        return leaks
+    more = f", and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+    published = ""
+    if all(leak.kind in SHARED_BY_PUBLISHED_SPLITS for leak in refused):
+        published = ", or, to train on a published split as it is, set data.published_split: true"
+    raise LeakError(
+        f"{where}: {'; '.join(str(leak) for leak in refused[:SHOWN])}{more}; "
+        f"split again by identity with `realface manifest split`{published}"
+    )
 
 
 def split_order(split: str) -> tuple[int, str]:
@@ -84,16 +101,7 @@ def video_names(columns: Columns) -> pa.Table:
 
     Without `video` the row's source file stands for it, and without that its own path.
     """
-    own = columns["video"]
-    if own.null_count:
-        own = pc.coalesce(own, columns["source"], columns["path"])
-    rows = pa.array(np.arange(columns.num_rows))
-    both = [
-        pa.table({"row": rows, "dataset": columns["dataset"], "name": name, "split": columns["split"]})
-        for name in (own, columns["original"])
-    ]
-    names = pa.concat_tables(both)
-    return names.filter(pc.is_valid(names["name"]))
+    return pa.concat_tables([_named(columns, name) for name in (_own_names(columns), columns["original"])])
 
 
 def person_names(columns: Columns) -> pa.Table:
@@ -104,7 +112,29 @@ def person_names(columns: Columns) -> pa.Table:
     return pa.table({"row": rows, "name": pc.list_flatten(identities), **others})
 
 
-def _in_two_splits(kind: Literal["video", "person"], names: pa.Table) -> list[Leak]:
+def _own_names(columns: Columns) -> pa.ChunkedArray:
+    own = columns["video"]
+    return pc.coalesce(own, columns["source"], columns["path"]) if own.null_count else own
+
+
+def _named(columns: Columns, names: pa.ChunkedArray) -> pa.Table:
+    rows = pa.array(np.arange(columns.num_rows))
+    table = pa.table({"row": rows, "dataset": columns["dataset"], "name": names, "split": columns["split"]})
+    return table.filter(pc.is_valid(table["name"]))
+
+
+def _videos_in_two_splits(columns: Columns) -> list[Leak]:
+    """Of kind `video` where the video itself stands in two, else of kind `original`."""
+    leaks = _in_two_splits("original", video_names(columns))
+    if not leaks:
+        return []
+    themselves = {
+        (leak.dataset, leak.name): leak for leak in _in_two_splits("video", _named(columns, _own_names(columns)))
+    }
+    return [replace(leak, kind="video") if (leak.dataset, leak.name) in themselves else leak for leak in leaks]
+
+
+def _in_two_splits(kind: Kind, names: pa.Table) -> list[Leak]:
     distinct = names.group_by(["dataset", "name", "split"]).aggregate([])  # thirty rows a video become one
     splits = distinct.group_by(["dataset", "name"]).aggregate([("split", "distinct")])
     leaked = _of_several_splits(splits).sort_by([("dataset", "ascending"), ("name", "ascending")])

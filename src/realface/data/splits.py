@@ -21,7 +21,9 @@ from realface.data.manifest import Manifest
 DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
-def split_by_identity(manifest: Manifest, fractions: Mapping[str, float] | None = None, *, seed: int) -> Manifest:
+def split_by_identity(
+    manifest: Manifest, fractions: Mapping[str, float] | None = None, *, seed: int, people_apart: bool = True
+) -> Manifest:
     """Give every row a split such that what hangs together stays together.
 
     Rows hang together when they share a video, an original or a person of the same data set, directly or through other
@@ -33,6 +35,8 @@ def split_by_identity(manifest: Manifest, fractions: Mapping[str, float] | None 
         fractions: share of the videos, by split; they add up to 1. By default 0.8 train, 0.1 val, 0.1 test. Met as
             nearly as whole groups allow.
         seed: which groups of one size go where.
+        people_apart: whether a person is a reason to hang together. Where few people are swapped with one another, as
+            in Celeb-DF, all rows are one group otherwise.
 
     Returns:
         The same rows with a new `split` column. Every split has rows, and both classes where there are enough groups.
@@ -45,21 +49,24 @@ def split_by_identity(manifest: Manifest, fractions: Mapping[str, float] | None 
     shares = np.array(list(wanted.values()), dtype=np.float64)
     if not wanted or not np.isfinite(shares).all() or (shares < 0).any() or not math.isclose(shares.sum(), 1.0):
         raise ManifestError(f"fractions of splits must be positive and add up to 1, got {dict(fractions)}")
-    group_of_row = _groups(manifest)
+    group_of_row = _groups(manifest, people_apart=people_apart)
     videos = _videos_per_class(manifest, group_of_row)
     if len(videos) < len(wanted):
         raise ManifestError(
             f"{len(videos)} groups of connected videos and persons cannot fill {len(wanted)} splits; "
-            "ask for fewer splits, or add videos of other people"
+            "ask for fewer splits, add videos of other people, or let people stand in several (--by video)"
         )
     split_of_group = _deal(videos, shares, np.random.default_rng(seed))
     names = np.array(list(wanted), dtype=object)
     return manifest.with_column("split", pa.array(names[split_of_group[group_of_row]], pa.string()))
 
 
-def _groups(manifest: Manifest) -> NDArray[Any]:
+def _groups(manifest: Manifest, *, people_apart: bool) -> NDArray[Any]:
     """(rows,), the number of each row's group, from 0: components of the graph of rows and the names they hold."""
-    names = [_names_within_dataset(kind, table) for kind, table in _names(manifest).items()]
+    kinds = {"video": video_names(manifest.columns)}
+    if people_apart:
+        kinds["person"] = person_names(manifest.columns)
+    names = [_names_within_dataset(kind, table) for kind, table in kinds.items()]
     rows = np.concatenate([table["row"].to_numpy() for table in names])
     codes = pa.chunked_array([chunk for table in names for chunk in table["name"].chunks], pa.string())
     name_codes = pc.rank(codes, tiebreaker="dense").to_numpy().astype(np.int64) - 1
@@ -69,10 +76,6 @@ def _groups(manifest: Manifest) -> NDArray[Any]:
     _, group_of_row = np.unique(component[: len(manifest)], return_inverse=True)
     groups: NDArray[Any] = group_of_row
     return groups
-
-
-def _names(manifest: Manifest) -> dict[str, pa.Table]:
-    return {"video": video_names(manifest.columns), "person": person_names(manifest.columns)}
 
 
 def _names_within_dataset(kind: str, names: pa.Table) -> pa.Table:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from realface.core.crop_spec import CropSpec, require_same_crops
 from realface.core.errors import MissingInputError, TrainingError
 from realface.core.labels import Label
 from realface.data.dataset import RowInput
-from realface.data.leaks import require_no_leaks
+from realface.data.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
 from realface.data.manifest import Manifest
 from realface.data.sampler import PairedSampler, Sampling
 from realface.metrics.ranking import missing_class
@@ -68,7 +69,9 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
     paths = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
     manifests = {path: Manifest.read(path) for path in paths}
     crop = _common_crop(manifests)
-    require_no_leaks(Manifest.concatenate(list(manifests.values())), where=_names(list(manifests)))
+    tolerated = SHARED_BY_PUBLISHED_SPLITS if data.published_split else ()
+    everything = Manifest.concatenate(list(manifests.values()))
+    leaks = require_no_leaks(everything, where=_names(list(manifests)), tolerated=tolerated)
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
     fakes_left_out: dict[str, int] = {}
     sampling = data.train.sampling
@@ -87,7 +90,7 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
             "data.val: rows of the test split would choose the best step and the threshold, and the test numbers would "
             "mean nothing; set data.val.filters to a validation split"
         )
-    _require_apart(train, val)
+    leaks += _require_apart(train, val, tolerated)
     for name, rows in (("train", train), ("val", val)):
         _require_files(rows, where=f"data.{name}")
     if sampling == "paired":
@@ -96,7 +99,7 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
         {"name": "/".join(path.parts[-2:]), "sha256": manifests[path].sha256(), "rows": len(part)}
         for path, part in chosen["train"].items()
     ]
-    return RunRows(train, val, crop, trained_on, sampling, fakes_left_out)
+    return RunRows(train, val, crop, trained_on, sampling, fakes_left_out, origins=_shared(leaks))
 
 
 def _reals_of(parts: dict[Path, Manifest], method: Method, name: str) -> tuple[dict[Path, Manifest], int]:
@@ -182,10 +185,24 @@ def _common_crop(manifests: dict[Path, Manifest]) -> CropSpec:
     return CropSpec.external()
 
 
-def _require_apart(train: Manifest, val: Manifest) -> None:
+def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:
+    """What is let through because the split was published so, told and counted by kind."""
+    counts = Counter(kind for kind, _, _ in {(leak.kind, leak.dataset, leak.name) for leak in leaks})
+    if not counts:
+        return {}
+    told = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(counts.items()))
+    print(
+        f"realface: warning: data.published_split: {told} stand in two splits; numbers on these data say little of "
+        "people whom the detector has not seen",
+        file=sys.stderr,
+    )
+    return {"shared_by_splits": dict(sorted(counts.items()))}
+
+
+def _require_apart(train: Manifest, val: Manifest, tolerated: Collection[Kind]) -> list[Leak]:
     """Refuse a video or person on both sides, whatever the manifests' own split columns say."""
     sides = [rows.with_column("split", [side] * len(rows)) for side, rows in (("data.train", train), ("data.val", val))]
-    require_no_leaks(Manifest.concatenate(sides), where="the recipe")
+    return require_no_leaks(Manifest.concatenate(sides), where="the recipe", tolerated=tolerated)
 
 
 def _require_files(rows: Manifest, *, where: str) -> None:

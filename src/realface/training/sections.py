@@ -78,6 +78,11 @@ class DataSection(Section):
     val: ValidationRows = Field(
         ValidationRows(filters={"split": "val"}), description="what the best step and the threshold are chosen on"
     )
+    published_split: bool = Field(
+        False,
+        description="take splits as they were published although people, or an original and its fakes, stand in two of "
+        "them, as in Celeb-DF's; told at the start and recorded. A video itself may never stand in two",
+    )
     workers: int = Field(2, ge=0, description="processes that decode crops; 0: the training process does it")
     residuals: AbsolutePath | None = Field(
         None,

@@ -113,3 +113,24 @@ def groups_of(rows):
         touched = [group for group in groups if group & names]
         groups = [group for group in groups if not group & names] + [names.union(*touched)]
     return groups
+
+
+def test_where_everybody_was_swapped_with_everybody_only_videos_can_be_kept_apart():
+    """Celeb-DF in small: four people, two videos of each, and fakes of every pair."""
+    people = ["id0", "id1", "id2", "id3"]
+    rows = [
+        {"path": f"{one}_{take}.png", "label": 0, "video": f"{one}_{take}", "identities": [one]}
+        for one in people
+        for take in range(2)
+    ]
+    rows += [
+        {"path": f"{a}_{b}.png", "label": 1, "video": f"{a}_{b}_0", "original": f"{a}_0", "identities": [a, b]}
+        for a in people
+        for b in people
+        if a != b
+    ]
+    study = Manifest.from_rows(rows, root="crops")
+    with pytest.raises(ManifestError, match=r"1 groups of .* or let people stand in several \(--by video\)"):
+        split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0)
+    split = split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0, people_apart=False)
+    assert {leak.kind for leak in find_leaks(split)} == {"person"}

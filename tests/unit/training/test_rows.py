@@ -78,6 +78,28 @@ def test_person_in_training_and_validation_is_refused(write_faces):
         read(path)
 
 
+def test_a_published_split_that_shares_people_and_originals_is_taken_told_and_recorded(write_faces, capsys):
+    path = write_faces(videos=[("a", 0, "train", "Ann"), ("b", 1, "train"), ("c", 0, "val", "Ann"), ("d", 1, "val")])
+    faces = Manifest.read(path)
+    originals = ["a" if video == "d" else None for video in faces.column("video")]
+    faces.with_column("original", originals).write(path)
+    with pytest.raises(LeakError, match=r"to train on a published split as it is, set data\.published_split: true"):
+        read(path)
+    assert read(path, published_split=True).origins == {"shared_by_splits": {"original": 1, "person": 1}}
+    assert "data.published_split: 1 original and 1 person stand in two splits" in capsys.readouterr().err
+
+
+def test_a_video_itself_may_not_stand_in_two_even_of_a_published_split(write_faces):
+    path = write_faces(videos=[*PAIR, ("a", 0, "val")])
+    with pytest.raises(LeakError, match="video a is in train and val"):
+        read(path, published_split=True)
+
+
+def test_without_a_leak_nothing_is_recorded_of_a_published_split(write_faces, capsys):
+    assert read(write_faces(), published_split=True).origins == {}
+    assert "published_split" not in capsys.readouterr().err
+
+
 def test_leak_into_the_test_split_is_refused_though_it_is_not_used(write_faces):
     with pytest.raises(LeakError, match="video a is in train and test"):
         read(write_faces(videos=[*PAIR, ("a", 0, "test")]))

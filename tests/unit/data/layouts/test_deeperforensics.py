@@ -171,6 +171,6 @@ def test_a_target_that_faceforensics_tests_on_is_found_once_both_are_one_data_se
     assert find_leaks(manifest_of([*ours, theirs])) == []
     leaks = find_leaks(manifest_of([*ours, theirs], dataset="faceforensics"))
     assert [(leak.kind, leak.name, leak.splits) for leak in leaks] == [
-        ("video", "000", ("train", "test")),
+        ("original", "000", ("train", "test")),
         ("person", "000", ("train", "test")),
     ]
