@@ -7,6 +7,8 @@ VIDEOS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+# One process of one thread per core; a file's tests stay together, since they share what is costly to make.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist loadscope
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
@@ -31,10 +33,10 @@ demo: $(READY)
 	$(BIN)/realface demo
 
 test: $(READY)
-	$(BIN)/pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 test-all: $(READY)
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
