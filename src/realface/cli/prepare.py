@@ -124,6 +124,8 @@ def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
     masks = f", {result.num_masks} of them with a mask" if result.num_masks else ""
     used = result.num_sources - sum(result.losses.values())
     print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
+    for kind, count in result.found.items():
+        print(f"found, {kind}: {count}")
     for whose, count in result.boxes.items():
         boxes = (
             "the boxes of their real counterpart" if whose == FROM_COUNTERPART else whose.replace("own:", "their own,")

@@ -37,6 +37,7 @@ class PrepareResult:
         mask_losses: how many masks could not be used, by reason; the same file names each.
         frame_losses: how many frames, faces or pictures of the other files were left out, by reason; likewise.
         boxes: how many fakes took the boxes of their real counterpart, and how many their own, and why.
+        found: how many files of each kind the layout found, and how many of those it left out, and why.
         missing: what the layout expects and the source folder lacks.
     """
 
@@ -49,6 +50,7 @@ class PrepareResult:
     mask_losses: dict[str, int]
     frame_losses: dict[str, int]
     boxes: dict[str, int]
+    found: dict[str, int]
     missing: tuple[str, ...]
 
 
@@ -98,6 +100,7 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         mask_losses=_of_kind(losses, MASK),
         frame_losses=_of_kind(losses, FRAME),
         boxes=dict(sorted(boxes.items())),
+        found=dict(scan.counts),
         missing=tuple(scan.missing),
     )
 

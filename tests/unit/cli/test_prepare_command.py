@@ -45,6 +45,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         mask_losses={"other size": 1},
         frame_losses={"no face found": 3},
         boxes={"counterpart": 5, "own: other size": 1},
+        found={"left out: in no label folder": 7},
         missing=("masks",),
     )
     monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: result)
@@ -55,6 +56,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
     assert "frames left out, no face found: 3" in out
     assert "fakes cut by the boxes of their real counterpart: 5" in out
     assert "fakes cut by their own, other size: 1" in out
+    assert "found, left out: in no label folder: 7" in out
     assert "missing: masks" in out
     assert "losses.csv" in out
 

@@ -58,6 +58,12 @@ def test_faces_become_crops_and_a_manifest(source, tmp_path):
     assert manifest.header.sources["real/grace.png"] == sha256_of(source / "real" / "grace.png")
 
 
+def test_what_the_layout_found_and_left_out_is_counted(source, tmp_path):
+    (source / "fake" / "notes.txt").write_text("neither picture nor video")
+    result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    assert result.found == {"fake pictures": 2, "real pictures": 2, "left out: neither picture nor video": 1}
+
+
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert result.losses == {"no face found": 1, "not a picture": 1}
