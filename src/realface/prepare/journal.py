@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from array import array
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from realface.core.files import written_atomically
 from realface.prepare.record import ItemRecord
+
+ABSENT = -1
 
 
 class Journal:
     """The records of one shard, by the item's number in the scan.
 
     One process alone writes to the file. What a kill may tear is the last line, which counts as not written and is cut
-    off by the next. Only where each record stands is held in memory.
+    off by the next. Only where each record starts is held in memory, in 8 bytes for each number.
 
     Args:
-        path: the file; it is read, and need not exist.
+        path: the file, which is not looked at; `open` does.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._places: dict[int, tuple[int, int]] = {}  # start and length of each line
+        self._starts = array("q")  # by number
+        self._count = 0
         self._end = 0
 
     @classmethod
@@ -37,13 +40,13 @@ class Journal:
         return journal
 
     def __contains__(self, index: int) -> bool:
-        return index in self._places
+        return index < len(self._starts) and self._starts[index] != ABSENT
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._places)
+        return (index for index, start in enumerate(self._starts) if start != ABSENT)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._count
 
     def append(self, index: int, record: ItemRecord) -> None:
         """Add the record of one item."""
@@ -56,29 +59,40 @@ class Journal:
 
     def read(self, index: int) -> ItemRecord:
         """The record of one item."""
-        with self._path.open("rb") as file:
-            return ItemRecord.from_json(self._line(file, index).split(b"\t", 1)[1].decode())
+        ((_, line),) = self._lines([index])
+        return _record_of(line)
 
     def records(self) -> Iterator[tuple[int, ItemRecord]]:
         """All records in the order of the items."""
-        for index in sorted(self._places):
-            yield index, self.read(index)
+        for index, line in self._lines(self):
+            yield index, _record_of(line)
 
     def rewrite(self, *, without: Collection[int] = ()) -> None:
         """Bring the lines into the order of the items, and leave some out."""
-        if not self._places:
+        starts = [self._starts[index] for index in self]
+        if not without and starts == sorted(starts):
             return
-        kept = sorted(self._places.keys() - set(without))
-        with self._path.open("rb") as file, written_atomically(self._path) as new, new.open("wb") as lines:
-            lines.writelines(self._line(file, index) for index in kept)
+        left_out = set(without)
+        with written_atomically(self._path) as new, new.open("wb") as lines:
+            lines.writelines(line for _, line in self._lines(index for index in self if index not in left_out))
         again = Journal.open(self._path)
-        self._places, self._end = again._places, again._end
+        self._starts, self._count, self._end = again._starts, again._count, again._end
 
-    def _line(self, file: BinaryIO, index: int) -> bytes:
-        start, length = self._places[index]
-        file.seek(start)
-        return file.read(length)
+    def _lines(self, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        if not self._count:
+            return
+        with self._path.open("rb") as file:
+            for index in numbers:
+                file.seek(self._starts[index])
+                yield index, file.readline()
 
     def _note(self, index: int, length: int) -> None:
-        self._places[index] = (self._end, length)
+        if index >= len(self._starts):
+            self._starts.extend([ABSENT] * (index + 1 - len(self._starts)))
+        self._count += self._starts[index] == ABSENT
+        self._starts[index] = self._end
         self._end += length
+
+
+def _record_of(line: bytes) -> ItemRecord:
+    return ItemRecord.from_json(line.split(b"\t", 1)[1].decode())

@@ -55,3 +55,23 @@ def test_an_empty_journal_is_no_file(tmp_path):
     journal.rewrite()
     assert (len(journal), list(journal.records())) == (0, [])
     assert not (tmp_path / "journal.tsv").exists()
+
+
+def test_a_journal_in_order_is_not_written_again(tmp_path):
+    path = tmp_path / "journal.tsv"
+    journal = Journal.open(path)
+    for index in (0, 2, 5):
+        journal.append(index, record(f"{index}.mp4"))
+    before = path.stat().st_ino
+    journal.rewrite()
+    assert path.stat().st_ino == before
+    journal.append(1, record("1.mp4"))
+    journal.rewrite()
+    assert path.stat().st_ino != before
+
+
+def test_places_of_a_million_records_take_8_bytes_each(tmp_path):
+    journal = Journal.open(tmp_path / "journal.tsv")
+    journal.append(999_999, record("a.mp4"))
+    assert (len(journal), 999_999 in journal, 999_998 in journal, 1_000_000 in journal) == (1, True, False, False)
+    assert journal._starts.buffer_info()[1] * journal._starts.itemsize == 8_000_000
