@@ -20,7 +20,7 @@ from realface.data.layouts.layout import SourceItem
 from realface.data.layouts.registry import choose_layout
 from realface.faces.cropper import crop_face
 from realface.faces.finders import default_crop_spec, finder_for
-from realface.media.images import write_image
+from realface.media.images import encoded_image
 from realface.prepare.executors import Do, largest_first, use_one_thread, workers
 from realface.prepare.extent import frames_of
 from realface.prepare.looking import FRAMES_AT_ONCE
@@ -62,7 +62,9 @@ def bench_prepare(
         at_work = {}
         for count in PROCESSES:
             out = Path(temporary, f"out {count}")
-            place = Workplace(source_root=folder, out=out, scratch=out / "scratch", spec=spec)
+            scratch = out / "scratch"
+            scratch.mkdir(parents=True)
+            place = Workplace(source_root=folder, out=out, scratch=scratch, spec=spec)
             at_work[count] = pools.enter_context(workers(place, count))
             num_faces = sum(len(record.rows) for _, record in at_work[count](tasks))
         seconds = _seconds(at_work, tasks, repeats=repeats, quiet=quiet)
@@ -141,7 +143,7 @@ def stage_seconds(items: Sequence[SourceItem], spec: CropSpec) -> dict[str, floa
             watch.split("crop")
             paths = [Path(temporary, f"{number}.png") for number in range(len(crops))]
             for path, crop in zip(paths, crops, strict=True):
-                write_image(path, crop)
+                path.write_bytes(encoded_image(crop))
             watch.split("write")
             for path in (item.source, *paths):
                 sha256_of(path)

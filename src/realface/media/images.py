@@ -8,7 +8,6 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -112,11 +111,23 @@ def write_image(path: Path, image: NDArray[np.uint8], *, jpeg_quality: int = 95)
     if suffix not in {".png", ".jpg", ".jpeg"}:
         raise MediaError(f"cannot write {path}: give a name that ends in .png, .jpg or .jpeg", reason="unsupported")
     with written_atomically(path) as temporary:
-        if suffix == ".png":
-            # level 1 writes a crop of 256 px in a quarter of the default's time, some percent larger
-            Image.fromarray(image).save(temporary, format="PNG", compress_level=1)
-        else:
-            _save_jpeg(image, temporary, jpeg_quality)
+        temporary.write_bytes(encoded_image(image, jpeg_quality=None if suffix == ".png" else jpeg_quality))
+
+
+def encoded_image(image: NDArray[np.uint8], *, jpeg_quality: int | None = None) -> bytes:
+    """The bytes of a picture's file: a PNG, or a JPEG of that quality.
+
+    Args:
+        image: (H, W, 3) RGB or (H, W) grey.
+        jpeg_quality: 1 to 95.
+    """
+    stored = io.BytesIO()
+    if jpeg_quality is None:
+        # level 1 writes a crop of 256 px in a quarter of the default's time, some percent larger
+        Image.fromarray(image).save(stored, format="PNG", compress_level=1)
+    else:
+        Image.fromarray(image).save(stored, format="JPEG", quality=jpeg_quality, subsampling=0)
+    return stored.getvalue()
 
 
 def through_jpeg(image: NDArray[np.uint8], jpeg_quality: int) -> NDArray[np.uint8]:
@@ -129,8 +140,7 @@ def through_jpeg(image: NDArray[np.uint8], jpeg_quality: int) -> NDArray[np.uint
     Returns:
         (H, W, 3), another array.
     """
-    stored = io.BytesIO()
-    _save_jpeg(image, stored, jpeg_quality)
+    stored = io.BytesIO(encoded_image(image, jpeg_quality=jpeg_quality))
     with Image.open(stored, formats=["JPEG"]) as read:
         return np.array(read.convert("RGB"))
 
@@ -146,10 +156,6 @@ def resize_image(image: NDArray[np.uint8], size: int | tuple[int, int]) -> NDArr
     """
     height, width = (size, size) if isinstance(size, int) else size
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-
-
-def _save_jpeg(image: NDArray[np.uint8], target: Path | BinaryIO, quality: int) -> None:
-    Image.fromarray(image).save(target, format="JPEG", quality=quality, subsampling=0)
 
 
 def _opened(path: Path, max_pixels: int) -> Image.Image:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from realface.core.errors import MediaError
 from realface.core.files import sha256_of
 from realface.media.images import read_image
-from realface.prepare.crop_sequences import CropPicture, read_sequences
+from realface.prepare.crop_sequences import CropPicture, CropSequence, read_sequences
 from realface.prepare.item import item_row
 from realface.prepare.record import FRAME, ItemRecord, Loss, Task
 from realface.prepare.workplace import CROPS, Workplace, crop_folder, safe_name
@@ -21,34 +24,66 @@ def copy_crops(task: Task, place: Workplace) -> ItemRecord:
         The record; pictures that cannot be read are counted losses, and so is a source without any that can.
     """
     item, source = task.item, place.relative(task.item.source)
+    folder = crop_folder(item)
     rows: list[dict[str, Any]] = []
     losses: list[Loss] = []
     try:
-        with place.new_folders(crop_folder(item)) as temporary:
-            for sequence in read_sequences(item.source, count=place.spec.frames):
+        with _reading(item.source):
+            sha256 = sha256_of(item.source) if item.source.is_file() else ""
+        with place.new_folders(folder, CROPS) as new:
+            for sequence in _sequences(item.source, place.spec.frames):
                 for picture in sequence.frames:
+                    below = PurePosixPath(*map(safe_name, PurePosixPath(sequence.name).parts), _file_name(picture))
                     try:
-                        row = _copied(picture, temporary[CROPS], sequence.name)
+                        _copy(picture, new[CROPS] / below)
                     except MediaError as error:
-                        text = f"{item.source}: {sequence.name}/{picture.name} cannot be read"
+                        text = f"{item.source}: {sequence.name}/{picture.name} cannot be used: {error.reason}"
                         losses.append(Loss(FRAME + error.reason, text))
                         continue
-                    video = f"{item.video}/{sequence.name}" if sequence.name else item.video
-                    row["path"] = PurePosixPath(CROPS, crop_folder(item), row["path"]).as_posix()
-                    rows.append(item_row(item) | row | {"video": video, "source": source})
+                    row = item_row(item) | {"source": source, "frame": picture.frame}
+                    row["video"] = f"{item.video}/{sequence.name}" if sequence.name else item.video
+                    row["path"] = PurePosixPath(CROPS, folder, below).as_posix()
+                    row["sha256"] = hashlib.sha256(picture.data).hexdigest()
+                    rows.append(row)
             if not rows:
                 raise MediaError(f"{item.source} holds no face crop that can be read", reason="no pictures")
-        sha256 = sha256_of(item.source) if item.source.is_file() else ""
-    except (MediaError, OSError) as error:
+    except MediaError as error:
         return ItemRecord(source, losses=[Loss.of_file(item.source, error)])
     return ItemRecord(source, sha256, rows, losses)
 
 
-def _copied(picture: CropPicture, folder: Path, sequence: str) -> dict[str, Any]:
-    """Write one picture; what the manifest says of it, with its path below `folder`."""
-    given = PurePosixPath(sequence, picture.name)
-    below = PurePosixPath(*map(safe_name, given.parent.parts), safe_name(given.stem) + given.suffix)
-    path = folder / below
+def _sequences(source: Path, count: int) -> Iterator[CropSequence]:
+    with _reading(source):
+        yield from read_sequences(source, count=count)
+
+
+@contextmanager
+def _reading(source: Path) -> Iterator[None]:
+    """Whatever keeps a source from being read is its loss, unlike a disk that cannot be written.
+
+    Raises:
+        MediaError: in the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        loss = Loss.of_file(source, error)
+        raise MediaError(loss.text, reason=loss.reason) from error
+
+
+def _file_name(picture: CropPicture) -> str:
+    name = PurePosixPath(picture.name)
+    return safe_name(name.stem) + name.suffix
+
+
+def _copy(picture: CropPicture, path: Path) -> None:
+    """Write one picture, if it is one.
+
+    Raises:
+        MediaError: it cannot be read, or its name is taken where letters of both cases are one.
+    """
+    if path.exists():
+        raise MediaError(f"{path} is there already", reason="one name twice")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(picture.data)
     try:
@@ -56,4 +91,3 @@ def _copied(picture: CropPicture, folder: Path, sequence: str) -> dict[str, Any]
     except MediaError:
         path.unlink()
         raise
-    return {"path": below, "frame": picture.frame, "sha256": sha256_of(path)}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +23,8 @@ from realface.prepare.journal import Journal
 from realface.prepare.looking import FROM_COUNTERPART
 from realface.prepare.record import FRAME, MASK, ItemRecord
 
+MANIFEST, LOSSES, SOURCES = "manifest.parquet", "losses.csv", "sources.csv"
+MOST_IN_HEADER = 100_000  # source files whose hashes the manifest's header holds: it is read whole by whoever opens it
 RECORDS_AT_ONCE = 1000  # become Arrow before the next are read: rows as Python objects take ten times the memory
 
 
@@ -55,7 +60,7 @@ class PrepareResult:
 
 
 def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -> PrepareResult:
-    """Write `manifest.parquet` and `losses.csv` in the order of the scan.
+    """Write the manifest and the tables of losses and of source files, in the order of the scan.
 
     Args:
         scan: what the layout found.
@@ -66,32 +71,41 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
     losses: Counter[str] = Counter()
     boxes: Counter[str] = Counter()
     sources: dict[str, str] = {}
+    num_hashed = 0
     tables = []
-    records = _in_order(journals, len(scan.items))
-    with written_atomically(out / "losses.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["source", "reason", "count", "text"])
+    records = _in_order(journals)
+    with (
+        _table(out / LOSSES, "source", "reason", "count", "text") as losses_table,
+        _table(out / SOURCES, "source", "sha256") as sources_table,
+    ):
         while chunk := list(islice(records, RECORDS_AT_ONCE)):
             for record in chunk:
                 for loss in record.losses:
-                    writer.writerow([record.source, loss.reason, loss.count, loss.text])
+                    losses_table([record.source, loss.reason, loss.count, loss.text])
                     losses[loss.reason] += loss.count
                 boxes[record.boxes] += 1
                 if record.sha256:
-                    sources[record.source] = record.sha256
+                    sources_table([record.source, record.sha256])
+                    num_hashed += 1
+                    if num_hashed <= MOST_IN_HEADER:
+                        sources[record.source] = record.sha256
             rows = [row for record in chunk for row in record.rows]
             tables.append(Manifest.from_rows(rows, root=out).table)
     del boxes[""]  # files without a counterpart
+    notes = [_note(boxes)]
+    if num_hashed > MOST_IN_HEADER:
+        sources = {}
+        notes.append(f"the SHA-256 of all {num_hashed} source files stand in {SOURCES}")
     header = ManifestHeader(
         crop=CropSpec.external() if scan.are_crops else spec,
         sources=sources,
         losses=dict(sorted(losses.items())),
-        note=_note(boxes),
+        note="; ".join(filter(None, notes)),
     )
     manifest = Manifest(Columns.of(pa.concat_tables(tables)), header, out.resolve())
-    manifest.write(out / "manifest.parquet")
+    manifest.write(out / MANIFEST)
     return PrepareResult(
-        manifest=out / "manifest.parquet",
+        manifest=out / MANIFEST,
         layout=scan.layout,
         num_sources=len(scan.items),
         num_crops=len(manifest),
@@ -105,9 +119,18 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
     )
 
 
-def _in_order(journals: Sequence[Journal], num_items: int) -> Iterator[ItemRecord]:
-    journal_of = {index: journal for journal in journals for index in journal}
-    return (journal_of[index].read(index) for index in range(num_items))
+def _in_order(journals: Sequence[Journal]) -> Iterator[ItemRecord]:
+    by_number = heapq.merge(*(journal.records() for journal in journals), key=itemgetter(0))
+    return (record for _, record in by_number)
+
+
+@contextmanager
+def _table(path: Path, *columns: str) -> Iterator[Callable[[Sequence[object]], object]]:
+    """What writes a row of a CSV file."""
+    with written_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        yield writer.writerow
 
 
 def _of_kind(losses: Counter[str], kind: str) -> dict[str, int]:

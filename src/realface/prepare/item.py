@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, MediaError
 from realface.core.files import sha256_of
 from realface.data.layouts.layout import SourceItem
 from realface.faces.finder import NO_FACE, FaceFinder
-from realface.media.images import write_image
+from realface.media.images import encoded_image
 from realface.prepare.choice import Cuts, chosen_tracks
 from realface.prepare.extent import extent_of
 from realface.prepare.looking import Seen, SeenFrame, look_at
@@ -107,31 +106,26 @@ def _write_rows(
     item: SourceItem, source: str, seen: Seen, tracks: Sequence[int], cuts: Cuts | None, place: Workplace
 ) -> list[dict[str, Any]]:
     """Write the kept crops and their masks; the manifest's rows of them."""
-    folder, is_crowd = crop_folder(item), place.spec.face == "all"
-    suffix = ".png" if place.spec.jpeg_quality is None else ".jpg"
+    folder, spec = crop_folder(item), place.spec
+    suffix = ".png" if spec.jpeg_quality is None else ".jpg"
     rows = []
-    with place.new_folders(folder) as temporary:
+    # written plainly: the folder appears whole, and waiting for the disk at every crop takes a good part of the time
+    with place.new_folders(folder, *([CROPS] if cuts is None else [CROPS, MASKS])) as new:
         for frame in seen.frames:
             for number, one in enumerate(frame.faces):
                 if one.track not in tracks:
                     continue
-                name = f"{frame.index:06d}-{one.track}" if is_crowd else f"{frame.index:06d}"
-                crop = temporary[CROPS] / (name + suffix)
-                _write_crop(crop, frame.crops[number], place.spec)
-                rows.append(item_row(item) | _face_row(frame, one) | {"source": source, "sha256": sha256_of(crop)})
-                rows[-1]["path"] = PurePosixPath(CROPS, folder, crop.name).as_posix()
+                name = f"{frame.index:06d}-{one.track}" if spec.face == "all" else f"{frame.index:06d}"
+                data = encoded_image(frame.crops[number], jpeg_quality=spec.jpeg_quality)
+                (new[CROPS] / (name + suffix)).write_bytes(data)
+                row = item_row(item) | _face_row(frame, one)
+                row |= {"source": source, "sha256": hashlib.sha256(data).hexdigest()}
+                row["path"] = PurePosixPath(CROPS, folder, name + suffix).as_posix()
                 if cuts is not None:
-                    mask = temporary[MASKS] / f"{name}.png"
-                    write_image(mask, cuts[frame.index][number].crop)
-                    rows[-1]["mask"] = PurePosixPath(MASKS, folder, mask.name).as_posix()
+                    (new[MASKS] / f"{name}.png").write_bytes(encoded_image(cuts[frame.index][number].crop))
+                    row["mask"] = PurePosixPath(MASKS, folder, f"{name}.png").as_posix()
+                rows.append(row)
     return rows
-
-
-def _write_crop(path: Path, crop: NDArray[np.uint8], spec: CropSpec) -> None:
-    if spec.jpeg_quality is None:
-        write_image(path, crop)
-    else:
-        write_image(path, crop, jpeg_quality=spec.jpeg_quality)
 
 
 def _face_row(frame: SeenFrame, one: TrackedFace) -> dict[str, Any]:

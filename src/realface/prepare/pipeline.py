@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -30,14 +32,14 @@ from realface.data.layouts.layout import Scan
 from realface.data.layouts.registry import choose_layout
 from realface.faces.finders import finder_for
 from realface.prepare.executors import Do, largest_first, num_workers, workers
-from realface.prepare.finish import PrepareResult, finish
+from realface.prepare.finish import MANIFEST, PrepareResult, finish
 from realface.prepare.journal import Journal
 from realface.prepare.record import Task
 from realface.prepare.shards import Shard, all_shards, counterparts_of, part_of
-from realface.prepare.workplace import CROPS, MASKS, Workplace, crop_folder
+from realface.prepare.workplace import Workplace, crop_folder
 
 STATE = ".prepare"
-SETTINGS, JOURNAL = "settings.json", "journal.tsv"
+SETTINGS, JOURNAL, SCRATCH = "settings.json", "journal.tsv", "scratch"
 EVERY_LOSS = "all"
 
 
@@ -196,7 +198,7 @@ def _open_study(source: Path, out: Path, *, spec: CropSpec, layout: str | None, 
     counterparts = {} if scan.are_crops else counterparts_of(scan.items)
     _require_own_folders(scan)
     _open_output(out, _settings(scan, spec, total))
-    return _Study(scan, out, spec, counterparts)
+    return _Study(scan, out.resolve(), spec, counterparts)  # workers on other machines have another working folder
 
 
 def _require_finder(spec: CropSpec, file: Path | None) -> None:
@@ -217,19 +219,21 @@ def _at_work(study: _Study, shard: Shard) -> Iterator[Journal]:
 
 def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], means: Means) -> None:
     """Do what is left of a shard."""
-    scratch = study.folder_of(shard) / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+    if not means.quiet:
+        for text in study.scan.missing:  # now, and not only after days of work
+            print(f"realface prepare: missing: {text}", file=sys.stderr)
     if redo:
-        _forget(study, journal, _lost(study, journal, redo))
+        _forget(study, journal, _lost(study, shard, journal, redo))
     todo = [index for index in study.part(shard) if index not in journal]
     place = Workplace(
         source_root=study.scan.root,
         out=study.out,
-        scratch=scratch,
+        scratch=_new_scratch(study.folder_of(shard)),
         spec=study.spec,
         finder_file=means.finder_file and means.finder_file.resolve(),
         are_crops=study.scan.are_crops,
     )
+    items = study.scan.items
     # fakes come last, because they take the boxes of their counterparts
     first = [index for index in todo if index not in study.counterparts]
     second = [index for index in todo if index in study.counterparts]
@@ -239,12 +243,29 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
         _workers(place, len(todo), means) as do,
     ):
         for numbers in (first, second):
-            for index, record in do(_tasks(study, journal, largest_first(numbers, study.scan.items))):
+            for index, record in do(_tasks(study, journal, largest_first(numbers, items))):
+                if not record.rows:
+                    place.remove(crop_folder(items[index]))  # from before a second try
                 journal.append(index, record)
                 num_faces += len(record.rows)
                 shown.advance(note=f"{num_faces / max(time.monotonic() - start, 1e-9):.1f} faces/s")
     journal.rewrite()
-    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(study.folder_of(shard) / SCRATCH)
+
+
+def _new_scratch(folder: Path) -> Path:
+    """A folder for this run alone.
+
+    Those of killed runs are renamed before they are removed: from that moment no worker that is left of them can move
+    anything to its place.
+    """
+    if (folder / SCRATCH).exists():
+        (folder / SCRATCH).rename(folder / f"{SCRATCH}-{uuid.uuid4().hex}")
+    for old in folder.glob(f"{SCRATCH}-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    scratch = folder / SCRATCH / uuid.uuid4().hex
+    scratch.mkdir(parents=True)
+    return scratch
 
 
 def _tasks(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[Task]:
@@ -263,11 +284,13 @@ def _workers(place: Workplace, num_tasks: int, means: Means) -> AbstractContextM
     return workers(place, min(num_workers(means.workers), num_tasks))
 
 
-def _lost(study: _Study, journal: Journal, redo: Collection[str]) -> set[int]:
+def _lost(study: _Study, shard: Shard, journal: Journal, redo: Collection[str]) -> set[int]:
     """The items that lost something for one of these reasons, and the fakes that depend on them."""
     reasons = {index: record.reasons for index, record in journal.records()}
     known = set().union(*reasons.values())
-    if unknown := sorted(set(redo) - known - {EVERY_LOSS}):
+    # a run that was broken off may have tried again all that there was, and another shard may have what this has not
+    is_finished = shard.total == 1 and (study.out / MANIFEST).exists()
+    if is_finished and (unknown := sorted(set(redo) - known - {EVERY_LOSS})):
         there = ", ".join(sorted(known)) or "none"
         raise PrepareError(f"--redo {unknown[0]!r}: nothing was lost for that reason; reasons here: {there}")
     lost = {index for index, here in reasons.items() if here & set(redo) or (here and EVERY_LOSS in redo)}
@@ -275,11 +298,10 @@ def _lost(study: _Study, journal: Journal, redo: Collection[str]) -> set[int]:
 
 
 def _forget(study: _Study, journal: Journal, numbers: Collection[int]) -> None:
-    """Remove the records of items, then what was cut out of them, so that nothing is left of what may not come back."""
-    journal.rewrite(without=numbers)
-    for index in numbers:
-        for kind in (CROPS, MASKS):
-            shutil.rmtree(study.out / kind / crop_folder(study.scan.items[index]), ignore_errors=True)
+    """Remove the records of items, and the manifest, which may name crops that do not come back."""
+    if numbers:
+        (study.out / MANIFEST).unlink(missing_ok=True)
+        journal.rewrite(without=numbers)
 
 
 def _require_own_folders(scan: Scan) -> None:
@@ -295,13 +317,15 @@ def _require_own_folders(scan: Scan) -> None:
 
 def _settings(scan: Scan, spec: CropSpec, total: int) -> dict[str, Any]:
     """What must be the same for a preparation to go on; records go by an item's number, so all items belong to it."""
-    items = hashlib.sha256("\n".join(map(repr, scan.items)).encode(errors="surrogateescape")).hexdigest()
+    items = hashlib.sha256()
+    for item in scan.items:
+        items.update(f"{item!r}\n".encode(errors="surrogateescape"))
     return {
         "source": str(scan.root),
         "layout": scan.layout,
         "crop": spec.model_dump(mode="json"),
         "shards": total,
-        "items": items,
+        "items": items.hexdigest(),
     }
 
 

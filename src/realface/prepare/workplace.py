@@ -23,7 +23,7 @@ class Workplace:
     Attributes:
         source_root: folder to which recorded source paths are relative.
         out: the output folder; crops go to `crops/` below it, masks under the same names to `masks/`.
-        scratch: a folder on the same disk, for what is not whole yet; it need not exist.
+        scratch: an existing folder on the same disk, for what is not whole yet.
         spec: how to crop.
         finder_file: the ONNX file of the spec's finder, where it needs one.
         are_crops: whether the items are face crops already.
@@ -44,27 +44,35 @@ class Workplace:
         return (source.relative_to(root) if source.is_relative_to(root) else source).as_posix()
 
     @contextmanager
-    def new_folders(self, folder: PurePosixPath) -> Iterator[dict[str, Path]]:
-        """Give two empty folders; at the end those that hold something become `crops/folder` and `masks/folder`.
+    def new_folders(self, folder: PurePosixPath, *kinds: str) -> Iterator[dict[str, Path]]:
+        """Give an empty folder of each kind, which at the end becomes `crops/folder` or `masks/folder`.
 
-        Older ones of that name, from a run that was killed or from before a second try, are replaced. Until then all
-        stands in `scratch`, so that what a killed process leaves lies in one place.
+        Older ones of that name, from a run that was killed or from before a second try, go. Until then all stands in
+        `scratch`, whose removal stops a worker that outlived its run: it can move nothing any more.
         """
-        temporary = self.scratch / uuid.uuid4().hex
-        folders = {kind: temporary / kind for kind in (CROPS, MASKS)}
-        for path in folders.values():
-            path.mkdir(parents=True)
+        key = uuid.uuid4().hex
+        new = {kind: self.scratch / f"{key} {kind}" for kind in kinds}
         try:
-            yield folders
-            for kind, path in folders.items():
+            for path in new.values():
+                path.mkdir()
+            yield new
+            self.remove(folder)
+            for kind, path in new.items():
                 target = self.out / kind / folder
-                if target.exists():
-                    target.rename(temporary / f"old {kind}")
-                if any(path.iterdir()):
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    path.rename(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(target)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            for path in new.values():
+                shutil.rmtree(path, ignore_errors=True)
+
+    def remove(self, folder: PurePosixPath) -> None:
+        """Leave no crops and no masks under that name."""
+        for kind in (CROPS, MASKS):
+            target = self.out / kind / folder
+            if target.exists():
+                old = self.scratch / f"{uuid.uuid4().hex} old"
+                target.rename(old)
+                shutil.rmtree(old)
 
 
 def crop_folder(item: SourceItem) -> PurePosixPath:

@@ -107,7 +107,6 @@ def test_shards_are_done_one_by_one_and_merged(source, tmp_path, capsys):
         (["--shard", "3/2"], "--shard: expected i/N, such as 1/4 for the first of four parts, got '3/2'"),
         (["--merge", "2", "--shard", "1/2"], "--merge goes alone"),
         (["--merge", "2", "--redo", "all"], "--merge goes alone"),
-        (["--redo", "bad luck"], "nothing was lost for that reason; reasons here: none"),
         (["--finder", "yunet"], "yunet"),
         (["--finder", "eyes"], "eyes"),
     ],
@@ -115,6 +114,13 @@ def test_shards_are_done_one_by_one_and_merged(source, tmp_path, capsys):
 def test_options_that_make_no_sense_are_code_2_and_explained(source, tmp_path, capsys, options, text):
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0", *options]) == 2
     assert text in capsys.readouterr().err
+
+
+def test_a_finished_folder_in_which_nothing_was_lost_for_the_reason_is_code_2_and_explained(source, tmp_path, capsys):
+    command = ["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]
+    assert run([*command, "--redo", "bad luck"]) == 0  # nothing is done yet, so all of it is done now
+    assert run([*command, "--redo", "bad luck"]) == 2
+    assert "nothing was lost for that reason; reasons here: none" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(source, tmp_path, capsys, monkeypatch):

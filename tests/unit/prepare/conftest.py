@@ -63,7 +63,8 @@ def make_item():
 def place(tmp_path):
     """A workplace in `tmp_path/out` that keeps the largest face, without margin, at 16 px, of four frames."""
     spec = CropSpec(finder="fixed", margin=0.0, size=16, frames=4)
-    return Workplace(source_root=tmp_path, out=tmp_path / "out", scratch=tmp_path / "out" / "scratch", spec=spec)
+    (tmp_path / "scratch").mkdir()
+    return Workplace(source_root=tmp_path, out=tmp_path / "out", scratch=tmp_path / "scratch", spec=spec)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import shutil
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
 from subprocess import PIPE, Popen
 
 import matplotlib.cbook
@@ -151,6 +152,87 @@ def test_a_reason_that_nothing_was_lost_for_is_refused_with_those_that_are(sourc
     prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     with pytest.raises(PrepareError, match=r"--redo 'truncated': .*; reasons here: no face found, not a picture"):
         prepare(source, tmp_path / "out", spec=SPEC, redo=["truncated"], means=HERE)
+
+
+def test_a_second_try_that_was_broken_off_goes_on_with_the_same_command(source, tmp_path, monkeypatch):
+    prepare(source, tmp_path / "whole", spec=SPEC, means=HERE)
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    with monkeypatch.context() as patched:
+        interrupted_after(0, patched)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], means=HERE)
+    assert not (tmp_path / "out" / "manifest.parquet").exists()  # it could name crops that do not come back
+    result = prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], means=HERE)
+    assert result.losses == {"no face found": 1, "not a picture": 1}
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_a_shard_that_lost_nothing_for_the_reason_has_nothing_to_try_again(source, tmp_path):
+    out = tmp_path / "out"
+    for redo in ([], ["not a picture"]):
+        lost = [
+            prepare_shard(source, out, shard=Shard(number, 2), spec=SPEC, redo=redo, means=HERE) for number in (1, 2)
+        ]
+    assert [dict(shard.losses) for shard in lost] == [{"not a picture": 1}, {"no face found": 1}]
+
+
+def test_crops_of_a_killed_run_go_when_their_file_is_lost_in_the_next(source, tmp_path, monkeypatch):
+    """A run is killed between the move of the crops and the line in the journal; then the file breaks."""
+    with monkeypatch.context() as patched:
+        patched.setattr("realface.prepare.pipeline.Journal.append", lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    (crop,) = (tmp_path / "out").rglob("*.png/*.png")
+    next(source.rglob(crop.parent.name)).write_bytes(b"")
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    assert not crop.exists()
+    assert not crop.parent.exists()
+
+
+def test_folders_are_handed_to_the_workers_whole(source, tmp_path, monkeypatch):
+    """Workers on other machines have another working folder."""
+    real_work, places = executors.prepare_item, []
+
+    def noted(task, place, finder):
+        places.append(place)
+        return real_work(task, place, finder)
+
+    monkeypatch.setattr(executors, "prepare_item", noted)
+    monkeypatch.chdir(tmp_path)
+    result = prepare(source.relative_to(tmp_path), Path("out"), spec=SPEC, means=HERE)
+    assert result.manifest == Path("out/manifest.parquet")
+    assert {place.out for place in places} == {tmp_path / "out"}
+    assert {place.scratch.is_absolute() for place in places} == {True}
+
+
+def test_what_a_killed_run_left_in_its_scratch_folder_goes_and_the_next_has_another(source, tmp_path):
+    left = tmp_path / "out" / STATE / "1-of-1" / "scratch" / "old" / "a.png"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    kept = {path.name for path in (tmp_path / "out" / STATE / "1-of-1").iterdir()}
+    assert kept == {".lock", "journal.tsv"}
+
+
+def test_what_the_source_lacks_is_said_before_the_work(masked_source, tmp_path, monkeypatch, capsys):
+    interrupted_after(0, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(masked_source, tmp_path / "out", spec=SPEC, means=Means(workers=0))
+    assert "realface prepare: missing: " in capsys.readouterr().err
+
+
+def test_hashes_of_the_source_files_are_a_table(source, tmp_path):
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    with (tmp_path / "out" / "sources.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["source"]: row["sha256"] for row in csv.DictReader(file)}
+    assert rows == {name: sha256_of(source / name) for name in ("fake/ecarg.png", "real/grace.png")}
+
+
+def test_hashes_of_very_many_source_files_are_not_in_the_header(source, tmp_path, monkeypatch):
+    """A Parquet file whose header has hundreds of megabytes can be written, and not read."""
+    monkeypatch.setattr("realface.prepare.finish.MOST_IN_HEADER", 1)
+    header = Manifest.read(prepare(source, tmp_path / "out", spec=SPEC, means=HERE).manifest).header
+    assert (header.sources, header.note) == ({}, "the SHA-256 of all 2 source files stand in sources.csv")
 
 
 def test_a_file_that_can_no_longer_be_read_leaves_no_crops_behind_when_tried_again(masked_source, tmp_path):

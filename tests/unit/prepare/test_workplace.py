@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -39,17 +40,43 @@ def test_letters_of_any_alphabet_and_spaces_are_kept(make_item):
 def test_new_folders_replace_what_an_earlier_run_left(place):
     folder = PurePosixPath("set/a.mp4")
     for name in ("old.png", "new.png"):
-        with place.new_folders(folder) as temporary:
-            (temporary["crops"] / name).write_text(name)
+        with place.new_folders(folder, "crops") as new:
+            (new["crops"] / name).write_text(name)
     assert [path.name for path in (place.out / "crops" / folder).iterdir()] == ["new.png"]
     assert not (place.out / "masks").exists()
     assert list(place.scratch.iterdir()) == []
 
 
+def test_masks_that_a_second_try_does_not_make_again_are_gone(place):
+    folder = PurePosixPath("set/a.mp4")
+    for kinds in (("crops", "masks"), ("crops",)):
+        with place.new_folders(folder, *kinds):
+            pass
+    assert (place.out / "crops" / folder).is_dir()
+    assert not (place.out / "masks" / folder).exists()
+
+
+def test_a_worker_that_outlives_its_run_moves_nothing_any_more(place):
+    """The next run takes the scratch folder away, makes the same crops, and the old worker comes to its end."""
+    folder = PurePosixPath("set/a.mp4")
+    left_over = place.new_folders(folder, "crops")
+    (left_over.__enter__()["crops"] / "a.png").write_text("old")
+    place.scratch.rename(place.scratch.with_name("taken away"))
+    later = replace(place, scratch=place.scratch.with_name("later"))
+    later.scratch.mkdir()
+    with later.new_folders(folder, "crops") as new:
+        (new["crops"] / "a.png").write_text("new")
+    with pytest.raises(FileNotFoundError):
+        left_over.__exit__(None, None, None)
+    with pytest.raises(FileNotFoundError):
+        place.new_folders(PurePosixPath("set/b.mp4"), "crops").__enter__()
+    assert (place.out / "crops" / folder / "a.png").read_text() == "new"
+
+
 def test_after_a_failure_nothing_is_there(place):
     def fail():
-        with place.new_folders(PurePosixPath("set/a.mp4")) as temporary:
-            (temporary["crops"] / "a.png").write_text("half")
+        with place.new_folders(PurePosixPath("set/a.mp4"), "crops", "masks") as new:
+            (new["crops"] / "a.png").write_text("half")
             raise OSError("full")
 
     with pytest.raises(OSError, match="full"):

@@ -1,0 +1,69 @@
+import errno
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from realface.core.files import sha256_of
+from realface.prepare.crop_copies import copy_crops
+from realface.prepare.record import Task
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (24, 24), "grey").save(path)
+    return path
+
+
+@pytest.fixture
+def copy(place, make_item):
+    def run(source):
+        return copy_crops(Task(0, make_item(source, video="v")), place)
+
+    return run
+
+
+def test_crops_are_copied_byte_for_byte_and_each_folder_is_a_video(copy, place, tmp_path):
+    first, second = picture(tmp_path / "s/7.png"), picture(tmp_path / "s/b/8.png")
+    record = copy(tmp_path / "s")
+    assert [(row["video"], row["frame"]) for row in record.rows] == [("v", 7), ("v/b", 8)]
+    for row, given in zip(record.rows, (first, second), strict=True):
+        assert (place.out / row["path"]).read_bytes() == given.read_bytes()
+        assert row["sha256"] == sha256_of(given)
+    assert (record.losses, list(place.scratch.iterdir())) == ([], [])
+
+
+def test_a_source_that_the_disk_does_not_give_is_lost_with_the_reason(copy, tmp_path, monkeypatch):
+    picture(tmp_path / "s/7.png")
+
+    def failing(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("realface.prepare.crop_copies.read_sequences", failing)
+    (loss,) = copy(tmp_path / "s").losses
+    assert (loss.reason, loss.text) == ("unreadable", f"cannot read {tmp_path / 's'}: Input/output error")
+
+
+def test_a_source_that_is_gone_is_missing(copy, tmp_path):
+    (loss,) = copy(tmp_path / "gone").losses
+    assert loss.reason == "missing"
+
+
+def test_a_full_disk_ends_the_run_and_is_no_loss_of_the_source(copy, tmp_path, monkeypatch):
+    picture(tmp_path / "s/7.png")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        copy(tmp_path / "s")
+
+
+def test_two_pictures_that_would_have_one_name_do_not_overwrite_one_another(copy, tmp_path):
+    picture(tmp_path / "s/a_1.png")
+    picture(tmp_path / "s/a\\1.png")
+    record = copy(tmp_path / "s")
+    assert len(record.rows) == 1
+    (loss,) = record.losses
+    assert loss.reason == "frame: one name twice"
