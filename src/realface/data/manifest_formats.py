@@ -119,7 +119,8 @@ def _read_parquet(path: Path) -> tuple[Columns, Header | None]:
     The file stays open, so that all columns are of the same one even if another is written in its place.
     """
     try:
-        file = pa.parquet.ParquetFile(path)
+        # what Parquet allows; pyarrow's own limit refuses headers, with the hashes of many sources, that it has written
+        file = pa.parquet.ParquetFile(path, thrift_string_size_limit=2**31 - 1)
         schema = file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file, or a damaged one ({_one_line(error)})") from error

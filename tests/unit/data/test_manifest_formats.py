@@ -281,3 +281,10 @@ def test_a_json_manifest_that_cannot_be_written_leaves_its_old_header(tmp_path, 
         Manifest.from_rows(rows, root=tmp_path, header=ManifestHeader(note="new")).write(path)
     monkeypatch.undo()
     assert Manifest.read(path).header.note == "old"
+
+
+def test_a_parquet_header_longer_than_arrows_own_limit_is_read(tmp_path):
+    """The hashes of 700,000 source files take that much; Arrow writes 100 MB and more, and by default reads it not."""
+    header = ManifestHeader(note="x" * 101_000_000)
+    Manifest.from_rows([{"path": "a.png", "label": 0}], root=tmp_path, header=header).write(tmp_path / "a.parquet")
+    assert Manifest.read(tmp_path / "a.parquet").header == header
