@@ -27,6 +27,7 @@ from realface.media.discovery import natural_order
 from realface.media.images import is_image_name
 from realface.media.input_files import require_file
 from realface.media.videos import spread_indices
+from realface.prepare.record import legible
 
 MAX_PICTURE_BYTES = 64 * 2**20
 MAX_HELD_BYTES = 512 * 2**20  # of the chosen pictures of all sequences that are not complete yet
@@ -110,8 +111,8 @@ def _from_folder(folder: Path, count: int) -> Iterator[CropSequence]:
             name = sequences[below][at]
             data = _bytes_of(folder / below / name)
             held = _checked_held(held + len(data), folder)
-            frames.append(CropPicture(frame, _legible(name), data))
-        yield CropSequence("" if below == Path() else _legible(below.as_posix()), frames)
+            frames.append(CropPicture(frame, legible(name), data))
+        yield CropSequence("" if below == Path() else legible(below.as_posix()), frames)
 
 
 def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
@@ -131,12 +132,12 @@ def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
             continue
         sequence, frame = chosen[index]
         held = _checked_held(held + len(data), path)
-        frames[sequence].append(CropPicture(frame, _legible(member.name), data))
+        frames[sequence].append(CropPicture(frame, legible(member.name), data))
         if len(frames[sequence]) == awaited[sequence]:
             done = sorted(frames.pop(sequence), key=lambda picture: picture.frame)
             held -= sum(len(picture.data) for picture in done)
             del awaited[sequence]
-            yield CropSequence("" if sequence == PurePosixPath() else _legible(str(sequence)), done)
+            yield CropSequence("" if sequence == PurePosixPath() else legible(str(sequence)), done)
         if not awaited:
             return
 
@@ -309,11 +310,6 @@ def _checked_held(held: int, path: Path) -> int:
             reason="too large",
         )
     return held
-
-
-def _legible(name: str) -> str:
-    """A name of bytes that are no UTF-8 as text that can be stored: such a byte becomes %XX."""
-    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
 def _too_large(name: str, num_bytes: int) -> MediaError:

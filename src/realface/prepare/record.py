@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,8 @@ class ItemRecord:
         return {loss.reason for loss in self.losses}
 
     def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        """One line, in UTF-8 whatever the files are called."""
+        return legible(json.dumps(vars(self), default=vars, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def from_json(cls, line: str) -> ItemRecord:
@@ -142,6 +143,11 @@ class ItemRecord:
             return None
         faces = {int(frame): [_tracked(numbers) for numbers in here] for frame, here in self.faces.items()}
         return Counterpart(source, self.extent, faces)
+
+
+def legible(name: str) -> str:
+    """A name of bytes that are no UTF-8 as text that can be stored: such a byte becomes %XX."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
 def faces_to_numbers(faces: FacesByFrame) -> dict[str, list[list[float]]]:

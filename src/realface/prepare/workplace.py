@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from realface.core.crop_spec import CropSpec
 from realface.data.layouts.layout import SourceItem
+from realface.prepare.record import legible
 
 CROPS, MASKS = "crops", "masks"
 
@@ -88,7 +89,7 @@ def crop_folder(item: SourceItem) -> PurePosixPath:
 
 def safe_name(part: str) -> str:
     """A name for a folder: kept as it is, letters of any alphabet too, unless it is too long for a file system."""
-    part = part.replace("/", "_").replace("\\", "_").replace("\0", "_")
+    part = legible(part).replace("/", "_").replace("\\", "_").replace("\0", "_")
     if part in (".", ".."):
         part = "_"
     if len(part.encode()) <= 120:

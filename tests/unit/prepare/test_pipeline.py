@@ -1,4 +1,5 @@
 import csv
+import os
 import shutil
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -63,6 +64,16 @@ def test_what_the_layout_found_and_left_out_is_counted(source, tmp_path):
     (source / "fake" / "notes.txt").write_text("neither picture nor video")
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert result.found == {"fake pictures": 2, "real pictures": 2, "left out: neither picture nor video": 1}
+
+
+def test_a_name_that_is_no_utf_8_is_written_down_in_letters(source, tmp_path):
+    (source / "real" / "grace.png").rename(os.fsdecode(os.fsencode(source / "real") + b"/gr\xe2ce.png"))
+    (source / "fake" / "broken.jpg").rename(os.fsdecode(os.fsencode(source / "fake") + b"/\xff.jpg"))
+    manifest = Manifest.read(prepare(source, tmp_path / "out", spec=SPEC, means=HERE).manifest)
+    (row,) = [row for row in manifest.table.to_pylist() if row["label"] == 0]
+    assert (row["source"], row["video"]) == ("real/gr%E2ce.png", "real/gr%E2ce")
+    assert (manifest.root / row["path"]).exists()
+    assert "fake/%FF.jpg,not a picture" in (tmp_path / "out" / "losses.csv").read_text(encoding="utf-8")
 
 
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
