@@ -64,7 +64,7 @@ def test_the_first_demo_sets_up_and_the_second_does_not(tmp_path: Path) -> None:
     assert checkout.make("demo").returncode == 0
     assert checkout.calls() == ["venv", "pip install -q -c constraints.txt -e .[dev]", "realface demo"]
     assert checkout.make("test").returncode == 0
-    assert checkout.calls() == ["pytest -m not long"]
+    assert checkout.calls() == ["pytest -n auto --maxprocesses 8 --dist loadscope -m not long"]
 
 
 def test_changed_constraints_are_installed_again(tmp_path: Path) -> None:
