@@ -108,7 +108,7 @@ def run(arguments: list[str]) -> int:
     except OSError as error:  # no permission, a full disk, a folder in the place of a file
         return tell(f"error: {_in_words(error)}", USER_MUST_ACT)
     except Exception as error:
-        fault = f"internal error: {type(error).__name__}: {error}"
+        fault = "\n".join([f"internal error: {type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
         advice = "This is a fault of realface; please report it with what `realface --debug ...` prints."
         return tell(f"{fault}\n{advice}", OUR_FAULT)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +19,7 @@ from threading import Thread
 from realface.core.errors import RealfaceError
 from realface.data.layouts.layout import SourceItem
 from realface.faces.finders import finder_for
+from realface.media.images import is_image_name
 from realface.prepare.crop_copies import copy_crops
 from realface.prepare.item import prepare_item
 from realface.prepare.record import ItemRecord, Task
@@ -35,8 +37,18 @@ QUEUED_PER_WORKER = 4  # tasks that wait: enough that nobody idles, and a millio
 def work_of(place: Workplace) -> Callable[[Task], ItemRecord]:
     """What is done with each task; one per process, since a finder loads its weights on first use."""
     if place.are_crops:
-        return partial(copy_crops, place=place)
-    return partial(prepare_item, place=place, finder=finder_for(place.spec, file=place.finder_file))
+        do: Callable[[Task], ItemRecord] = partial(copy_crops, place=place)
+    else:
+        do = partial(prepare_item, place=place, finder=finder_for(place.spec, file=place.finder_file))
+
+    def work(task: Task) -> ItemRecord:
+        try:
+            return do(task)
+        except BaseException as error:
+            error.add_note(f"while preparing {task.item.source}")
+            raise
+
+    return work
 
 
 @contextmanager
@@ -56,39 +68,41 @@ def workers(place: Workplace, count: int) -> Iterator[Do]:
     context = get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(place,))
     try:
-        yield partial(_do_in_pool, pool, most=count * QUEUED_PER_WORKER)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+        yield partial(_do_in_pool, pool, count=count)
+    finally:
+        pool.shutdown(cancel_futures=True)  # waits, so that no worker is left when the folder is given free
 
 
-def _do_in_pool(pool: ProcessPoolExecutor, tasks: Iterable[Task], *, most: int) -> Done:
-    """Do the tasks, of which at most so many are held at a time.
+def _do_in_pool(pool: ProcessPoolExecutor, tasks: Iterable[Task], *, count: int) -> Done:
+    """Do the tasks, of which a few are held at a time.
 
     Raises:
         RealfaceError: a worker was killed.
     """
     rest = iter(tasks)
-    running: dict[Future[ItemRecord], int] = {}
+    running: dict[Future[ItemRecord], Task] = {}
     try:
         while True:
-            for task in islice(rest, most - len(running)):
-                running[pool.submit(_work, task)] = task.index
+            for task in islice(rest, count * QUEUED_PER_WORKER - len(running)):
+                running[pool.submit(_work, task)] = task
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+                record = future.result()
+                yield running.pop(future).index, record
     except BrokenProcessPool as error:
+        at_work = ", ".join(str(task.item.source) for task in islice(running.values(), count))
         raise RealfaceError(
-            "a worker process was killed, perhaps for lack of memory; the finished files are kept: "
-            "run the same command again, with fewer --workers"
+            f"a worker process was killed, perhaps for lack of memory, at work on {at_work}; the finished files are "
+            "kept: run the same command again, with fewer --workers, or without that file"
         ) from error
 
 
 def num_workers(asked: int | None) -> int:
-    """As asked, or one for each core."""
-    return (os.cpu_count() or 1) if asked is None else asked
+    """As asked, or one for each core that this process may use, which on a cluster are not all."""
+    if asked is not None:
+        return asked
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def largest_first(numbers: Iterable[int], items: Sequence[SourceItem]) -> list[int]:
@@ -97,6 +111,8 @@ def largest_first(numbers: Iterable[int], items: Sequence[SourceItem]) -> list[i
 
 
 def _num_bytes(path: Path) -> int:
+    if is_image_name(path):  # all are done soon, and to ask for the size of millions is not
+        return 0
     try:
         return path.stat().st_size
     except OSError:  # the worker says what is wrong with it

@@ -32,10 +32,12 @@ def test_a_folder_in_the_place_of_a_file_is_told_in_words_with_the_place_that_wa
 
 
 def test_our_fault_is_code_3_and_says_how_to_report_it(monkeypatch, capsys):
-    failing(monkeypatch, KeyError("x"))
+    error = KeyError("x")
+    error.add_note("while preparing a.mp4")
+    failing(monkeypatch, error)
     assert run(["train"]) == 3
     message = capsys.readouterr().err
-    assert "internal error: KeyError: 'x'" in message
+    assert "internal error: KeyError: 'x'\nwhile preparing a.mp4\n" in message
     assert "realface --debug" in message
     assert "Traceback" not in message
 

@@ -2,7 +2,6 @@ import csv
 import os
 import shutil
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -18,7 +17,6 @@ from realface.core.errors import (
     MissingInputError,
     OutputExistsError,
     PrepareError,
-    RealfaceError,
 )
 from realface.core.files import sha256_of
 from realface.data.manifest import Manifest
@@ -440,15 +438,6 @@ def test_a_spec_that_cannot_be_followed_here_is_refused_before_any_work(source, 
     with pytest.raises(CropSpecError, match="no face finder is called 'other'"):
         prepare(source, tmp_path / "out", spec=spec, means=HERE)
     assert not (tmp_path / "out").exists()
-
-
-def test_a_killed_worker_process_is_explained(source, tmp_path, monkeypatch):
-    def broken(*_, **__):
-        raise BrokenProcessPool("killed")
-
-    monkeypatch.setattr(executors, "wait", broken)
-    with pytest.raises(RealfaceError, match=r"a worker process was killed.*run the same command again"):
-        prepare(source, tmp_path / "out", spec=SPEC, means=Means(workers=1, quiet=True))
 
 
 def test_crops_of_a_data_set_that_comes_cut_are_copied_and_external(tmp_path):
