@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import islice, takewhile
 from typing import Any
 
 from realface.core.errors import PrepareError
@@ -18,6 +19,7 @@ from realface.prepare.record import ItemRecord, Task
 from realface.prepare.workplace import Workplace
 
 TASKS_PER_BLOCK = 4  # small, so that records come back and are written down soon
+MOST_SENT = 20_000  # with the boxes of their counterparts some 20 kB each
 
 
 @contextmanager
@@ -42,23 +44,37 @@ def ray_workers(place: Workplace, count: int | None) -> Iterator[Do]:
 
 
 def _do_on_ray(tasks: Iterable[Task], *, place: Workplace, most: int) -> Done:
-    """Do the tasks, which are all sent to the cluster at once."""
+    """Do the tasks, of which at most `MOST_SENT` are sent to the cluster at a time.
+
+    Raises:
+        PrepareError: a worker failed; the text says how.
+    """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
-    sent = [{"task": pickle.dumps(task)} for task in tasks]
-    if not sent:
-        return
     DataContext.get_current().enable_progress_bars = False  # ours counts files
-    blocks = -(-len(sent) // TASKS_PER_BLOCK)
-    done = ray.data.from_items(sent, override_num_blocks=blocks).map(
-        _Worker,  # type: ignore[arg-type] # a class: one object per actor
-        fn_constructor_args=(place,),
-        compute=ActorPoolStrategy(min_size=1, max_size=min(most, len(sent))),
-        num_cpus=1,
-    )
-    for row in done.iter_rows():
-        yield int(row["index"]), ItemRecord.from_json(row["record"])
+    rest = iter(tasks)
+    while sent := [{"task": pickle.dumps(task)} for task in islice(rest, MOST_SENT)]:
+        done = ray.data.from_items(sent, override_num_blocks=-(-len(sent) // TASKS_PER_BLOCK)).map(
+            _Worker,  # type: ignore[arg-type] # a class: one object per actor
+            fn_constructor_args=(place,),
+            compute=ActorPoolStrategy(min_size=1, max_size=min(most, len(sent))),
+            num_cpus=1,
+        )
+        try:
+            for row in done.iter_rows():
+                yield int(row["index"]), ItemRecord.from_json(row["record"])
+        except ray.exceptions.RayError as error:
+            raise PrepareError(
+                f"a task on the cluster failed: {_what_was_raised(error)}; the finished files are kept: mend that, and "
+                "run the same command again"
+            ) from error
+
+
+def _what_was_raised(error: Exception) -> str:
+    """The last lines of a worker's traceback, which stands in the text of Ray's own error."""
+    lines = str(error).partition("\n\nThe above exception")[0].rstrip().splitlines()
+    return ", ".join(reversed(list(takewhile(lambda line: not line.startswith(" "), reversed(lines)))))
 
 
 class _Worker:

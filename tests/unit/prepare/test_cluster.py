@@ -1,12 +1,15 @@
 import sys
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import PrepareError
+from realface.prepare import cluster
 from realface.prepare.cluster import ray_workers
 from realface.prepare.pipeline import Means, prepare
+from realface.prepare.record import Task
 
 
 def test_without_ray_the_extra_is_named(place, monkeypatch):
@@ -15,21 +18,35 @@ def test_without_ray_the_extra_is_named(place, monkeypatch):
         ray_workers(place, None).__enter__()
 
 
-def test_a_local_cluster_gives_what_processes_give(tmp_path):
-    """On face crops that a data set comes with, which need no face finder, and one of them broken."""
+@pytest.fixture(scope="module")
+def local_cluster():
     ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("local_cluster")
+def test_a_local_cluster_gives_what_processes_give(tmp_path, monkeypatch):
+    """On face crops that a data set comes with, which need no face finder, and one of them broken."""
+    monkeypatch.setattr(cluster, "MOST_SENT", 4)
     for number in range(6):
         folder = tmp_path / "wild" / ("real_train" if number % 2 else "fake_test") / str(number) / "a"
         folder.mkdir(parents=True)
         Image.new("RGB", (24, 24), (40 * number, 9, 9)).save(folder / "1.png")
     (tmp_path / "wild" / "real_train" / "1" / "a" / "1.png").write_bytes(b"broken")
     alone = prepare(tmp_path / "wild", tmp_path / "alone", spec=CropSpec(), means=Means(workers=0, quiet=True))
-    try:
-        ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
-        shared = prepare(
-            tmp_path / "wild", tmp_path / "shared", spec=CropSpec(), means=Means(cluster="ray", quiet=True)
-        )
-    finally:
-        ray.shutdown()
+    shared = prepare(tmp_path / "wild", tmp_path / "shared", spec=CropSpec(), means=Means(cluster="ray", quiet=True))
     assert (alone.num_crops, alone.losses) == (shared.num_crops, shared.losses) == (5, {"no pictures": 1})
     assert alone.manifest.read_bytes() == shared.manifest.read_bytes()
+
+
+@pytest.mark.usefixtures("local_cluster")
+def test_what_fails_on_the_cluster_is_told_in_words(place, make_item, tmp_path):
+    Image.new("RGB", (24, 24)).save(tmp_path / "a.png")
+    away = replace(place, scratch=tmp_path / "away", are_crops=True)
+    text = (
+        rf"a task on the cluster failed: FileNotFoundError: .* while preparing {tmp_path / 'a.png'}; the finished files"
+    )
+    with pytest.raises(PrepareError, match=text), ray_workers(away, 1) as do:
+        list(do([Task(0, make_item(tmp_path / "a.png"))]))
