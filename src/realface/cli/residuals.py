@@ -64,6 +64,8 @@ def command(
         raise
     for failure in computed.failed[:FAILURES_SHOWN]:
         print(f"realface: not computed: {failure.path} ({failure.reason})", file=sys.stderr)
+    for note in computed.notes:
+        print(f"realface: note: {note}", file=sys.stderr)
     if as_json:
         print(json.dumps(_document(computed), indent=2, ensure_ascii=False))
     else:
@@ -78,6 +80,7 @@ def _document(computed: ComputedResiduals) -> dict[str, object]:
         "header": computed.header.model_dump(mode="json"),
         "computed": computed.num_computed,
         "there": computed.num_there,
+        "notes": computed.notes,
         "losses": computed.losses,
         "failed": [{"path": failure.path, "reason": failure.reason} for failure in computed.failed],
     }

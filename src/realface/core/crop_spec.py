@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,7 +74,8 @@ class CropSpec(BaseModel):
 def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, model_name: str) -> None:
     """Refuse crops that the model was not trained for.
 
-    External crops or weights are let through: nothing is known that could be compared. The caller warns of them.
+    External crops or weights are let through: nothing is known that could be compared. The caller warns of them, by
+    `note_of_external`.
 
     Raises:
         CropSpecError: both are known and they differ; the text gives both.
@@ -84,3 +86,11 @@ def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, mod
         f"{crops_name} holds crops made with [{crops.describe()}] but {model_name} expects [{model.describe()}]; "
         "prepare the videos again with the model's spec, or train on these crops"
     )
+
+
+def note_of_external(specs: Mapping[str, CropSpec]) -> str | None:
+    """What to say of crops and weights, by name, that `require_same_crops` lets through; None where all are known."""
+    unknown = [name for name, spec in specs.items() if spec.is_external]
+    if not unknown:
+        return None
+    return f"how the crops were made is not known ({', '.join(unknown)}); whether they fit is not checked"

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from realface.core.crop_spec import require_same_crops
+from realface.core.crop_spec import note_of_external, require_same_crops
 from realface.core.errors import ManifestError, MediaError
 from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.provenance import collect_provenance
@@ -331,11 +331,9 @@ def _write(
 def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scored: _Scored) -> list[str]:
     """What a reader of the numbers must know, one line each."""
     notes = [DEMONSTRATION_NOTE] if card.purpose == DEMONSTRATION else []
-    external = [str(each.path) for each in test_sets if each.whole.header.crop.is_external]
-    if card.crop.is_external:
-        external.append(str(folder))
-    if external:
-        notes.append(f"how the crops were made is not known ({', '.join(external)}); whether they fit is not checked")
+    crops = {str(each.path): each.whole.header.crop for each in test_sets}
+    if external := note_of_external(crops | {str(folder): card.crop}):
+        notes.append(external)
     for test_set in test_sets:
         seen = sorted(set(test_set.rows.distinct("split")) & SEEN_SPLITS)
         if seen:

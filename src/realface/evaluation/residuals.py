@@ -12,7 +12,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from realface.core.crop_spec import require_same_crops
+from realface.core.crop_spec import note_of_external, require_same_crops
 from realface.core.errors import DeviceError, ManifestError
 from realface.core.files import written_atomically
 from realface.core.progress import progress
@@ -44,6 +44,7 @@ class ComputedResiduals:
         num_there: different crops of the manifests whose residual was there already.
         num_computed: those whose residual was computed now.
         failed: rows that cannot be read, in order; `losses.csv` in the folder names each.
+        notes: what a user must know.
     """
 
     out: Path
@@ -51,6 +52,7 @@ class ComputedResiduals:
     num_there: int
     num_computed: int
     failed: list[FailedRow]
+    notes: list[str]
 
     @property
     def losses(self) -> dict[str, int]:
@@ -102,7 +104,7 @@ def compute_residuals(
         DeviceError: no such device, or its memory is too small for a batch.
     """
     on, folder = resolve_device(device), find_artifact(prior)
-    crops = _read_manifests(manifests, folder)
+    crops, notes = _read_manifests(manifests, folder)
     own = residual_source(load_network(folder, device=on), where=str(folder))
     asked = {"mode": mode, "outer_ring": outer_ring, "chunk_size": chunk_size}
     changes = {name: value for name, value in asked.items() if value is not None}
@@ -115,7 +117,7 @@ def compute_residuals(
         filling = _Filling(source, store, on, batch_size, workers, shard_size, quiet)
         num_there, num_computed, failed = filling.fill(crops)
         _write_losses(out / LOSSES_NAME, failed)
-    return ComputedResiduals(out, header, num_there, num_computed, failed)
+    return ComputedResiduals(out, header, num_there, num_computed, failed, notes)
 
 
 @dataclass(frozen=True)
@@ -190,14 +192,17 @@ def _header_of(source: ResidualSource, precision: Precision, dtype: StoredType) 
     )
 
 
-def _read_manifests(paths: Sequence[Path], prior: Path) -> Manifest:
+def _read_manifests(paths: Sequence[Path], prior: Path) -> tuple[Manifest, list[str]]:
+    """All crops, and what is to be said of them."""
     if not paths:
         raise ManifestError("no manifest whose residuals could be computed; give at least one")
     manifests = [Manifest.read(path) for path in paths]
     expected = read_card(prior).crop
     for path, manifest in zip(paths, manifests, strict=True):
         require_same_crops(manifest.header.crop, crops_name=str(path), model=expected, model_name=str(prior))
-    return Manifest.concatenate(manifests)
+    crops = {str(path): manifest.header.crop for path, manifest in zip(paths, manifests, strict=True)}
+    note = note_of_external(crops | {str(prior): expected})
+    return Manifest.concatenate(manifests), [note] if note else []
 
 
 def _without_key(manifest: Manifest, row: int) -> FailedRow:

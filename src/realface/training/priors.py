@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,12 @@ def with_prior(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe) ->
     require_same_crops(
         rows.crop, crops_name=", ".join(map(str, names)), model=prior.crop, model_name=f"the prior {prior.name}"
     )
+    if prior.crop.is_external and not rows.crop.is_external:  # of rows whose crops are unknown it is told already
+        print(
+            f"realface: warning: how the crops were made that the prior {prior.name} learned from is unknown; whether "
+            "these fit is not checked",
+            file=sys.stderr,
+        )
     told = {"role": ROLE, "name": prior.name, "sha256": prior.weights, "trained_on": prior.trained_on}
     origins = {**rows.origins, ROLE: prior.model_dump(mode="json")}
     return replace(rows, trained_on=[*rows.trained_on, told], origins=origins)

@@ -18,12 +18,12 @@ HEADER = ResidualHeader(
 )
 
 
-def run(monkeypatch, *options, failed=()):
+def run(monkeypatch, *options, failed=(), notes=()):
     calls = []
 
     def compute_residuals(*arguments, **keywords):
         calls.append((arguments, keywords))
-        return ComputedResiduals(Path("store"), HEADER, 7, 3, list(failed))
+        return ComputedResiduals(Path("store"), HEADER, 7, 3, list(failed), list(notes))
 
     monkeypatch.setattr(residuals_module, "compute_residuals", compute_residuals)
     result = CliRunner().invoke(app, ["prior", "a.parquet", "b.parquet", "--out", "store", *options])
@@ -66,14 +66,23 @@ def test_lost_crops_are_counted_and_named_and_end_with_code_2(monkeypatch):
     assert "lost, missing file: 12\neach lost crop with its reason: store/losses.csv\n" in result.stdout
 
 
+def test_a_note_is_told_once(monkeypatch):
+    result, _ = run(monkeypatch, notes=["crops unknown"])
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == ["realface: note: crops unknown"]
+
+
 def test_json_has_everything(monkeypatch):
-    result, _ = run(monkeypatch, "--json", failed=[FailedRow(1, "gone.png", "missing file", "text")])
+    result, _ = run(
+        monkeypatch, "--json", failed=[FailedRow(1, "gone.png", "missing file", "text")], notes=["crops unknown"]
+    )
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {
         "out": "store",
         "header": HEADER.model_dump(mode="json"),
         "computed": 3,
         "there": 7,
+        "notes": ["crops unknown"],
         "losses": {"missing file": 1},
         "failed": [{"path": "gone.png", "reason": "missing file"}],
     }

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from realface.core.crop_spec import CropSpec, require_same_crops
+from realface.core.crop_spec import CropSpec, note_of_external, require_same_crops
 from realface.core.errors import CropSpecError
 
 
@@ -43,6 +43,14 @@ def test_a_difference_is_an_error_that_gives_both_sides() -> None:
 @pytest.mark.parametrize(("crops", "model"), [(CropSpec.external(), made_with()), (made_with(), CropSpec.external())])
 def test_external_crops_and_weights_are_let_through(crops: CropSpec, model: CropSpec) -> None:
     require_same_crops(crops, crops_name="crops", model=model, model_name="model")
+
+
+def test_external_crops_and_weights_are_noted_together() -> None:
+    specs = {"a.parquet": CropSpec.external(), "b.parquet": made_with(), "run": CropSpec.external()}
+    assert note_of_external(specs) == (
+        "how the crops were made is not known (a.parquet, run); whether they fit is not checked"
+    )
+    assert note_of_external({"b.parquet": made_with()}) is None
 
 
 def test_an_external_spec_says_nothing_but_that() -> None:

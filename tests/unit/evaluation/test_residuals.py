@@ -257,6 +257,18 @@ def test_crops_cut_otherwise_than_the_priors_are_refused(prior, faces, tmp_path)
         compute(prior, [faces(1, crop=CropSpec(size=32))], tmp_path / "store")
 
 
+def test_crops_or_a_prior_of_which_nothing_is_known_are_noted_once(prior, faces, tmp_path):
+    unknown, known = faces(2, folder="a", crop=CropSpec.external()), faces(1, folder="b")
+    computed = compute(prior, [unknown, known], tmp_path / "one")
+    assert computed.notes == [
+        f"how the crops were made is not known ({unknown}); whether they fit is not checked",
+    ]
+    imported = save(tmp_path / "imported", load_network(prior), crop=CropSpec.external())
+    (note,) = compute(imported, [unknown], tmp_path / "two").notes
+    assert f"({unknown}, {imported})" in note
+    assert compute(prior, [known], tmp_path / "three").notes == []
+
+
 def test_no_manifest_is_refused(prior, tmp_path):
     with pytest.raises(ManifestError, match="no manifest whose residuals could be computed"):
         compute(prior, [], tmp_path / "store")

@@ -161,6 +161,19 @@ def test_prior_of_other_crops_is_refused_with_both(make_rffr_recipe, write_prior
     refused(CropSpecError, made, tmp_path / "run", told)
 
 
+@pytest.mark.parametrize("crops", [CropSpec(size=16), CropSpec.external()])
+def test_prior_of_unknown_crops_is_taken_and_that_is_told_once(
+    make_rffr_recipe, write_faces, write_prior, tmp_path, capsys, crops
+):
+    unknown = write_prior(crop=CropSpec.external())
+    data = {"manifests": [write_faces("told", crop=crops)]}
+    train(make_rffr_recipe(data=data, prior=unknown), tmp_path / "run", quiet=True)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "warning: how the crops" in line]
+    assert len(warnings) == 1
+    assert ("that the prior" in warnings[0]) == (not crops.is_external)
+    assert read_card(tmp_path / "run" / "artifact").provenance["prior"]["crop"]["finder"] == "external"
+
+
 def test_settings_of_a_run_come_from_its_provenance(make_rffr_recipe, tmp_path):
     train(make_rffr_recipe(), tmp_path / "run", quiet=True)
     recorded = json.loads((tmp_path / "run" / PROVENANCE_NAME).read_text(encoding="utf-8"))["prior"]
