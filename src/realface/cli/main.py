@@ -6,7 +6,6 @@ that ended it, so 130 after Ctrl-C.
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from functools import partial
@@ -31,10 +30,9 @@ from realface.cli import (
 )
 from realface.core.allocator import keep_freed_memory
 from realface.core.errors import RealfaceError, StoppedBySignal
+from realface.core.process_number import process_number
 
 USER_MUST_ACT, OUR_FAULT, BROKEN_OFF = 2, 3, 130
-PROCESS_NUMBERS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-"""Where torchrun, SLURM and our own launch say which process this is."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,5 +131,5 @@ def _process(arguments: list[str]) -> str:
     """Which process of a training on several this is; nothing for the first, and for all other commands."""
     if next((word for word in arguments if not word.startswith("-")), "") != "train":
         return ""
-    number = next(filter(None, map(os.environ.get, PROCESS_NUMBERS)), "0")
-    return "" if number == "0" else f" [process {number}]"
+    number = process_number()
+    return f" [process {number}]" if number else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from realface.core.crop_spec import CropSpec, require_same_crops
 from realface.core.errors import MissingInputError, TrainingError
 from realface.core.labels import Label
+from realface.core.process_number import tell_once
 from realface.data.dataset import RowInput
 from realface.data.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
 from realface.data.manifest import Manifest
@@ -112,10 +112,9 @@ def _reals_of(parts: dict[Path, Manifest], method: Method, name: str) -> tuple[d
             "manifests with real faces"
         )
     if num_fakes := num_rows - num_reals:
-        print(
-            f"realface: data.{name}: {num_fakes} of {num_rows} rows are fakes and are left out: {method.name} learns "
-            "from real faces alone",
-            file=sys.stderr,
+        tell_once(
+            f"data.{name}: {num_fakes} of {num_rows} rows are fakes and are left out: {method.name} learns "
+            "from real faces alone"
         )
     return reals, num_fakes
 
@@ -146,10 +145,9 @@ def _require_both_classes(train: Manifest, val: Manifest, sampling: Sampling) ->
 def _require_pairs(train: Manifest) -> None:
     """Refuse rows without a single pair; say how many fakes no pair is known of."""
     if num_left_out := PairedSampler(train, seed=0).num_left_out:
-        print(
-            f"realface: warning: data.train: {num_left_out} of {int(train.labels.sum())} fakes name no real of theirs "
-            "and are left out of the pairs",
-            file=sys.stderr,
+        tell_once(
+            f"warning: data.train: {num_left_out} of {int(train.labels.sum())} fakes name no real of theirs "
+            "and are left out of the pairs"
         )
 
 
@@ -177,10 +175,9 @@ def _common_crop(manifests: dict[Path, Manifest]) -> CropSpec:
     unknown = [path for path, manifest in manifests.items() if manifest.header.crop.is_external]
     if not unknown:
         return known
-    print(
-        f"realface: warning: how the crops of {_names(unknown)} were made is unknown; the detector will say "
-        "`external`, and will judge only face crops (--crops)",
-        file=sys.stderr,
+    tell_once(
+        f"warning: how the crops of {_names(unknown)} were made is unknown; the detector will say "
+        "`external`, and will judge only face crops (--crops)"
     )
     return CropSpec.external()
 
@@ -191,10 +188,9 @@ def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:
     if not counts:
         return {}
     told = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(counts.items()))
-    print(
-        f"realface: warning: data.published_split: {told} stand in two splits; numbers on these data say little of "
-        "people whom the detector has not seen",
-        file=sys.stderr,
+    tell_once(
+        f"warning: data.published_split: {told} stand in two splits; numbers on these data say little of "
+        "people whom the detector has not seen"
     )
     return {"shared_by_splits": dict(sorted(counts.items()))}
 

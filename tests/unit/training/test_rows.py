@@ -63,7 +63,13 @@ def test_two_ways_are_found_behind_an_external_manifest(write_faces):
 def test_external_crops_are_allowed_with_a_warning(write_faces, capsys):
     rows = read(write_faces(crop=CropSpec.external()))
     assert rows.crop.is_external
-    assert "warning: how the crops of" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("warning: how the crops of") == 1
+
+
+def test_of_several_processes_only_the_first_warns(write_faces, capsys, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    read(write_faces(crop=CropSpec.external()))
+    assert capsys.readouterr().err == ""
 
 
 def test_video_in_training_and_validation_is_refused(write_faces):
