@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,8 @@ class Frame:
     """One decoded frame.
 
     Attributes:
-        index: its number in the order shown, from 0; damaged frames that could not be decoded are not counted.
+        index: its number in the order shown, from 0, in which damaged frames that could not be decoded are counted
+            where the file has time stamps.
         time_s: seconds after the first frame, from its time stamp, so right for variable frame rates too.
         image: (H, W, 3) uint8 RGB, upright, contiguous.
     """
@@ -106,7 +107,7 @@ def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
         MediaError: "not a file", "empty file", "unreadable", "not a video", "truncated", "no video stream",
             "unsupported", "too large" or "no frames".
     """
-    num_frames, duration_s = _measured(path)
+    measured = _measured(path)
     with _opened(path, threads=threads) as (container, stream):
         frame = next(_decoded(container, stream), None)
         if frame is None:
@@ -118,8 +119,8 @@ def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
             width=width,
             height=height,
             fps=_nominal_fps(stream),
-            num_frames=num_frames,
-            duration_s=duration_s,
+            num_frames=measured.num_frames,
+            duration_s=measured.duration_s,
             rotation=rotation,
             codec=stream.codec_context.name,
         )
@@ -146,16 +147,29 @@ def spread_frames(
         MissingInputError: there is nothing of that name.
         MediaError: as `probe_video`; "no frames in the part" where it ends before all of `spans`.
     """
-    num_frames, _ = _measured(path)
-    indices = spread_indices(num_frames, count, spans=spans)
+    measured = _measured(path)
+    yield from _frames_at(path, _spread(path, measured, count, spans), measured, threads=threads)
+
+
+def spread_numbers(path: Path, count: int, *, spans: Collection[tuple[int, int]] = ()) -> list[int]:
+    """The numbers of the frames that `spread_frames` gives where none is damaged.
+
+    Raises:
+        MissingInputError, MediaError: as `spread_frames`.
+    """
+    return _spread(path, _measured(path), count, spans)
+
+
+def _spread(path: Path, measured: _Measured, count: int, spans: Collection[tuple[int, int]]) -> list[int]:
+    indices = spread_indices(measured.num_frames, count, spans=spans)
     if not indices:
         parts = ", ".join(f"{first} to {last}" for first, last in spans)
         raise MediaError(
-            f"{path} has no frames in the part {parts}: it has {num_frames}, counted from 0; mend the part, or copy "
-            "or download the video again",
+            f"{path} has no frames in the part {parts}: it has {measured.num_frames}, counted from 0; mend the part, "
+            "or copy or download the video again",
             reason="no frames in the part",
         )
-    yield from frames_at(path, indices, threads=threads)
+    return indices
 
 
 def frames_at(path: Path, indices: Collection[int], *, threads: int = 0) -> Iterator[Frame]:
@@ -171,21 +185,34 @@ def frames_at(path: Path, indices: Collection[int], *, threads: int = 0) -> Iter
         MissingInputError: there is nothing of that name.
         MediaError: as `probe_video`; "no frames" also where it has none of those that were asked for.
     """
+    yield from _frames_at(path, indices, _measured(path), threads=threads)
+
+
+def _frames_at(path: Path, indices: Collection[int], measured: _Measured, *, threads: int) -> Iterator[Frame]:
     last = max(indices)
     has_frame = False
     with _opened(path, threads=threads) as (container, stream):
         start_s: float | None = None
-        for index, frame in enumerate(_decoded(container, stream)):
+        for index, frame in _numbered(_decoded(container, stream), measured.numbers):
             time_s = index / _nominal_fps(stream) if frame.time is None else frame.time
             start_s = time_s if start_s is None else start_s
             if index in indices:
                 has_frame = True
                 image = np.rot90(frame.to_ndarray(format="rgb24", threads=1), _quarter_turns(frame))  # more are slower
                 yield Frame(index, time_s - start_s, np.ascontiguousarray(image, dtype=np.uint8))
-            if index == last:
+            if index >= last:
                 break
     if not has_frame:
         raise _no_frames(path)
+
+
+def _numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Each frame with its number: that of its time stamp, or, where that is not known, the next."""
+    number = -1
+    for frame in frames:
+        by_stamp = -1 if frame.pts is None else numbers.get(frame.pts, -1)
+        number = max(by_stamp, number + 1)
+        yield number, frame
 
 
 def _frames_inside(spans: Collection[tuple[int, int]], num_frames: int) -> list[int]:
@@ -231,8 +258,23 @@ def _opened(path: Path, *, threads: int = 1) -> Iterator[tuple[InputContainer, V
         yield container, stream
 
 
-def _measured(path: Path) -> tuple[int, float]:
-    """The number of frames and the seconds they last, from all packets.
+@dataclass(frozen=True)
+class _Measured:
+    """What the packets of a video say.
+
+    Attributes:
+        num_frames: how many there are.
+        duration_s: how long they last.
+        numbers: of each frame in the order shown, by its time stamp; empty where not every frame has one of its own.
+    """
+
+    num_frames: int
+    duration_s: float
+    numbers: Mapping[int, int]
+
+
+def _measured(path: Path) -> _Measured:
+    """The number of frames, the seconds they last, and which is which, from all packets.
 
     That reads the file but decodes nothing, and is some 50 times faster than decoding. Headers are not believed: they
     can be wrong, estimated, or of a time before the file was cut.
@@ -251,8 +293,11 @@ def _measured(path: Path) -> tuple[int, float]:
         if num_frames == 0:
             raise _no_frames(path)
         if not starts or stream.time_base is None:
-            return num_frames, num_frames / _nominal_fps(stream)
-        return num_frames, float((max(ends) - min(starts)) * stream.time_base)
+            return _Measured(num_frames, num_frames / _nominal_fps(stream), {})
+        numbers = {start: number for number, start in enumerate(sorted(starts))}
+        if len(numbers) < num_frames:
+            numbers = {}
+        return _Measured(num_frames, float((max(ends) - min(starts)) * stream.time_base), numbers)
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:

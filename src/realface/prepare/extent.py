@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from realface.media.images import is_image_name, read_image
-from realface.media.videos import Frame, frames_at, probe_video, spread_frames
+from realface.media.videos import Frame, frames_at, probe_video, spread_numbers
 from realface.prepare.record import Extent
 
 Spans = Sequence[tuple[int, int]]
@@ -27,16 +27,18 @@ def extent_of(path: Path) -> Extent:
     return Extent(info.num_frames, info.width, info.height, info.fps)
 
 
-def frames_of(path: Path, *, count: int, spans: Spans, threads: int) -> Iterator[Frame]:
-    """The frames of a file that are looked at: `count`, evenly spread over it, or over the given parts."""
-    if is_image_name(path):
-        yield Frame(index=0, time_s=0.0, image=read_image(path))
-    else:
-        yield from spread_frames(path, count, spans=spans, threads=threads)
+def frames_wanted(path: Path, *, count: int, spans: Spans) -> list[int]:
+    """The numbers of the frames that are looked at: `count`, evenly spread over the file, or over the given parts.
+
+    Raises:
+        MissingInputError: no such file.
+        MediaError: it cannot be read, or ends before all parts.
+    """
+    return [0] if is_image_name(path) else spread_numbers(path, count, spans=spans)
 
 
 def frames_numbered(path: Path, indices: Collection[int], *, threads: int) -> Iterator[Frame]:
-    """The frames of those numbers; a picture's only one is 0."""
+    """The frames of those numbers but damaged ones; a picture's only one is 0."""
     if is_image_name(path):
         yield Frame(index=0, time_s=0.0, image=read_image(path))
     else:

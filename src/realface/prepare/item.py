@@ -24,6 +24,7 @@ from realface.prepare.workplace import CROPS, MASKS, Workplace, crop_folder
 TOO_SMALL = "face too small"
 NOT_ALIGNED = "cannot be aligned"
 NOT_FORGED = "face outside the mask"
+DAMAGED = "damaged"
 
 
 def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord:
@@ -94,6 +95,9 @@ def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
             return [Loss(TOO_SMALL, f"{path}: {seen.num_too_small} faces in {frames}, all below the smallest size")]
         return [Loss(NO_FACE, f"{path}: {NO_FACE} in {frames}")]
     losses = []
+    if seen.num_damaged:
+        text = f"{path}: {seen.num_damaged} of {num_frames + seen.num_damaged} frames cannot be decoded"
+        losses.append(Loss(FRAME + DAMAGED, text, seen.num_damaged))
     if without := sum(not any(one.track in tracks for one in here) for here in seen.faces.values()):
         losses.append(Loss(FRAME + NO_FACE, f"{path}: the face was not found in {without} of {frames}", without))
     if seen.num_too_small:

@@ -16,7 +16,7 @@ from realface.faces.finder import Face, FaceFinder
 from realface.faces.tracks import link_faces
 from realface.media.images import is_image_name
 from realface.media.videos import Frame, spread_indices
-from realface.prepare.extent import extent_of, frames_numbered, frames_of
+from realface.prepare.extent import Spans, extent_of, frames_numbered, frames_wanted
 from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, TrackedFace
 
 FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
@@ -49,11 +49,13 @@ class Seen:
         frames: in the order of time.
         boxes: as `ItemRecord.boxes`.
         num_too_small: faces that were left out.
+        num_damaged: frames that should have been looked at and could not be decoded.
     """
 
     frames: list[SeenFrame]
     boxes: str = ""
     num_too_small: int = 0
+    num_damaged: int = 0
 
     @property
     def faces(self) -> FacesByFrame:
@@ -74,7 +76,7 @@ def look_at(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int) -> 
     if task.counterpart is None:
         return _find_in(task, spec, finder, threads=threads)
     extent = extent_of(task.item.source)
-    if why := _unlike(extent, task.counterpart.extent):
+    if why := _unlike(extent, task.counterpart.extent, task.item.spans):
         return _find_in(task, spec, finder, threads=threads, boxes=f"own: {why}")
     return _cut_as_counterpart(task, task.counterpart, extent, spec, finder, threads=threads)
 
@@ -85,7 +87,8 @@ def _find_in(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int, bo
     faces: list[list[Face]] = []
     crops: list[list[NDArray[np.uint8]]] = []
     num_too_small = 0
-    for frame, found in _found(frames_of(path, count=spec.frames, spans=task.item.spans, threads=threads), finder):
+    wanted = frames_wanted(path, count=spec.frames, spans=task.item.spans)
+    for frame, found in _found(frames_numbered(path, wanted, threads=threads), finder):
         here = [face for face in found if _is_large_enough(face, spec)]
         num_too_small += len(found) - len(here)
         times.append((frame.index, _time_of(path, frame)))
@@ -95,7 +98,7 @@ def _find_in(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int, bo
         SeenFrame(index, time_s, here, cut)
         for (index, time_s), here, cut in zip(times, _tracked(faces), crops, strict=True)
     ]
-    return Seen(frames, boxes, num_too_small)
+    return Seen(frames, boxes, num_too_small, num_damaged=len(wanted) - len(frames))
 
 
 def _cut_as_counterpart(
@@ -112,7 +115,7 @@ def _cut_as_counterpart(
         here = list(faces.get(frame.index, ()))
         crops = [crop_face(frame.image, one.face, spec) for one in here]
         frames.append(SeenFrame(frame.index, _time_of(path, frame), here, crops))
-    return Seen(frames, FROM_COUNTERPART)
+    return Seen(frames, FROM_COUNTERPART, num_damaged=len(wanted) - len(frames))
 
 
 def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder, *, threads: int) -> FacesByFrame:
@@ -142,12 +145,14 @@ def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _unlike(extent: Extent, other: Extent) -> str:
+def _unlike(extent: Extent, other: Extent, spans: Spans) -> str:
     """Why two files do not show the same scene frame by frame; empty where they may."""
     if (extent.width, extent.height) != (other.width, other.height):
         return "other size"
     if abs(extent.fps - other.fps) > SAME_RATE * other.fps:
         return "other frame rate"
+    if not spread_indices(min(extent.num_frames, other.num_frames), 1, spans=spans):
+        return "other length"  # the part of the fake that is used lies behind the end of the real one
     return ""
 
 

@@ -285,6 +285,19 @@ def test_a_video_damaged_in_the_middle_gives_frames_from_around_it(tmp_path: Pat
     assert probe_video(path).num_frames == 30
 
 
+def test_frames_behind_damage_keep_their_numbers(tmp_path: Path):
+    """A mask or a real counterpart is looked up by them."""
+    noise = np.random.default_rng(0).integers(-8, 9, (40, HEIGHT, WIDTH, 3))
+    images = [(image + grain).astype(np.uint8) for image, grain in zip(numbered_frames(40), noise, strict=True)]
+    path = written_video(tmp_path / "a.mp4", images, gop=5)
+    size = path.stat().st_size
+    overwrite(path, size // 3, np.random.default_rng(1).bytes(size // 6))
+    frames = list(frames_at(path, range(40)))
+    assert 10 < len(frames) < 40
+    assert [number_of(frame.image) for frame in frames[-8:]] == [frame.index for frame in frames[-8:]]
+    assert [frame.time_s for frame in frames] == pytest.approx([frame.index / 25 for frame in frames], abs=0.001)
+
+
 def test_a_missing_video_is_named(tmp_path: Path):
     with pytest.raises(MissingInputError, match=r"video .*gone\.mp4 does not exist"):
         next(spread_frames(tmp_path / "gone.mp4", 1))

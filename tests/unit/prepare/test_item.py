@@ -7,6 +7,7 @@ from PIL import Image
 
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
+from realface.prepare import extent
 from realface.prepare.item import prepare_item
 from realface.prepare.record import Loss, Task
 
@@ -166,6 +167,15 @@ def test_frames_without_the_face_are_left_out_and_counted(prepare, tmp_path, gre
     assert record.losses == [Loss("frame: no face found", text, 2)]
 
 
+def test_frames_that_cannot_be_decoded_are_counted(prepare, tmp_path, grey_video, fixed_finder, monkeypatch):
+    source = grey_video(tmp_path / "a.mp4", *[200] * 8)
+    whole = extent.frames_at
+    monkeypatch.setattr(extent, "frames_at", lambda *a, **k: (frame for frame in whole(*a, **k) if frame.index != 5))
+    record = prepare(source, fixed_finder((0, 0, 20, 20)))
+    assert [row["frame"] for row in record.rows] == [1, 3, 7]
+    assert record.losses == [Loss("frame: damaged", f"{source}: 1 of 4 frames cannot be decoded", 1)]
+
+
 def test_faces_below_the_smallest_size_are_left_out_and_counted(prepare, tmp_path, grey_video, fixed_finder):
     source = grey_video(tmp_path / "a.mp4", 200, 200)
     finder = fixed_finder((0, 0, 30, 10), (40, 0, 59, 19))
@@ -213,10 +223,10 @@ def test_a_link_that_leads_nowhere_is_lost_with_the_reason(prepare, tmp_path, fi
 
 
 def test_a_file_that_the_disk_does_not_give_is_lost_with_the_reason(prepare, tmp_path, fixed_finder, monkeypatch):
-    def failing(_path, _count, **_):
+    def failing(*_, **__):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("realface.prepare.extent.spread_frames", failing)
+    monkeypatch.setattr("realface.prepare.extent.spread_numbers", failing)
     (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
     assert loss == Loss("unreadable", f"cannot read {tmp_path / 'a.mp4'}: Input/output error")
 

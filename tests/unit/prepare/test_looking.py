@@ -74,6 +74,15 @@ def test_a_fake_that_cannot_show_the_same_scene_is_searched_itself(prepare_pair,
     assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
 
 
+def test_a_fake_whose_forged_part_lies_behind_the_end_of_the_real_one_is_searched_itself(
+    prepare_pair, tmp_path, grey_video
+):
+    _, fake, _ = prepare_pair(
+        grey_video(tmp_path / "a.mp4", *[200] * 4), grey_video(tmp_path / "a_b.mp4", *[90] * 8), spans=((5, 6),)
+    )
+    assert (fake.boxes, [row["frame"] for row in fake.rows]) == ("own: other length", [5, 6])
+
+
 def test_the_mask_chooses_among_the_people_of_the_counterpart(prepare_pair, tmp_path, grey_video):
     """Two people in the real video, the larger one kept there; the fake's mask marks the smaller."""
     from realface.media.video_writing import write_video
