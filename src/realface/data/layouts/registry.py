@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from itertools import islice
 from pathlib import Path
 
 from realface.core.errors import LayoutError
@@ -39,6 +41,9 @@ LAYOUTS: Mapping[str, Layout] = {layout.name: layout for layout in _OURS}
 ENTRY_POINTS = "realface.layouts"
 """Group under which another package adds layouts: an entry point `name = package.module:layout_object`."""
 
+ENTRIES_TRIED = 100
+"""Of a folder without a layout: how many of its entries are tried, in case the data set is one folder further down."""
+
 
 def known_layouts() -> dict[str, Layout]:
     """Our own layouts and those of installed packages, by name; ours win."""
@@ -67,11 +72,24 @@ def choose_layout(root: Path, name: str | None = None) -> Layout:
 
 
 def _recognised(root: Path, layouts: Mapping[str, Layout]) -> Layout:
-    lacks = {name: layout.recognise(root) for name, layout in layouts.items()}
-    fitting = [name for name, lacking in lacks.items() if not lacking]
+    fitting = _fitting(root, layouts)
     if len(fitting) > 1:
         raise LayoutError(f"{root} fits several layouts: {', '.join(fitting)}; name one with --layout")
     if not fitting:
-        reasons = "; ".join(f"{name} lacks {' and '.join(lacking)}" for name, lacking in lacks.items())
-        raise LayoutError(f"{root} has no layout that is known: {reasons}")
+        lines = [f"{root} has no layout that is known{_near(root, layouts)}:"]
+        lines += [f"{name} lacks {' and '.join(layout.recognise(root))}" for name, layout in layouts.items()]
+        raise LayoutError("\n  ".join(lines))
     return layouts[fitting[0]]
+
+
+def _fitting(root: Path, layouts: Mapping[str, Layout]) -> list[str]:
+    return [name for name, layout in layouts.items() if not layout.recognise(root)]
+
+
+def _near(root: Path, layouts: Mapping[str, Layout]) -> str:
+    """The folder below or that above which was probably meant; empty where none has a layout."""
+    below = sorted(path for path in islice(root.iterdir(), ENTRIES_TRIED) if path.is_dir())
+    for place in (*below, root.resolve().parent):
+        if os.access(place, os.R_OK | os.X_OK) and (fitting := _fitting(place, layouts)):
+            return f", but {place} has that of {' and '.join(fitting)}"
+    return ""

@@ -6,7 +6,7 @@ import pytest
 from realface.core.errors import LayoutError, MissingInputError
 from realface.data.layouts import registry
 from realface.data.layouts.layout import Scan
-from realface.data.layouts.registry import choose_layout
+from realface.data.layouts.registry import choose_layout, known_layouts
 
 
 class AnythingLayout:
@@ -98,9 +98,22 @@ def test_an_unknown_name_is_refused_with_the_one_that_was_meant(tmp_path):
         choose_layout(tmp_path, "xyz")
 
 
-def test_a_folder_without_layout_is_told_what_each_lacks(tmp_path):
-    with pytest.raises(LayoutError, match=r"no layout that is known: plain lacks a folder real, .*; facefor"):
-        choose_layout(tmp_path)
+def test_a_folder_without_layout_is_told_what_each_lacks_in_a_line(tmp_path):
+    root = tmp_path / "a" / "b"
+    root.mkdir(parents=True)
+    with pytest.raises(
+        LayoutError, match=r"no layout that is known:\n  plain lacks a folder real, .*\n  facefor"
+    ) as told:
+        choose_layout(root)
+    assert len(str(told.value).splitlines()) == 1 + len(known_layouts())
+
+
+@pytest.mark.parametrize(("given", "meant"), [("set/Celeb-real", "set"), (".", "set")])
+def test_a_folder_above_or_below_that_has_a_layout_is_named(tmp_path, given, meant):
+    (tmp_path / "set" / "Celeb-real").mkdir(parents=True)
+    with pytest.raises(LayoutError) as told:
+        choose_layout(tmp_path / given)
+    assert f"no layout that is known, but {tmp_path / meant} has that of celeb_df:\n" in str(told.value)
 
 
 def test_a_folder_with_two_layouts_needs_a_name(tmp_path):
