@@ -305,9 +305,9 @@ def _forget(study: _Study, journal: Journal, numbers: Collection[int]) -> None:
 
 
 def _require_own_folders(scan: Scan) -> None:
-    first: dict[Path, Path] = {}
+    first: dict[str, Path] = {}
     for item in scan.items:
-        folder = Path(crop_folder(item))
+        folder = str(crop_folder(item))
         if first.setdefault(folder, item.source) != item.source:
             raise LayoutError(
                 f"{first[folder]} and {item.source} are one video by data set, method, compression and name; "

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from realface.core.crop_spec import CropSpec
@@ -82,11 +83,10 @@ def crop_folder(item: SourceItem) -> PurePosixPath:
     parts = [item.dataset, item.split, kind, item.compression]
     # pictures and videos may share a name up to the suffix, and up to the suffix's case
     name = f"{item.video}{item.source.suffix}"
-    return PurePosixPath(
-        *(safe_name(part) for part in parts if part), *(safe_name(part) for part in PurePosixPath(name).parts)
-    )
+    return PurePosixPath(*map(safe_name, filter(None, [*parts, *PurePosixPath(name).parts])))
 
 
+@lru_cache(maxsize=1024)  # of millions of pictures most parts are the same
 def safe_name(part: str) -> str:
     """A name for a folder: kept as it is, letters of any alphabet too, unless it is too long for a file system."""
     part = legible(part).replace("/", "_").replace("\\", "_").replace("\0", "_")
