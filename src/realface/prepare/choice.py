@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from realface.faces.tracks import main_track
 from realface.prepare.masks import MaskCut
 from realface.prepare.record import FacesByFrame
+
+FORGED_FROM = 0.1
+"""Of a person's box, or of what is forged, in the mean over frames; boxes of people side by side overlap."""
 
 Cuts = Mapping[int, Sequence[MaskCut]]
 """What the mask says of each face, by the frame's number."""
@@ -20,8 +24,8 @@ def chosen_tracks(faces: FacesByFrame, rule: Literal["largest", "mask", "all"], 
         faces: by the frame's number, in the order of time.
         rule: `largest` keeps the person who covers the most picture over all frames; `mask` the one whose boxes overlap
             the forged pixels most, over all frames, and where there is no mask the largest; `all` everybody.
-        cuts: of the mask; None where there is none. Whoever it never touches is not forged: `mask` and `all` leave
-            those out, because their label would be wrong.
+        cuts: of the mask; None where there is none. Whoever it marks less than `FORGED_FROM` is not forged, but may
+            have a forged neighbour: `mask` and `all` leave those out, because their label would be wrong.
 
     Returns:
         Empty where no face fits.
@@ -30,11 +34,11 @@ def chosen_tracks(faces: FacesByFrame, rule: Literal["largest", "mask", "all"], 
     if not everybody:
         return []
     if cuts is not None and rule != "largest":
-        overlaps = _overlaps(faces, cuts)
-        forged = [track for track in everybody if overlaps.get(track, 0.0) > 0]
+        marks = _by_track(faces, cuts)
+        forged = [track for track in everybody if marks[track] and _mean_share(marks[track]) >= FORGED_FROM]
         if rule == "all" or not forged:
             return forged
-        return [max(forged, key=lambda track: overlaps[track])]
+        return [max(forged, key=lambda track: sum(cut.overlap for cut in marks[track]))]
     if rule == "all":
         return everybody
     largest = main_track(
@@ -44,10 +48,15 @@ def chosen_tracks(faces: FacesByFrame, rule: Literal["largest", "mask", "all"], 
     return [] if largest is None else [largest]
 
 
-def _overlaps(faces: FacesByFrame, cuts: Cuts) -> dict[int, float]:
-    """Of each person, added up over the frames."""
-    overlaps: dict[int, float] = {}
+def _by_track(faces: FacesByFrame, cuts: Cuts) -> defaultdict[int, list[MaskCut]]:
+    """What the mask says of each person, in the frames in which it marks anybody."""
+    marks: defaultdict[int, list[MaskCut]] = defaultdict(list)
     for frame, here in faces.items():
-        for one, cut in zip(here, cuts.get(frame, ()), strict=True):
-            overlaps[one.track] = overlaps.get(one.track, 0.0) + cut.overlap
-    return overlaps
+        if any(cut.share for cut in cuts.get(frame, ())):
+            for one, cut in zip(here, cuts[frame], strict=True):
+                marks[one.track].append(cut)
+    return marks
+
+
+def _mean_share(cuts: Sequence[MaskCut]) -> float:
+    return sum(cut.share for cut in cuts) / len(cuts)

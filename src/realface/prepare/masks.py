@@ -24,10 +24,12 @@ class MaskCut:
     Attributes:
         crop: (size, size) uint8, 255 where the crop was forged and 0 elsewhere.
         overlap: intersection over union of the face's box and the frame's forged pixels, in [0, 1].
+        share: how much of the box is forged, or how much of what is forged lies in the box, whichever is more.
     """
 
     crop: NDArray[np.uint8]
     overlap: float
+    share: float
 
 
 def cut_masks(
@@ -57,12 +59,10 @@ def cut_masks(
     cuts: dict[int, list[MaskCut]] = {}
     for frame in frames_numbered(mask, wanted, threads=threads):
         forged = forged_pixels(frame.image)
+        crops = [forged_pixels(crop_face(frame.image, one.face, spec)) for one in faces[frame.index]]
         cuts[frame.index] = [
-            MaskCut(
-                crop=forged_pixels(crop_face(frame.image, one.face, spec)).astype(np.uint8) * 255,
-                overlap=_overlap(one.face.box, forged),
-            )
-            for one in faces[frame.index]
+            MaskCut(crop.astype(np.uint8) * 255, *_overlap_and_share(one.face.box, forged))
+            for crop, one in zip(crops, faces[frame.index], strict=True)
         ]
     if lost := wanted - set(cuts):
         raise MediaError(
@@ -71,12 +71,14 @@ def cut_masks(
     return cuts
 
 
-def _overlap(box: Box, forged: NDArray[np.bool_]) -> float:
-    """Intersection over union of a box and the forged pixels; 0 where nothing was forged."""
+def _overlap_and_share(box: Box, forged: NDArray[np.bool_]) -> tuple[float, float]:
+    """As `MaskCut` has them; both 0 where nothing was forged."""
     height, width = forged.shape
     x0, y0, x1, y1 = (round(value) for value in box.intersection(Box(0, 0, width, height)))
-    shared = float(forged[y0 : max(y0, y1), x0 : max(x0, x1)].sum())
-    return shared / (box.area + float(forged.sum()) - shared) if shared else 0.0
+    shared, marked = float(forged[y0 : max(y0, y1), x0 : max(x0, x1)].sum()), float(forged.sum())
+    if not shared:
+        return 0.0, 0.0
+    return shared / (box.area + marked - shared), max(shared / box.area, shared / marked)
 
 
 def _require_same_extent(mask: Path, source: Path) -> None:

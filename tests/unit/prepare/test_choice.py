@@ -14,11 +14,14 @@ def person(track, side):
 
 
 def cuts(*overlaps):
-    return [MaskCut(np.zeros((2, 2), dtype=np.uint8), overlap) for overlap in overlaps]
+    return [MaskCut(np.zeros((2, 2), dtype=np.uint8), overlap, share=2 * overlap) for overlap in overlaps]
 
 
 FACES = {3: [person(0, 30), person(1, 10)], 7: [person(0, 30), person(1, 10), person(2, 20)], 9: []}
 MARKS_ONE = {3: cuts(0.0, 0.8), 7: cuts(0.1, 0.7, 0.0)}
+TOUCHES_ANOTHER = {3: cuts(0.06, 0.8), 7: cuts(0.03, 0.7, 0.0)}  # shares of 0.12 and 0.06, 0.09 in the mean
+TOUCHES_ONE_ALONE = {3: cuts(0.04, 0.0), 7: cuts(0.04, 0.0, 0.0)}
+MARKS_ONE_FRAME = {3: cuts(0.0, 0.0), 7: cuts(0.0, 0.06, 0.0)}
 MARKS_NOBODY = {3: cuts(0.0, 0.0), 7: cuts(0.0, 0.0, 0.0)}
 
 
@@ -33,6 +36,9 @@ MARKS_NOBODY = {3: cuts(0.0, 0.0), 7: cuts(0.0, 0.0, 0.0)}
         ("all", None, [0, 1, 2]),
         ("all", MARKS_ONE, [0, 1]),
         ("all", MARKS_NOBODY, []),
+        ("all", TOUCHES_ANOTHER, [1]),
+        ("mask", TOUCHES_ONE_ALONE, []),
+        ("mask", MARKS_ONE_FRAME, [1]),
     ],
 )
 def test_who_is_kept(rule, marks, expected):

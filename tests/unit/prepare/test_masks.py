@@ -115,6 +115,8 @@ def test_the_overlap_is_intersection_over_union_of_box_and_forged_pixels(tmp_pat
     # forged: 16 x 8 = 128; shared 128, 64, 0 and 64; boxes of 128, 128, 100 and 1024
     expected = [1.0, 64 / (128 + 128 - 64), 0.0, 64 / (1024 + 128 - 64)]
     assert [cut.overlap for cut in masks[0]] == pytest.approx(expected)
+    # of each box 128 / 128, 64 / 128, 0, 64 / 1024, or of the 128 forged 1, 1/2, 0, 1/2
+    assert [cut.share for cut in masks[0]] == pytest.approx([1.0, 0.5, 0.0, 0.5])
 
 
 def test_frames_without_a_face_need_no_mask(tmp_path):
