@@ -156,6 +156,7 @@ def convert(
     unpack: UnpackOption = None,
     dataset: Annotated[str | None, typer.Option(help="Data set of the rows for which the list names none.")] = None,
     split: Annotated[str | None, typer.Option(help="Split of the rows for which the list names none.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="SPLIT", help="Write the rows of this split alone.")] = None,
     to_rffr: Annotated[bool, typer.Option("--rffr", help="Write paths and labels alone, for RFFR's own code.")] = False,
     absolute: Annotated[bool, typer.Option(help="With --rffr: whole paths, as in RFFR's test lists.")] = False,
     shard_size: Annotated[
@@ -182,15 +183,36 @@ def convert(
         raise typer.BadParameter("--shard-size goes with several shards: OUT-%06d.tar")
     _require_new(out, force=force)
     manifest = _listed(file, out, form=form, root=root, lmdb=lmdb, unpack=unpack).filled(dataset=dataset, split=split)
+    manifest = _only(manifest, only, file)
     if is_tar:
         _write_shards(manifest, out, shard_size=shard_size, seed=shuffle, as_json=as_json)
         return
     _warn_of_absent(manifest)
     if to_rffr:
         write_rffr_list(manifest, out, absolute=absolute)
-        _print(_summary(manifest, out), as_json=as_json)
+        _print(_rffr_summary(manifest, out, absolute=absolute), as_json=as_json)
     else:
         _write(manifest, out, as_json=as_json)
+
+
+def _only(manifest: Manifest, split: str | None, file: Path) -> Manifest:
+    """The rows of one split, or all of them."""
+    from realface.core.errors import ManifestError
+
+    if split is None:
+        return manifest
+    rows = manifest.filter(split=split)
+    if not len(rows):
+        there = ", ".join(sorted(str(name) for name in manifest.distinct("split") if name is not None)) or "none"
+        raise ManifestError(f"{file} has no row of the split {split!r}; its splits: {there}")
+    return rows
+
+
+def _rffr_summary(manifest: Manifest, out: Path, *, absolute: bool) -> dict[str, Any]:
+    """What is in such a list, which holds nothing but paths and labels."""
+    num_fakes = int(manifest.labels.sum())
+    whole = {"file": str(out), "rows": len(manifest), "labels": {"real": len(manifest) - num_fakes, "fake": num_fakes}}
+    return whole if absolute else whole | {"relative to": str(manifest.root)}
 
 
 def _write_shards(manifest: Manifest, out: Path, *, shard_size: int | None, seed: int | None, as_json: bool) -> None:

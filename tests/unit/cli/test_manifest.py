@@ -187,6 +187,30 @@ def test_convert_writes_rffr_s_list(tmp_path):
     assert json.loads((tmp_path / "w.json").read_text()) == [{"path": str(tmp_path / "0.png"), "label": 0}]
 
 
+def test_convert_tells_of_rffr_s_list_what_it_holds(tmp_path):
+    file = written(tmp_path / "m.parquet", *[{"split": "train", "method": "DF"}] * 3)
+    assert run("convert", file, tmp_path / "r.json", "--rffr").stdout.splitlines() == [
+        f"file:         {tmp_path / 'r.json'}",
+        "rows:         3",
+        "labels:       real 2, fake 1",
+        f"relative to:  {tmp_path}",
+    ]
+    document = json.loads(run("convert", file, tmp_path / "w.json", "--rffr", "--absolute", "--json").stdout)
+    assert document == {"file": str(tmp_path / "w.json"), "rows": 3, "labels": {"real": 2, "fake": 1}}
+
+
+def test_convert_writes_one_split_alone(tmp_path):
+    file = written(tmp_path / "m.parquet", {"split": "train"}, {"split": "test"}, {"split": "train"}, {})
+    assert run("convert", file, tmp_path / "r.json", "--rffr", "--only", "train").exit_code == 0
+    assert [row["path"] for row in json.loads((tmp_path / "r.json").read_text())] == ["0.png", "2.png"]
+    assert run("convert", file, tmp_path / "m.csv", "--only", "test").exit_code == 0
+    assert Manifest.read(tmp_path / "m.csv").column("path") == ["1.png"]
+    result = run("convert", file, tmp_path / "v.csv", "--only", "val")
+    assert isinstance(result.exception, ManifestError)
+    assert "has no row of the split 'val'; its splits: test, train" in str(result.exception)
+    assert not (tmp_path / "v.csv").exists()
+
+
 def test_convert_refuses_options_of_rffr_s_list_for_other_files(tmp_path):
     file = written(tmp_path / "m.parquet", {})
     result = run("convert", file, tmp_path / "m.csv", "--rffr")
