@@ -41,6 +41,7 @@ from realface.prepare.workplace import Workplace, crop_folder
 STATE = ".prepare"
 SETTINGS, JOURNAL, SCRATCH = "settings.json", "journal.tsv", "scratch"
 EVERY_LOSS = "all"
+FORMAT = 1  # of the records; a newer realface must not take up what it would misread
 
 
 @dataclass(frozen=True)
@@ -321,6 +322,7 @@ def _settings(scan: Scan, spec: CropSpec, total: int) -> dict[str, Any]:
     for item in scan.items:
         items.update(f"{item!r}\n".encode(errors="surrogateescape"))
     return {
+        "format": FORMAT,
         "source": str(scan.root),
         "layout": scan.layout,
         "crop": spec.model_dump(mode="json"),

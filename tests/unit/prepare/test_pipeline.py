@@ -188,7 +188,8 @@ def test_a_shard_that_lost_nothing_for_the_reason_has_nothing_to_try_again(sourc
 def test_crops_of_a_killed_run_go_when_their_file_is_lost_in_the_next(source, tmp_path, monkeypatch):
     """A run is killed between the move of the crops and the line in the journal; then the file breaks."""
     with monkeypatch.context() as patched:
-        patched.setattr("realface.prepare.pipeline.Journal.append", lambda *_: sys.exit("killed"))
+        killed = lambda _journal, _index, record: record.rows and sys.exit("killed")  # noqa: E731
+        patched.setattr("realface.prepare.pipeline.Journal.append", killed)
         with pytest.raises(SystemExit):
             prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     (crop,) = (tmp_path / "out").rglob("*.png/*.png")
@@ -400,6 +401,13 @@ def test_going_on_with_other_settings_is_refused(source, tmp_path, change, text)
     folder = tmp_path / "other" if "source" in change else source
     with pytest.raises(OutputExistsError, match=f"holds another preparation: {text}"):
         prepare(folder, tmp_path / "out", spec=change.get("spec", SPEC), means=HERE)
+
+
+def test_going_on_with_records_of_another_realface_is_refused(source, tmp_path, monkeypatch):
+    prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
+    monkeypatch.setattr("realface.prepare.pipeline.FORMAT", 2)
+    with pytest.raises(OutputExistsError, match="another preparation: its format is 1, and 2 is asked for"):
+        prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
 
 
 def test_going_on_after_the_source_changed_is_refused(source, tmp_path, monkeypatch):
