@@ -95,7 +95,9 @@ def _terminal_bar(title: str, total: int, unit: str, done_before: int) -> Iterat
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with RichProgress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    # by default rich forgets what is older than 30 s, and so has no time left for files that take longer each
+    with RichProgress(*columns, console=console, speed_estimate_period=3600.0, get_time=time.monotonic) as bar:
         task = bar.add_task(title, total=total, completed=done_before, rate="", note="")
         start = time.monotonic()
 

@@ -76,6 +76,19 @@ def test_on_a_terminal_a_bar_shows_count_rate_and_note(
     assert "b.mp4" in shown
 
 
+def test_on_a_terminal_the_time_left_is_known_of_slow_files_too(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "160")
+    with progress("prepare", 9, unit="files", done=4) as bar:
+        for _ in range(3):
+            clock.now += 60
+            bar.advance()
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().err)
+    assert re.search(r"7/9 +files +0\.0/s +0:03:00 +left +0:02:00", shown), shown
+
+
 def test_work_that_breaks_off_is_not_reported_as_finished(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt), progress("prepare", 4, unit="videos"):
         raise KeyboardInterrupt
