@@ -49,7 +49,8 @@ class ArtifactCard(Section):
     calibration: dict[str, Any] | None = Field(None, description="what maps scores to probabilities; null: nothing")
     trained_on: list[dict[str, Any]] = Field(
         default=[],
-        description="per manifest: name, sha256, rows; of a prior inside the network: role, name, sha256, trained_on",
+        description="per manifest: name, sha256, rows, crop in words; of a prior inside the network: role, name, "
+        "sha256, trained_on",
     )
     metrics: dict[str, Any] = Field(default={}, description="of the validation that chose these weights")
     licence: str = Field("", description="terms under which the weights may be used")

@@ -33,7 +33,8 @@ class RunRows:
         train: the training rows.
         val: the validation rows.
         crop: how all their crops were made; `external` as soon as that is unknown of some.
-        trained_on: the training manifests as the artifact names them: `name`, `sha256`, and `rows` that were used.
+        trained_on: the training manifests as the artifact names them: `name`, `sha256`, `rows` that were used,
+            and `crop`, how they were cut out.
         sampling: how the training rows are drawn.
         fakes_left_out: of `train` and `val`, for a method that learns from real faces alone; else empty.
         train_inputs: what was computed beforehand for each training row, by the name under which the task takes it.
@@ -96,7 +97,12 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
     if sampling == "paired":
         _require_pairs(train)
     trained_on = [
-        {"name": "/".join(path.parts[-2:]), "sha256": manifests[path].sha256(), "rows": len(part)}
+        {
+            "name": "/".join(path.parts[-2:]),
+            "sha256": manifests[path].sha256(),
+            "rows": len(part),
+            "crop": manifests[path].header.crop.describe(),
+        }
         for path, part in chosen["train"].items()
     ]
     return RunRows(train, val, crop, trained_on, sampling, fakes_left_out, origins=_shared(leaks))

@@ -39,8 +39,18 @@ def test_filters_keep_the_rows_that_have_the_value(write_faces):
 def test_artifact_learns_the_manifests_hash_and_rows(write_faces):
     path = write_faces()
     assert read(path).trained_on == [
-        {"name": "faces/manifest.parquet", "sha256": Manifest.read(path).sha256(), "rows": 8}
+        {
+            "name": "faces/manifest.parquet",
+            "sha256": Manifest.read(path).sha256(),
+            "rows": 8,
+            "crop": "mtcnn, margin 0.3, 16 px PNG, alignment none, face largest, 32 frames",
+        }
     ]
+
+
+def test_artifact_learns_which_of_its_crops_are_external(write_faces):
+    known, unknown = write_faces("known"), write_faces("unknown", crop=CropSpec.external())
+    assert [each["crop"].partition(",")[0] for each in read(known, unknown).trained_on] == ["mtcnn", "external"]
 
 
 def test_crop_spec_is_the_manifests(write_faces):
