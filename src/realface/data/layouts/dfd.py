@@ -82,7 +82,7 @@ def missing_of_dfd(folder: VideoFolder, found: list[SourceItem], root: Path) -> 
     if len(found) >= expected:
         return []
     where = folder.path.relative_to(root).as_posix()
-    return [f"{where}: {expected - len(found)} of the release's {expected:,} videos"]
+    return [f"{where}: {expected - len(found):,} of the release's {expected:,} videos"]
 
 
 def _folders(root: Path) -> Iterator[VideoFolder]:

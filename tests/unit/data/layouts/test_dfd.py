@@ -143,3 +143,8 @@ def test_raw_beside_c0_is_refused(study):
     add(study, "actors/raw/videos/a.mp4", "actors/c0/videos/a.mp4")
     with pytest.raises(LayoutError, match="actors has both raw and c0, which are the same; keep one of them"):
         scan(study)
+
+
+def test_large_numbers_have_commas_throughout(study, monkeypatch):
+    monkeypatch.setitem(NUM_VIDEOS, Label.FAKE, 3068)
+    assert any("3,067 of the release's 3,068 videos" in text for text in scan(study).missing)
