@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -175,7 +175,8 @@ class _Study:
     scan: Scan
     out: Path
     spec: CropSpec
-    counterparts: Mapping[int, int] = field(default_factory=dict)
+    settings: Mapping[str, Any]
+    counterparts: Mapping[int, int]
 
     def folder_of(self, shard: Shard) -> Path:
         return self.out / STATE / shard.name
@@ -198,8 +199,11 @@ def _open_study(source: Path, out: Path, *, spec: CropSpec, layout: str | None, 
         _require_finder(spec, means.finder_file)
     counterparts = {} if scan.are_crops else counterparts_of(scan.items)
     _require_own_folders(scan)
-    _open_output(out, _settings(scan, spec, total))
-    return _Study(scan, out.resolve(), spec, counterparts)  # workers on other machines have another working folder
+    settings = _settings(scan, spec, total)
+    _require_own_output(out, settings)
+    return _Study(
+        scan, out.resolve(), spec, settings, counterparts
+    )  # workers on other machines have another working folder
 
 
 def _require_finder(spec: CropSpec, file: Path | None) -> None:
@@ -220,6 +224,7 @@ def _at_work(study: _Study, shard: Shard) -> Iterator[Journal]:
 
 def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], means: Means) -> None:
     """Do what is left of a shard."""
+    _claim(study, shard)
     if not means.quiet:
         for text in study.scan.missing:  # now, and not only after days of work
             print(f"realface prepare: missing: {text}", file=sys.stderr)
@@ -331,20 +336,30 @@ def _settings(scan: Scan, spec: CropSpec, total: int) -> dict[str, Any]:
     }
 
 
-def _open_output(out: Path, settings: Mapping[str, Any]) -> None:
-    """Make the output folder, or check that what was begun there is this same preparation."""
-    settings_file = out / STATE / SETTINGS
-    if not settings_file.exists():
-        if not (out.is_dir() and {path.name for path in out.iterdir()} <= {STATE}):  # another shard is just beginning
-            require_free(out)
-        write_json(settings_file, settings)
-        return
-    begun = json.loads(settings_file.read_text(encoding="utf-8"))
-    if differing := [name for name, value in settings.items() if begun.get(name) != value]:
-        raise OutputExistsError(
-            f"{out} holds another preparation: {_difference(differing[0], begun, settings)}; "
-            "give another folder, or remove it first"
-        )
+def _require_own_output(out: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse an output folder that holds anything but this same preparation; nothing is made."""
+    begun = sorted((out / STATE).glob(f"*/{SETTINGS}"))
+    if not begun and not (out.is_dir() and {path.name for path in out.iterdir()} <= {STATE}):
+        require_free(out)
+    for file in begun:
+        others = json.loads(file.read_text(encoding="utf-8"))
+        if differing := [name for name, value in settings.items() if others.get(name) != value]:
+            raise OutputExistsError(
+                f"{out} holds another preparation: {_difference(differing[0], others, settings)}; "
+                "give another folder, or remove it first"
+            )
+
+
+def _claim(study: _Study, shard: Shard) -> None:
+    """Write down what is prepared, then look again: another shard may have begun something else at the same moment."""
+    file = study.folder_of(shard) / SETTINGS
+    if not file.exists():
+        write_json(file, study.settings)
+        try:
+            _require_own_output(study.out, study.settings)
+        except OutputExistsError:
+            file.unlink()
+            raise
 
 
 def _difference(name: str, begun: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

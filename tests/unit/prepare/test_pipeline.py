@@ -24,7 +24,7 @@ from realface.data.manifest_checks import check_manifest
 from realface.faces.finders import default_crop_spec
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
-from realface.prepare import executors
+from realface.prepare import executors, pipeline
 from realface.prepare.pipeline import STATE, Means, merge_shards, prepare, prepare_shard
 from realface.prepare.shards import Shard
 
@@ -221,7 +221,7 @@ def test_what_a_killed_run_left_in_its_scratch_folder_goes_and_the_next_has_anot
     left.write_text("half")
     prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     kept = {path.name for path in (tmp_path / "out" / STATE / "1-of-1").iterdir()}
-    assert kept == {".lock", "journal.tsv"}
+    assert kept == {".lock", "journal.tsv", "settings.json"}
 
 
 def test_what_the_source_lacks_is_said_before_the_work(masked_source, tmp_path, monkeypatch, capsys):
@@ -321,6 +321,32 @@ def test_another_number_of_shards_is_refused(masked_source, tmp_path):
     prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 2), spec=SPEC, means=HERE)
     with pytest.raises(OutputExistsError, match=r"another preparation: its shards is 2, and 3 is asked for"):
         prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 3), spec=SPEC, means=HERE)
+
+
+def test_shards_that_begin_other_things_at_the_same_moment_are_refused(masked_source, tmp_path, monkeypatch):
+    other, look, looks = SPEC.model_copy(update={"margin": 0.5}), pipeline._require_own_output, []
+
+    def begin_first():
+        return prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 2), spec=SPEC, means=HERE)
+
+    def at_the_same_moment(*given):
+        """The folder is still empty at the first look; by the second the other shard has begun."""
+        look(*given)
+        looks.append(given)
+        if len(looks) == 1:
+            monkeypatch.setattr(pipeline, "_require_own_output", look)
+            begin_first()
+
+    monkeypatch.setattr(pipeline, "_require_own_output", at_the_same_moment)
+    with pytest.raises(OutputExistsError, match=r"its crops have margin 0\.3, and 0\.5 is asked for"):
+        prepare_shard(masked_source, tmp_path / "out", shard=Shard(2, 2), spec=other, means=HERE)
+    assert begin_first().num_sources == 3  # whose folder it stays
+
+
+def test_a_merge_before_any_shard_settles_nothing(masked_source, tmp_path):
+    with pytest.raises(PrepareError, match="not all shards are done"):
+        merge_shards(masked_source, tmp_path / "out", total=2, spec=SPEC)
+    prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 3), spec=SPEC, means=HERE)
 
 
 def test_two_files_that_would_share_a_folder_of_crops_are_refused(tmp_path, source, monkeypatch):
