@@ -21,7 +21,7 @@ def test_without_ray_the_extra_is_named(place, monkeypatch):
 @pytest.fixture(scope="module")
 def local_cluster():
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    ray.init("local", num_cpus=2, log_to_driver=False, include_dashboard=False)  # not one that runs here already
     yield
     ray.shutdown()
 
