@@ -88,6 +88,9 @@ def check(
         raise typer.Exit(1)
 
 
+FRACTIONS = "train=0.8,val=0.1,test=0.1"
+
+
 class Apart(StrEnum):
     """Choices of `--by`."""
 
@@ -100,8 +103,12 @@ def split(
     file: FileArgument,
     out: OutOption,
     fractions: Annotated[
-        str, typer.Option(metavar="NAME=SHARE,...", help="Share of the videos that each split gets.")
-    ] = "train=0.8,val=0.1,test=0.1",
+        str | None,
+        typer.Option(metavar="NAME=SHARE,...", help=f"Share of the videos that each gets; {FRACTIONS} if left out."),
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(metavar="SPLIT", help="Deal out the rows of this split alone; others keep theirs.")
+    ] = None,
     by: Annotated[Apart, typer.Option(help="What no two splits share; video: people may stand in several.")] = (
         Apart.PERSON
     ),
@@ -111,11 +118,17 @@ def split(
 ) -> None:
     """Deal all rows out to splits so that no video, with the fakes made of it, and no person stands in two of them."""
     from realface.data.manifest import Manifest
-    from realface.data.splits import split_by_identity
+    from realface.data.splits import split_again, split_by_identity
 
     _require_free(out, force=force)
-    people_apart = by is Apart.PERSON
-    manifest = split_by_identity(Manifest.read(file), _fractions(fractions), seed=seed, people_apart=people_apart)
+    manifest, people_apart = Manifest.read(file), by is Apart.PERSON
+    shares = _fractions(fractions or FRACTIONS)
+    if of is None:
+        manifest = split_by_identity(manifest, shares, seed=seed, people_apart=people_apart)
+    elif fractions is None:
+        raise typer.BadParameter(f"--of {of} needs --fractions, such as {of}=0.9,val=0.1")
+    else:
+        manifest = split_again(manifest, of, shares, seed=seed, people_apart=people_apart)
     _write(manifest, out, as_json=as_json)
 
 

@@ -104,6 +104,11 @@ def video_names(columns: Columns) -> pa.Table:
     return pa.concat_tables([_named(columns, name) for name in (_own_names(columns), columns["original"])])
 
 
+def source_names(columns: Columns) -> pa.Table:
+    """The file that each row was cut out of: columns row, dataset, name, split. A tar holds many sequences."""
+    return _named(columns, columns["source"])
+
+
 def person_names(columns: Columns) -> pa.Table:
     """Every person that a row shows: columns row, dataset, name, split."""
     identities = columns["identities"].combine_chunks()

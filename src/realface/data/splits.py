@@ -15,10 +15,31 @@ from scipy.sparse.csgraph import connected_components
 
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
-from realface.data.leaks import person_names, video_names
+from realface.data.leaks import person_names, source_names, video_names
 from realface.data.manifest import Manifest
 
 DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+
+
+def split_again(
+    manifest: Manifest, of: str, fractions: Mapping[str, float], *, seed: int, people_apart: bool = True
+) -> Manifest:
+    """Deal the rows of one split out, as `split_by_identity` does; the others keep theirs.
+
+    Raises:
+        ManifestError: no row has that split, a split to deal to has rows already, or as `split_by_identity`.
+    """
+    there = manifest.distinct("split")
+    if of not in there:
+        raise ManifestError(f"no row is of the split {of!r}; there are {', '.join(map(str, there)) or 'none'}")
+    if taken := [name for name in fractions if name != of and name in there]:
+        raise ManifestError(f"the split {taken[0]!r} has rows already, which keep it; deal {of!r} out to other names")
+    splits = manifest.columns["split"].to_numpy()
+    rows = np.flatnonzero(splits == of)
+    dealt = split_by_identity(manifest.take(rows), fractions, seed=seed, people_apart=people_apart)
+    splits = splits.copy()
+    splits[rows] = dealt.columns["split"].to_numpy()
+    return manifest.with_column("split", pa.array(splits, pa.string()))
 
 
 def split_by_identity(
@@ -26,9 +47,9 @@ def split_by_identity(
 ) -> Manifest:
     """Give every row a split such that what hangs together stays together.
 
-    Rows hang together when they share a video, an original or a person of the same data set, directly or through other
-    rows: a swapped pair with both its reals is one group. Groups are dealt out whole, the largest first, each to the
-    split that lacks most of it.
+    Rows hang together when they share a video, a source file, an original or a person of the same data set, directly or
+    through other rows: a swapped pair with both its reals is one group. Groups are dealt out whole, the largest first,
+    each to the split that lacks most of it.
 
     Args:
         manifest: its own `split` column is not looked at.
@@ -63,7 +84,7 @@ def split_by_identity(
 
 def _groups(manifest: Manifest, *, people_apart: bool) -> NDArray[Any]:
     """(rows,), the number of each row's group, from 0: components of the graph of rows and the names they hold."""
-    kinds = {"video": video_names(manifest.columns)}
+    kinds = {"video": video_names(manifest.columns), "source": source_names(manifest.columns)}
     if people_apart:
         kinds["person"] = person_names(manifest.columns)
     names = [_names_within_dataset(kind, table) for kind, table in kinds.items()]

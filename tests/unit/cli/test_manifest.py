@@ -347,3 +347,21 @@ def test_convert_refuses_options_that_do_not_go_with_an_lmdb(tmp_path, options, 
     assert result.exit_code == 2
     assert fault in " ".join(result.output.replace("│", " ").split())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_part_of_the_training_split_is_held_back_and_the_test_split_stays(tmp_path):
+    rows = [{"video": f"v{i}", "split": "test" if i >= 20 else "train"} for i in range(24)]
+    file, out = written(tmp_path / "m.csv", *rows), tmp_path / "split.csv"
+    result = run("split", file, "--out", out, "--of", "train", "--fractions", "train=0.9,val=0.1")
+    assert result.exit_code == 0
+    splits = Manifest.read(out).column("split")
+    assert splits[20:] == ["test"] * 4
+    assert (splits.count("train"), splits.count("val")) == (18, 2)
+
+
+def test_what_is_held_back_must_be_said(tmp_path):
+    file = written(tmp_path / "m.csv", {"split": "train"}, {"split": "test"})
+    result = run("split", file, "--out", tmp_path / "split.csv", "--of", "train")
+    assert result.exit_code == 2
+    assert "--of train needs --fractions, such as train=0.9,val=0.1" in result.stderr
+    assert not (tmp_path / "split.csv").exists()

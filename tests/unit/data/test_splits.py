@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from realface.core.errors import ManifestError
 from realface.data.leaks import find_leaks
 from realface.data.manifest import Manifest
-from realface.data.splits import split_by_identity
+from realface.data.splits import split_again, split_by_identity
 
 
 def pairs_study(num_pairs, frames=2):
@@ -134,3 +134,39 @@ def test_where_everybody_was_swapped_with_everybody_only_videos_can_be_kept_apar
         split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0)
     split = split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0, people_apart=False)
     assert {leak.kind for leak in find_leaks(split)} == {"person"}
+
+
+def test_a_part_of_one_split_is_held_back_and_the_others_stay():
+    study = pairs_study(20)
+    before = ["test" if int(video[:3]) >= 30 else "train" for video in study.column("video")]
+    study = study.with_column("split", before)
+    split = split_again(study, "train", {"train": 0.8, "val": 0.2}, seed=0)
+    assert [was == "test" for was in before] == [now == "test" for now in split.column("split")]
+    assert [videos_of(split, name) for name in ("train", "val", "test")] == [48, 12, 20]
+    assert find_leaks(split) == []
+
+
+@pytest.mark.parametrize(
+    ("of", "fractions", "text"),
+    [
+        ("dev", {"dev": 0.5, "val": 0.5}, "no row is of the split 'dev'; there are train, test"),
+        ("train", {"train": 0.5, "test": 0.5}, "the split 'test' has rows already, which keep it"),
+    ],
+)
+def test_a_split_that_is_not_there_or_would_be_mixed_is_refused(of, fractions, text):
+    study = singles(3, 3).with_column("split", ["train"] * 4 + ["test"] * 2)
+    with pytest.raises(ManifestError, match=text):
+        split_again(study, of, fractions, seed=0)
+
+
+def test_the_sequences_of_one_tar_stay_together():
+    rows = [
+        {"path": f"{tar}/{sequence}.png", "label": tar % 2, "video": f"{tar}/{sequence}", "source": f"{tar}.tar.gz"}
+        for tar in range(8)
+        for sequence in range(3)
+    ]
+    split = split_by_identity(Manifest.from_rows(rows, root="crops"), {"train": 0.5, "val": 0.5}, seed=0)
+    splits_of_tar = {tar: set() for tar in split.column("source")}
+    for tar, name in zip(split.column("source"), split.column("split"), strict=True):
+        splits_of_tar[tar].add(name)
+    assert all(len(names) == 1 for names in splits_of_tar.values())

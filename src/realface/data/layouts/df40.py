@@ -127,8 +127,13 @@ def _tops(root: Path) -> list[tuple[Path, str]]:
 
 
 def _part_folders(top: Path) -> list[Path]:
-    methods = [folder for folder in subfolders(top) if folder.name.lower() not in TOPS]
-    return [folder for method in methods for folder in subfolders(method) if folder.name.lower() in PARTS]
+    """The folders `ff`, `cdf`, `fake` and `real` of methods; beside DF40's own folders, only of methods of its own."""
+    folders = subfolders(top)
+    methods = [folder for folder in folders if folder.name.lower() not in TOPS]
+    parts = [folder for method in methods for folder in subfolders(method) if folder.name.lower() in PARTS]
+    if len(methods) == len(folders):
+        return parts
+    return [part for part in parts if part.name.lower() in (FF, CDF) or part.parent.name.lower() in OWN_REALS]
 
 
 def _item(path: Path, part: Path, split: str) -> SourceItem:

@@ -177,3 +177,10 @@ def test_real_and_fake_in_unknown_folders_are_not_taken_for_it(tmp_path):
 
 def test_a_method_by_itself_is_plain_folders(study):
     assert choose_layout(study / "heygen").name == "plain"
+
+
+def test_other_folders_of_real_and_fake_beside_its_own_are_not_read_as_methods(tmp_path):
+    add(tmp_path, "DF40/simswap/ff/071_054/000.png", "mine/fake/1.png", "mine/real/1.png", "heygen/fake/2.png")
+    found = scan(tmp_path)
+    assert [item.video for item in found.items] == ["heygen/fake/2.png", "simswap/ff/071_054"]
+    assert "1 folders, such as mine, left out" in found.missing[0]
