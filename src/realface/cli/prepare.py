@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from realface.core.errors import StoppedBySignal
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import FrameType
+
     from realface.prepare.finish import PrepareResult
     from realface.prepare.pipeline import ShardResult
 
@@ -97,26 +104,49 @@ def command(
     chosen = {"frames": frames, "face": face.value, "min_face": min_face}
     spec = crop_spec_for(build_finder(name, file=file), **cut, **chosen)
     means = Means(workers=workers, finder_file=file, cluster=cluster.value if cluster else None, quiet=as_json)
-    try:
+    with _stoppable():
         if shard is not None:
             part = Shard.parse(shard)
             of_part = prepare_shard(source, out, shard=part, spec=spec, layout=layout, redo=redo or (), means=means)
             _print_shard(of_part, as_json=as_json)
+            _end(of_part.losses)
             return
         if merge is not None:
             result = merge_shards(source, out, total=merge, spec=spec, layout=layout, finder_file=file)
         else:
             result = prepare(source, out, spec=spec, layout=layout, redo=redo or (), means=means)
+    _print_result(result, out, as_json=as_json)
+    _end([*result.losses, *result.mask_losses])
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """End by Ctrl-C, or by the SIGTERM that clusters send, in order: workers first, and with a word on how to go on."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise StoppedBySignal(number, "; finished files are kept, and the same command goes on from there")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
     except KeyboardInterrupt:
         print("realface prepare: finished files are kept; the same command goes on from there", file=sys.stderr)
         raise
-    _print_result(result, out, as_json=as_json)
-    if result.losses or result.mask_losses:
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(losses: Iterable[str]) -> None:
+    """End with code 2 where files or masks were lost; single frames are told alone."""
+    from realface.prepare.record import FRAME
+
+    if any(not reason.startswith(FRAME) for reason in losses):
         raise typer.Exit(2)
 
 
 def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
-    from realface.prepare.looking import FROM_COUNTERPART
+    from realface.prepare.looking import FROM_COUNTERPART, OWN
+    from realface.prepare.record import FRAME, MASK
 
     if as_json:
         print(json.dumps(asdict(result) | {"manifest": str(result.manifest)}, indent=2, ensure_ascii=False))
@@ -128,19 +158,17 @@ def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
         print(f"found, {kind}: {count}")
     for whose, count in result.boxes.items():
         boxes = (
-            "the boxes of their real counterpart" if whose == FROM_COUNTERPART else whose.replace("own:", "their own,")
+            "of their real counterpart" if whose == FROM_COUNTERPART else f"of their own ({whose.removeprefix(OWN)})"
         )
-        print(f"fakes cut by {boxes}: {count}")
-    for text in result.missing:
-        print(f"missing: {text}")
-    for reason, count in result.losses.items():
-        print(f"lost, {reason}: {count}")
-    for reason, count in result.mask_losses.items():
-        print(f"mask not used, {reason}: {count}")
-    for reason, count in result.frame_losses.items():
-        print(f"frames left out, {reason}: {count}")
-    if result.losses or result.mask_losses or result.frame_losses:
-        print(f"each loss with its reason: {out / 'losses.csv'}")
+        print(f"fakes cut by boxes {boxes}: {count}")
+    if result.num_unmarked:
+        print(f"crops in which their mask marks nothing, so perhaps of somebody else: {result.num_unmarked}")
+    _print_losses(
+        result.losses
+        | {MASK + reason: count for reason, count in result.mask_losses.items()}
+        | {FRAME + reason: count for reason, count in result.frame_losses.items()},
+        where=str(out / "losses.csv"),
+    )
     print(f"manifest: {result.manifest}")
 
 
@@ -148,5 +176,13 @@ def _print_shard(result: ShardResult, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(asdict(result) | {"shard": str(result.shard)}, indent=2, ensure_ascii=False))
         return
-    print(f"shard {result.shard}: {result.num_sources} files done, {sum(result.losses.values())} of them lost")
+    print(f"shard {result.shard}: {result.num_sources} files done")
+    _print_losses(result.losses, where="losses.csv, which comes with the merge")
     print(f"when all shards are done: the same command with --merge {result.shard.total} in place of --shard")
+
+
+def _print_losses(losses: Mapping[str, int], *, where: str) -> None:
+    if losses:
+        print(f"not used, by reason; --redo REASON tries again, each stands in {where}:")
+    for reason, count in losses.items():
+        print(f"  {reason}: {count}")

@@ -7,7 +7,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -20,7 +20,7 @@ from realface.data.columns import Columns
 from realface.data.layouts.layout import Scan
 from realface.data.manifest import Manifest, ManifestHeader
 from realface.prepare.journal import Journal
-from realface.prepare.looking import FROM_COUNTERPART
+from realface.prepare.looking import FROM_COUNTERPART, OWN
 from realface.prepare.record import FRAME, MASK, ItemRecord
 
 MANIFEST, LOSSES, SOURCES = "manifest.parquet", "losses.csv", "sources.csv"
@@ -38,6 +38,7 @@ class PrepareResult:
         num_sources: files that the layout found.
         num_crops: rows of the manifest.
         num_masks: rows with a mask.
+        num_unmarked: rows whose mask marks nothing in the crop.
         losses: how many source files gave no crop, by reason; `OUT/losses.csv` names each.
         mask_losses: how many masks could not be used, by reason; the same file names each.
         frame_losses: how many frames, faces or pictures of the other files were left out, by reason; likewise.
@@ -51,6 +52,7 @@ class PrepareResult:
     num_sources: int
     num_crops: int
     num_masks: int
+    num_unmarked: int
     losses: dict[str, int]
     mask_losses: dict[str, int]
     frame_losses: dict[str, int]
@@ -68,10 +70,7 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         spec: how the crops were made.
         journals: of all shards, which together have a record of every item.
     """
-    losses: Counter[str] = Counter()
-    boxes: Counter[str] = Counter()
-    sources: dict[str, str] = {}
-    num_hashed = 0
+    seen = _Tally()
     tables = []
     records = _in_order(journals)
     with (
@@ -80,27 +79,18 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
     ):
         while chunk := list(islice(records, RECORDS_AT_ONCE)):
             for record in chunk:
+                seen.count(record)
                 for loss in record.losses:
                     losses_table([record.source, loss.reason, loss.count, loss.text])
-                    losses[loss.reason] += loss.count
-                boxes[record.boxes] += 1
                 if record.sha256:
                     sources_table([record.source, record.sha256])
-                    num_hashed += 1
-                    if num_hashed <= MOST_IN_HEADER:
-                        sources[record.source] = record.sha256
             rows = [row for record in chunk for row in record.rows]
             tables.append(Manifest.from_rows(rows, root=out).table)
-    del boxes[""]  # files without a counterpart
-    notes = [_note(boxes)]
-    if num_hashed > MOST_IN_HEADER:
-        sources = {}
-        notes.append(f"the SHA-256 of all {num_hashed} source files stand in {SOURCES}")
     header = ManifestHeader(
         crop=CropSpec.external() if scan.are_crops else spec,
-        sources=sources,
-        losses=dict(sorted(losses.items())),
-        note="; ".join(filter(None, notes)),
+        sources=seen.sources if seen.num_hashed <= MOST_IN_HEADER else {},
+        losses=dict(sorted(seen.losses.items())),
+        note=seen.note(),
     )
     manifest = Manifest(Columns.of(pa.concat_tables(tables)), header, out.resolve())
     manifest.write(out / MANIFEST)
@@ -110,13 +100,50 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         num_sources=len(scan.items),
         num_crops=len(manifest),
         num_masks=len(manifest) - manifest.columns["mask"].null_count,
-        losses=_of_kind(losses, ""),
-        mask_losses=_of_kind(losses, MASK),
-        frame_losses=_of_kind(losses, FRAME),
-        boxes=dict(sorted(boxes.items())),
+        num_unmarked=seen.num_unmarked,
+        losses=_of_kind(seen.losses, ""),
+        mask_losses=_of_kind(seen.losses, MASK),
+        frame_losses=_of_kind(seen.losses, FRAME),
+        boxes=dict(sorted(seen.boxes.items())),
         found=dict(scan.counts),
         missing=tuple(scan.missing),
     )
+
+
+@dataclass
+class _Tally:
+    """What is counted over all records."""
+
+    losses: Counter[str] = field(default_factory=Counter)
+    boxes: Counter[str] = field(default_factory=Counter)
+    sources: dict[str, str] = field(default_factory=dict)
+    num_hashed: int = 0
+    num_unmarked: int = 0
+
+    def count(self, record: ItemRecord) -> None:
+        for loss in record.losses:
+            self.losses[loss.reason] += loss.count
+        if record.boxes:
+            self.boxes[record.boxes] += 1
+        self.num_unmarked += record.num_unmarked
+        if record.sha256:
+            self.num_hashed += 1
+            if self.num_hashed <= MOST_IN_HEADER:
+                self.sources[record.source] = record.sha256
+
+    def note(self) -> str:
+        """What is worth knowing beside the counts."""
+        notes = []
+        if self.boxes:
+            own = "".join(
+                f", by their own ({why.removeprefix(OWN)}): {count}"
+                for why, count in sorted(self.boxes.items())
+                if why.startswith(OWN)
+            )
+            notes.append(f"fakes cut by the boxes of their real counterpart: {self.boxes[FROM_COUNTERPART]}{own}")
+        if self.num_hashed > MOST_IN_HEADER:
+            notes.append(f"the SHA-256 of all {self.num_hashed} source files stand in {SOURCES}")
+        return "; ".join(notes)
 
 
 def _in_order(journals: Sequence[Journal]) -> Iterator[ItemRecord]:
@@ -137,15 +164,3 @@ def _of_kind(losses: Counter[str], kind: str) -> dict[str, int]:
     """Those of masks or frames, without that word in front; or those of whole files."""
     kinds = {reason: next((one for one in (MASK, FRAME) if reason.startswith(one)), "") for reason in losses}
     return {reason.removeprefix(kind): losses[reason] for reason in sorted(losses) if kinds[reason] == kind}
-
-
-def _note(boxes: Counter[str]) -> str:
-    """What is worth knowing of whose boxes fakes were cut by; empty where none has a counterpart."""
-    if not boxes:
-        return ""
-    own = "".join(
-        f", {count} by their own ({why.removeprefix('own: ')})"
-        for why, count in sorted(boxes.items())
-        if why != FROM_COUNTERPART
-    )
-    return f"{boxes[FROM_COUNTERPART]} fakes are cut by the boxes of their real counterpart{own}"

@@ -49,12 +49,16 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
         return ItemRecord(source, losses=[Loss(NOT_ALIGNED, f"{item.source}: {error}")])
     cuts, mask_losses = _cut_masks(item, seen, place)
     tracks = chosen_tracks(seen.faces, place.spec.face, cuts)
+    losses = [*_losses(item, seen, tracks), *mask_losses]
+    if not tracks:
+        return ItemRecord(source, losses=losses)
     return ItemRecord(
         source,
-        sha256 if tracks else "",
-        rows=_write_rows(item, source, seen, tracks, cuts, place) if tracks else [],
-        losses=[*_losses(item, seen, tracks), *mask_losses],
+        sha256,
+        rows=_write_rows(item, source, seen, tracks, cuts, place),
+        losses=losses,
         boxes=seen.boxes,
+        num_unmarked=_num_unmarked(seen, tracks, cuts),
         extent=extent,
         faces=faces_to_numbers(seen.faces) if task.is_counterpart else {},
     )
@@ -104,6 +108,17 @@ def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
         text = f"{path}: {seen.num_too_small} faces in {frames} below the smallest size"
         losses.append(Loss(FRAME + TOO_SMALL, text, seen.num_too_small))
     return losses
+
+
+def _num_unmarked(seen: Seen, tracks: Sequence[int], cuts: Cuts | None) -> int:
+    """Kept crops whose mask is black."""
+    if cuts is None:
+        return 0
+    return sum(
+        one.track in tracks and not cut.crop.any()
+        for frame in seen.frames
+        for one, cut in zip(frame.faces, cuts.get(frame.index, ()), strict=True)
+    )
 
 
 def _write_rows(

@@ -21,7 +21,7 @@ from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, Tra
 
 FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
 SAME_RATE = 0.005  # share by which frame rates of one scene may differ: files round 29.97 in several ways
-FROM_COUNTERPART = "counterpart"
+FROM_COUNTERPART, OWN = "counterpart", "own: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +74,10 @@ def look_at(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int) -> 
         MediaError: it cannot be read.
     """
     if task.counterpart is None:
-        return _find_in(task, spec, finder, threads=threads)
+        return _find_in(task, spec, finder, threads=threads, boxes=task.why_none and OWN + task.why_none)
     extent = extent_of(task.item.source)
     if why := _unlike(extent, task.counterpart.extent, task.item.spans):
-        return _find_in(task, spec, finder, threads=threads, boxes=f"own: {why}")
+        return _find_in(task, spec, finder, threads=threads, boxes=OWN + why)
     return _cut_as_counterpart(task, task.counterpart, extent, spec, finder, threads=threads)
 
 

@@ -41,6 +41,7 @@ from realface.prepare.workplace import Workplace, crop_folder
 STATE = ".prepare"
 SETTINGS, JOURNAL, SCRATCH = "settings.json", "journal.tsv", "scratch"
 EVERY_LOSS = "all"
+NO_FACE_THERE = "no face in the counterpart"
 FORMAT = 1  # of the records; a newer realface must not take up what it would misread
 
 
@@ -51,7 +52,7 @@ class ShardResult:
     Attributes:
         shard: which one.
         num_sources: files of this shard.
-        losses: how many of them gave no crop, by reason.
+        losses: what was lost, counted by reason as in `losses.csv`, which comes with the merge.
     """
 
     shard: Shard
@@ -130,8 +131,10 @@ def prepare_shard(
     study = _open_study(source, out, spec=spec, layout=layout, total=shard.total, means=means)
     with _at_work(study, shard) as journal:
         _do(study, shard, journal, redo, means)
-        lost = Counter(loss.reason for _, record in journal.records() for loss in record.losses if loss.concerns_file)
-        return ShardResult(shard, len(journal), dict(sorted(lost.items())))
+        losses: Counter[str] = Counter()
+        for _, record in journal.records():
+            losses.update({loss.reason: loss.count for loss in record.losses})
+        return ShardResult(shard, len(journal), dict(sorted(losses.items())))
 
 
 def merge_shards(
@@ -226,8 +229,7 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
     """Do what is left of a shard."""
     _claim(study, shard)
     if not means.quiet:
-        for text in study.scan.missing:  # now, and not only after days of work
-            print(f"realface prepare: missing: {text}", file=sys.stderr)
+        _tell(study.scan)
     if redo:
         _forget(study, journal, _lost(study, shard, journal, redo))
     todo = [index for index in study.part(shard) if index not in journal]
@@ -259,6 +261,18 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
     shutil.rmtree(study.folder_of(shard) / SCRATCH)
 
 
+def _tell(scan: Scan) -> None:
+    """Say now, and not only after days of work, what the data set lacks."""
+    for text in scan.missing:
+        print(f"realface prepare: missing: {text}", file=sys.stderr)
+    if scan.are_crops:
+        print(
+            f"realface prepare: {scan.layout} comes as face crops, which are copied as they are: of the options for "
+            "crops only --frames counts",
+            file=sys.stderr,
+        )
+
+
 def _new_scratch(folder: Path) -> Path:
     """A folder for this run alone.
 
@@ -279,7 +293,8 @@ def _tasks(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[
     for index in numbers:
         real = study.counterparts.get(index)
         counterpart = None if real is None else journal.read(real).as_counterpart(items[real].source)
-        yield Task(index, items[index], counterpart, is_counterpart=index in study.reals_with_fakes)
+        why_none = NO_FACE_THERE if real is not None and counterpart is None else ""
+        yield Task(index, items[index], counterpart, why_none, is_counterpart=index in study.reals_with_fakes)
 
 
 def _workers(place: Workplace, num_tasks: int, means: Means) -> AbstractContextManager[Do]:
@@ -369,4 +384,4 @@ def _difference(name: str, begun: Mapping[str, Any], settings: Mapping[str, Any]
         there, here = begun.get("crop", {}), settings["crop"]
         name = next(key for key in here if there.get(key) != here[key])
         return f"its crops have {name} {there.get(name)!r}, and {here[name]!r} is asked for"
-    return f"its {name} is {begun.get(name)!r}, and {settings[name]!r} is asked for"
+    return f"it was begun with {name} {begun.get(name)!r}, and {settings[name]!r} is asked for"

@@ -41,13 +41,8 @@ class Loss:
         if isinstance(error, MediaError):
             return cls(kind + error.reason, str(error))
         if isinstance(error, MissingInputError):  # a link that leads nowhere, or a file removed since the scan
-            return cls(kind + "missing", str(error))
+            return cls(kind + "missing", f"{kind}{path} is not there" if kind else str(error))
         return cls(kind + "unreadable", f"cannot read {path}: {error.strerror or error}")
-
-    @property
-    def concerns_file(self) -> bool:
-        """Whether the source file gave no crop."""
-        return not self.reason.startswith((MASK, FRAME))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +84,14 @@ class Task:
         index: the item's number in the scan.
         item: the file.
         counterpart: whose boxes a fake takes; None where it is unknown or without a face.
+        why_none: why a fake whose counterpart is here cannot take its boxes.
         is_counterpart: whether fakes will take this one's boxes, so that its faces must be recorded.
     """
 
     index: int
     item: SourceItem
     counterpart: Counterpart | None = None
+    why_none: str = ""
     is_counterpart: bool = False
 
 
@@ -108,6 +105,7 @@ class ItemRecord:
         rows: manifest rows of its crops, paths relative to the output folder.
         losses: what could not be used; where a file has no rows, one of them says why.
         boxes: whose faces were cut out, where the file has a counterpart: its "counterpart", or its "own" and why.
+        num_unmarked: crops whose mask marks nothing in them: the person who was kept is not the one who was forged.
         extent: of a counterpart, as `Extent`.
         faces: of a counterpart, by the frame's number: box, score, landmarks and track of each face, 16 numbers.
     """
@@ -117,6 +115,7 @@ class ItemRecord:
     rows: list[dict[str, Any]] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     boxes: str = ""
+    num_unmarked: int = 0
     extent: Extent | None = None
     faces: dict[str, list[list[float]]] = field(default_factory=dict)
 

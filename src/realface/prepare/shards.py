@@ -29,7 +29,9 @@ class Shard:
         """
         number, _, total = text.partition("/")
         if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
-            raise PrepareError(f"--shard: expected i/N, such as 1/4 for the first of four parts, got {text!r}")
+            raise PrepareError(
+                f"--shard: expected i/N with i from 1 to N, such as 1/4 for the first of four parts, got {text!r}"
+            )
         return cls(int(number), int(total))
 
     @property

@@ -1,7 +1,9 @@
 import json
+import signal
 
 import matplotlib.cbook
 import pytest
+from PIL import Image
 
 from realface.cli.main import run
 
@@ -27,7 +29,8 @@ def test_losses_are_counted_by_reason_and_code_2(source, tmp_path, capsys):
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 2
     out = capsys.readouterr().out
     assert "1 of 2 files gave 1 crops" in out
-    assert "lost, empty file: 1" in out
+    assert "not used, by reason; --redo REASON tries again, each stands in" in out
+    assert "  empty file: 1\n" in out
     assert "losses.csv" in out
 
 
@@ -41,6 +44,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         num_sources=2,
         num_crops=8,
         num_masks=4,
+        num_unmarked=2,
         losses={},
         mask_losses={"other size": 1},
         frame_losses={"no face found": 3},
@@ -52,12 +56,12 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
     assert run(["prepare", str(tmp_path), str(tmp_path / "out")]) == 2
     out = capsys.readouterr().out
     assert "2 of 2 files gave 8 crops, 4 of them with a mask" in out
-    assert "mask not used, other size: 1" in out
-    assert "frames left out, no face found: 3" in out
-    assert "fakes cut by the boxes of their real counterpart: 5" in out
-    assert "fakes cut by their own, other size: 1" in out
+    assert "  mask: other size: 1\n" in out
+    assert "  frame: no face found: 3\n" in out
+    assert "fakes cut by boxes of their real counterpart: 5" in out
+    assert "fakes cut by boxes of their own (other size): 1" in out
     assert "found, left out: in no label folder: 7" in out
-    assert "missing: masks" in out
+    assert "crops in which their mask marks nothing, so perhaps of somebody else: 2" in out
     assert "losses.csv" in out
 
 
@@ -94,8 +98,8 @@ def test_shards_are_done_one_by_one_and_merged(source, tmp_path, capsys):
     assert run([*command, "--merge", "2"]) == 2
     assert "not all shards are done: 1/2 (1 of 1 files left), 2/2" in capsys.readouterr().err
     assert run([*command, "--shard", "1/2"]) == 0
-    assert "shard 1/2: 1 files done, 0 of them lost\nwhen all shards are done: the same" in capsys.readouterr().out
-    assert run([*command, "--shard", "2/2", "--json"]) == 0
+    assert "shard 1/2: 1 files done\nwhen all shards are done: the same" in capsys.readouterr().out
+    assert run([*command, "--shard", "2/2", "--json"]) == 2
     assert json.loads(capsys.readouterr().out) == {"shard": "2/2", "num_sources": 1, "losses": {"empty file": 1}}
     assert run([*command, "--merge", "2"]) == 2
     assert "1 of 2 files gave 1 crops" in capsys.readouterr().out
@@ -104,7 +108,10 @@ def test_shards_are_done_one_by_one_and_merged(source, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--shard", "3/2"], "--shard: expected i/N, such as 1/4 for the first of four parts, got '3/2'"),
+        (
+            ["--shard", "3/2"],
+            "--shard: expected i/N with i from 1 to N, such as 1/4 for the first of four parts, got '3/2'",
+        ),
         (["--merge", "2", "--shard", "1/2"], "--merge goes alone"),
         (["--merge", "2", "--redo", "all"], "--merge goes alone"),
         (["--finder", "yunet"], "yunet"),
@@ -132,3 +139,20 @@ def test_ctrl_c_says_that_the_same_command_goes_on(source, tmp_path, capsys, mon
     monkeypatch.setattr(executors, "prepare_item", broken_off)
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 130
     assert "finished files are kept; the same command goes on from there" in capsys.readouterr().err
+
+
+def test_sigterm_ends_with_its_own_code_and_says_that_the_same_command_goes_on(source, tmp_path, capsys, monkeypatch):
+    from realface.prepare import executors
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(executors, "prepare_item", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM; finished files are kept, and the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_face_crops_are_said_to_be_copied_as_they_are(tmp_path, capsys):
+    (tmp_path / "wild" / "real_train" / "1" / "a").mkdir(parents=True)
+    Image.new("RGB", (24, 24)).save(tmp_path / "wild" / "real_train" / "1" / "a" / "1.png")
+    assert run(["prepare", str(tmp_path / "wild"), str(tmp_path / "out"), "--workers", "0", "--size", "64"]) == 0
+    assert "wilddeepfake comes as face crops, which are copied as they are: of the options" in capsys.readouterr().err

@@ -119,6 +119,15 @@ def test_the_one_whom_the_mask_marks_is_kept_though_smaller(prepare, tmp_path, g
     assert {tuple(row["box"]) for row in largest.rows} == {(33, 0, 63, 30)}
 
 
+def test_crops_of_somebody_whom_the_mask_does_not_mark_are_counted(
+    prepare, tmp_path, grey_video, fixed_finder, mask_video
+):
+    source, mask = grey_video(tmp_path / "a_b.mp4", *[200] * 2), mask_video(2)
+    finder = fixed_finder((33, 0, 63, 30), (4, 10, 16, 22))
+    assert prepare(source, finder, spec={"face": "largest"}, mask=mask).num_unmarked == 2
+    assert prepare(source, finder, spec={"face": "mask"}, mask=mask).num_unmarked == 0
+
+
 def test_who_is_outside_the_mask_is_not_kept_among_all(prepare, tmp_path, grey_video, fixed_finder, mask_video):
     source = grey_video(tmp_path / "a_b.mp4", *[200] * 2)
     finder = fixed_finder((33, 0, 63, 30), (4, 10, 16, 22))
@@ -148,7 +157,7 @@ def test_a_mask_that_does_not_fit_leaves_the_crops_without_one_and_says_why(
     record = prepare(source, fixed_finder((16, 8, 48, 40)), mask=mask_video(7))
     assert [row.get("mask") for row in record.rows] == [None] * 4
     (loss,) = record.losses
-    assert (loss.reason, loss.concerns_file) == ("mask: other length", False)
+    assert loss.reason == "mask: other length"
     assert "mask.mp4 has 7 frames" in loss.text
     assert not (tmp_path / "out" / "masks").exists()
 

@@ -26,7 +26,8 @@ def prepare_pair(place, make_item, fixed_finder):
         real = prepare_item(Task(0, real_item, is_counterpart=True), at, fixed_finder(*real_boxes))
         real = ItemRecord.from_json(real.to_json())
         finder = fixed_finder(OTHER_BOX)
-        task = Task(1, make_item(fake_path, **known), real.as_counterpart(real_path))
+        counterpart = real.as_counterpart(real_path)
+        task = Task(1, make_item(fake_path, **known), counterpart, "" if counterpart else "no face in the counterpart")
         return real, prepare_item(task, at, finder), finder
 
     return run
@@ -105,7 +106,7 @@ def test_the_mask_chooses_among_the_people_of_the_counterpart(prepare_pair, tmp_
 def test_a_real_video_without_a_face_is_nobodys_counterpart(prepare_pair, tmp_path, grey_video):
     real, fake, _ = prepare_pair(grey_video(tmp_path / "a.mp4", 0, 0), grey_video(tmp_path / "a_b.mp4", 90, 90))
     assert real.rows == []
-    assert fake.boxes == ""
+    assert fake.boxes == "own: no face in the counterpart"
     assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
 
 

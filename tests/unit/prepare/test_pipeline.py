@@ -261,7 +261,7 @@ def test_a_fake_is_prepared_anew_with_the_counterpart_whose_boxes_it_takes(maske
     prepare(masked_source, tmp_path / "whole", spec=SPEC, means=HERE)
     real.write_bytes(b"")
     alone = prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert (alone.losses, alone.boxes) == ({"empty file": 1}, {})
+    assert (alone.losses, alone.boxes) == ({"empty file": 1}, {"own: no face in the counterpart": 2})
     real.write_bytes(whole)
     result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["empty file"], means=HERE)
     assert (result.losses, result.boxes) == ({}, {"counterpart": 2})
@@ -275,7 +275,8 @@ def test_shards_give_what_one_run_gives(masked_source, tmp_path):
     out = tmp_path / "out"
     for number in (2, 1):
         done = prepare_shard(masked_source, out, shard=Shard(number, 2), spec=SPEC, means=HERE)
-        assert (done.num_sources, done.losses) == ((1, {"empty file": 1}) if number == 2 else (3, {}))
+        expected = (1, {"empty file": 1}) if number == 2 else (3, {"mask: other length": 1})
+        assert (done.num_sources, done.losses) == expected
     assert not (out / "manifest.parquet").exists()
     result = merge_shards(masked_source, out, total=2, spec=SPEC)
     assert result.losses == {"empty file": 1}
@@ -319,7 +320,7 @@ def test_merging_is_refused_while_a_shard_still_runs(masked_source, tmp_path, mo
 
 def test_another_number_of_shards_is_refused(masked_source, tmp_path):
     prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 2), spec=SPEC, means=HERE)
-    with pytest.raises(OutputExistsError, match=r"another preparation: its shards is 2, and 3 is asked for"):
+    with pytest.raises(OutputExistsError, match=r"another preparation: it was begun with shards 2, and 3 is asked for"):
         prepare_shard(masked_source, tmp_path / "out", shard=Shard(1, 3), spec=SPEC, means=HERE)
 
 
@@ -418,7 +419,7 @@ def test_a_mask_that_is_gone_afterwards_is_found_by_the_check(masked_source, tmp
     ("change", "text"),
     [
         ({"spec": SPEC.model_copy(update={"margin": 0.5})}, "its crops have margin 0.3, and 0.5 is asked for"),
-        ({"source": "other"}, "its source is .*, and .*other' is asked for"),
+        ({"source": "other"}, "it was begun with source .*, and .*other' is asked for"),
     ],
 )
 def test_going_on_with_other_settings_is_refused(source, tmp_path, change, text):
@@ -432,7 +433,7 @@ def test_going_on_with_other_settings_is_refused(source, tmp_path, change, text)
 def test_going_on_with_records_of_another_realface_is_refused(source, tmp_path, monkeypatch):
     prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     monkeypatch.setattr("realface.prepare.pipeline.FORMAT", 2)
-    with pytest.raises(OutputExistsError, match="another preparation: its format is 1, and 2 is asked for"):
+    with pytest.raises(OutputExistsError, match="another preparation: it was begun with format 1, and 2 is asked for"):
         prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
 
 

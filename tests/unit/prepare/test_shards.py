@@ -14,7 +14,7 @@ def test_a_shard_is_written_as_a_fraction():
 
 @pytest.mark.parametrize("text", ["", "2", "0/4", "5/4", "1/0", "-1/4", "a/b", "1/2/3", "1.5/2"])
 def test_another_text_is_refused_with_an_example(text):
-    with pytest.raises(PrepareError, match=r"--shard: expected i/N, such as 1/4"):
+    with pytest.raises(PrepareError, match=r"--shard: expected i/N with i from 1 to N, such as 1/4"):
         Shard.parse(text)
 
 
