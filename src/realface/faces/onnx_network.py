@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.core.errors import FinderError
-from realface.core.files import sha256_of
+from realface.faces.file_finder import file_version
 
 CELL = 32  # pixels: the coarsest stride of all these networks, whose grids fit when sides are multiples of it
 
@@ -55,17 +55,6 @@ def fitted(image: NDArray[np.uint8], *, fill: Sequence[int], size: tuple[int, in
     picture[:] = fill
     picture[: inner[0], : inner[1]] = image
     return Fitted(picture, (inner[1] / width, inner[0] / height))
-
-
-def file_version(file: Path) -> str:
-    """The part of a finder's version that names its file: the first 16 digits of its SHA-256.
-
-    Raises:
-        FinderError: there is no such file. `MissingInputError` would count as the loss of a picture.
-    """
-    if not file.is_file():
-        raise FinderError(f"the face finder's file {file} does not exist, or is a folder; check the path")
-    return f"file {sha256_of(file)[:16]}"
 
 
 class OnnxNetwork:

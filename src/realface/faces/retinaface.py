@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realface.faces.candidates import Candidates, faces_among
+from realface.faces.file_finder import FileFinder
 from realface.faces.finder import Face
-from realface.faces.onnx_network import OnnxNetwork, Output, file_version, fitted
+from realface.faces.onnx_network import OnnxNetwork, Output, fitted
 
 STRIDES = (8, 16, 32)
 SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: the priors' sides, by stride
 VARIANCES = (0.1, 0.2)  # of places and of sizes
 MEAN = (123, 117, 104)  # RGB, subtracted
-LONGEST_SIDE = 640  # the release's side in training; larger pictures are shrunk
-SURE_ENOUGH = 0.6  # the release's, of what it shows
-OVERLAP = 0.4  # the release's
 
 Array = NDArray[np.float32]
 
 
-class RetinaFaceFinder:
+class RetinaFaceFinder(FileFinder):
     """RetinaFace behind the `FaceFinder` protocol.
 
     The network takes BGR minus the mean and gives, in any order and under any names, (1, N, 4) places, (1, N, 2)
@@ -44,32 +41,22 @@ class RetinaFaceFinder:
     """
 
     name = "retinaface"
+    sure_enough = 0.6  # the release's, of what it shows
+    overlap = 0.4  # the release's
+    longest_side = 640  # the release's side in training; larger pictures are shrunk
 
     def __init__(self, file: Path, *, device: str = "cpu", threads: int = 1) -> None:
-        self.file = file
+        super().__init__(file)
         self._network = OnnxNetwork(file, kind="RetinaFace", device=device, threads=threads)
 
-    @cached_property
-    def version(self) -> str:
-        """File and settings, as they stand in a crop spec."""
-        settings = f"score from {SURE_ENOUGH}, overlap to {OVERLAP}, side to {LONGEST_SIDE}"
-        return f"{file_version(self.file)}, {settings}"
-
-    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Find every face, one picture after the other.
-
-        Raises:
-            FinderError: the file cannot be used.
-        """
-        return [self._find_in(image) for image in images]
-
-    def _find_in(self, image: NDArray[np.uint8]) -> list[Face]:
-        given = fitted(image, fill=MEAN, size=self._network.size, longest_side=LONGEST_SIDE)
+    def find_in(self, image: NDArray[np.uint8]) -> list[Face]:
+        """The faces of one picture (H, W, 3) RGB, the surest first."""
+        given = fitted(image, fill=MEAN, size=self._network.size, longest_side=self.longest_side)
         bgr = (given.picture.astype(np.float32) - np.array(MEAN, np.float32))[..., ::-1]
         outputs = self._network.run(np.ascontiguousarray(bgr.transpose(2, 0, 1)[None]))
         height, width = given.picture.shape[:2]
         candidates = decode(*self._recognised(outputs, height, width), priors(height, width))
-        return faces_among(candidates, sure_enough=SURE_ENOUGH, overlap=OVERLAP, scale=given.scale)
+        return faces_among(candidates, sure_enough=self.sure_enough, overlap=self.overlap, scale=given.scale)
 
     def _recognised(self, outputs: Sequence[Output], height: int, width: int) -> tuple[Array, Array, Array]:
         """Places (N, 4), scores (N, 2) and points (N, 10), told by their shapes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +15,19 @@ from numpy.typing import NDArray
 
 from realface.core.errors import FinderError
 from realface.faces.candidates import Candidates, faces_among
+from realface.faces.file_finder import FileFinder
 from realface.faces.finder import Face
-from realface.faces.onnx_network import OnnxNetwork, Output, file_version, fitted
+from realface.faces.onnx_network import OnnxNetwork, Output, fitted
 
 STRIDES = (8, 16, 32)
 NUM_ANCHORS = 2  # of a cell, both at its upper left corner
 MEAN, DEVIATION = 127.5, 128.0
 BLACK = (0, 0, 0)  # what the release fills pictures up with
-LONGEST_SIDE = 640  # the release's input
-SURE_ENOUGH = 0.5  # the release's
-OVERLAP = 0.4  # the release's
 
 Array = NDArray[np.float32]
 
 
-class ScrfdFinder:
+class ScrfdFinder(FileFinder):
     """SCRFD behind the `FaceFinder` protocol.
 
     The network takes RGB, minus 127.5 and divided by 128, and gives for each stride 8, 16 and 32 scores, distances
@@ -45,31 +42,21 @@ class ScrfdFinder:
     """
 
     name = "scrfd"
+    sure_enough = 0.5  # the release's
+    overlap = 0.4  # the release's
+    longest_side = 640  # the release's input
 
     def __init__(self, file: Path, *, device: str = "cpu", threads: int = 1) -> None:
-        self.file = file
+        super().__init__(file)
         self._network = OnnxNetwork(file, kind="SCRFD", device=device, threads=threads)
 
-    @cached_property
-    def version(self) -> str:
-        """File and settings, as they stand in a crop spec."""
-        settings = f"score from {SURE_ENOUGH}, overlap to {OVERLAP}, side to {LONGEST_SIDE}"
-        return f"{file_version(self.file)}, {settings}"
-
-    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Find every face, one picture after the other.
-
-        Raises:
-            FinderError: the file cannot be used.
-        """
-        return [self._find_in(image) for image in images]
-
-    def _find_in(self, image: NDArray[np.uint8]) -> list[Face]:
-        given = fitted(image, fill=BLACK, size=self._network.size, longest_side=LONGEST_SIDE)
+    def find_in(self, image: NDArray[np.uint8]) -> list[Face]:
+        """The faces of one picture (H, W, 3) RGB, the surest first."""
+        given = fitted(image, fill=BLACK, size=self._network.size, longest_side=self.longest_side)
         rgb = (given.picture.astype(np.float32) - np.float32(MEAN)) / np.float32(DEVIATION)
         outputs = self._network.run(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None]))
         candidates = self._candidates(outputs, *given.picture.shape[:2])
-        return faces_among(candidates, sure_enough=SURE_ENOUGH, overlap=OVERLAP, scale=given.scale)
+        return faces_among(candidates, sure_enough=self.sure_enough, overlap=self.overlap, scale=given.scale)
 
     def _candidates(self, outputs: Sequence[Output], height: int, width: int) -> Candidates:
         """Outputs told by their shapes, decoded."""

@@ -5,7 +5,7 @@ Source: Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector"; OpenCV'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 
 from realface.core.boxes import Box
 from realface.core.errors import FinderError
+from realface.faces.file_finder import FileFinder, file_version
 from realface.faces.finder import Face, as_landmarks
-from realface.faces.onnx_network import file_version, fitted, in_one_line
+from realface.faces.onnx_network import fitted, in_one_line
 
 STRIDES = (8, 16, 32)
 COLUMNS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # of the outputs, which are named `cls_8` and so on
-LONGEST_SIDE = 480  # it knows faces of 10 to 300 pixels, says the zoo: so those of 2 to 62 % of the side are found
-SURE_ENOUGH = 0.9  # OpenCV's
-OVERLAP = 0.3  # OpenCV's
 MOST = 5000  # candidates before overlaps are looked at; OpenCV's
 
 
-class YunetFinder:
+class YunetFinder(FileFinder):
     """YuNet behind the `FaceFinder` protocol.
 
     Larger pictures are shrunk to a longer side of 480 pixels. It computes on the CPU, by OpenCV's threads.
@@ -38,27 +36,17 @@ class YunetFinder:
     """
 
     name = "yunet"
+    sure_enough = 0.9  # OpenCV's
+    overlap = 0.3  # OpenCV's
+    longest_side = 480  # it knows faces of 10 to 300 pixels, says the zoo: so those of 2 to 62 % of the side are found
 
     def __init__(self, file: Path) -> None:
-        self.file = file
+        super().__init__(file)
         self._fitting: set[tuple[int, int]] = set()
 
-    @cached_property
-    def version(self) -> str:
-        """File and settings, as they stand in a crop spec."""
-        settings = f"score from {SURE_ENOUGH}, overlap to {OVERLAP}, side to {LONGEST_SIDE}"
-        return f"{file_version(self.file)}, {settings}"
-
-    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Find every face, one picture after the other.
-
-        Raises:
-            FinderError: the file cannot be used.
-        """
-        return [self._find_in(image) for image in images]
-
-    def _find_in(self, image: NDArray[np.uint8]) -> list[Face]:
-        given = fitted(image, fill=(0, 0, 0), size=None, longest_side=LONGEST_SIDE)
+    def find_in(self, image: NDArray[np.uint8]) -> list[Face]:
+        """The faces of one picture (H, W, 3) RGB, the surest first."""
+        given = fitted(image, fill=(0, 0, 0), size=None, longest_side=self.longest_side)
         height, width = given.picture.shape[:2]
         self._require_outputs(height, width)
         self._decoder.setInputSize((width, height))
@@ -113,7 +101,7 @@ class YunetFinder:
     @cached_property
     def _decoder(self) -> Any:
         with _quiet_opencv():
-            return cv2.FaceDetectorYN.create(str(self.file), "", (32, 32), SURE_ENOUGH, OVERLAP, MOST)
+            return cv2.FaceDetectorYN.create(str(self.file), "", (32, 32), self.sure_enough, self.overlap, MOST)
 
 
 def _face_of(row: NDArray[np.float32], scale: tuple[float, float]) -> Face:
