@@ -1,5 +1,8 @@
 """The small trees with real videos and pictures in them, all the way to a manifest. Add a layout to `NAMES`."""
 
+import tarfile
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -26,12 +29,17 @@ class FixedFinder:
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory):
-    """The bytes of a video of two frames and of a picture, by suffix."""
+    """The bytes of a video of two frames, of a picture, and of a tar with two sequences of two, by suffix."""
     folder = tmp_path_factory.mktemp("media")
     frames = [np.full((48, 64, 3), level, dtype=np.uint8) for level in (90, 120)]
     write_video(folder / "x.mp4", frames)
     write_image(folder / "x.png", frames[0])
-    return {".mp4": (folder / "x.mp4").read_bytes(), ".jpg": (folder / "x.png").read_bytes()}
+    picture = (folder / "x.png").read_bytes()
+    with tarfile.open(folder / "x.tar.gz", "w:gz") as tar:
+        for name in ("0/1.png", "0/2.png", "1/1.png", "1/2.png"):
+            tar.add(folder / "x.png", arcname=name)
+    packed = (folder / "x.tar.gz").read_bytes()
+    return {".mp4": (folder / "x.mp4").read_bytes(), ".jpg": picture, ".png": picture, ".tar.gz": packed}
 
 
 @pytest.fixture
@@ -88,3 +96,40 @@ def test_of_a_video_that_is_forged_in_part_only_the_forged_frames_are_used(prepa
     _, result = prepare_tree("forgerynet", lists={"Training/video/list.txt": f"2 {source} 0 1 0 1 1 1 1 1 3"})
     rows = Manifest.read(result.manifest).filter(source=f"Training/video/{source}")
     assert (rows.column("frame"), rows.column("label")) == ([1], [1])
+
+
+CROP_VIDEOS = {
+    "wilddeepfake": {
+        "fake_train/7/3": (1, "train", 2),
+        **{f"real_train/{tar}/{sequence}": (0, "train", 2) for tar in (2, 10) for sequence in (0, 1)},
+        **{
+            f"{kind}_test/1/{sequence}": (label, "test", 2)
+            for kind, label in (("real", 0), ("fake", 1))
+            for sequence in (0, 1)
+        },
+    },
+    "df40": {
+        "simswap/ff/071_054": (1, "test", 2),
+        "simswap/cdf/id0_id1_0000": (1, "test", 2),
+        "simswap/ff/000_003": (1, "train", 2),
+        "MidJourney/fake/1.png": (1, "test", 1),
+        "MidJourney/real/1.png": (0, "test", 1),
+        "heygen/fake/anna": (1, "test", 1),
+        "heygen/real/anna": (0, "test", 1),
+    },
+}
+"""Label, split and number of crops of each video, of data sets that come as face crops."""
+
+
+@pytest.mark.parametrize("name", CROP_VIDEOS)
+def test_face_crops_of_a_data_set_are_copied_byte_for_byte_with_their_own_rows(name, prepare_tree, media):
+    _, result = prepare_tree(name)
+    manifest = Manifest.read(result.manifest)
+    assert (result.layout, result.losses, result.frame_losses) == (name, {}, {})
+    assert manifest.header.crop.is_external
+    columns = (manifest.column(column) for column in ("video", "label", "split"))
+    assert Counter(zip(*columns, strict=True)) == {
+        (video, label, split): count for video, (label, split, count) in CROP_VIDEOS[name].items()
+    }
+    assert {manifest.file_of(row).read_bytes() for row in range(len(manifest))} == {media[".png"]}
+    assert len(set(manifest.column("path"))) == len(manifest)
