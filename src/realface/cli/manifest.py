@@ -143,7 +143,16 @@ def merge(
     from realface.data.manifest import Manifest
 
     _require_free(out, force=force)
-    _write(Manifest.concatenate([Manifest.read(file) for file in files]), out, as_json=as_json)
+    manifests = [Manifest.read(file) for file in files]
+    merged = Manifest.concatenate(manifests)
+    unknown = [str(file) for file, one in zip(files, manifests, strict=True) if one.header.crop.is_external]
+    if 0 < len(unknown) < len(files):
+        print(
+            f"realface: warning: how the crops of {', '.join(unknown)} were made is not known, so the crops of the "
+            "whole are `external`",
+            file=sys.stderr,
+        )
+    _write(merged, out, as_json=as_json)
 
 
 @app.command()

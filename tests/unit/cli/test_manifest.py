@@ -146,6 +146,14 @@ def test_merge_refuses_crops_made_in_two_ways(tmp_path):
     assert isinstance(run("merge", *files, "--out", tmp_path / "both.csv").exception, CropSpecError)
 
 
+def test_merge_says_which_crops_make_the_whole_external(tmp_path):
+    known, unknown = written(tmp_path / "known.csv", {}), written(tmp_path / "theirs.csv", {}, crop=CropSpec.external())
+    result = run("merge", known, unknown, "--out", tmp_path / "both.csv")
+    assert f"warning: how the crops of {unknown} were made is not known, so the crops of the whole" in result.stderr
+    assert run("merge", known, known, "--out", tmp_path / "same.csv").stderr == ""
+    assert run("merge", unknown, unknown, "--out", tmp_path / "theirs-twice.csv").stderr == ""
+
+
 def test_convert_to_another_place_and_format_finds_the_same_files(tmp_path):
     file = written(tmp_path / "m.parquet", {"box": [0, 1, 2, 3]})
     assert run("convert", file, tmp_path / "lists" / "m.json").exit_code == 0
