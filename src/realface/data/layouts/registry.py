@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
 from pathlib import Path
 
@@ -46,8 +46,23 @@ ENTRIES_TRIED = 100
 
 
 def known_layouts() -> dict[str, Layout]:
-    """Our own layouts and those of installed packages, by name; ours win."""
-    return {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)} | dict(LAYOUTS)
+    """Our own layouts and those of installed packages, by name; ours win.
+
+    Raises:
+        LayoutError: a package's layout cannot be loaded.
+    """
+    return {point.name: _loaded(point) for point in entry_points(group=ENTRY_POINTS)} | dict(LAYOUTS)
+
+
+def _loaded(point: EntryPoint) -> Layout:
+    try:
+        layout: Layout = point.load()
+    except (ImportError, AttributeError) as error:
+        raise LayoutError(
+            f"the layout {point.name} of another package, {point.value}, cannot be loaded ({error}); update or remove "
+            "that package"
+        ) from error
+    return layout
 
 
 def choose_layout(root: Path, name: str | None = None) -> Layout:
@@ -59,7 +74,7 @@ def choose_layout(root: Path, name: str | None = None) -> Layout:
     """
     if not existing(root, what="folder").is_dir():
         raise LayoutError(f"{root} is a file; give the data set's folder")
-    layouts = known_layouts()
+    layouts = LAYOUTS if name in LAYOUTS else known_layouts()
     if name is None:
         return _recognised(root, layouts)
     if name not in layouts:

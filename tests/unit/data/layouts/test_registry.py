@@ -135,3 +135,12 @@ def test_another_package_can_add_a_layout(tmp_path, monkeypatch):
     install_anything(monkeypatch)
     assert choose_layout(tmp_path) is LAYOUT
     assert choose_layout(tmp_path, "anything") is LAYOUT
+
+
+def test_a_package_whose_layout_cannot_be_loaded_is_named_and_does_not_stop_ours(tmp_path, monkeypatch):
+    point = EntryPoint("broken", "no_such_package:LAYOUT", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    (tmp_path / "real").mkdir()
+    assert choose_layout(tmp_path, "plain").name == "plain"
+    with pytest.raises(LayoutError, match=r"the layout broken of another package, no_such_package:LAYOUT, cannot be"):
+        choose_layout(tmp_path)
