@@ -122,7 +122,8 @@ def _read_parquet(path: Path) -> tuple[Columns, Header | None]:
         # what Parquet allows; pyarrow's own limit refuses headers, with the hashes of many sources, that it has written
         file = pa.parquet.ParquetFile(path, thrift_string_size_limit=2**31 - 1)
         schema = file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
+        names = frozenset(schema.names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: not a Parquet file, or a damaged one ({_one_line(error)})") from error
     require_known_columns(schema.names, where=str(path))
     for field in SCHEMA:
@@ -131,7 +132,7 @@ def _read_parquet(path: Path) -> tuple[Columns, Header | None]:
                 pass
     text = (schema.metadata or {}).get(HEADER_KEY.encode())
     header = None if text is None else _parsed_header(text, str(path))
-    num_rows, names = file.metadata.num_rows, frozenset(schema.names)
+    num_rows = file.metadata.num_rows
 
     def read(name: str) -> pa.ChunkedArray:
         if name not in names:
@@ -147,10 +148,13 @@ def _checked_chunks(file: pa.parquet.ParquetFile, name: str, path: Path) -> Iter
     try:
         for batch in file.iter_batches(READ_ROWS, columns=[name]):
             column = pa.chunked_array([batch.column(0)])
+            column.validate(full=True)  # Arrow reads text that is no UTF-8 without a word
             yield from conformed_column(column, name, where=str(path), place=_row_place(path, start)).chunks
             start += len(column)
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(f"{path}: damaged in column {name!r} ({_one_line(error)})") from error
+    if start != file.metadata.num_rows:
+        raise ManifestError(f"{path}: damaged in column {name!r} ({start} of {file.metadata.num_rows} rows are there)")
 
 
 def _write_parquet(table: pa.Table, header: Header, path: Path) -> None:

@@ -173,6 +173,29 @@ def test_a_damaged_file_is_read_or_refused_but_never_breaks_the_reader(tmp_path,
         assert Manifest.read(file).table.num_rows >= 0
 
 
+def test_a_parquet_column_that_damage_made_shorter_is_refused_when_it_is_read(tmp_path, monkeypatch):
+    """One byte of the footer is enough; Arrow reads such a column without a word."""
+    Manifest.from_rows([{"path": f"{i}.png", "label": 0} for i in range(2)], root=tmp_path).write(
+        tmp_path / "m.parquet"
+    )
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", lambda *_, **__: iter(()))
+    with pytest.raises(ManifestError, match=r"m\.parquet: damaged in column 'mask' \(0 of 2 rows are there\)"):
+        manifest.column("mask")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"), [(b"label", "not a Parquet file, or a damaged one"), (b"anna", "damaged in column 'video'")]
+)
+def test_text_in_parquet_that_is_no_utf_8_is_refused(tmp_path, text, fault):
+    table = pa.table({"path": ["a"], "label": [0], "video": ["anna"]})
+    pyarrow.parquet.write_table(table, tmp_path / "m.parquet", compression="none", use_dictionary=False)
+    content = (tmp_path / "m.parquet").read_bytes()
+    (tmp_path / "m.parquet").write_bytes(content.replace(text, b"\xff" * len(text)))
+    with pytest.raises(ManifestError, match=fault):
+        Manifest.read(tmp_path / "m.parquet").column("video")
+
+
 def test_parquet_of_other_types_is_read_when_values_fit_and_refused_when_not(tmp_path):
     fits = pa.table({"label": pa.array([0, 1], pa.int64()), "path": pa.array(["a", "b"]).dictionary_encode()})
     pyarrow.parquet.write_table(fits, tmp_path / "fits.parquet")
