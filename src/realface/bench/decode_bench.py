@@ -17,8 +17,9 @@ from realface.bench.clip import ClipSize, portrait_frames
 from realface.bench.spread import show_spread, spread
 from realface.bench.turns import Timed, Way, time_by_turns
 from realface.core.progress import progress
+from realface.media.frames import spread_indices
 from realface.media.video_writing import write_video
-from realface.media.videos import probe_video, spread_frames, spread_indices
+from realface.media.videos import probe_video, spread_frames
 
 THREADS = {"1": 1, "all": 0}
 """Threads that decode, by the name in the result; 0 is FFmpeg's own choice, all cores."""

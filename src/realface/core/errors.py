@@ -18,6 +18,10 @@ class MissingInputError(RealfaceError, FileNotFoundError):
     """A file or folder that was named does not exist."""
 
 
+class UnreadableFolderError(RealfaceError, PermissionError):
+    """A folder that was named, or one inside it, cannot be listed."""
+
+
 class OutputExistsError(RealfaceError, FileExistsError):
     """The place to write to is taken."""
 

@@ -16,8 +16,9 @@ from realface.core.errors import CropSpecError, MediaError, MissingInputError
 from realface.faces.cropper import Matrix, as_stored, crop_face, crop_matrix
 from realface.faces.finder import Face, FaceFinder, as_landmarks
 from realface.faces.finders import finder_for
+from realface.media.frames import Frame
 from realface.media.images import read_image
-from realface.media.videos import Frame, is_video_name, spread_frames
+from realface.media.videos import is_video_name, spread_frames
 
 PIXELS_AT_ONCE = 64_000_000  # of decoded frames held together: bounds the memory whatever the video's size and length
 

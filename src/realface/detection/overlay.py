@@ -20,9 +20,9 @@ from realface.detection.named_files import drawing_path
 from realface.detection.verdict import FaceScore, FrameScore, Verdict
 from realface.evaluation.forgery_map import FaceMap, Scale, colour_bar, lay_over
 from realface.faces.cropper import Matrix
+from realface.media.frames import Frame
 from realface.media.images import write_image
 from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, resized, stacked
-from realface.media.videos import Frame
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn picture; boxes and text must be readable in it
 NUM_COLUMNS = 6  # frames on a video's sheet

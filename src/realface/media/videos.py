@@ -14,9 +14,9 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from realface.core.errors import MediaError
+from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_frames_inside, spread_indices
 from realface.media.input_files import require_file
 from realface.media.mp4_boxes import is_cut_off
 
@@ -33,66 +33,9 @@ _OPEN_OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video says about itself, and what was counted.
-
-    Attributes:
-        path: the file.
-        width: pixels as shown, after rotation; a sample aspect ratio is ignored.
-        height: likewise.
-        fps: frames per second, the mean where the rate varies.
-        num_frames: frames in the file, counted and not taken from its header, which may be wrong.
-        duration_s: seconds from the first frame to the end of the last, from their time stamps.
-        rotation: degrees counter-clockwise by which stored frames are turned to be shown: 0, 90, 180 or 270.
-        codec: FFmpeg's name of it, such as "h264".
-    """
-
-    path: Path
-    width: int
-    height: int
-    fps: float
-    num_frames: int
-    duration_s: float
-    rotation: int
-    codec: str
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One decoded frame.
-
-    Attributes:
-        index: its number in the order shown, from 0, in which damaged frames that could not be decoded are counted
-            where the file has time stamps.
-        time_s: seconds after the first frame, from its time stamp, so right for variable frame rates too.
-        image: (H, W, 3) uint8 RGB, upright, contiguous.
-    """
-
-    index: int
-    time_s: float
-    image: NDArray[np.uint8]
-
-
 def is_video_name(path: Path) -> bool:
     """Whether the suffix is one of a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
-
-
-def spread_indices(num_frames: int, count: int, *, spans: Collection[tuple[int, int]] = ()) -> list[int]:
-    """The middle frame of each of `count` equal parts of a video, so neither end is preferred; all if it is shorter.
-
-    Args:
-        num_frames: of the video.
-        count: at least 1.
-        spans: numbers of the first and last frame of each part that counts, from 0; parts together are as one video,
-            and what reaches beyond the end is cut. The whole video when empty.
-    """
-    assert count >= 1, count
-    inside = range(num_frames) if not spans else _frames_inside(spans, num_frames)
-    if len(inside) <= count:
-        return list(inside)
-    return [inside[(2 * part + 1) * len(inside) // (2 * count)] for part in range(count)]
 
 
 def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
@@ -121,7 +64,6 @@ def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
             fps=_nominal_fps(stream),
             num_frames=measured.num_frames,
             duration_s=measured.duration_s,
-            rotation=rotation,
             codec=stream.codec_context.name,
         )
 
@@ -213,11 +155,6 @@ def _numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Itera
         by_stamp = -1 if frame.pts is None else numbers.get(frame.pts, -1)
         number = max(by_stamp, number + 1)
         yield number, frame
-
-
-def _frames_inside(spans: Collection[tuple[int, int]], num_frames: int) -> list[int]:
-    """The numbers of all frames in at least one span, in order."""
-    return sorted({index for first, last in spans for index in range(max(first, 0), min(last + 1, num_frames))})
 
 
 @contextmanager
@@ -327,3 +264,38 @@ def _quarter_turns(frame: VideoFrame) -> int:
 
 def _nominal_fps(stream: VideoStream) -> float:
     return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+class VideoReader:
+    """A video, measured once; use `VideoReader.open`."""
+
+    kind: MediaKind = "video"
+    num_damaged = 0
+
+    def __init__(self, path: Path, measured: _Measured, *, threads: int) -> None:
+        self.path = path
+        self._measured = measured
+        self._threads = threads
+
+    @classmethod
+    def open(cls, path: Path, *, threads: int = 0) -> VideoReader:
+        """Measure the video."""
+        return cls(path, _measured(path), threads=threads)
+
+    def info(self) -> VideoInfo:
+        """Return the video's size, length and codec."""
+        return probe_video(self.path, threads=self._threads)
+
+    def spread(self, count: int, *, spans: Spans = (), num_frames: int | None = None) -> list[int]:
+        """Return the numbers of `count` frames, evenly spread over time."""
+        most = self._measured.num_frames if num_frames is None else min(num_frames, self._measured.num_frames)
+        indices = spread_indices(most, count, spans=spans)
+        return require_frames_inside(self.path, indices, spans, self._measured.num_frames)
+
+    def frames_at(self, indices: Collection[int]) -> Iterator[Frame]:
+        """Yield the frames with these numbers."""
+        yield from frames_at(self.path, indices, threads=self._threads)
+
+    def frames(self, count: int, *, spans: Spans = ()) -> Iterator[Frame]:
+        """Yield `count` frames, evenly spread over time."""
+        yield from self.frames_at(self.spread(count, spans=spans))

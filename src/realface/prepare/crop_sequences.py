@@ -24,9 +24,9 @@ from realface.core.errors import MediaError
 from realface.core.files import existing
 from realface.data.layouts.listing import NOT_FACES
 from realface.media.discovery import natural_order
+from realface.media.frames import spread_indices
 from realface.media.images import is_image_name
 from realface.media.input_files import require_file
-from realface.media.videos import spread_indices
 from realface.prepare.record import legible
 
 MAX_PICTURE_BYTES = 64 * 2**20

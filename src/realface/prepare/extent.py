@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from realface.media.frames import Frame
 from realface.media.images import is_image_name, read_image
-from realface.media.videos import Frame, frames_at, probe_video, spread_numbers
+from realface.media.videos import frames_at, probe_video, spread_numbers
 from realface.prepare.record import Extent
 
 Spans = Sequence[tuple[int, int]]

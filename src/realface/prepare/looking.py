@@ -14,8 +14,8 @@ from realface.core.crop_spec import CropSpec
 from realface.faces.cropper import crop_face
 from realface.faces.finder import Face, FaceFinder
 from realface.faces.tracks import link_faces
+from realface.media.frames import Frame, spread_indices
 from realface.media.images import is_image_name
-from realface.media.videos import Frame, spread_indices
 from realface.prepare.extent import Spans, extent_of, frames_numbered, frames_wanted
 from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, TrackedFace
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from realface.core.errors import MediaError, MissingInputError
 from realface.media import videos
-from realface.media.videos import frames_at, is_video_name, probe_video, spread_frames, spread_indices
+from realface.media.frames import spread_indices
+from realface.media.videos import frames_at, is_video_name, probe_video, spread_frames
 
 HEIGHT, WIDTH = 48, 64
 CONTAINERS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "mpeg4", ".mpg": "mpeg2video"}
@@ -234,21 +235,21 @@ def test_odd_sizes_are_read(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("matrix", "stored_turns", "rotation"),
+    ("matrix", "stored_turns"),
     [
-        ((1, 0, 0, 1), 0, 0),
-        ((0, 1, -1, 0), 1, 270),  # right goes down: shown turned clockwise, so stored turned counter-clockwise
-        ((-1, 0, 0, -1), 2, 180),
-        ((0, -1, 1, 0), 3, 90),
+        ((1, 0, 0, 1), 0),
+        ((0, 1, -1, 0), 1),  # right goes down: shown turned clockwise, so stored turned counter-clockwise
+        ((-1, 0, 0, -1), 2),
+        ((0, -1, 1, 0), 3),
     ],
 )
-def test_rotation_tags_are_honoured(tmp_path: Path, matrix: tuple[int, ...], stored_turns: int, rotation: int):
+def test_rotation_tags_are_honoured(tmp_path: Path, matrix: tuple[int, ...], stored_turns: int):
     upright = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
     upright[: HEIGHT // 2, : WIDTH // 2] = 220  # the bright quarter is at the top left
     path = written_video(tmp_path / "a.mp4", [np.rot90(upright, stored_turns).copy()] * 3)
     set_display_matrix(path, matrix)
     info = probe_video(path)
-    assert (info.height, info.width, info.rotation) == (HEIGHT, WIDTH, rotation)
+    assert (info.height, info.width) == (HEIGHT, WIDTH)
     for frame in spread_frames(path, 2):
         assert frame.image.shape == upright.shape
         assert np.abs(frame.image.astype(int) - upright).mean() < 3
@@ -260,7 +261,7 @@ def test_probing_tells_size_and_length(tmp_path: Path, suffix: str):
     path = written_video(tmp_path / f"a{suffix}", numbered_frames(30))
     info = probe_video(path)
     assert info.path == path
-    assert (info.height, info.width, info.num_frames, info.rotation) == (HEIGHT, WIDTH, 30, 0)
+    assert (info.height, info.width, info.num_frames) == (HEIGHT, WIDTH, 30)
     assert info.fps == pytest.approx(25)
     assert info.duration_s == pytest.approx(1.2, abs=0.05)
     assert info.codec == {"libx264": "h264"}.get(CONTAINERS[suffix], CONTAINERS[suffix])
