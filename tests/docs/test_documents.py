@@ -101,7 +101,7 @@ def make_targets() -> set[str]:
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every piece that a document can ask for."""
     from realface.media.images import write_image
-    from realface.media.videos import spread_frames
+    from realface.media.videos import VideoReader
     from realface.prepare.sample_study.study import StudySize, write_sample_study
 
     folder = tmp_path_factory.mktemp("warehouse")
@@ -113,7 +113,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for video in videos:
             shutil.copy(video, folder / "my_videos" / name / video.name)
     shutil.copy(reals[0], folder / "their_video.mp4")
-    write_image(folder / "their_picture.jpg", next(iter(spread_frames(reals[0], 1))).image)
+    write_image(folder / "their_picture.jpg", next(VideoReader.open(reals[0]).frames(1)).image)
     recipe = ["--set", f"data.manifests=[{folder / 'faces' / 'manifest.parquet'}]", *SMALLER["train"]]
     assert run(["prepare", str(study), str(folder / "faces"), *SMALLER["prepare"]]) == 0
     assert run(["train", "demo", "--out", str(folder / "run"), *recipe]) == 0

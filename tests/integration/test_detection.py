@@ -24,7 +24,7 @@ from realface.evaluation.scoring import score_crops
 from realface.faces.finders import default_crop_spec
 from realface.media.images import read_image, write_image
 from realface.media.video_writing import write_video
-from realface.media.videos import spread_frames
+from realface.media.videos import VideoReader
 from realface.models.artifact import ArtifactCard, load_network, save_artifact
 from realface.models.catalog import get_method
 
@@ -80,7 +80,7 @@ def test_a_face_has_the_score_that_evaluation_gives_its_stored_crop(
 ) -> None:
     verdict = detector.detect(clip)
     rows: list[dict[str, Any]] = []
-    images = {frame.index: frame.image for frame in spread_frames(clip, 4)}
+    images = {frame.index: frame.image for frame in VideoReader.open(clip).frames(4)}
     for frame in verdict.frames:
         write_image(tmp_path / f"{frame.index}.png", detector.faces.crop(images[frame.index], frame.faces[0].face))
         rows.append({"path": f"{frame.index}.png", "label": 0})

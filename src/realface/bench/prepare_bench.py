@@ -21,8 +21,8 @@ from realface.data.layouts.registry import choose_layout
 from realface.faces.cropper import crop_face
 from realface.faces.finders import default_crop_spec, finder_for
 from realface.media.images import encoded_image
+from realface.media.opening import open_media
 from realface.prepare.executors import Do, largest_first, use_one_thread, workers
-from realface.prepare.extent import frames_numbered, frames_wanted
 from realface.prepare.looking import FRAMES_AT_ONCE
 from realface.prepare.record import Task
 from realface.prepare.workplace import Workplace
@@ -131,8 +131,7 @@ def stage_seconds(items: Sequence[SourceItem], spec: CropSpec) -> dict[str, floa
     watch = _Watch(seconds)
     with tempfile.TemporaryDirectory() as temporary:
         for item in items:
-            wanted = frames_wanted(item.source, count=spec.frames, spans=item.spans)
-            frames = list(frames_numbered(item.source, wanted, threads=1))
+            frames = list(open_media(item.source, threads=1).frames(spec.frames, spans=item.spans))
             watch.split("decode")
             found = []
             for start in range(0, len(frames), FRAMES_AT_ONCE):

@@ -161,6 +161,8 @@ def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
             "of their real counterpart" if whose == FROM_COUNTERPART else f"of their own ({whose.removeprefix(OWN)})"
         )
         print(f"fakes cut by boxes {boxes}: {count}")
+    if result.num_hdr:
+        print(f"HDR videos converted to SDR: {result.num_hdr}")
     if result.num_unmarked:
         print(f"crops in which their mask marks nothing, so perhaps of somebody else: {result.num_unmarked}")
     _print_losses(

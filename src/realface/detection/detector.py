@@ -23,7 +23,6 @@ from realface.detection.verdict import DEMONSTRATION_NOTE, FaceScore, Failure, F
 from realface.evaluation.forgery_map import FaceMap
 from realface.faces.finder import NO_FACE, FaceFinder
 from realface.faces.tracks import link_faces
-from realface.media.videos import is_video_name
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference
@@ -183,7 +182,7 @@ class Detector:
         queue = ScoreQueue(self._scorer)
         jobs: deque[Job] = deque()
         for path in paths:
-            jobs.append(Job(path, kind="video" if is_video_name(path) else "image"))
+            jobs.append(Job(path))
             self._look_through(jobs[-1], queue)
             while jobs and jobs[0].is_done:
                 yield jobs.popleft()
@@ -192,14 +191,17 @@ class Detector:
 
     def _look_through(self, job: Job, queue: ScoreQueue) -> None:
         """Decode, find and crop, one chunk of frames after the other; faces go to the queue."""
-        frames = job.clocked("decode", self.faces.frames(job.path))
         try:
+            with job.clock("decode"):
+                media = self.faces.open(job.path)
+            job.kind = media.kind
+            frames = job.clocked("decode", self.faces.frames(media))
             for chunk in self.faces.chunks(frames):
                 with job.clock("find"):
                     found = self.faces.find([frame.image for frame in chunk])
                 for frame, faces in zip(chunk, found, strict=True):
-                    job.height, job.width = frame.image.shape[:2]
-                    job.frames.append(SeenFrame(frame.index, frame.time_s, faces))
+                    job.hdr = job.hdr or frame.hdr
+                    job.frames.append(SeenFrame(frame.index, frame.time_s, frame.size, faces))
                     for face in faces:
                         with job.clock("crop"):
                             prepared = self._scorer.prepare(self.faces.crop(frame.image, face))
@@ -211,12 +213,13 @@ class Detector:
         job.is_read = True
 
     def _verdict(self, job: Job) -> Verdict:
-        numbers = link_faces([frame.faces for frame in job.frames])
+        numbers = link_faces([frame.faces for frame in job.frames], [frame.size for frame in job.frames])
         scores = iter(job.scores)
         frames = tuple(
             FrameScore(
                 frame.index,
                 frame.time_s,
+                *frame.size,
                 tuple(
                     FaceScore.of(face, next(scores), track, is_found=self.faces.finder is not None)
                     for face, track in zip(frame.faces, tracks, strict=True)
@@ -228,8 +231,9 @@ class Detector:
         return Verdict(
             path=job.path,
             kind=job.kind,
-            width=job.width,
-            height=job.height,
+            width=frames[0].width,
+            height=frames[0].height,
+            hdr=job.hdr,
             score=deciding_track(tracks).score,
             threshold=self.threshold,
             frames=frames,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,8 @@ from realface.core.errors import CropSpecError, MediaError, MissingInputError
 from realface.faces.cropper import Matrix, as_stored, crop_face, crop_matrix
 from realface.faces.finder import Face, FaceFinder, as_landmarks
 from realface.faces.finders import finder_for
-from realface.media.frames import Frame
-from realface.media.images import read_image
-from realface.media.videos import is_video_name, spread_frames
+from realface.media.frames import Frame, MediaReader
+from realface.media.opening import open_media
 
 PIXELS_AT_ONCE = 64_000_000  # of decoded frames held together: bounds the memory whatever the video's size and length
 
@@ -39,22 +39,24 @@ class FaceSource:
     num_frames: int
     batch_size: int
 
-    def frames(self, path: Path) -> Iterator[Frame]:
-        """The frames that are looked at; a picture is one frame.
+    def open(self, path: Path) -> MediaReader:
+        """Open a file and measure it.
 
         Raises:
             MissingInputError: no such file.
             MediaError: it cannot be read.
         """
-        try:
-            if is_video_name(path):
-                yield from spread_frames(path, self.num_frames)
-            else:
-                yield Frame(index=0, time_s=0.0, image=read_image(path))
-        except MissingInputError:
-            raise
-        except OSError as error:
-            raise MediaError(f"cannot read {path}: {error.strerror or error}", reason="unreadable") from error
+        with _readable(path):
+            return open_media(path)
+
+    def frames(self, media: MediaReader, indices: Collection[int] | None = None) -> Iterator[Frame]:
+        """Yield the frames that are looked at, or those with the given numbers; an image is one frame.
+
+        Raises:
+            MediaError: they cannot be read.
+        """
+        with _readable(media.path):
+            yield from media.frames_at(media.spread(self.num_frames) if indices is None else indices)
 
     def chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         """Frames in groups of at most `batch_size`, smaller where frames are large."""
@@ -99,6 +101,17 @@ class FaceSource:
         in_picture = np.vstack([matrix, (0, 0, 1)]) @ _enlargement(1 / scale, 1 / scale)
         in_map = _enlargement(shape[1] / width, shape[0] / height) @ in_picture
         return np.asarray(in_map[:2], dtype=np.float64)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn the system's errors while reading a file into ours."""
+    try:
+        yield
+    except MissingInputError:
+        raise
+    except OSError as error:
+        raise MediaError(f"cannot read {path}: {error.strerror or error}", reason="unreadable") from error
 
 
 def chosen_spec(own: CropSpec, given: CropSpec | None, *, artifact: Path) -> CropSpec:

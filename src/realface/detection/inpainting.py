@@ -22,7 +22,7 @@ from realface.detection.job import SeenFrame
 from realface.detection.verdict import DEMONSTRATION_NOTE, in_one_line
 from realface.faces.finder import NO_FACE, FaceFinder
 from realface.faces.tracks import link_faces
-from realface.media.videos import is_video_name
+from realface.media.frames import MediaKind
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 from realface.models.rffr.blocks import SIDE
@@ -89,7 +89,7 @@ class InpaintedFile:
     """
 
     path: Path
-    kind: Literal["image", "video"]
+    kind: MediaKind
     faces: tuple[ShownFace, ...]
     num_left_out: int
 
@@ -250,21 +250,21 @@ class Inpainter:
         frames: list[SeenFrame] = []
         crops: list[Tensor] = []
         num_left_out = 0
-        for chunk in self.faces.chunks(self.faces.frames(path)):
+        media = self.faces.open(path)
+        for chunk in self.faces.chunks(self.faces.frames(media)):
             found = self.faces.find([frame.image for frame in chunk])
             for frame, faces in zip(chunk, found, strict=True):
                 kept = faces[: MOST_FACES - len(crops)]
                 num_left_out += len(faces) - len(kept)
-                frames.append(SeenFrame(frame.index, frame.time_s, kept))
+                frames.append(SeenFrame(frame.index, frame.time_s, frame.size, kept))
                 crops += [self._transform(self.faces.crop(frame.image, face)) for face in kept]
         if not crops:
             raise MediaError(f"{path}: {NO_FACE}", reason=NO_FACE)
-        kind: Literal["image", "video"] = "video" if is_video_name(path) else "image"
         shown = sorted(self._shown(path, frames, crops), key=lambda face: (face.index, face.track))
-        return InpaintedFile(path, kind, tuple(shown), num_left_out)
+        return InpaintedFile(path, media.kind, tuple(shown), num_left_out)
 
     def _shown(self, path: Path, frames: Sequence[SeenFrame], crops: Sequence[Tensor]) -> Iterator[ShownFace]:
-        tracks = link_faces([frame.faces for frame in frames])
+        tracks = link_faces([frame.faces for frame in frames], [frame.size for frame in frames])
         corners = self._corners(path, len(crops))
         made = iter(zip(corners, self._inpainted(crops, corners), strict=True))
         for frame, numbers in zip(frames, tracks, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -15,6 +15,7 @@ from realface.core.errors import MediaError, MissingInputError
 from realface.detection.scoring import CropScorer
 from realface.detection.verdict import STAGES
 from realface.faces.finder import Face
+from realface.media.frames import HdrTransfer, MediaKind
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ class SeenFrame:
 
     index: int
     time_s: float
+    size: tuple[int, int]  # (height, width) in pixels
     faces: list[Face]
 
 
@@ -34,9 +36,8 @@ class Job:
 
     Attributes:
         path: the file.
-        kind: what it is taken for.
-        height: of a frame, in pixels; 0 before the first one.
-        width: likewise.
+        kind: what it is; `image` until it is open.
+        hdr: transfer function, if the file is HDR and was converted to SDR.
         frames: those that were looked through.
         scores: of the faces in the order of frames, as far as they are known.
         is_read: whether all frames were looked through.
@@ -45,9 +46,8 @@ class Job:
     """
 
     path: Path
-    kind: Literal["image", "video"]
-    height: int = 0
-    width: int = 0
+    kind: MediaKind = "image"
+    hdr: HdrTransfer | None = None
     frames: list[SeenFrame] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     is_read: bool = False

@@ -139,12 +139,8 @@ class Shown:
 
 
 def _reread(detector: Detector, path: Path, wanted: set[int]) -> Iterator[Frame]:
-    """Those frames, without decoding what comes after the last."""
-    for frame in detector.faces.frames(path):
-        if frame.index in wanted:
-            yield frame
-        if frame.index >= max(wanted):
-            return
+    """Yield those frames, without decoding what comes after the last."""
+    yield from detector.faces.frames(detector.faces.open(path), wanted)
 
 
 def _most_suspicious(verdict: Verdict) -> list[FrameScore]:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from realface.core.boxes import Box
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.labels import Label
 from realface.faces.finder import Face, as_landmarks
+from realface.media.frames import HdrTransfer, MediaKind
 from realface.models.artifact import DEMONSTRATION
 
 DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
@@ -80,11 +81,15 @@ class FrameScore:
     Attributes:
         index: number of the frame in the video, from 0.
         time_s: seconds from the start.
+        height: of this frame as it is shown, in pixels; it may differ from frame to frame.
+        width: of this frame as it is shown, in pixels.
         faces: the finder's surest first; empty where no face was found.
     """
 
     index: int
     time_s: float
+    height: int
+    width: int
     faces: tuple[FaceScore, ...]
 
     @property
@@ -97,6 +102,8 @@ class FrameScore:
         return {
             "index": self.index,
             "time_s": self.time_s,
+            "width": self.width,
+            "height": self.height,
             "score": self.score,
             "faces": [face.to_json() for face in self.faces],
         }
@@ -130,8 +137,8 @@ class Verdict:
     Attributes:
         path: the file.
         kind: what it is.
-        width: of the picture or of a frame as it is shown, in pixels.
-        height: likewise.
+        width: of the image or the first frame as it is shown, in pixels.
+        height: of the image or the first frame as it is shown, in pixels.
         score: probability of a forgery, in [0, 1], by `aggregation.RULE`.
         threshold: from which score on the prediction is fake.
         frames: those looked at, in the order of time.
@@ -139,10 +146,11 @@ class Verdict:
         model: method and weights that said it, such as `recce 1a2b3c4d5e6f`.
         purpose: what the artifact is for; of a demonstration every verdict says that it means nothing.
         seconds: spent in each of `STAGES`.
+        hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
 
     path: Path
-    kind: Literal["image", "video"]
+    kind: MediaKind
     width: int
     height: int
     score: float
@@ -152,6 +160,7 @@ class Verdict:
     model: str
     purpose: str
     seconds: Mapping[str, float]
+    hdr: HdrTransfer | None = None
 
     @property
     def prediction(self) -> str:
@@ -165,8 +174,10 @@ class Verdict:
 
     @property
     def note(self) -> str | None:
-        """What must be said with every verdict of this model; None when there is nothing."""
-        return DEMONSTRATION_NOTE if self.purpose == DEMONSTRATION else None
+        """Return what must be said with this verdict; None when there is nothing."""
+        notes = [DEMONSTRATION_NOTE] if self.purpose == DEMONSTRATION else []
+        notes += [f"HDR video ({self.hdr.upper()}) converted to SDR"] if self.hdr else []
+        return "; ".join(notes) or None
 
     def line(self) -> str:
         """One line as RECCE prints it."""
@@ -180,6 +191,7 @@ class Verdict:
             "kind": self.kind,
             "width": self.width,
             "height": self.height,
+            "hdr": self.hdr,
             "score": self.score,
             "prediction": self.prediction,
             "threshold": self.threshold,

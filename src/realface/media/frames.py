@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from realface.core.errors import MediaError
 
+_FRAMES_OFF = 2.0  # choosing frames by number is as good as by time if every frame is that close to its place
 MediaKind: TypeAlias = Literal["image", "video"]
 HdrTransfer: TypeAlias = Literal["pq", "hlg"]
 Spans: TypeAlias = Collection[tuple[int, int]]
@@ -35,6 +36,12 @@ class Frame:
     time_s: float
     image: NDArray[np.uint8]
     hdr: HdrTransfer | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (height, width) in pixels."""
+        height, width = self.image.shape[:2]
+        return height, width
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def spread_over_time(times: Sequence[float], count: int, *, spans: Spans = ()) -
         count: number of frames to choose, at least 1; all frames are returned if there are fewer.
         spans: parts of the video that are used, joined as if they were one video.
     """
-    if has_constant_rate(times):
+    if has_constant_rate(times, within=_FRAMES_OFF):
         return spread_indices(len(times), count, spans=spans)
     inside = range(len(times)) if not spans else _frames_inside(spans, len(times))
     if len(inside) <= count:
@@ -156,13 +163,18 @@ def spread_over_time(times: Sequence[float], count: int, *, spans: Spans = ()) -
     return sorted(chosen)
 
 
-def has_constant_rate(times: Sequence[float]) -> bool:
-    """Return whether every frame is within half a frame of where it would be at a constant rate."""
+def has_constant_rate(times: Sequence[float], *, within: float) -> bool:
+    """Return whether every frame is shown about when it would be at a constant rate.
+
+    Args:
+        times: when each frame is shown, rising, in any unit.
+        within: largest difference allowed, in frames.
+    """
     if len(times) < 3:
         return True
     at = np.asarray(times, dtype=np.float64)
     even = np.linspace(at[0], at[-1], len(at))
-    return bool(np.abs(at - even).max() < (even[1] - even[0]) / 2)
+    return bool(np.abs(at - even).max() < within * (even[1] - even[0]))
 
 
 def require_frames_inside(path: Path, indices: list[int], spans: Spans, num_frames: int) -> list[int]:

@@ -39,6 +39,7 @@ class PrepareResult:
         num_crops: rows of the manifest.
         num_masks: rows with a mask.
         num_unmarked: rows whose mask marks nothing in the crop.
+        num_hdr: HDR videos, whose frames were converted to SDR.
         losses: how many source files gave no crop, by reason; `OUT/losses.csv` names each.
         mask_losses: how many masks could not be used, by reason; the same file names each.
         frame_losses: how many frames, faces or pictures of the other files were left out, by reason; likewise.
@@ -53,6 +54,7 @@ class PrepareResult:
     num_crops: int
     num_masks: int
     num_unmarked: int
+    num_hdr: int
     losses: dict[str, int]
     mask_losses: dict[str, int]
     frame_losses: dict[str, int]
@@ -101,6 +103,7 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         num_crops=len(manifest),
         num_masks=len(manifest) - manifest.columns["mask"].null_count,
         num_unmarked=seen.num_unmarked,
+        num_hdr=seen.num_hdr,
         losses=_of_kind(seen.losses, ""),
         mask_losses=_of_kind(seen.losses, MASK),
         frame_losses=_of_kind(seen.losses, FRAME),
@@ -119,6 +122,7 @@ class _Tally:
     sources: dict[str, str] = field(default_factory=dict)
     num_hashed: int = 0
     num_unmarked: int = 0
+    num_hdr: int = 0
 
     def count(self, record: ItemRecord) -> None:
         for loss in record.losses:
@@ -126,6 +130,7 @@ class _Tally:
         if record.boxes:
             self.boxes[record.boxes] += 1
         self.num_unmarked += record.num_unmarked
+        self.num_hdr += record.hdr is not None
         if record.sha256:
             self.num_hashed += 1
             if self.num_hashed <= MOST_IN_HEADER:
@@ -141,6 +146,8 @@ class _Tally:
                 if why.startswith(OWN)
             )
             notes.append(f"fakes cut by the boxes of their real counterpart: {self.boxes[FROM_COUNTERPART]}{own}")
+        if self.num_hdr:
+            notes.append(f"HDR videos converted to SDR: {self.num_hdr}")
         if self.num_hashed > MOST_IN_HEADER:
             notes.append(f"the SHA-256 of all {self.num_hashed} source files stand in {SOURCES}")
         return "; ".join(notes)

@@ -13,12 +13,13 @@ from realface.core.errors import CropSpecError, MediaError
 from realface.core.files import sha256_of
 from realface.data.layouts.layout import SourceItem
 from realface.faces.finder import NO_FACE, FaceFinder
+from realface.media.frames import MediaReader
 from realface.media.images import encoded_image
+from realface.media.opening import open_media
 from realface.prepare.choice import Cuts, chosen_tracks
-from realface.prepare.extent import extent_of
 from realface.prepare.looking import Seen, SeenFrame, look_at
 from realface.prepare.masks import cut_masks
-from realface.prepare.record import FRAME, MASK, ItemRecord, Loss, Task, TrackedFace, faces_to_numbers
+from realface.prepare.record import FRAME, MASK, Extent, ItemRecord, Loss, Task, TrackedFace, faces_to_numbers
 from realface.prepare.workplace import CROPS, MASKS, Workplace, crop_folder
 
 TOO_SMALL = "face too small"
@@ -40,14 +41,15 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
     """
     item, source = task.item, place.relative(task.item.source)
     try:
-        seen = look_at(task, place.spec, finder, threads=place.threads)
-        extent = extent_of(item.source) if task.is_counterpart else None
+        media = open_media(item.source, threads=place.threads)
+        seen = look_at(task, media, place.spec, finder)
+        extent = Extent.of(media) if task.is_counterpart else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:
         return ItemRecord(source, losses=[Loss.of_file(item.source, error)])
     except CropSpecError as error:  # five-point alignment without five points
         return ItemRecord(source, losses=[Loss(NOT_ALIGNED, f"{item.source}: {error}")])
-    cuts, mask_losses = _cut_masks(item, seen, place)
+    cuts, mask_losses = _cut_masks(item, media, seen, place)
     tracks = chosen_tracks(seen.faces, place.spec.face, cuts)
     losses = [*_losses(item, seen, tracks), *mask_losses]
     if not tracks:
@@ -61,6 +63,7 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
         num_unmarked=_num_unmarked(seen, tracks, cuts),
         extent=extent,
         faces=faces_to_numbers(seen.faces) if task.is_counterpart else {},
+        hdr=seen.hdr,
     )
 
 
@@ -78,12 +81,12 @@ def item_row(item: SourceItem) -> dict[str, Any]:
     }
 
 
-def _cut_masks(item: SourceItem, seen: Seen, place: Workplace) -> tuple[Cuts | None, list[Loss]]:
+def _cut_masks(item: SourceItem, media: MediaReader, seen: Seen, place: Workplace) -> tuple[Cuts | None, list[Loss]]:
     """The mask's crops; None, and why, where it cannot be used."""
     if item.mask is None or not any(seen.faces.values()):
         return None, []
     try:
-        return cut_masks(item.mask, item.source, seen.faces, place.spec, threads=place.threads), []
+        return cut_masks(item.mask, media, seen.faces, place.spec, threads=place.threads), []
     except (MediaError, OSError) as error:
         return None, [Loss.of_file(item.mask, error, kind=MASK)]
 

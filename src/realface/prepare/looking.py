@@ -14,9 +14,8 @@ from realface.core.crop_spec import CropSpec
 from realface.faces.cropper import crop_face
 from realface.faces.finder import Face, FaceFinder
 from realface.faces.tracks import link_faces
-from realface.media.frames import Frame, spread_indices
-from realface.media.images import is_image_name
-from realface.prepare.extent import Spans, extent_of, frames_numbered, frames_wanted
+from realface.media.frames import Frame, HdrTransfer, MediaReader, Spans, spread_indices
+from realface.media.opening import open_media
 from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, TrackedFace
 
 FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
@@ -30,7 +29,7 @@ class SeenFrame:
 
     Attributes:
         index: its number in the video.
-        time_s: seconds from the start; None of a picture.
+        time_s: seconds from the start; None for an image.
         faces: those that are large enough, each with its person.
         crops: of each face.
     """
@@ -50,12 +49,14 @@ class Seen:
         boxes: as `ItemRecord.boxes`.
         num_too_small: faces that were left out.
         num_damaged: frames that should have been looked at and could not be decoded.
+        hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
 
     frames: list[SeenFrame]
     boxes: str = ""
     num_too_small: int = 0
     num_damaged: int = 0
+    hdr: HdrTransfer | None = None
 
     @property
     def faces(self) -> FacesByFrame:
@@ -63,74 +64,82 @@ class Seen:
         return {frame.index: frame.faces for frame in self.frames}
 
 
-def look_at(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int) -> Seen:
+def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder) -> Seen:
     """Find and cut out every face in the frames that are used.
 
     A fake takes the boxes of its counterpart where both have one size and frame rate, so that a frame of one number
     shows the same scene: then the pair is cut alike, and the face is the person's that was forged, not another's.
+
+    Args:
+        task: the file and what is known of it.
+        media: the file, open.
+        spec: how faces are cropped.
+        finder: the one of the spec.
 
     Raises:
         MissingInputError: the file, or the counterpart, does not exist.
         MediaError: it cannot be read.
     """
     if task.counterpart is None:
-        return _find_in(task, spec, finder, threads=threads, boxes=task.why_none and OWN + task.why_none)
-    extent = extent_of(task.item.source)
+        return _find_in(task, media, spec, finder, boxes=task.why_none and OWN + task.why_none)
+    extent = Extent.of(media)
     if why := _unlike(extent, task.counterpart.extent, task.item.spans):
-        return _find_in(task, spec, finder, threads=threads, boxes=OWN + why)
-    return _cut_as_counterpart(task, task.counterpart, extent, spec, finder, threads=threads)
+        return _find_in(task, media, spec, finder, boxes=OWN + why)
+    return _cut_as_counterpart(task, media, task.counterpart, spec, finder)
 
 
-def _find_in(task: Task, spec: CropSpec, finder: FaceFinder, *, threads: int, boxes: str = "") -> Seen:
-    path = task.item.source
-    times: list[tuple[int, float | None]] = []
+def _find_in(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, *, boxes: str = "") -> Seen:
+    looked_at: list[tuple[int, float | None, tuple[int, int]]] = []
     faces: list[list[Face]] = []
     crops: list[list[NDArray[np.uint8]]] = []
     num_too_small = 0
-    wanted = frames_wanted(path, count=spec.frames, spans=task.item.spans)
-    for frame, found in _found(frames_numbered(path, wanted, threads=threads), finder):
+    hdr: HdrTransfer | None = None
+    for frame, found in _found(media.frames(spec.frames, spans=task.item.spans), finder):
         here = [face for face in found if _is_large_enough(face, spec)]
         num_too_small += len(found) - len(here)
-        times.append((frame.index, _time_of(path, frame)))
+        looked_at.append((frame.index, _time_of(media, frame), frame.size))
         faces.append(here)
         crops.append([crop_face(frame.image, face, spec) for face in here])
+        hdr = hdr or frame.hdr
+    tracked = _tracked(faces, [size for _, _, size in looked_at])
     frames = [
         SeenFrame(index, time_s, here, cut)
-        for (index, time_s), here, cut in zip(times, _tracked(faces), crops, strict=True)
+        for (index, time_s, _), here, cut in zip(looked_at, tracked, crops, strict=True)
     ]
-    return Seen(frames, boxes, num_too_small, num_damaged=len(wanted) - len(frames))
+    return Seen(frames, boxes, num_too_small, num_damaged=media.num_damaged, hdr=hdr)
 
 
 def _cut_as_counterpart(
-    task: Task, counterpart: Counterpart, extent: Extent, spec: CropSpec, finder: FaceFinder, *, threads: int
+    task: Task, media: MediaReader, counterpart: Counterpart, spec: CropSpec, finder: FaceFinder
 ) -> Seen:
-    path = task.item.source
-    num_common = min(extent.num_frames, counterpart.extent.num_frames)
-    wanted = spread_indices(num_common, spec.frames, spans=task.item.spans)
+    wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.extent.num_frames)
     faces = counterpart.faces
     if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were looked at
-        faces = _faces_at(counterpart.source, wanted, spec, finder, threads=threads)
+        faces = _faces_at(counterpart.source, wanted, spec, finder)
     frames = []
-    for frame in frames_numbered(path, wanted, threads=threads):
+    hdr: HdrTransfer | None = None
+    for frame in media.frames_at(wanted):
         here = list(faces.get(frame.index, ()))
         crops = [crop_face(frame.image, one.face, spec) for one in here]
-        frames.append(SeenFrame(frame.index, _time_of(path, frame), here, crops))
-    return Seen(frames, FROM_COUNTERPART, num_damaged=len(wanted) - len(frames))
+        frames.append(SeenFrame(frame.index, _time_of(media, frame), here, crops))
+        hdr = hdr or frame.hdr
+    return Seen(frames, FROM_COUNTERPART, num_damaged=media.num_damaged, hdr=hdr)
 
 
-def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder, *, threads: int) -> FacesByFrame:
-    numbers, faces = [], []
-    for frame, found in _found(frames_numbered(path, indices, threads=threads), finder):
+def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder) -> FacesByFrame:
+    numbers, faces, sizes = [], [], []
+    for frame, found in _found(open_media(path).frames_at(indices), finder):
         numbers.append(frame.index)
         faces.append([face for face in found if _is_large_enough(face, spec)])
-    return dict(zip(numbers, _tracked(faces), strict=True))
+        sizes.append(frame.size)
+    return dict(zip(numbers, _tracked(faces, sizes), strict=True))
 
 
-def _tracked(frames: list[list[Face]]) -> list[list[TrackedFace]]:
-    """Each face with its person, frame by frame."""
+def _tracked(frames: list[list[Face]], sizes: list[tuple[int, int]]) -> list[list[TrackedFace]]:
+    """Return each face with the number of its person, frame by frame."""
     return [
         [TrackedFace(face, track) for face, track in zip(faces, tracks, strict=True)]
-        for faces, tracks in zip(frames, link_faces(frames), strict=True)
+        for faces, tracks in zip(frames, link_faces(frames, sizes), strict=True)
     ]
 
 
@@ -160,5 +169,5 @@ def _is_large_enough(face: Face, spec: CropSpec) -> bool:
     return max(face.box.width, face.box.height) >= spec.min_face
 
 
-def _time_of(path: Path, frame: Frame) -> float | None:
-    return None if is_image_name(path) else frame.time_s
+def _time_of(media: MediaReader, frame: Frame) -> float | None:
+    return None if media.kind == "image" else frame.time_s

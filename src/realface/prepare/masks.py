@@ -13,8 +13,9 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError
 from realface.data.masks import forged_pixels
 from realface.faces.cropper import crop_face
-from realface.prepare.extent import extent_of, frames_numbered
-from realface.prepare.record import FacesByFrame
+from realface.media.frames import MediaReader
+from realface.media.opening import open_media
+from realface.prepare.record import Extent, FacesByFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class MaskCut:
 
 
 def cut_masks(
-    mask: Path, source: Path, faces: FacesByFrame, spec: CropSpec, *, threads: int = 0
+    mask: Path, source: MediaReader, faces: FacesByFrame, spec: CropSpec, *, threads: int = 0
 ) -> dict[int, list[MaskCut]]:
     """Cut the mask's crop of every face, out of the face's own frame.
 
@@ -42,22 +43,23 @@ def cut_masks(
 
     Args:
         mask: a picture or video, bright where the source was changed.
-        source: what it is the mask of.
+        source: the file that it is the mask of, open.
         faces: by the frame's number; frames without a face may be among them.
         spec: how the faces are cropped.
-        threads: for decoding, as `frames_at`.
+        threads: number of threads that decode the mask; 0 uses all cores.
 
     Returns:
         A cut for each face, in order, by the frame's number.
 
     Raises:
-        MissingInputError: one of the files does not exist.
+        MissingInputError: no such mask.
         MediaError: the mask cannot be read, or is of "other length" or "other size" than its source.
     """
-    _require_same_extent(mask, source)
+    media = open_media(mask, threads=threads)
+    _require_same_extent(media, source)
     wanted = {frame for frame, here in faces.items() if here}
     cuts: dict[int, list[MaskCut]] = {}
-    for frame in frames_numbered(mask, wanted, threads=threads):
+    for frame in media.frames_at(wanted):
         forged = forged_pixels(frame.image)
         crops = [forged_pixels(crop_face(frame.image, one.face, spec)) for one in faces[frame.index]]
         cuts[frame.index] = [
@@ -81,17 +83,17 @@ def _overlap_and_share(box: Box, forged: NDArray[np.bool_]) -> tuple[float, floa
     return shared / (box.area + marked - shared), max(shared / box.area, shared / marked)
 
 
-def _require_same_extent(mask: Path, source: Path) -> None:
-    of_mask, of_source = extent_of(mask), extent_of(source)
+def _require_same_extent(mask: MediaReader, source: MediaReader) -> None:
+    of_mask, of_source = Extent.of(mask), Extent.of(source)
     if of_mask.num_frames != of_source.num_frames:
         raise MediaError(
-            f"{mask} has {of_mask.num_frames} frames but {source} has {of_source.num_frames}, so which belong together "
-            "is not known; copy or download both again",
+            f"{mask.path} has {of_mask.num_frames} frames but {source.path} has {of_source.num_frames}, so which "
+            "belong together is not known; copy or download both again",
             reason="other length",
         )
     if (of_mask.width, of_mask.height) != (of_source.width, of_source.height):
         raise MediaError(
-            f"{mask} has {of_mask.width} x {of_mask.height} pixels but {source} has "
+            f"{mask.path} has {of_mask.width} x {of_mask.height} pixels but {source.path} has "
             f"{of_source.width} x {of_source.height}; give the mask of the source's own size",
             reason="other size",
         )

@@ -42,7 +42,7 @@ STATE = ".prepare"
 SETTINGS, JOURNAL, SCRATCH = "settings.json", "journal.tsv", "scratch"
 EVERY_LOSS = "all"
 NO_FACE_THERE = "no face in the counterpart"
-FORMAT = 1  # of the records; a newer realface must not take up what it would misread
+FORMAT = 2  # of the records; raised when another version would misread them, or choose other frames
 
 
 @dataclass(frozen=True)

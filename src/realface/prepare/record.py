@@ -15,6 +15,7 @@ from realface.core.boxes import Box
 from realface.core.errors import MediaError, MissingInputError
 from realface.data.layouts.layout import SourceItem
 from realface.faces.finder import Face, as_landmarks
+from realface.media.frames import HdrTransfer, MediaReader
 
 MASK, FRAME = "mask: ", "frame: "
 """How the reason of a loss begins that concerns masks, or single frames, and not the whole file."""
@@ -59,12 +60,29 @@ FacesByFrame = Mapping[int, Sequence[TrackedFace]]
 
 @dataclass(frozen=True)
 class Extent:
-    """How long and large a video or picture is; two of one extent may show the same scene frame by frame."""
+    """Length and size of a video or image; two files of one extent may show the same scene frame by frame.
+
+    Attributes:
+        num_frames: number of frames.
+        width: of the first frame as a player shows it, in pixels.
+        height: of the first frame as a player shows it, in pixels.
+        fps: frames per second; 0 for an image.
+    """
 
     num_frames: int
     width: int
     height: int
     fps: float
+
+    @classmethod
+    def of(cls, media: MediaReader) -> Extent:
+        """Return the extent of a file.
+
+        Raises:
+            MediaError: none of its frames can be decoded.
+        """
+        info = media.info()
+        return cls(info.num_frames, info.width, info.height, info.fps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +126,7 @@ class ItemRecord:
         num_unmarked: crops whose mask marks nothing in them: the person who was kept is not the one who was forged.
         extent: of a counterpart, as `Extent`.
         faces: of a counterpart, by the frame's number: box, score, landmarks and track of each face, 16 numbers.
+        hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
 
     source: str
@@ -118,6 +137,7 @@ class ItemRecord:
     num_unmarked: int = 0
     extent: Extent | None = None
     faces: dict[str, list[list[float]]] = field(default_factory=dict)
+    hdr: HdrTransfer | None = None
 
     @property
     def reasons(self) -> set[str]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from realface.bench.clip import ClipSize, portrait_frames, write_clip
-from realface.media.videos import probe_video
+from realface.media.videos import VideoReader
 
 SMALL = ClipSize(height=90, width=160, fps=5, duration_s=1.0)
 
@@ -13,7 +13,7 @@ def test_the_default_clip_is_ten_seconds_of_720p() -> None:
 
 
 def test_the_clip_has_the_size_and_length_asked_for(tmp_path: Path) -> None:
-    info = probe_video(write_clip(tmp_path / "clip.mp4", SMALL))
+    info = VideoReader.open(write_clip(tmp_path / "clip.mp4", SMALL)).info()
     assert (info.height, info.width, info.num_frames) == (90, 160, 5)
 
 

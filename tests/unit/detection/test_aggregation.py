@@ -10,7 +10,7 @@ BOX = Box(0, 0, 10, 10)
 def frames_of(*tracks: dict[int, float]) -> list[FrameScore]:
     """One frame per mapping of track -> score."""
     return [
-        FrameScore(index, index / 25, tuple(FaceScore(BOX, score, track, 0.9) for track, score in faces.items()))
+        FrameScore(index, index / 25, 8, 8, tuple(FaceScore(BOX, score, track, 0.9) for track, score in faces.items()))
         for index, faces in enumerate(tracks)
     ]
 

@@ -105,7 +105,7 @@ def test_a_file_that_may_not_be_read_is_a_failure(
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("realface.detection.face_source.read_image", refuse)
+    monkeypatch.setattr("realface.detection.face_source.open_media", refuse)
     (failure,) = build_detector(None).detect_many([tmp_path / "a.png"])
     assert failure == Failure(tmp_path / "a.png", "unreadable", f"cannot read {tmp_path}/a.png: Permission denied")
 

@@ -14,7 +14,7 @@ VERDICT = Verdict(
     height=48,
     score=0.12964,
     threshold=0.5,
-    frames=(FrameScore(0, 0.0, (FaceScore(Box(1, 2, 3, 4), 0.12964, 0, 0.99),)),),
+    frames=(FrameScore(0, 0.0, 4, 4, (FaceScore(Box(1, 2, 3, 4), 0.12964, 0, 0.99),)),),
     tracks=(TrackScore(0, 1, 0.12964, counts=True),),
     model="recce 0123",
     purpose="detection",
@@ -50,7 +50,14 @@ def test_the_json_holds_every_face_and_the_seconds() -> None:
 
 
 def test_a_frame_without_a_face_has_no_score() -> None:
-    assert FrameScore(3, 0.12, ()).to_json() == {"index": 3, "time_s": 0.12, "score": None, "faces": []}
+    assert FrameScore(3, 0.12, 48, 64, ()).to_json() == {
+        "index": 3,
+        "time_s": 0.12,
+        "width": 64,
+        "height": 48,
+        "score": None,
+        "faces": [],
+    }
 
 
 def test_a_failure_is_one_line_with_the_reason_and_what_to_do() -> None:

@@ -16,7 +16,7 @@ def verdict(name: str = "a.jpg", score: float = 0.75) -> Verdict:
         height=8,
         score=score,
         threshold=0.5,
-        frames=(FrameScore(0, 0.0, (FaceScore(Box(0, 0, 8, 8), score, 0, None),)),),
+        frames=(FrameScore(0, 0.0, 8, 8, (FaceScore(Box(0, 0, 8, 8), score, 0, None),)),),
         tracks=(TrackScore(0, 1, score, counts=True),),
         model="recce 0123",
         purpose="demonstration",

@@ -1,5 +1,5 @@
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from realface.core.errors import MediaError, MissingInputError
-from realface.media import videos
-from realface.media.frames import spread_indices
-from realface.media.videos import frames_at, is_video_name, probe_video, spread_frames
+from realface.media import containers, timeline, videos
+from realface.media.decoding import VideoDecoder
+from realface.media.frames import Frame, VideoInfo, spread_indices
+from realface.media.videos import VideoReader, is_video_name
 
 HEIGHT, WIDTH = 48, 64
 CONTAINERS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".avi": "mpeg4", ".mpg": "mpeg2video"}
@@ -56,6 +57,20 @@ def written_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def spread_frames(
+    path: Path, count: int, *, spans: Collection[tuple[int, int]] = (), threads: int = 0
+) -> Iterator[Frame]:
+    yield from VideoReader.open(path, threads=threads).frames(count, spans=spans)
+
+
+def frames_at(path: Path, indices: Collection[int], *, threads: int = 0) -> Iterator[Frame]:
+    yield from VideoReader.open(path, threads=threads).frames_at(indices)
+
+
+def probe_video(path: Path, *, threads: int = 0) -> VideoInfo:
+    return VideoReader.open(path, threads=threads).info()
 
 
 def overwrite(path: Path, start: int, content: bytes) -> None:
@@ -153,21 +168,24 @@ def test_the_number_of_threads_changes_no_pixel(tmp_path: Path, suffix: str):
     [
         lambda path, threads: list(spread_frames(path, 2, threads=threads)),
         lambda path, threads: list(frames_at(path, [0], threads=threads)),
-        lambda path, threads: probe_video(path, threads=threads),
     ],
 )
 @pytest.mark.parametrize("threads", [1, 2])
-def test_so_many_threads_decode_as_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read, threads: int):
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])  # counted by packets, and by decoding
+def test_so_many_threads_decode_as_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read, threads: int, suffix: str
+):
     counts = []
 
-    def noted(container, stream):
-        counts.append(stream.codec_context.thread_count)
-        return decoded(container, stream)
+    class Noted(VideoDecoder):
+        def frames(self) -> Iterator[VideoFrame]:
+            counts.append(self._stream.codec_context.thread_count)
+            return super().frames()
 
-    decoded = videos._decoded
-    monkeypatch.setattr(videos, "_decoded", noted)
-    read(written_video(tmp_path / "a.mp4", numbered_frames(3)), threads)
-    assert counts == [threads]
+    monkeypatch.setattr(videos, "VideoDecoder", Noted)
+    monkeypatch.setattr(timeline, "VideoDecoder", Noted)
+    read(written_video(tmp_path / f"a{suffix}", numbered_frames(3)), threads)
+    assert counts == [threads] * len(counts)
 
 
 def test_a_short_video_gives_all_its_frames(tmp_path: Path):
@@ -404,7 +422,7 @@ def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path):
 
 def test_enormous_frames_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = written_video(tmp_path / "a.mp4", numbered_frames(1))
-    monkeypatch.setattr(videos, "_MAX_PIXELS", 3000)
+    monkeypatch.setattr(containers, "MAX_PIXELS", 3000)
     with pytest.raises(MediaError, match=r"is too large: 64 x 48 pixels, and the limit is 3,000; make it sm") as caught:
         probe_video(path)
     assert caught.value.reason == "too large"

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from realface.media.decoding import VideoDecoder
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
-from realface.prepare import extent
 from realface.prepare.item import prepare_item
 from realface.prepare.record import Loss, Task
 
@@ -178,8 +178,13 @@ def test_frames_without_the_face_are_left_out_and_counted(prepare, tmp_path, gre
 
 def test_frames_that_cannot_be_decoded_are_counted(prepare, tmp_path, grey_video, fixed_finder, monkeypatch):
     source = grey_video(tmp_path / "a.mp4", *[200] * 8)
-    whole = extent.frames_at
-    monkeypatch.setattr(extent, "frames_at", lambda *a, **k: (frame for frame in whole(*a, **k) if frame.index != 5))
+    whole = VideoDecoder.frames
+
+    def damaged(decoder):
+        decoder.num_failed = 1
+        return (frame for index, frame in enumerate(whole(decoder)) if index != 5)
+
+    monkeypatch.setattr(VideoDecoder, "frames", damaged)
     record = prepare(source, fixed_finder((0, 0, 20, 20)))
     assert [row["frame"] for row in record.rows] == [1, 3, 7]
     assert record.losses == [Loss("frame: damaged", f"{source}: 1 of 4 frames cannot be decoded", 1)]
@@ -235,7 +240,7 @@ def test_a_file_that_the_disk_does_not_give_is_lost_with_the_reason(prepare, tmp
     def failing(*_, **__):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("realface.prepare.extent.spread_numbers", failing)
+    monkeypatch.setattr("realface.prepare.item.open_media", failing)
     (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
     assert loss == Loss("unreadable", f"cannot read {tmp_path / 'a.mp4'}: Input/output error")
 

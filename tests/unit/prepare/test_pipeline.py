@@ -432,8 +432,8 @@ def test_going_on_with_other_settings_is_refused(source, tmp_path, change, text)
 
 def test_going_on_with_records_of_another_realface_is_refused(source, tmp_path, monkeypatch):
     prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    monkeypatch.setattr("realface.prepare.pipeline.FORMAT", 2)
-    with pytest.raises(OutputExistsError, match="another preparation: it was begun with format 1, and 2 is asked for"):
+    monkeypatch.setattr("realface.prepare.pipeline.FORMAT", 3)
+    with pytest.raises(OutputExistsError, match="another preparation: it was begun with format 2, and 3 is asked for"):
         prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.core.labels import Label
-from realface.media.videos import probe_video, spread_frames
+from realface.media.videos import VideoReader
 from realface.prepare.sample_study.forgery import FORGERS
 from realface.prepare.sample_study.study import COMPRESSION
 
@@ -68,9 +68,10 @@ def _split_features(root: Path, split: str) -> tuple[NDArray[np.float64], NDArra
 
 def trivial_features(path: Path) -> NDArray[np.float64]:
     """(14,): bits per pixel, sharpness of the whole frame, mean colours of the four corners."""
-    info = probe_video(path)
+    video = VideoReader.open(path)
+    info = video.info()
     bits = 8 * path.stat().st_size / (info.width * info.height * info.num_frames)
-    frames = [frame.image for frame in spread_frames(path, _FRAMES)]
+    frames = [frame.image for frame in video.frames(_FRAMES)]
     sharpness = np.mean([cv2.Laplacian(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var() for frame in frames])
     stack = np.stack(frames).astype(np.float64)
     corners = [stack[:, rows, columns].mean(axis=(0, 1, 2)) for rows in _ends() for columns in _ends()]
