@@ -2,7 +2,7 @@
 
 All macroblocks are I_PCM, so the decoded luma and chroma are those that were given.
 
-Source: ITU-T H.264, 7.3.2.1 (SPS), 7.3.2.2 (PPS), 7.3.3 (slice header), 7.3.5 (macroblock), 7.4.1.1 (emulation prevention).
+Source: ITU-T H.264, 7.3.2.1 (SPS), 7.3.2.2 (PPS), 7.3.3 (slice header), 7.3.5 (macroblock), 7.4.1.1 (escapes).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 """Y (H, W), Cb (H / 2, W / 2) and Cr, with H a multiple of 32 and W of 16."""
 
-_BASELINE, _MAIN = 66, 77
+_MAIN = 77
 _I_PCM = 25
 _SLICE_I = 7  # all slices of the picture are I
 
@@ -92,7 +92,8 @@ def _sequence(height: int, width: int) -> bytes:
         bits.u(8, value)
     bits.ue(0)  # id
     bits.ue(0)  # frame numbers have 4 bits
-    bits.ue(2)  # output order is decoding order
+    bits.ue(0)  # slices say their picture order count,
+    bits.ue(0)  # in 4 bits
     bits.ue(1)  # reference frames
     bits.u(1, 0)  # no gaps in frame numbers
     bits.ue(width // 16 - 1)
@@ -144,6 +145,8 @@ def _slice(field: Planes, number: int, *, is_second: bool, is_bottom: bool) -> b
     bits.u(1, int(is_bottom))
     if not is_second:
         bits.ue(number % 2)  # idr_pic_id differs between neighbours
+    bits.u(4, int(is_second))  # picture order count, from 0 in each frame
+    if not is_second:
         bits.u(2, 0)  # reference marking of an IDR picture
     else:
         bits.u(1, 0)  # sliding window
