@@ -87,24 +87,19 @@ def require_pixels(path: Path, width: int, height: int) -> None:
         )
 
 
-def shown_stream(
-    container: InputContainer, streams: Sequence[VideoStream], num_packets: Mapping[int, int]
-) -> VideoStream:
-    """Return the stream that a player shows: the default one, else FFmpeg's best.
+def shown_stream(streams: Sequence[VideoStream], num_packets: Mapping[int, int]) -> VideoStream:
+    """Return the stream that a player shows: the default one; if there are several or none, the largest.
 
     A stream of one packet is a cover without the flag if another stream has more.
 
+    Source: `ffmpeg`'s automatic stream selection.
+
     Args:
-        container: the file.
-        streams: its candidates, at least one.
+        streams: the video streams of a file, at least one.
         num_packets: number of packets of each stream, by its index.
     """
     moving = [stream for stream in streams if num_packets.get(stream.index, 0) > 1] or list(streams)
     default = [stream for stream in moving if stream.disposition & Disposition.default] or moving
-    best = container.streams.best("video")
-    for stream in default:
-        if best is not None and stream.index == best.index:
-            return stream
     return max(default, key=lambda stream: stream.width * stream.height)
 
 

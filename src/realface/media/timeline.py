@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ _WHOLE_FRAMES = frozenset(
 )
 # Containers that store whole frames with their presentation times.
 _TIMED_CONTAINERS = frozenset({"mov", "matroska", "flv"})
+# Containers without presentation times: FFmpeg derives some from the decoding order, which B-frames make wrong.
+_UNTIMED_CONTAINERS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "obu"})
 # MPEG streams carry the clock of a broadcast, which may jump; other gaps are meant.
 _JUMPING_CLOCKS = frozenset({"mpegts", "mpeg"})
 _MAX_GAP_S = 10.0  # as FFmpeg's dts_delta_threshold
@@ -65,15 +68,15 @@ def measure(path: Path, *, threads: int = 0) -> Timeline:
     with opened(path) as (container, streams):
         tables = {stream.index: _PacketTable() for stream in streams}
         for packet in packets_of(container, *streams):
-            tables[packet.stream_index].add(packet)
-        stream = shown_stream(container, streams, {index: table.num_packets for index, table in tables.items()})
+            tables[packet.stream.index].add(packet)
+        stream = shown_stream(streams, {index: table.num_packets for index, table in tables.items()})
         table = tables[stream.index]
         if table.num_packets == 0:
             raise no_frames(path)
         if _packets_are_frames(container, stream, table):
             return _timeline(container, stream, sorted(table.stamps), table.durations)
         index = stream.index  # read while the file is open
-    return _count_by_decoding(path, index, threads=threads)
+    return _count_by_decoding(path, index, table.slots, threads=threads)
 
 
 @dataclass
@@ -84,6 +87,7 @@ class _PacketTable:
         num_packets: packets with content, hidden ones included.
         stamps: presentation time stamps of packets that are shown, in decoding order.
         durations: of each time stamp, in units of the stream's time base.
+        slots: decoding time stamps of packets with content; in an AVI each is the place of one frame.
         has_gaps: whether a shown packet has no time stamp.
         first: time stamp of the first packet; None if it is missing or no key frame.
     """
@@ -91,6 +95,7 @@ class _PacketTable:
     num_packets: int = 0
     stamps: list[int] = field(default_factory=list)
     durations: dict[int, int] = field(default_factory=dict)
+    slots: list[int] = field(default_factory=list)
     has_gaps: bool = False
     first: int | None = None
 
@@ -98,6 +103,8 @@ class _PacketTable:
         if packet.size == 0:
             return
         self.num_packets += 1
+        if packet.dts is not None:
+            self.slots.append(packet.dts)
         if self.num_packets == 1:
             self.first = packet.pts if packet.is_keyframe else None
         if packet.is_discard or _is_hidden(packet):
@@ -137,20 +144,26 @@ def _is_hidden(packet: VideoPacket) -> bool:
 
 def _packets_are_frames(container: InputContainer, stream: VideoStream, table: _PacketTable) -> bool:
     """Return whether the packets are known to be the frames that the decoder will give."""
-    formats = set(container.format.name.split(","))
+    formats = _formats(container)
     codec = stream.codec_context.name
     if codec not in _WHOLE_FRAMES or not table.are_distinct or table.has_leading_frames:
         return False
+    if codec == "h264" and stream.codec_context.field_order != _PROGRESSIVE:
+        return False  # a field picture may be a packet of its own
     if formats & _TIMED_CONTAINERS:
         return True
-    # In a transport stream a field picture is a packet of its own: only evenly spaced packets of a progressive stream
-    # are frames for sure.
-    is_progressive = stream.codec_context.field_order == _PROGRESSIVE
-    return "mpegts" in formats and is_progressive and has_constant_rate(sorted(table.stamps), within=0.5)
+    return "mpegts" in formats and has_constant_rate(sorted(table.stamps), within=0.5)
 
 
-def _count_by_decoding(path: Path, index: int, *, threads: int) -> Timeline:
-    """Decode the whole stream, as cheaply as possible, and note the frames that come out."""
+def _count_by_decoding(path: Path, index: int, slots: Sequence[int], *, threads: int) -> Timeline:
+    """Decode the whole stream, as cheaply as possible, and note the frames that come out.
+
+    Args:
+        path: the file.
+        index: of the stream.
+        slots: decoding time stamps of its packets.
+        threads: number of decoding threads; 0 uses all cores.
+    """
     with opened(path) as (container, streams):
         stream = next(stream for stream in streams if stream.index == index)
         decoder = VideoDecoder(container, stream, threads=threads, counts_only=True)
@@ -163,15 +176,32 @@ def _count_by_decoding(path: Path, index: int, *, threads: int) -> Timeline:
             if frame.pts is not None:
                 durations[frame.pts] = frame.duration or 0
         if decoder.num_failed and threads != 1:  # several threads report a failure with a later packet's time
-            return _count_by_decoding(path, index, threads=1)
+            return _count_by_decoding(path, index, slots, threads=1)
         if not stamps:
             raise no_frames(path)
+        if _formats(container) & _UNTIMED_CONTAINERS:
+            return _untimed(container, stream, _slots_of_frames(stream, stamps, slots), [0] * len(stamps))
         known = [stamp for stamp in stamps if stamp is not None]
         if len(set(known)) == len(stamps) and known == sorted(known):
             # what failed to decode is a frame too: it keeps its place where its time is known
             lost = {stamp for stamp in decoder.failed_stamps if min(known) < stamp < max(known)} - set(known)
             return _timeline(container, stream, sorted({*known, *lost}), durations)
         return _untimed(container, stream, stamps, lengths)
+
+
+def _slots_of_frames(stream: VideoStream, stamps: Sequence[int | None], slots: Sequence[int]) -> Sequence[int | None]:
+    """Return the time stamps of frames in a container without presentation times; all None if nothing tells.
+
+    Each packet has a place in time, whatever the order of decoding; where some packets are no frames, the frames' own
+    time stamps are right unless B-frames disturb their order.
+    """
+    if len(set(slots)) == len(slots) == len(stamps) > 1:
+        places = sorted(slots)
+        places[0] = places[1] - round(1 / nominal_fps(stream) / _unit(stream))  # FFmpeg places the first one too early
+        return places
+    known = [stamp for stamp in stamps if stamp is not None]
+    is_rising = len(known) == len(stamps) and all(earlier < later for earlier, later in pairwise(known))
+    return stamps if is_rising else [None] * len(stamps)
 
 
 def _timeline(
@@ -195,6 +225,10 @@ def _untimed(
     return Timeline(stream.index, times, _end(stream, times, lengths[-1] * unit), {})
 
 
+def _formats(container: InputContainer) -> set[str]:
+    return set(container.format.name.split(","))
+
+
 def _end(stream: VideoStream, times: NDArray[np.float64], length: float) -> float:
     """Return when the last frame ends; a field picture states half of its frame's length."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / nominal_fps(stream)
@@ -210,7 +244,7 @@ def _rising(
 ) -> NDArray[np.float64]:
     """Return times that start at 0 and rise: missing, falling and jumping ones follow from the frame before."""
     step = 1 / nominal_fps(stream)
-    jumps = bool(set(container.format.name.split(",")) & _JUMPING_CLOCKS)
+    jumps = bool(_formats(container) & _JUMPING_CLOCKS)
     times = [0.0]
     last = seconds[0]  # of the frame before, by the file's own clock
     for now, length in zip(seconds[1:], lengths[:-1], strict=True):
