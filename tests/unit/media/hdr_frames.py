@@ -1,6 +1,6 @@
 """HDR frames made from SDR images whose white is at 203 cd/m2, the level of ITU-R BT.2408.
 
-Source: ITU-R BT.1886 (the SDR display has gamma 2.4), BT.2087 (BT.709 to BT.2020), BT.2100 (PQ, HLG with its OOTF for
+Source: IEC 61966-2-1 (sRGB), ITU-R BT.2087 (BT.709 to BT.2020), BT.2100 (PQ, HLG with its OOTF for
 1,000 cd/m2, and Y'CbCr in 10 bits).
 """
 
@@ -21,7 +21,9 @@ def hdr_planes(image: NDArray[np.uint8], *, transfer: str) -> NDArray[np.uint16]
         image: (H, W, 3) RGB with even sides.
         transfer: "pq" or "hlg".
     """
-    light = (image / 255.0) ** 2.4 @ _BT709_TO_BT2020.T * _WHITE
+    value = image / 255.0
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    light = linear @ _BT709_TO_BT2020.T * _WHITE
     signal = _pq(light) if transfer == "pq" else _hlg(light)
     luma = signal @ _LUMA
     blue = (signal[..., 2] - luma) / 1.8814
