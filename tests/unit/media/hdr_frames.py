@@ -1,6 +1,6 @@
 """HDR frames made from SDR images whose white is at 203 cd/m2, the level of ITU-R BT.2408.
 
-Source: IEC 61966-2-1 (sRGB, the SDR images), ITU-R BT.2087 (BT.709 to BT.2020), BT.2100 (PQ, HLG with its OOTF for
+Source: IEC 61966-2-1 (sRGB), ITU-R BT.2087 (BT.709 to BT.2020), BT.2100 (PQ, HLG with its OOTF for
 1,000 cd/m2, and Y'CbCr in 10 bits).
 """
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from display_matrices import MATRICES, set_matrix, turned
 from ffmpeg_oracle import run_ffmpeg
 from frame_structures import structure_cases
 from generated_videos import (
@@ -46,7 +44,14 @@ def _containers() -> list[Case]:
         Case("h264-flv", "a.flv", encoded(*X264_B)),
         Case("h264-f4v", "a.f4v", encoded(*X264_B, "-f", "f4v")),
         Case("flv1-flv", "a.flv", encoded("-c:v", "flv", *QUALITY), ("flv",)),
-        Case("h263-3gp", "a.3gp", encoded("-c:v", "h263", *QUALITY), ("h263",)),
+        Case(  # H.263 has pixels of 12:11
+            "h263-3gp",
+            "a.3gp",
+            encoded("-c:v", "h263", *QUALITY),
+            ("h263",),
+            sizes=((96, 140),),
+            filters="scale=140:96",
+        ),
         Case("wmv2-wmv", "a.wmv", encoded("-c:v", "wmv2", *QUALITY), ("wmv2",)),
         Case("msmpeg4-divx", "a.divx", encoded("-c:v", "msmpeg4", *QUALITY, "-f", "avi"), ("msmpeg4",)),
         Case("theora-ogv", "a.ogv", encoded("-c:v", "libtheora", "-q:v", "9"), ("libtheora",)),
@@ -94,40 +99,12 @@ def _colours() -> list[Case]:
     ]
 
 
-def _turned(matrix: Sequence[int], image: Image) -> Image:
-    """Return what is stored of an image that a display matrix (a, b, c, d) turns upright.
-
-    ISO/IEC 14496-12, 6.2.2: a stored point (x, y) is shown at (a x + c y, b x + d y), moved to where x and y >= 0.
-    """
-    a, b, c, d = matrix
-    height, width = image.shape[:2] if a else image.shape[1::-1]
-    y, x = np.indices((height, width))
-    shown_x, shown_y = a * x + c * y, b * x + d * y
-    return image[shown_y - shown_y.min(), shown_x - shown_x.min()]
-
-
 def _with_matrix(matrix: Sequence[int], images: Iterable[Image], *options: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        encode(path, *X264_B, *options, images=[_turned(matrix, image) for image in images])
-        content = bytearray(path.read_bytes())
-        start = content.index(b"tkhd") + 4 + 40  # what comes before the matrix: ISO/IEC 14496-12, 8.3.2
-        a, b, c, d = (value << 16 for value in matrix)
-        content[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-        path.write_bytes(content)
+        encode(path, *X264_B, *options, images=[turned(matrix, image) for image in images])
+        set_matrix(path, matrix)
 
     return write
-
-
-_MATRICES = {
-    "upright": (1, 0, 0, 1),
-    "turned-90": (0, 1, -1, 0),
-    "turned-180": (-1, 0, 0, -1),
-    "turned-270": (0, -1, 1, 0),
-    "mirrored": (-1, 0, 0, 1),
-    "upside-down-mirrored": (1, 0, 0, -1),
-    "transposed": (0, 1, 1, 0),
-    "anti-transposed": (0, -1, -1, 0),
-}
 
 
 def _orientations() -> list[Case]:
@@ -136,14 +113,14 @@ def _orientations() -> list[Case]:
     return [
         *(
             Case(f"matrix-{name}-mp4", "a.mp4", _with_matrix(matrix, images), quick=name == "mirrored")
-            for name, matrix in _MATRICES.items()
+            for name, matrix in MATRICES.items()
         ),
-        Case("matrix-turned-90-mov", "a.mov", _with_matrix(_MATRICES["turned-90"], images)),
-        Case("matrix-mirrored-mov", "a.mov", _with_matrix(_MATRICES["mirrored"], images)),
+        Case("matrix-turned-90-mov", "a.mov", _with_matrix(MATRICES["turned-90"], images)),
+        Case("matrix-mirrored-mov", "a.mov", _with_matrix(MATRICES["mirrored"], images)),
         Case(
             "matrix-turned-90-sar-mp4",
             "a.mp4",
-            _with_matrix(_MATRICES["turned-90"], squeezed, "-vf", "setsar=4/3"),
+            _with_matrix(MATRICES["turned-90"], squeezed, "-vf", "setsar=4/3"),
             sizes=((128, 96),),
             filters="scale=iw:ih*4/3",
         ),
@@ -227,6 +204,7 @@ def _streams() -> list[Case]:
     sound = ("-f", "lavfi", "-i", "sine=duration=0.9")
     cover = ("-f", "lavfi", "-i", "color=gray:size=160x120:duration=0.04:rate=25")
     small = ("-f", "lavfi", "-i", "testsrc=size=64x48:duration=0.96:rate=25")
+    preview = ("-f", "lavfi", "-i", "testsrc=size=64x48:duration=0.12:rate=25")
     cover_first = ("-map", "1:v", "-map", "0:v", *X264, "-c:v:0", "mjpeg", "-q:v:0", "2")
     small_first = ("-map", "1:v", "-map", "0:v", *X264_B)
     none_default = ("-disposition:v:0", "0", "-disposition:v:1", "0", "-default_mode", "passthrough")
@@ -251,8 +229,8 @@ def _streams() -> list[Case]:
             quick=True,
         ),
         Case("second-stream-is-default-mp4", "a.mp4", encoded(*small_first, *second_default, inputs=small), stream=1),
-        Case("preview-first-no-default-mkv", "a.mkv", encoded(*small_first, *none_default, inputs=small), stream=1),
-        Case("preview-first-ts", "a.ts", encoded(*small_first, inputs=small), stream=1),
+        Case("preview-first-no-default-mkv", "a.mkv", encoded(*small_first, *none_default, inputs=preview), stream=1),
+        Case("preview-first-ts", "a.ts", encoded(*small_first, inputs=preview), stream=1),
         Case(
             "first-is-default-second-is-larger-mkv",
             "a.mkv",
