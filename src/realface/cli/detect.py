@@ -41,9 +41,7 @@ PrecisionName = Annotated[
 
 
 def command(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Pictures, videos, or folders of them.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Images, videos, or folders of them.")],
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT", help="The artifact, or the run with it.")] = None,
     crops: crop_argument.AreCrops = False,
     crop: crop_argument.CropWord = None,
@@ -71,8 +69,7 @@ def command(
     suspicious person: the mean over the frames that show them, leaving out those seen in less than a third of the
     frames with faces, unless nobody is seen longer.
 
-    A file that cannot be judged gets a line with the reason, the rest go on, and the exit code is 2. Files in folders
-    that are neither images nor videos are skipped and counted; they do not change the exit code.
+    A file without a verdict gets a line with the reason, and the exit code is 2. Other files in folders are counted.
     """
     _refuse_contradictions(as_json=as_json, as_csv=as_csv)
     crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)

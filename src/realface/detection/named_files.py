@@ -9,7 +9,7 @@ from pathlib import Path
 
 from realface.core.errors import MediaError, MissingInputError, UnreadableFolderError
 from realface.detection.verdict import Failure, failure_of
-from realface.media.discovery import describe_skipped, search_media
+from realface.media.discovery import by_count, describe_skipped, search_media
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def find_files(named: Sequence[Path]) -> NamedFiles:
         else:
             found.update(dict.fromkeys(media.files))
             skipped.update(media.skipped)
-    return NamedFiles(list(found), failures, dict(skipped.most_common()))
+    return NamedFiles(list(found), failures, by_count(skipped))
 
 
 def skipped_line(skipped: Mapping[str, int]) -> str:

@@ -84,7 +84,12 @@ def search_media(paths: Sequence[Path]) -> FoundMedia:
         searched = _search_folder(path)
         found.update(dict.fromkeys(searched.files))
         skipped.update(searched.skipped)
-    return FoundMedia(tuple(found), dict(skipped.most_common()))
+    return FoundMedia(tuple(found), by_count(skipped))
+
+
+def by_count(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by kind, the largest first; equal ones are in the order of their names."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def describe_skipped(skipped: Mapping[str, int]) -> str:
@@ -106,12 +111,12 @@ def _search_folder(folder: Path) -> FoundMedia:
             else:
                 skipped[path.suffix.lower() or "no suffix"] += 1
     if not files:
-        others = f"; found only {describe_skipped(dict(skipped.most_common()))}" if skipped else ""
+        others = f"; found only {describe_skipped(by_count(skipped))}" if skipped else ""
         raise MediaError(
             f"{folder} and its subfolders contain no images and no videos{others}; give a folder that contains some",
             reason="empty folder",
         )
-    return FoundMedia(tuple(sorted(files, key=natural_order)), dict(skipped.most_common()))
+    return FoundMedia(tuple(sorted(files, key=natural_order)), by_count(skipped))
 
 
 def _is_media(path: Path) -> bool:
