@@ -41,9 +41,7 @@ PrecisionName = Annotated[
 
 
 def command(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Pictures, videos, or folders of them.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Images, videos, or folders of them.")],
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT", help="The artifact, or the run with it.")] = None,
     crops: crop_argument.AreCrops = False,
     crop: crop_argument.CropWord = None,
@@ -71,7 +69,7 @@ def command(
     suspicious person: the mean over the frames that show them, leaving out those seen in less than a third of the
     frames with faces, unless nobody is seen longer.
 
-    A file that cannot be judged gets a line with the reason, the rest go on, and the exit code is 2.
+    A file without a verdict gets a line with the reason, and the exit code is 2. Other files in folders are counted.
     """
     _refuse_contradictions(as_json=as_json, as_csv=as_csv)
     crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
@@ -122,11 +120,12 @@ def _map_to_draw(given: MapKind | None, overlay: Path | None) -> MapKind:
 def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None, map_kind: MapKind) -> bool:
     """Print every answer; whether every file has a verdict."""
     from realface.core.progress import progress
-    from realface.detection.named_files import find_files
+    from realface.detection.named_files import find_files, skipped_line
     from realface.detection.writers import Tally
 
-    found, failures = find_files(files)
-    tally = Tally()
+    named = find_files(files)
+    found, failures = named.found, named.failures
+    tally = Tally(named.skipped)
     crop_argument.warn_of_external(detector.card.crop)
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
@@ -149,6 +148,8 @@ def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: 
         writer.finish(tally, complete=complete)
         if tally.num_files > 1 or tally.failures:
             print(tally.line(), file=sys.stderr)
+        if tally.skipped:
+            print(skipped_line(tally.skipped), file=sys.stderr)
     return not tally.failures
 
 

@@ -102,6 +102,7 @@ class _Answers:
         self._document = document
         self.num_sheets = self.num_faces = 0
         self.failures: Counter[str] = Counter()
+        self.skipped: Mapping[str, int] = {}
 
     @property
     def num_files(self) -> int:
@@ -121,17 +122,22 @@ class _Answers:
 
     def finish(self, *, complete: bool) -> None:
         """Print the counts."""
+        from realface.detection.named_files import skipped_line
+        from realface.detection.writers import skipped_counts
+
         reasons = dict(self.failures.most_common())
         if self._document is not None:
             counts = {"num_files": self.num_files, "num_sheets": self.num_sheets, "num_faces": self.num_faces}
             failed = {"num_failed": self.failures.total(), "failures": reasons}
-            self._document.finish({**counts, **failed}, complete=complete)
+            self._document.finish({**counts, **failed, **skipped_counts(self.skipped)}, complete=complete)
         if self.num_files > 1 or reasons:
             text = f"{self.num_files} files: {self.num_sheets} sheets of {self.num_faces} faces"
             if reasons:
                 named = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
                 text += f", {self.failures.total()} without a sheet ({named})"
             print(text, file=sys.stderr)
+        if self.skipped:
+            print(skipped_line(self.skipped), file=sys.stderr)
 
     def _print(self, line: str, element: Mapping[str, Any]) -> None:
         if self._document is None:
@@ -148,7 +154,9 @@ def _run(inpainter: Inpainter, files: Sequence[Path], out: Path, answers: _Answe
     from realface.detection.named_files import find_files
     from realface.detection.verdict import failure_of
 
-    found, failures = find_files(files)
+    named = find_files(files)
+    found, failures = named.found, named.failures
+    answers.skipped = named.skipped
     crop_argument.warn_of_external(inpainter.card.crop)
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()

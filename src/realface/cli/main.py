@@ -29,6 +29,7 @@ from realface.cli import (
     train,
 )
 from realface.core.allocator import keep_freed_memory
+from realface.core.debugging import debugging
 from realface.core.errors import RealfaceError, StoppedBySignal
 from realface.core.process_number import process_number
 
@@ -66,7 +67,12 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="Show the traceback of an error, and messages of the libraries that decode files."
+        ),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -86,6 +92,11 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
+    with debugging("--debug" in arguments):
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     process = _process(arguments)
     tell = partial(_tell, process=process, debug="--debug" in arguments)
     try:

@@ -1,25 +1,59 @@
-"""What a user names: the pictures and videos meant by it, and the names of what is drawn of them."""
+"""The images and videos that a user names, and the names of what is drawn of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from realface.core.errors import MediaError, MissingInputError
+from realface.core.errors import MediaError, MissingInputError, UnreadableFolderError
 from realface.detection.verdict import Failure, failure_of
-from realface.media.discovery import find_media
+from realface.media.discovery import by_count, describe_skipped, search_media
 
 
-def find_files(named: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
-    """The pictures and videos that files and folders stand for, each once, and those that stand for none."""
-    found: list[Path] = []
+@dataclass(frozen=True)
+class NamedFiles:
+    """What the names given by a user stand for.
+
+    Attributes:
+        found: images and videos, each once.
+        failures: names that stand for no file, with the reason.
+        skipped: number of files in folders that are neither images nor videos, by kind; see `FoundMedia`.
+    """
+
+    found: list[Path]
+    failures: list[Failure]
+    skipped: dict[str, int]
+
+
+def find_files(named: Sequence[Path]) -> NamedFiles:
+    """Find the images and videos that files and folders stand for."""
+    found: dict[Path, None] = {}  # a set that keeps its order
     failures: list[Failure] = []
-    for path in named:
+    skipped: Counter[str] = Counter()
+    for path in dict.fromkeys(named):
         try:
-            found += find_media([path])
+            media = search_media([path])
         except (MediaError, MissingInputError) as error:
             failures.append(failure_of(path, error))
-    return list(dict.fromkeys(found)), failures
+        except UnreadableFolderError as error:
+            failures.append(failure_of(path, MediaError(str(error), reason="unreadable folder")))
+        else:
+            found.update(dict.fromkeys(media.files))
+            skipped.update(media.skipped)
+    return NamedFiles(list(found), failures, by_count(skipped))
+
+
+def skipped_line(skipped: Mapping[str, int]) -> str:
+    """Return the line that reports skipped files, such as "skipped 4 files that are neither images nor videos: ..."."""
+    total = sum(skipped.values())
+    files = (
+        "1 file that is neither an image nor a video"
+        if total == 1
+        else f"{total:,} files that are neither images nor videos"
+    )
+    return f"skipped {files}: {describe_skipped(skipped)}"
 
 
 def drawing_path(folder: Path, source: Path) -> Path:

@@ -28,11 +28,16 @@ CSV_COLUMNS = (
 
 
 class Tally:
-    """Counts of what came out."""
+    """Counts of what came out.
 
-    def __init__(self) -> None:
+    Args:
+        skipped: number of files in folders that are neither images nor videos, by kind.
+    """
+
+    def __init__(self, skipped: Mapping[str, int] | None = None) -> None:
         self.predictions: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.skipped = dict(skipped or {})
 
     def add(self, result: Verdict | Failure) -> None:
         """Count one file."""
@@ -63,7 +68,13 @@ class Tally:
             "num_fake": self.predictions["fake"],
             "num_failed": self.failures.total(),
             "failures": dict(self.failures.most_common()),
+            **skipped_counts(self.skipped),
         }
+
+
+def skipped_counts(skipped: Mapping[str, int]) -> dict[str, Any]:
+    """Return the counts of skipped files as fields of a JSON summary."""
+    return {"num_skipped": sum(skipped.values()), "skipped": dict(skipped)}
 
 
 class Writer(Protocol):

@@ -1,49 +1,144 @@
-"""Finding pictures and videos in what a user names."""
+"""Finding images and videos in what a user names."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realface.core.errors import MediaError
 from realface.core.files import existing
-from realface.media.images import IMAGE_SUFFIXES, is_image_name
-from realface.media.videos import VIDEO_SUFFIXES, is_video_name
+from realface.media.file_types import is_text, kind_of_head, read_head
+from realface.media.images import is_image_name
+from realface.media.videos import is_video_name
+from realface.media.walking import walk
+
+_TEXT_OR_VIDEO = {".ts", ".mts"}  # TypeScript, or MPEG transport streams
+# Sound, and raw camera files, in which Pillow would find a small preview: their first bytes look like those of videos
+# and images.
+_NOT_SEARCHED = {
+    *(
+        ".aac",
+        ".aif",
+        ".aiff",
+        ".flac",
+        ".m4a",
+        ".m4b",
+        ".mka",
+        ".mp2",
+        ".mp3",
+        ".oga",
+        ".opus",
+        ".wav",
+        ".weba",
+        ".wma",
+    ),
+    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"),
+}
+
+
+@dataclass(frozen=True)
+class FoundMedia:
+    """Result of a search for images and videos.
+
+    Attributes:
+        files: images and videos, each once.
+        skipped: number of the other files in the folders, by kind: the suffix in lower case, such as ".txt", or "no
+            suffix". Hidden files are not counted.
+    """
+
+    files: tuple[Path, ...]
+    skipped: Mapping[str, int]
 
 
 def find_media(paths: Sequence[Path]) -> list[Path]:
-    """The files to look at, each once.
+    """Return the files of `search_media`."""
+    return list(search_media(paths).files)
 
-    A file that is named outright is kept whatever its suffix, in the place where it was named. A folder gives the
-    pictures and videos in it and in its subfolders, by suffix, in natural order (a2 before a10). Hidden files and
-    folders are left out; links to folders are not followed.
+
+def search_media(paths: Sequence[Path]) -> FoundMedia:
+    """Find images and videos, and count what is left out.
+
+    A file that is named itself is kept, whatever it is, in the place where it is named. A folder gives the images and
+    videos in it and in its subfolders in natural order (a2 before a10): files with a suffix of images or videos, and
+    other files whose first bytes show one, such as `clip.ts`. Links to folders are followed. Hidden files and folders
+    are ignored.
+
+    Args:
+        paths: files and folders.
 
     Raises:
-        MissingInputError: there is nothing of one of the names.
-        MediaError: a folder has no picture and no video ("empty folder").
+        MissingInputError: one of them does not exist.
+        UnreadableFolderError: a folder, or one inside it, cannot be listed.
+        MediaError: a folder contains no image and no video ("empty folder").
     """
     found: dict[Path, None] = {}  # a set that keeps its order
+    skipped: Counter[str] = Counter()
     for path in paths:
         existing(path, what="file or folder")
-        found.update(dict.fromkeys(_media_in(path) if path.is_dir() else [path]))
-    return list(found)
+        if not path.is_dir():
+            found[path] = None
+            continue
+        searched = _search_folder(path)
+        found.update(dict.fromkeys(searched.files))
+        skipped.update(searched.skipped)
+    return FoundMedia(tuple(found), by_count(skipped))
 
 
-def _media_in(folder: Path) -> list[Path]:
+def by_count(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by kind, the largest first; equal ones are in the order of their names."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def describe_skipped(skipped: Mapping[str, int]) -> str:
+    """Return numbers and kinds of skipped files in one line, such as "3 .txt, 1 no suffix"."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in skipped.items())
+
+
+def _search_folder(folder: Path) -> FoundMedia:
     files = []
-    for place, subfolders, names in os.walk(folder):
+    skipped: Counter[str] = Counter()
+    for place, subfolders, names in walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        files += [Path(place, name) for name in names if not name.startswith(".")]
-    media = [path for path in files if is_image_name(path) or is_video_name(path)]
-    if not media:
+        for name in names:
+            if name.startswith("."):
+                continue
+            path = place / name
+            if _is_media(path):
+                files.append(path)
+            else:
+                skipped[path.suffix.lower() or "no suffix"] += 1
+    if not files:
+        others = f"; found only {describe_skipped(by_count(skipped))}" if skipped else ""
         raise MediaError(
-            f"{folder} has no pictures and no videos; looked, in its subfolders too, for "
-            f"{' '.join(sorted(IMAGE_SUFFIXES))} and {' '.join(sorted(VIDEO_SUFFIXES))}",
+            f"{folder} and its subfolders contain no images and no videos{others}; give a folder that contains some",
             reason="empty folder",
         )
-    return sorted(media, key=natural_order)
+    return FoundMedia(tuple(sorted(files, key=natural_order)), by_count(skipped))
+
+
+def _is_media(path: Path) -> bool:
+    """Return whether a file in a folder is an image or a video, by its suffix or else by its first bytes.
+
+    A damaged file that has a suffix of images or videos is one, so that it is reported as a failure.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _NOT_SEARCHED:
+        return False
+    if is_image_name(path) or is_video_name(path):
+        return suffix not in _TEXT_OR_VIDEO or not is_text(_head_of(path))
+    head = _head_of(path)
+    return kind_of_head(head) is not None or (suffix in _TEXT_OR_VIDEO and not is_text(head))
+
+
+def _head_of(path: Path) -> bytes:
+    """Return the first bytes of a file; none if it cannot be read or is no regular file."""
+    try:
+        return read_head(path) if path.is_file() else b""  # reading from a named pipe would wait
+    except OSError:
+        return b""
 
 
 def natural_order(path: Path) -> tuple[list[list[str | int]], str]:

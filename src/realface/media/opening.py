@@ -8,27 +8,61 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from realface.core.errors import MediaError
+from realface.media.animations import AnimationReader, decoded_frame, shown_frames
+from realface.media.file_types import media_kind
 from realface.media.frames import Frame, MediaKind, MediaReader, Spans, VideoInfo, require_frames_inside, spread_indices
-from realface.media.images import is_image_name, read_image
-from realface.media.videos import VideoReader
+from realface.media.input_files import require_file
+from realface.media.library_messages import set_library_messages
+from realface.media.pillow_files import open_image
+from realface.media.videos import VideoReader, is_video_name
 
 
 def open_media(path: Path, *, threads: int = 0) -> MediaReader:
     """Open an image or a video.
 
+    An image with more than one frame, such as an animated GIF or WebP or a TIFF with several pages, is read like a
+    video.
+
     Args:
-        path: the file; its content decides what it is, not its suffix.
+        path: the file; its first bytes decide what it is, not its suffix.
         threads: number of decoding threads; 0 uses all cores.
 
     Raises:
         MissingInputError: no such file.
-        MediaError: it cannot be read.
+        MediaError: it cannot be read; "not an image or video" if its content is of another kind.
     """
-    return ImageReader.open(path) if is_image_name(path) else VideoReader.open(path, threads=threads)
+    set_library_messages()
+    require_file(path, what="image or video")
+    try:
+        kind = media_kind(path)
+    except OSError as error:
+        text = (
+            "may not be read; change its permissions"
+            if isinstance(error, PermissionError)
+            else f"cannot be read: {error}"
+        )
+        raise MediaError(f"{path} {text}", reason="unreadable") from error
+    if kind == "image":
+        return _open_image(path)
+    if kind == "video" or is_video_name(path):  # the name only decides which error is raised for a damaged video
+        return VideoReader.open(path, threads=threads)
+    raise MediaError(
+        f"{path} is not an image or video that can be read; convert it to PNG, JPEG or MP4, or leave it out",
+        reason="not an image or video",
+    )
+
+
+def _open_image(path: Path) -> MediaReader:
+    with open_image(path) as image:
+        numbers = shown_frames(image)
+        if len(numbers) == 1:
+            return ImageReader(path, decoded_frame(image, numbers[0], path))
+    return AnimationReader.open(path)
 
 
 class ImageReader:
-    """A still image as a sequence of one frame; use `ImageReader.open`.
+    """A still image as a sequence of one frame.
 
     Args:
         path: the file.
@@ -41,15 +75,6 @@ class ImageReader:
     def __init__(self, path: Path, image: NDArray[np.uint8]) -> None:
         self.path = path
         self._image = image
-
-    @classmethod
-    def open(cls, path: Path) -> ImageReader:
-        """Read the image.
-
-        Raises:
-            MissingInputError, MediaError: as `read_image`.
-        """
-        return cls(path, read_image(path))
 
     def info(self) -> VideoInfo:
         """Return the image's size."""

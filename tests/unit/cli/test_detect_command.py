@@ -87,6 +87,23 @@ def test_bad_files_get_a_line_the_rest_go_on_and_the_code_is_2(artifact: Path, t
     assert "4 without a verdict (1 missing, 1 empty folder, 1 empty file, 1 not a picture)" in result.stderr
 
 
+def test_files_that_a_folder_contains_besides_are_counted(artifact: Path, tmp_path: Path) -> None:
+    crop_file(tmp_path / "a.png")
+    for name in ("a.txt", "b.txt", "Makefile"):
+        (tmp_path / name).write_text("text")
+    result = run(artifact, tmp_path)
+    assert result.exit_code == 0, result.output
+    line = "skipped 3 files that are neither images nor videos: 2 .txt, 1 no suffix\n"
+    assert result.stderr.endswith(line)
+    summary = json.loads(run(artifact, tmp_path, "--json").stdout)["summary"]
+    assert (summary["num_skipped"], summary["skipped"]) == (3, {".txt": 2, "no suffix": 1})
+
+
+def test_nothing_is_said_of_skipped_files_where_none_are(artifact: Path, tmp_path: Path) -> None:
+    crop_file(tmp_path / "a.png")
+    assert "skipped" not in run(artifact, tmp_path).stderr
+
+
 def test_json_is_one_document(artifact: Path, tmp_path: Path) -> None:
     paths = [crop_file(tmp_path / "a.png"), tmp_path / "gone.png"]
     result = run(artifact, *paths, "--json")

@@ -72,6 +72,16 @@ def test_bad_files_get_a_line_the_rest_go_on_and_the_code_is_2(artifact: Path, t
     assert counts in result.stderr
 
 
+def test_files_that_a_folder_contains_besides_are_counted(artifact: Path, tmp_path: Path) -> None:
+    folder = crop_file(tmp_path / "in" / "a.png").parent
+    (folder / "a.txt").write_text("text")
+    result = run(artifact, folder, "--json", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.endswith("skipped 1 file that is neither an image nor a video: 1 .txt\n")
+    summary = json.loads(result.stdout)["summary"]
+    assert (summary["num_skipped"], summary["skipped"]) == (1, {".txt": 1})
+
+
 def test_json_lists_sheets_faces_boxes_and_errors(artifact: Path, tmp_path: Path) -> None:
     picture, clip = crop_file(tmp_path / "a.png"), tmp_path / "clip.mp4"
     write_video(clip, [np.full((64, 64, 3), 90, np.uint8)] * 6)
@@ -97,6 +107,8 @@ def test_json_lists_sheets_faces_boxes_and_errors(artifact: Path, tmp_path: Path
         "num_faces": 4,
         "num_failed": 1,
         "failures": {"missing": 1},
+        "num_skipped": 0,
+        "skipped": {},
         "complete": True,
     }
     assert result.exit_code == 2

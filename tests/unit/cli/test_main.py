@@ -2,6 +2,7 @@ import pytest
 
 from realface.cli import main as command_line
 from realface.cli.main import run
+from realface.core.debugging import is_debugging
 from realface.core.errors import ManifestError, StoppedBySignal
 
 
@@ -47,6 +48,16 @@ def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch, capsys, argum
     failing(monkeypatch, KeyError("x"))
     assert run(arguments) == 3
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "detect"], ["detect"]])
+def test_debug_lets_libraries_write_to_the_terminal(monkeypatch, arguments):
+    asked = []
+    monkeypatch.delenv("REALFACE_DEBUG", raising=False)
+    monkeypatch.setattr(command_line, "app", lambda args: asked.append(is_debugging()))
+    assert run(arguments) == 0
+    assert asked == ["--debug" in arguments]
+    assert not is_debugging()
 
 
 def test_ctrl_c_is_code_130(monkeypatch, capsys):

@@ -50,7 +50,7 @@ def test_csv_has_a_header_and_a_row_per_file_even_with_a_comma_in_the_name() -> 
 
 def test_json_is_one_document_with_the_counts_at_its_end() -> None:
     stream = io.StringIO()
-    writer, tally = JsonWriter(stream, model={"method": "recce"}), Tally()
+    writer, tally = JsonWriter(stream, model={"method": "recce"}), Tally({".txt": 3, ".md": 1})
     for result in (verdict(), FAILURE, verdict(score=0.1)):
         tally.add(result)
         writer.add(result)
@@ -66,6 +66,8 @@ def test_json_is_one_document_with_the_counts_at_its_end() -> None:
         "num_fake": 1,
         "num_failed": 1,
         "failures": {"empty file": 1},
+        "num_skipped": 4,
+        "skipped": {".txt": 3, ".md": 1},
         "complete": True,
     }
 

@@ -1,9 +1,12 @@
+import io
+import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from realface.core.errors import MediaError, MissingInputError
-from realface.media.discovery import find_media
+from realface.core.errors import MediaError, MissingInputError, UnreadableFolderError
+from realface.media.discovery import FoundMedia, describe_skipped, find_media, search_media
 
 
 def touched(root: Path, *names: str) -> list[Path]:
@@ -56,8 +59,93 @@ def test_a_missing_path_is_named(tmp_path: Path):
         find_media([tmp_path / "gone"])
 
 
-def test_a_folder_without_media_says_what_was_looked_for(tmp_path: Path):
-    touched(tmp_path, "readme.txt", ".hidden.png")
-    with pytest.raises(MediaError, match=r"has no pictures and no videos; looked, .*\.jpg .*\.png .*\.mp4 ") as caught:
+def test_a_folder_without_media_says_what_it_contains(tmp_path: Path):
+    touched(tmp_path, "readme.txt", "b.TXT", "Makefile", ".hidden.png")
+    text = r"and its subfolders contain no images and no videos; found only 2 \.txt, 1 no suffix; give a folder that"
+    with pytest.raises(MediaError, match=text) as caught:
         find_media([tmp_path])
     assert caught.value.reason == "empty folder"
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path):
+    with pytest.raises(MediaError, match=r"contain no images and no videos; give a folder that contains some$"):
+        find_media([tmp_path])
+
+
+def test_what_is_skipped_in_folders_is_counted_by_kind(tmp_path: Path):
+    (picture,) = touched(tmp_path, "a.png")
+    touched(tmp_path, "a.txt", "deep/b.TXT", "deep/notes.md", "Makefile", ".hidden", ".git/config")
+    found = search_media([tmp_path])
+    assert found.files == (picture,)
+    assert found.skipped == {".txt": 2, ".md": 1, "no suffix": 1}
+    assert describe_skipped(found.skipped) == "2 .txt, 1 .md, 1 no suffix"
+
+
+def test_a_file_that_is_named_itself_is_never_skipped(tmp_path: Path):
+    (text,) = touched(tmp_path, "a.txt")
+    assert search_media([text]) == FoundMedia((text,), {})
+
+
+def transport_stream() -> bytes:
+    return b"".join(b"\x47" + bytes([number] * 187) for number in range(1, 9))
+
+
+def png() -> bytes:
+    stored = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(stored, "PNG")
+    return stored.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_found"),
+    [
+        ("clip.ts", transport_stream(), True),
+        ("source.ts", b"export const x: number = 1;\n", False),
+        ("source.mts", b"export const x: number = 1;\n", False),
+        ("camera.mts", transport_stream(), True),
+        ("damaged.ts", bytes(range(9)) * 99, True),  # no text, so it is tried and reported
+        ("clip", transport_stream(), True),
+        ("photo", png(), True),
+        ("photo.bak", png(), True),
+        ("table.json", b'{"a": 1}', False),
+        ("sound.mp3", b"ID3\x04\x00" + bytes(500), False),
+        ("sound.m4a", b"\x00\x00\x00\x10ftypisom\x00\x00\x00\x00", False),
+        ("raw.dng", b"II*\x00" + bytes(100), False),
+        ("photo.HEIC", b"", True),  # damaged, so it is tried and reported
+        ("empty", b"", False),
+    ],
+)
+def test_the_content_decides_where_the_suffix_does_not(tmp_path: Path, name: str, content: bytes, is_found: bool):
+    touched(tmp_path, "a.png")
+    (tmp_path / name).write_bytes(content)
+    found = search_media([tmp_path])
+    assert (tmp_path / name in found.files) == is_found
+    assert sum(found.skipped.values()) == (not is_found)
+
+
+def test_files_that_cannot_be_looked_into_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(path: Path) -> bytes:
+        raise PermissionError
+
+    touched(tmp_path, "a.png", "secret")
+    (tmp_path / "broken link").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr("realface.media.discovery.read_head", refuse)
+    assert search_media([tmp_path]).skipped == {"no suffix": 3}
+
+
+def test_links_to_folders_are_followed_and_loops_end(tmp_path: Path):
+    (there,) = touched(tmp_path, "elsewhere/a.png")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link").symlink_to(there.parent)
+    (there.parent / "back").symlink_to(tmp_path / "data")
+    assert find_media([tmp_path / "data"]) == [tmp_path / "data" / "link" / "a.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", refuse)  # root may read everything
+    with pytest.raises(UnreadableFolderError, match=r"cannot read the folder .* \(Permission denied\)"):
+        find_media([tmp_path])

@@ -1,0 +1,28 @@
+"""Whether the user asked for details about errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+VARIABLE = "REALFACE_DEBUG"
+"""Environment variable that `--debug` sets, so that worker processes know it too."""
+
+
+def is_debugging() -> bool:
+    """Return whether `--debug` was given, or the environment variable is set."""
+    return bool(os.environ.get(VARIABLE))
+
+
+@contextmanager
+def debugging(asked: bool) -> Iterator[None]:
+    """Set the environment variable during the block if `asked`; otherwise leave it as it is."""
+    before = os.environ.get(VARIABLE)
+    if asked:
+        os.environ[VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        if asked and before is None:
+            del os.environ[VARIABLE]
