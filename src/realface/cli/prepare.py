@@ -156,6 +156,8 @@ def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
     print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
     for kind, count in result.found.items():
         print(f"found, {kind}: {count}")
+    for kind, count in result.left_out.items():
+        print(f"unused files, {kind}: {count}")
     for whose, count in result.boxes.items():
         boxes = (
             "of their real counterpart" if whose == FROM_COUNTERPART else f"of their own ({whose.removeprefix(OWN)})"

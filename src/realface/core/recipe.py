@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from realface.core.errors import RecipeError
 from realface.core.files import existing, write_text
+from realface.core.text_files import decode_text
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -43,11 +44,11 @@ def load_recipe(schema: type[S], path: Path, *, overrides: Sequence[str] = ()) -
     """
     content = existing(path, what="recipe").read_bytes()
     try:
-        document = yaml.load(content.decode("utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader's child)
-    except UnicodeDecodeError as error:
-        raise RecipeError(str(path), [f"not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
+        document = yaml.load(decode_text(content), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader's child)
     except yaml.YAMLError as error:
         raise RecipeError(str(path), [" ".join(str(error).split())]) from error
+    except ValueError as error:
+        raise RecipeError(str(path), [str(error)]) from error
     if document is None:
         document = {}
     if not isinstance(document, dict):

@@ -19,9 +19,18 @@ from pydantic import Field
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError, RecipeError
 from realface.core.recipe import Section, check_recipe
+from realface.core.split_names import canonical_split
 from realface.data.columns import Columns, bytes_of
 from realface.data.manifest_formats import read_file, write_file
-from realface.data.manifest_schema import COLUMNS, NOT_CONVERTIBLE, SCHEMA, no_such_column, table_from_rows, typed_array
+from realface.data.manifest_schema import (
+    COLUMNS,
+    NOT_CONVERTIBLE,
+    SCHEMA,
+    canonical_splits,
+    no_such_column,
+    table_from_rows,
+    typed_array,
+)
 
 FORMAT = 1
 
@@ -164,6 +173,7 @@ class Manifest:
         """The rows that have the wanted value, or one of a sequence of values, in every named column.
 
         `manifest.filter(split="train", method=["Deepfakes", None])`: None stands for null. No row at all is no error.
+        A split may be spelt in any way that means train, val or test.
 
         Raises:
             ManifestError: no such column, one of lists, or a value of another type than the column's.
@@ -174,6 +184,8 @@ class Manifest:
             if pa.types.is_list(kind):
                 raise ManifestError(f"filter: column {name!r} holds lists; only columns of single values can be used")
             values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+            if name == "split":
+                values = [canonical_split(each) if isinstance(each, str) else each for each in values]
             try:
                 value_set = typed_array(values, kind)
             except NOT_CONVERTIBLE as error:
@@ -188,7 +200,7 @@ class Manifest:
         return Manifest(self.columns.take(pa.array(rows, pa.int64())), self.header, self.root)
 
     def with_column(self, name: str, values: Sequence[Any] | pa.Array | pa.ChunkedArray) -> Manifest:
-        """The same rows with one column replaced.
+        """The same rows with one column replaced; every spelling of a split becomes `train`, `val` or `test`.
 
         Raises:
             ManifestError: no such column.
@@ -198,6 +210,8 @@ class Manifest:
         column = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
         assert len(column) == len(self)
         assert column.type == kind
+        if name == "split":
+            column = canonical_splits(column)
         return Manifest(self.columns.replaced(name, lambda: column), self.header, self.root)
 
     def filled(self, **values: str | None) -> Manifest:

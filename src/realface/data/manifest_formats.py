@@ -5,7 +5,8 @@
   no room for a header, so it stands beside: `NAME.header.json`.
 - `.jsonl`: the first line is `{"realface": {header}}`, then one row a line.
 - `.csv`: the first line is `# realface {header}`, then column names, then rows. Lists are JSON text inside a cell. An
-  empty cell is null, a quoted empty cell (`""`) the empty text.
+  empty cell is null, a quoted empty cell (`""`) the empty text. One that a spreadsheet saved is read too, as far as
+  that is unambiguous: see `spreadsheet_csv`.
 
 Parquet is the one for millions of rows. Null values are left out of JSON and JSONL. A file without header is taken as
 made elsewhere: it is read with the default header, and back slashes in its paths become slashes.
@@ -30,20 +31,22 @@ import pyarrow.parquet
 
 from realface.core.errors import ManifestError
 from realface.core.files import existing, write_json, written_atomically
+from realface.core.text_files import decode_text
 from realface.data.columns import Columns
 from realface.data.manifest_schema import (
     SCHEMA,
     Place,
     conformed,
     conformed_column,
+    lists_of_identities,
     no_values,
     require_known_columns,
     table_from_rows,
     wrong_value,
 )
+from realface.data.spreadsheet_csv import HEADER_MARK, delimiter_of, split_header, tidied
 
 HEADER_KEY = "realface"
-CSV_HEADER = "# realface "
 READ_ROWS = 131072
 WRITE_ROWS = 65536
 
@@ -170,7 +173,7 @@ def _read_json(path: Path) -> tuple[Columns, Header | None]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ManifestError(f'{path}: expected a list of rows such as [{{"path": "a.png", "label": 0}}]')
     beside = header_beside(path)
-    header = _parsed_header(beside.read_bytes(), str(beside)) if beside.exists() else None
+    header = _parsed_header(_text(beside), str(beside)) if beside.exists() else None
     return Columns.of(table_from_rows(rows, where=str(path), place=_row_place(path))), header
 
 
@@ -232,23 +235,37 @@ def _json_lines(table: pa.Table) -> Iterator[str]:
 
 
 def _read_csv(path: Path) -> tuple[Columns, Header | None]:
-    content = _text(path).encode()
-    header = None
-    first_line = 2  # line 1 names the columns
-    if content.startswith(CSV_HEADER.encode()):
-        first, _, content = content.partition(b"\n")
-        header = _parsed_header(first.decode().removeprefix(CSV_HEADER), str(path))
-        first_line = 3
-    if not content.strip():
-        raise ManifestError(f"{path}: no line of column names; a manifest needs at least path and label")
     try:
-        texts = _csv_texts(content)
-    except pa.ArrowException as error:
-        raise ManifestError(f"{path}: not a CSV table ({_one_line(error)})") from error
+        text, table = split_header(_text(path))
+    except ValueError as error:
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError(f"{path}: {error}") from error
+    header = None if text is None else _parsed_header(text, str(path))
+    if not table.strip():
+        raise ManifestError(f"{path}: no line of column names; a manifest needs at least path and label")
+    table, texts = _csv_table(path, table)
     require_known_columns(texts.column_names, where=str(path))
-    place = _csv_place(path, content.decode(), first_line)
+    place = _csv_place(path, table, first_line=2 if header is None else 3)  # the line before names the columns
     columns = {name: _from_texts(texts[name], name, place) for name in texts.column_names}
     return Columns.of(conformed(pa.table(columns), where=str(path), place=place)), header
+
+
+def _csv_table(path: Path, table: str) -> tuple[str, pa.Table]:
+    """The table and its cells; one that only a spreadsheet's habits make unreadable is tidied first."""
+    if delimiter_of(table) != ",":
+        table = tidied(table)
+    try:
+        texts = _csv_texts(table.encode())
+        if "" not in texts.column_names:
+            return table, texts
+    except pa.ArrowException as error:
+        if tidied(table) == table:
+            raise ManifestError(f"{path}: not a CSV table ({_one_line(error)})") from error
+    try:
+        return tidied(table), _csv_texts(tidied(table).encode())
+    except pa.ArrowException as error:
+        raise ManifestError(f"{path}: not a CSV table ({_one_line(error)})") from error
 
 
 def _csv_texts(content: bytes) -> pa.Table:
@@ -271,6 +288,8 @@ def _from_texts(texts: pa.ChunkedArray, name: str, place: Place) -> pa.ChunkedAr
     kind = SCHEMA.field(name).type
     if pa.types.is_string(kind):
         return texts
+    if name == "identities":
+        texts = _as_json_lists(texts, place)
     try:
         if pa.types.is_list(kind):
             return _lists_from_texts(texts, kind)
@@ -283,6 +302,16 @@ def _from_texts(texts: pa.ChunkedArray, name: str, place: Place) -> pa.ChunkedAr
             except (pa.ArrowException, ValueError):
                 raise wrong_value(place(row), name, text) from error
         raise
+
+
+def _as_json_lists(texts: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """The cells of `identities` as JSON, where a cell may also be a text, as people write it."""
+    is_json = pc.fill_null(pc.or_(pc.starts_with(pc.utf8_ltrim_whitespace(texts), "["), pc.equal(texts, "null")), True)
+    if pc.all(is_json).as_py():
+        return texts
+    lists = lists_of_identities(pc.if_else(is_json, None, texts), place)
+    written = [None if names is None else json.dumps(names) for names in lists.to_pylist()]
+    return pc.if_else(is_json, texts, pa.chunked_array([pa.array(written, pa.string())]))
 
 
 def _lists_from_texts(texts: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
@@ -316,7 +345,7 @@ def _write_csv(table: pa.Table, header: Header, path: Path) -> None:
             ]
             table = table.set_column(index, field.name, pa.array(texts, pa.string()))
     with path.open("wb") as file:
-        file.write(f"{CSV_HEADER}{json.dumps(header, ensure_ascii=False)}\n".encode())
+        file.write(f"{HEADER_MARK} {json.dumps(header, ensure_ascii=False)}\n".encode())
         pa.csv.write_csv(table, file)
 
 
@@ -325,9 +354,9 @@ def _write_csv(table: pa.Table, header: Header, path: Path) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte order mark
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        return decode_text(path.read_bytes())  # spreadsheets write a byte order mark
+    except ValueError as error:
+        raise ManifestError(f"{path}: {error}") from error
 
 
 def _parsed_json(text: str | bytes, where: str) -> Any:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from realface.core.errors import ManifestError
+from realface.core.split_names import canonical_split
 
 SCHEMA = pa.schema(
     [
@@ -37,6 +38,8 @@ SCHEMA = pa.schema(
 """Type of every column; only `path` and `label` are never null."""
 COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
 BOX_LENGTH = 4
+SHOWN = 3
+LONGEST_NAME = 40
 LABELS = pa.array([0, 1], pa.int8())
 NOT_CONVERTIBLE = (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError)
 
@@ -75,16 +78,59 @@ def conformed(table: pa.Table, *, where: str, place: Place) -> pa.Table:
 def conformed_column(column: pa.ChunkedArray, name: str, *, where: str, place: Place) -> pa.ChunkedArray:
     """Give a column the type that `SCHEMA` says, and check its values.
 
+    Every spelling of a split becomes `train`, `val` or `test`; identities that are one text become a list.
+
     Raises:
         ManifestError: values that do not fit; `where` or `place` opens the text.
     """
     kind = SCHEMA.field(name).type
+    if name == "identities" and pa.types.is_string(column.type):
+        column = lists_of_identities(column, place)
     try:
         cast = column.cast(kind)
     except pa.ArrowException as error:
         raise ManifestError(f"{where}: column {name!r} must be {kind}, got {column.type}") from error
     _check_values(cast, name, place)
-    return cast
+    return canonical_splits(cast) if name == "split" else cast
+
+
+def canonical_splits(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of splits in which every spelling of train, val and test is that name."""
+    names = [name for name in pc.unique(column).to_pylist() if name is not None]
+    other = [name for name in names if canonical_split(name) != name]
+    for name in other:
+        column = pc.if_else(pc.equal(column, name), canonical_split(name), column)
+    return column
+
+
+def lists_of_identities(column: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    """Return a column of texts, each one identity or several separated by semicolons, as a column of lists.
+
+    Raises:
+        ManifestError: as `split_identities`.
+    """
+    texts = pc.unique(column).to_pylist()
+    lists: dict[str | None, list[str] | None] = {None: None}
+    for text in texts:
+        if text is not None:
+            try:
+                lists[text] = split_identities(text)
+            except ValueError as error:
+                row = _first(pc.equal(column, text)) or 0
+                raise ManifestError(f"{place(row)}: identities {error}") from error
+    kind = SCHEMA.field("identities").type
+    return pa.chunked_array([pa.array([lists[text] for text in column.to_pylist()], kind)], kind)
+
+
+def split_identities(text: str) -> list[str]:
+    """Return the identities in a text: `alice` is one, `alice; bob` are two.
+
+    Raises:
+        ValueError: a comma, which may separate people or be part of a name.
+    """
+    if "," in text:
+        raise ValueError(f'must be separated by semicolons or be a JSON list such as ["a", "b"], got {text!r}')
+    return [name.strip() for name in text.split(";") if name.strip()]
 
 
 def no_values(name: str, num_rows: int) -> pa.ChunkedArray:
@@ -99,9 +145,10 @@ def require_known_columns(names: Iterable[str], *, where: str) -> None:
         ManifestError: the text says what was probably meant.
     """
     names = list(names)
-    unknown = [name for name in names if name not in COLUMNS]
+    unknown = sorted(name for name in names if name not in COLUMNS)
     if unknown:
-        raise ManifestError(f"{where}: {'; '.join(no_such_column(name) for name in sorted(unknown))}")
+        more = f"; and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        raise ManifestError(f"{where}: {'; '.join(no_such_column(name) for name in unknown[:SHOWN])}{more}")
     for name in names:
         if names.count(name) > 1:
             raise ManifestError(f"{where}: column {name!r} is there twice")
@@ -113,12 +160,15 @@ def require_known_columns(names: Iterable[str], *, where: str) -> None:
 def no_such_column(name: str) -> str:
     """Why `name` is refused, with the column that was probably meant, or all of them."""
     close = difflib.get_close_matches(name, COLUMNS, n=1)
-    return f"no such column {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(COLUMNS)}")
+    shown = repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...")
+    return f"no such column {shown}; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(COLUMNS)}")
 
 
 def _array(values: list[Any], name: str, place: Place) -> pa.Array:
     kind = SCHEMA.field(name).type
     values = [value.as_posix() if isinstance(value, PurePath) else value for value in values]
+    if name == "identities":
+        values = [_identities(value, row, place) for row, value in enumerate(values)]
     try:
         return typed_array(values, kind)
     except NOT_CONVERTIBLE as error:
@@ -128,6 +178,16 @@ def _array(values: list[Any], name: str, place: Place) -> pa.Array:
             except NOT_CONVERTIBLE:
                 raise wrong_value(place(row), name, value) from error
         raise
+
+
+def _identities(value: Any, row: int, place: Place) -> Any:
+    """A text as a list; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return split_identities(value)
+    except ValueError as error:
+        raise ManifestError(f"{place(row)}: identities {error}") from error
 
 
 def typed_array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
+from realface.core.split_names import canonical_split
 from realface.data.leaks import person_names, source_names, video_names
 from realface.data.manifest import Manifest
 
@@ -29,6 +30,7 @@ def split_again(
     Raises:
         ManifestError: no row has that split, a split to deal to has rows already, or as `split_by_identity`.
     """
+    of, fractions = canonical_split(of), _canonical(fractions)
     there = manifest.distinct("split")
     if of not in there:
         raise ManifestError(f"no row is of the split {of!r}; there are {', '.join(map(str, there)) or 'none'}")
@@ -53,8 +55,8 @@ def split_by_identity(
 
     Args:
         manifest: its own `split` column is not looked at.
-        fractions: share of the videos, by split; they add up to 1. By default 0.8 train, 0.1 val, 0.1 test. Met as
-            nearly as whole groups allow.
+        fractions: share of the videos, by split, in any spelling; they add up to 1. By default 0.8 train, 0.1 val,
+            0.1 test. Met as nearly as whole groups allow.
         seed: which groups of one size go where.
         people_apart: whether a person is a reason to hang together. Where few people are swapped with one another, as
             in Celeb-DF, all rows are one group otherwise.
@@ -63,9 +65,9 @@ def split_by_identity(
         The same rows with a new `split` column. Every split has rows, and both classes where there are enough groups.
 
     Raises:
-        ManifestError: fractions that cannot be, or fewer groups than splits.
+        ManifestError: fractions that cannot be, two of one split, or fewer groups than splits.
     """
-    fractions = DEFAULT_FRACTIONS if fractions is None else fractions
+    fractions = DEFAULT_FRACTIONS if fractions is None else _canonical(fractions)
     wanted = {name: share for name, share in fractions.items() if share != 0}
     shares = np.array(list(wanted.values()), dtype=np.float64)
     if not wanted or not np.isfinite(shares).all() or (shares < 0).any() or not math.isclose(shares.sum(), 1.0):
@@ -80,6 +82,16 @@ def split_by_identity(
     split_of_group = _deal(videos, shares, np.random.default_rng(seed))
     names = np.array(list(wanted), dtype=object)
     return manifest.with_column("split", pa.array(names[split_of_group[group_of_row]], pa.string()))
+
+
+def _canonical(fractions: Mapping[str, float]) -> dict[str, float]:
+    """The same shares by the usual names of splits."""
+    spelling_of: dict[str, str] = {}
+    for spelling in fractions:
+        name = canonical_split(spelling)
+        if (other := spelling_of.setdefault(name, spelling)) != spelling:
+            raise ManifestError(f"fractions: {other} and {spelling} are one split, {name}; give each split once")
+    return {name: fractions[spelling] for name, spelling in spelling_of.items()}
 
 
 def _groups(manifest: Manifest, *, people_apart: bool) -> NDArray[Any]:

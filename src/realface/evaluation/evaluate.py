@@ -16,6 +16,7 @@ from realface.core.crop_spec import note_of_external, require_same_crops
 from realface.core.errors import ManifestError, MediaError
 from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.provenance import collect_provenance
+from realface.core.split_names import canonical_split
 from realface.data.manifest import Manifest
 from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
 from realface.evaluation.inpainting import MOST_FACES, Inpainting, measure_inpainting, score_and_inpaint
@@ -211,6 +212,7 @@ def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is
     splits = sorted(name for name in whole.distinct("split") if name is not None)
     if split is None:
         split = TEST_SPLIT if TEST_SPLIT in splits else ALL_SPLITS
+    split = canonical_split(split)
     rows = whole if split == ALL_SPLITS else whole.filter(split=split)
     if len(rows) == 0:
         known = f"it has {', '.join(splits)}" if splits else "none of its rows names a split"

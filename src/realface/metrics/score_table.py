@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from realface.core.errors import MetricError
 from realface.core.files import existing, written_atomically
 from realface.core.labels import Label
+from realface.core.text_files import is_utf16
 
 SCHEMA = pa.schema(
     [
@@ -84,6 +85,9 @@ class ScoreTable:
                 options = pa.csv.ConvertOptions(
                     column_types=SCHEMA, strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
                 )
+                with path.open("rb") as file:
+                    if is_utf16(file.read(4096)):
+                        raise MetricError(f"{path}: UTF-16 text; save it as UTF-8")
                 table = pa.csv.read_csv(path, convert_options=options)
         except pa.ArrowInvalid as error:
             raise MetricError(f"{path} is no score table: {' '.join(str(error).split())}") from error

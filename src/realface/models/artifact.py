@@ -21,6 +21,7 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, MethodError, RecipeError
 from realface.core.files import existing, folder_written_atomically, sha256_of, write_json
 from realface.core.recipe import Section, check_recipe
+from realface.core.text_files import read_text
 from realface.models.catalog import Method, get_method
 from realface.models.weights import load_weights
 
@@ -108,8 +109,8 @@ def read_card(folder: Path) -> ArtifactCard:
     if not path.is_file():
         raise ArtifactError(f"{folder} has no {CARD_NAME}; give the folder that `realface train` wrote as RUN/artifact")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        document = json.loads(read_text(path))
+    except ValueError as error:
         raise ArtifactError(f"{path} is not JSON ({error}); copy the artifact again") from error
     if not isinstance(document, dict):
         raise ArtifactError(f"{path}: expected a mapping, got {type(document).__name__}; copy the artifact again")

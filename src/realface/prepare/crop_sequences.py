@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import tarfile
 import zlib
@@ -18,11 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count as count_up
 from pathlib import Path, PurePosixPath
-from typing import NoReturn, Self
+from typing import Self
 
 from realface.core.errors import MediaError
 from realface.core.files import existing
-from realface.data.layouts.listing import NOT_FACES
+from realface.data.layouts.listing import NOT_FACES, walk_shown
 from realface.media.discovery import natural_order
 from realface.media.frames import spread_indices
 from realface.media.images import is_image_name
@@ -84,7 +83,8 @@ def read_sequences(source: Path, *, count: int) -> Iterator[CropSequence]:
         MissingInputError: there is nothing of that name.
         MediaError: "no pictures", "too large", "not a file"; of a tar also "empty file", "not an archive", "truncated",
             "damaged", "one name twice" or "unsafe archive".
-        OSError: something may not be read.
+        UnreadableFolderError: a folder cannot be listed.
+        OSError: a file cannot be read.
     """
     existing(source, what="face crops")
     if source.is_dir():
@@ -98,10 +98,10 @@ def read_sequences(source: Path, *, count: int) -> Iterator[CropSequence]:
 
 def _from_folder(folder: Path, count: int) -> Iterator[CropSequence]:
     sequences: dict[Path, list[str]] = {}
-    for place, folders, names in os.walk(folder, onerror=_fail):
+    for place, folders, names in walk_shown(folder):
         folders[:] = [name for name in folders if _is_face_folder(name)]
         if pictures := [name for name in names if _is_picture(name)]:
-            sequences[Path(place).relative_to(folder)] = pictures
+            sequences[place.relative_to(folder)] = pictures
     if not sequences:
         raise _no_pictures(folder)
     for below in sorted(sequences, key=natural_order):
@@ -327,7 +327,3 @@ def _unsafe(path: Path, why: str) -> MediaError:
 
 def _no_pictures(path: Path) -> MediaError:
     return MediaError(f"{path} has no pictures; copy or download it again, or leave it out", reason="no pictures")
-
-
-def _fail(error: OSError) -> NoReturn:
-    raise error

@@ -18,6 +18,7 @@ from realface.core.crop_spec import CropSpec
 from realface.core.files import written_atomically
 from realface.data.columns import Columns
 from realface.data.layouts.layout import Scan
+from realface.data.layouts.left_out import IMAGES, VIDEOS
 from realface.data.manifest import Manifest, ManifestHeader
 from realface.prepare.journal import Journal
 from realface.prepare.looking import FROM_COUNTERPART, OWN
@@ -45,7 +46,10 @@ class PrepareResult:
         frame_losses: how many frames, faces or pictures of the other files were left out, by reason; likewise.
         boxes: how many fakes took the boxes of their real counterpart, and how many their own, and why.
         found: how many files of each kind the layout found, and how many of those it left out, and why.
+        left_out: number of files in the source folder that the layout does not use, by kind: `images`, `videos`, and
+            other files by suffix. Files that `losses` counts are not among them.
         missing: what the layout expects and the source folder lacks.
+        notes: choices of the layout that the user should know.
     """
 
     manifest: Path
@@ -60,7 +64,9 @@ class PrepareResult:
     frame_losses: dict[str, int]
     boxes: dict[str, int]
     found: dict[str, int]
+    left_out: dict[str, int]
     missing: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -> PrepareResult:
@@ -92,7 +98,7 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         crop=CropSpec.external() if scan.are_crops else spec,
         sources=seen.sources if seen.num_hashed <= MOST_IN_HEADER else {},
         losses=dict(sorted(seen.losses.items())),
-        note=seen.note(),
+        note="; ".join(filter(None, [seen.note(), *scan.notes, _left_out_note(scan)])),
     )
     manifest = Manifest(Columns.of(pa.concat_tables(tables)), header, out.resolve())
     manifest.write(out / MANIFEST)
@@ -109,8 +115,16 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         frame_losses=_of_kind(seen.losses, FRAME),
         boxes=dict(sorted(seen.boxes.items())),
         found=dict(scan.counts),
+        left_out=dict(scan.left_out),
         missing=tuple(scan.missing),
+        notes=tuple(scan.notes),
     )
+
+
+def _left_out_note(scan: Scan) -> str:
+    """How many images and videos of the source folder are not used; other files are not worth a note."""
+    counts = [f"{scan.left_out[kind]} {kind}" for kind in (IMAGES, VIDEOS) if kind in scan.left_out]
+    return f"unused files in the source folder: {' and '.join(counts)}" if counts else ""
 
 
 @dataclass

@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -29,10 +29,11 @@ from realface.core.files import existing, require_free, write_json
 from realface.core.lock import locked
 from realface.core.progress import progress
 from realface.data.layouts.layout import Scan
-from realface.data.layouts.registry import choose_layout
+from realface.data.layouts.registry import scan_folder
 from realface.faces.finders import finder_for
 from realface.prepare.executors import Do, largest_first, num_workers, workers
 from realface.prepare.finish import MANIFEST, PrepareResult, finish
+from realface.prepare.frame_images import spread_frame_images, with_frame_number
 from realface.prepare.journal import Journal
 from realface.prepare.record import Task
 from realface.prepare.shards import Shard, all_shards, counterparts_of, part_of
@@ -195,7 +196,8 @@ class _Study:
 def _open_study(source: Path, out: Path, *, spec: CropSpec, layout: str | None, total: int, means: Means) -> _Study:
     """Read what there is to do and make the output folder, or check that what was begun there is the same."""
     source = existing(source, what="source folder").resolve()
-    scan = choose_layout(source, layout).scan(source)
+    scan = scan_folder(source, layout, without=out.resolve())
+    scan = replace(scan, items=spread_frame_images(scan.items, count=spec.frames))
     if not scan.items:
         raise LayoutError(f"{source} has the layout {scan.layout} but holds no video and no picture")
     if not scan.are_crops:
@@ -254,7 +256,7 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
             for index, record in do(_tasks(study, journal, largest_first(numbers, items))):
                 if not record.rows:
                     place.remove(crop_folder(items[index]))  # from before a second try
-                journal.append(index, record)
+                journal.append(index, with_frame_number(record, items[index]))
                 num_faces += len(record.rows)
                 shown.advance(note=f"{num_faces / max(time.monotonic() - start, 1e-9):.1f} faces/s")
     journal.rewrite()
@@ -265,6 +267,11 @@ def _tell(scan: Scan) -> None:
     """Say now, and not only after days of work, what the data set lacks."""
     for text in scan.missing:
         print(f"realface prepare: missing: {text}", file=sys.stderr)
+    for text in scan.notes:
+        print(f"realface prepare: note: {text}", file=sys.stderr)
+    if scan.left_out:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in scan.left_out.items())
+        print(f"realface prepare: unused files: {counts}", file=sys.stderr)
     if scan.are_crops:
         print(
             f"realface prepare: {scan.layout} comes as face crops, which are copied as they are: of the options for "

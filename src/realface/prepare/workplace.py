@@ -81,8 +81,8 @@ def crop_folder(item: SourceItem) -> PurePosixPath:
     """Where an item's crops go below `crops/`: unique by the video's identity, not by its bare name alone."""
     kind = item.method or ("fake" if item.label else "real")
     parts = [item.dataset, item.split, kind, item.compression]
-    # pictures and videos may share a name up to the suffix, and up to the suffix's case
-    name = f"{item.video}{item.source.suffix}"
+    # pictures and videos may share a name up to the suffix, and up to the suffix's case; frames share their video's
+    name = f"{item.video}{item.source.suffix}" if item.frame is None else f"{item.video}/{item.source.name}"
     return PurePosixPath(*map(safe_name, filter(None, [*parts, *PurePosixPath(name).parts])))
 
 

@@ -50,7 +50,9 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         frame_losses={"no face found": 3},
         boxes={"counterpart": 5, "own: other size": 1},
         found={"left out: in no label folder": 7},
+        left_out={"videos": 4, "other files (.txt)": 1},
         missing=("masks",),
+        notes=(),
     )
     monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: result)
     assert run(["prepare", str(tmp_path), str(tmp_path / "out")]) == 2
@@ -61,6 +63,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
     assert "fakes cut by boxes of their real counterpart: 5" in out
     assert "fakes cut by boxes of their own (other size): 1" in out
     assert "found, left out: in no label folder: 7" in out
+    assert "unused files, videos: 4\nunused files, other files (.txt): 1\n" in out
     assert "crops in which their mask marks nothing, so perhaps of somebody else: 2" in out
     assert "losses.csv" in out
 

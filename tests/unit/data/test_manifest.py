@@ -65,7 +65,7 @@ def test_rows_without_optional_columns_have_them_as_null():
         ({"path": "a", "label": None}, "row 2: label is missing"),
         ({"path": "a", "label": 0, "frame": 1.5}, "row 2: frame must be a whole number, got 1.5"),
         ({"path": "a", "label": 0, "landmarks": [float("nan")]}, "row 2: landmarks must be finite numbers"),
-        ({"path": "a", "label": 0, "identities": "071"}, 'row 2: identities must be a list of texts, got "071"'),
+        ({"path": "a", "label": 0, "identities": 71}, "row 2: identities must be a list of texts, got 71"),
         ({"path": "a", "label": 0, "methd": "x"}, "rows: no such column 'methd'; did you mean 'method'?"),
     ],
 )

@@ -107,7 +107,17 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
         ("m.csv", "path,label,time_s\na,0,nan\n", r"m\.csv:2: time_s must be a finite number, got nan"),
         ("m.csv", "path,label,box\na,0,12\n", r'm\.csv:2: box must be a list of numbers, got "12"'),
         ("m.csv", 'path,label,box\na,0,"[1],[2]"\nb,0,\n', r"m\.csv:2: box must be a list of numbers"),
-        ("m.csv", "path,label,identities\na,0,071\n", r'm\.csv:2: identities must be a list of texts, got "071"'),
+        ("m.csv", "path,label,identities\na,0,[071]\n", r'm\.csv:2: identities must be a list of texts, got "\[071\]"'),
+        (
+            "m.csv",
+            'path,label,identities\nb,0,x\na,0,"alice, bob"\n',
+            r"m\.csv:3: identities must be separated by semicolons or be a JSON list such as .*, got 'alice, bob'",
+        ),
+        (
+            "m.json",
+            '[{"path": "a", "label": 0, "identities": "alice, bob"}]',
+            r"m\.json: row 1: identities must be separated by semicolons",
+        ),
         ("m.csv", "path,label,identities\na,0,[null]\n", r"m\.csv:2: identities must be texts without null"),
         ("m.csv", "file,label\na,0\n", r"m\.csv: no such column 'file'; known: path, label"),
         ("m.csv", "path,label,vidoe\na,0,1\n", r"m\.csv: no such column 'vidoe'; did you mean 'video'\?"),
@@ -133,7 +143,8 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
         ("m.json", '[{"path": 7, "label": 0}]', r"m\.json: row 1: path must be a text, got 7"),
         ("m.json", '{"path": "a"}', r"m\.json: expected a list of rows such as"),
         ("m.json", "text", r"m\.json: not JSON"),
-        ("m.json", b"\xff\xfe", r"m\.json: not UTF-8 text \(byte 0\)"),
+        ("m.json", b"\xff\xfe", r"m\.json: UTF-16 text; save it as UTF-8"),
+        ("m.json", b"\xfc", r"m\.json: not UTF-8 text \(byte 0\); save it as UTF-8"),
         ("m.parquet", "text", r"m\.parquet: not a Parquet file, or a damaged one"),
         ("m.txt", "a 0", r"m\.txt: a manifest ends in \.parquet, \.json, \.jsonl, \.csv, got \.txt"),
         ("m", "a 0", r"a manifest ends in .*, got no suffix"),
@@ -147,7 +158,7 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
             '# realface {"roots": "x"}\npath,label\n',
             r"m\.csv: header.*roots: no such setting; did you mean root\?",
         ),
-        ("m.csv", "# realface {\npath,label\n", r"m\.csv: header: not JSON"),
+        ("m.csv", "# realface {\npath,label\n", r"m\.csv: header: not JSON, because the header line was changed"),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path, name, content, fault):

@@ -149,7 +149,7 @@ def test_a_part_of_one_split_is_held_back_and_the_others_stay():
 @pytest.mark.parametrize(
     ("of", "fractions", "text"),
     [
-        ("dev", {"dev": 0.5, "val": 0.5}, "no row is of the split 'dev'; there are train, test"),
+        ("extra", {"extra": 0.5, "val": 0.5}, "no row is of the split 'extra'; there are train, test"),
         ("train", {"train": 0.5, "test": 0.5}, "the split 'test' has rows already, which keep it"),
     ],
 )

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from realface.core.errors import MediaError, MissingInputError
+from realface.core.errors import MediaError, MissingInputError, UnreadableFolderError
 from realface.prepare import crop_sequences
 from realface.prepare.crop_sequences import CropPicture, CropSequence, read_sequences
 
@@ -391,5 +391,12 @@ def test_a_folder_that_may_not_be_read_is_no_empty_one(tmp_path, monkeypatch):
         return scandir(place)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(PermissionError, match="Permission denied"):
+    with pytest.raises(UnreadableFolderError, match=r"cannot read the folder .*/b \(Permission denied\)"):
         read(tmp_path)
+
+
+def test_a_link_to_a_folder_of_crops_is_read_like_the_folder(tmp_path):
+    folder(tmp_path, "store/1.png", "video/a/1.png", "video/a/2.png")
+    (tmp_path / "video" / "b").symlink_to(tmp_path / "store")
+    (tmp_path / "video" / "loop").symlink_to(tmp_path / "video")
+    assert frames(read(tmp_path / "video")) == {"a": [1, 2], "b": [1]}

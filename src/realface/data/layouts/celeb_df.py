@@ -19,6 +19,7 @@ from pathlib import Path
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.core.text_files import read_text
 from realface.data.layouts.layout import Scan, SourceItem
 from realface.data.layouts.listing import listed_path, require_distinct, subfolders, videos_below
 
@@ -71,7 +72,14 @@ class CelebDfLayout:
             f"{SYNTHESIS}/{', '.join(SCENARIOS)}, and reals in no further folder"
             for folder, count in outside.items()
         ]
-        return Scan(root, self.name, items, {kind: count for kind, count in counts.items() if count}, missing)
+        return Scan(
+            root,
+            self.name,
+            items,
+            {kind: count for kind, count in counts.items() if count},
+            missing,
+            companions=frozenset([root / TEST_LIST]),
+        )
 
 
 @dataclass(frozen=True)
@@ -151,8 +159,12 @@ def _read_list(file: Path) -> dict[str, Label] | None:
     """The label of each test video by its path; None where there is no list."""
     if not file.is_file():
         return None
+    try:
+        text = read_text(file, errors="surrogateescape")
+    except ValueError as error:
+        raise LayoutError(f"{file}: {error}") from error
     labels: dict[str, Label] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         written, *texts = line.split(maxsplit=1)

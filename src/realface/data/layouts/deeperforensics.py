@@ -16,8 +16,16 @@ from pathlib import Path, PurePosixPath
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.core.text_files import read_text
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.data.layouts.listing import listed_path, require_distinct, subfolders, videos_below, videos_in
+from realface.data.layouts.listing import (
+    listed_path,
+    require_distinct,
+    split_file,
+    subfolders,
+    videos_below,
+    videos_in,
+)
 
 SOURCES, MANIPULATED = "source_videos", "manipulated_videos"
 VARIANTS = (
@@ -81,7 +89,12 @@ class DeeperForensicsLayout:
         counts["fake videos in no split"] = sum(item.split is None for item in fakes)
         counts["fake videos whose name does not say who is in them"] = sum(not item.identities for item in fakes)
         return Scan(
-            root, self.name, [*reals, *fakes], {kind: count for kind, count in counts.items() if count}, missing
+            root,
+            self.name,
+            [*reals, *fakes],
+            {kind: count for kind, count in counts.items() if count},
+            missing,
+            companions=frozenset([root / SPLIT_FOLDER]),
         )
 
 
@@ -121,11 +134,15 @@ def _read_splits(root: Path) -> tuple[dict[str, str], list[str]]:
     splits: dict[str, str] = {}
     missing = []
     for split in SPLITS:
-        file = root / SPLIT_FOLDER / f"{split}.txt"
-        if not file.is_file():
+        file = split_file(root / SPLIT_FOLDER, split, ".txt")
+        if file is None:
             missing.append(f"{SPLIT_FOLDER}/{split}.txt, the list of the {split} videos")
             continue
-        for line in file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines():
+        try:
+            text = read_text(file, errors="surrogateescape")
+        except ValueError as error:
+            raise LayoutError(f"{file}: {error}") from error
+        for line in text.splitlines():
             name = PurePosixPath(listed_path(line)).name.removesuffix(".mp4")
             if name and splits.setdefault(name, split) != split:
                 raise LayoutError(

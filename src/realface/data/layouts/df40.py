@@ -10,16 +10,16 @@ methods are those of FaceForensics++ and Celeb-DF, and are not part of it.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from realface.core.labels import Label
+from realface.core.split_names import TEST, usual_split
 from realface.data.layouts.celeb_df import FAKE_NAME as CELEB_DF_NAME
 from realface.data.layouts.faceforensics import persons_in
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.data.layouts.listing import NOT_FACES, require_distinct, shown_in, subfolders
+from realface.data.layouts.listing import NOT_FACES, require_distinct, shown_in, subfolders, walk_shown
 from realface.media.discovery import natural_order
 from realface.media.images import is_image_name
 
@@ -29,7 +29,7 @@ OWN_REALS = frozenset(
     {"deepfacelab", "heygen", "whichisreal", "midjourney", "stargan", "starganv2", "styleclip", "e4e", "collabdiff"}
 )
 """Methods, in small letters, with folders `fake` and `real`, which other data sets have too."""
-TOPS = {"df40_train": "train", "df40_test": "test", "df40": "test"}
+TOP = "df40"
 FRAMES = "frames"
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"})
 
@@ -56,6 +56,7 @@ class Df40Layout:
         items: list[SourceItem] = []
         counts: Counter[str] = Counter()
         missing: list[str] = []
+        companions: set[Path] = set()
         for top, split in _tops(root):
             found: list[SourceItem] = []
             for folder in _part_folders(top):
@@ -67,6 +68,7 @@ class Df40Layout:
                 counts["left out: no pictures"] += crops.num_others
                 if not crops.sources:
                     missing.append(f"{folder.relative_to(root).as_posix()}: no pictures")
+                companions.update(crops.folders_not_faces)
             require_distinct(found, root)
             items += found
             missing += _strangers(top, root)
@@ -75,7 +77,15 @@ class Df40Layout:
             missing.append(
                 "the reals that the fakes in ff and cdf were made of, which are those of FaceForensics++ and Celeb-DF"
             )
-        return Scan(root, self.name, items, {k: n for k, n in counts.items() if n}, missing, are_crops=True)
+        return Scan(
+            root,
+            self.name,
+            items,
+            {kind: count for kind, count in counts.items() if count},
+            missing,
+            are_crops=True,
+            companions=frozenset(companions),
+        )
 
 
 @dataclass(frozen=True)
@@ -84,11 +94,13 @@ class _Crops:
 
     Attributes:
         sources: folders of pictures and pictures by themselves, in natural order.
-        num_not_faces: files in folders of masks and landmarks.
+        folders_not_faces: folders of masks and landmarks.
+        num_not_faces: files in these.
         num_others: other files that are no pictures.
     """
 
     sources: list[Path]
+    folders_not_faces: list[Path]
     num_not_faces: int
     num_others: int
 
@@ -102,11 +114,10 @@ class _Crops:
         """Look through the folder. What lies below a folder of pictures belongs to it."""
         sequences: set[Path] = set()
         loose: list[Path] = []
+        folders_not_faces: list[Path] = []
         num_not_faces = num_others = 0
-        for place, folders, names in os.walk(part):
-            folder = Path(place)
-            names = [name for name in names if not name.startswith(".")]
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for folder, folders, names in walk_shown(part):
+            folders_not_faces += [folder / name for name in folders if name.lower() in NOT_FACES]
             within = {name.lower() for name in folder.relative_to(part).parts}
             if within & NOT_FACES:
                 num_not_faces += len(names)
@@ -117,19 +128,26 @@ class _Crops:
                 loose += pictures
             elif pictures and sequences.isdisjoint(folder.parents):
                 sequences.add(folder)
-        return cls(sorted([*sequences, *loose], key=natural_order), num_not_faces, num_others)
+        sources = sorted([*sequences, *loose], key=natural_order)
+        return cls(sources, folders_not_faces, num_not_faces, num_others)
 
 
 def _tops(root: Path) -> list[tuple[Path, str]]:
     """The folders that hold methods, and their splits; `root` itself may be DF40_train."""
-    below = [(folder, TOPS[folder.name.lower()]) for folder in subfolders(root) if folder.name.lower() in TOPS]
-    return [(root, TOPS.get(root.resolve().name.lower(), "test")), *below]
+    below = [(folder, split) for folder in subfolders(root) if (split := _split_of_top(folder.name))]
+    return [(root, _split_of_top(root.resolve().name) or TEST), *below]
+
+
+def _split_of_top(name: str) -> str | None:
+    """The split of a folder such as DF40_train, or DF40, which is test; None for a folder of another name."""
+    top, _, split = name.lower().partition("_")
+    return None if top != TOP else usual_split(split) if split else TEST
 
 
 def _part_folders(top: Path) -> list[Path]:
     """The folders `ff`, `cdf`, `fake` and `real` of methods; beside DF40's own folders, only of methods of its own."""
     folders = subfolders(top)
-    methods = [folder for folder in folders if folder.name.lower() not in TOPS]
+    methods = [folder for folder in folders if not _split_of_top(folder.name)]
     parts = [folder for method in methods for folder in subfolders(method) if folder.name.lower() in PARTS]
     if len(methods) == len(folders):
         return parts
@@ -185,7 +203,7 @@ def _strangers(top: Path, root: Path) -> list[str]:
             name = path.name.lower()
             if path.suffix.lower() in ARCHIVES and path.is_file():
                 archives.append(path)
-            elif path.is_dir() and path not in known and name not in (TOPS if place == top else PARTS):
+            elif path.is_dir() and path not in known and not (_split_of_top(name) if place == top else name in PARTS):
                 strange.append(path)
     missing = []
     if strange:

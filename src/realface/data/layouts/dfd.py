@@ -56,7 +56,8 @@ class DfdLayout:
         missing += missing_originals(items)
         if strange := sum(not item.identities for item in items):
             counts["videos whose name does not say who is in them"] = strange
-        return Scan(root, self.name, items, dict(counts), missing)
+        masks = frozenset(folder.masks.parent for folder in folders if folder.label == Label.FAKE)
+        return Scan(root, self.name, items, dict(counts), missing, companions=masks)
 
 
 def dfd_item(folder: VideoFolder, path: Path) -> SourceItem:

@@ -11,6 +11,7 @@ Who is in a video is not told. A video of which no list gives the label is left 
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.core.text_files import decode_text
 from realface.data.layouts.json_labels import read_json_labels
 from realface.data.layouts.layout import Scan, SourceItem
 from realface.data.layouts.listing import listed_path, missing_originals, require_distinct, subfolders, videos_in
@@ -59,7 +61,8 @@ class DfdcLayout:
         counts = Counter(f"{item.label.word} videos, {item.split}" for item in items)
         if unlabelled := sum(folder.num_unlabelled for folder in folders):
             counts["videos left out: without a label"] = unlabelled
-        return Scan(root, self.name, items, dict(counts), missing)
+        lists = frozenset([root / LABELS, root / TEST / LABELS, *(part / METADATA for part in parts)])
+        return Scan(root, self.name, items, dict(counts), missing, companions=lists)
 
 
 @dataclass(frozen=True)
@@ -138,15 +141,18 @@ def _read_metadata(file: Path) -> dict[str, _Entry]:
 def _read_labels(file: Path) -> dict[str, _Entry]:
     """The list of the test videos."""
     entries: dict[str, _Entry] = {}
-    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        reader = csv.DictReader(lines)
-        if not {"filename", "label"} <= set(reader.fieldnames or ()):
-            raise LayoutError(f"{file}: expected the header filename,label, got {','.join(reader.fieldnames or ())!r}")
-        for row in reader:
-            name, label = listed_path(row["filename"] or ""), row["label"]
-            if label not in ("0", "1"):
-                raise LayoutError(f"{file}:{reader.line_num}: label must be 0 (real) or 1 (fake), got {label!r}")
-            if name in entries:
-                raise LayoutError(f"{file}:{reader.line_num}: names {name} twice; restore the file that came with it")
-            entries[name] = _Entry(Label(int(label)), split=TEST)
+    try:
+        text = decode_text(file.read_bytes(), errors="surrogateescape")
+    except ValueError as error:
+        raise LayoutError(f"{file}: {error}") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    if not {"filename", "label"} <= set(reader.fieldnames or ()):
+        raise LayoutError(f"{file}: expected the header filename,label, got {','.join(reader.fieldnames or ())!r}")
+    for row in reader:
+        name, label = listed_path(row["filename"] or ""), row["label"]
+        if label not in ("0", "1"):
+            raise LayoutError(f"{file}:{reader.line_num}: label must be 0 (real) or 1 (fake), got {label!r}")
+        if name in entries:
+            raise LayoutError(f"{file}:{reader.line_num}: names {name} twice; restore the file that came with it")
+        entries[name] = _Entry(Label(int(label)), split=TEST)
     return entries

@@ -61,7 +61,7 @@ class DfdcPreviewLayout:
             missing.append(f"{LIST}, which says what is test and what train; nothing has a split without it")
         elif absent := [name for name in listed if name not in here]:
             missing.append(f"{LIST}: {len(absent)} of its {len(listed)} videos are not here, such as {absent[0]}")
-        return Scan(root, self.name, items, dict(counts), missing)
+        return Scan(root, self.name, items, dict(counts), missing, companions=frozenset([root / LIST]))
 
 
 def _item(path: Path, root: Path, listed: dict[str, LabelledName]) -> SourceItem:

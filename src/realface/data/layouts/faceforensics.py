@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.core.text_files import read_text
 from realface.data.layouts.dfd import DFD_DATASET, dfd_item, missing_of_dfd
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.data.layouts.listing import missing_originals
+from realface.data.layouts.listing import missing_originals, require_distinct, split_file
 from realface.data.layouts.sequences import MANIPULATED, ORIGINALS, VideoFolder, video_folders
 
 SPLITS = ("train", "val", "test")
@@ -43,9 +45,11 @@ class FaceForensicsLayout:
         """Find every video.
 
         Raises:
-            LayoutError: a split file that is none, a video in two splits, or both `raw` and `c0` in one place.
+            LayoutError: a split file that is none, a video in two splits, two files of one video, or both `raw` and
+                `c0` in one place.
         """
-        splits, missing = _read_splits(root)
+        files = _split_files(root)
+        splits, missing = _read_splits(files)
         items: list[SourceItem] = []
         counts: Counter[str] = Counter()
         for folder in video_folders(root):
@@ -56,12 +60,15 @@ class FaceForensicsLayout:
         for label, kind in ((Label.REAL, ORIGINALS), (Label.FAKE, MANIPULATED)):
             if not any(folder.label == label for folder in video_folders(root)):
                 missing.append(f"{kind}: no videos")
+        require_distinct(items, root)
         missing += missing_originals(item for item in items if item.dataset == DFD_DATASET)
         if without_split := sum(item.split is None for item in items):
             counts["videos in no split"] = without_split
         if strange := sum(not item.identities for item in items):
             counts["videos whose name does not say who is in them"] = strange
-        return Scan(root, self.name, items, dict(counts), missing)
+        masks = {folder.masks.parent for folder in video_folders(root) if folder.label == Label.FAKE}
+        lists = {file for file in files.values() if file is not None}
+        return Scan(root, self.name, items, dict(counts), missing, companions=frozenset(masks | lists))
 
 
 def _item(folder: VideoFolder, path: Path, splits: _Splits) -> SourceItem:
@@ -104,11 +111,18 @@ class _Splits:
         return ["_".join(persons) for persons in self.of_persons if len(persons) == label + 1]
 
 
-def _read_splits(root: Path) -> tuple[_Splits, list[str]]:
+def _split_files(root: Path) -> dict[str, Path | None]:
+    """The file of each split; None where there is none."""
+    return {
+        split: next((file for folder in SPLIT_FOLDERS if (file := split_file(root / folder, split, ".json"))), None)
+        for split in SPLITS
+    }
+
+
+def _read_splits(files: Mapping[str, Path | None]) -> tuple[_Splits, list[str]]:
     of_persons: dict[tuple[str, ...], str] = {}
     missing = []
-    for split in SPLITS:
-        file = next((f for folder in SPLIT_FOLDERS if (f := root / folder / f"{split}.json").is_file()), None)
+    for split, file in files.items():
         if file is None:
             missing.append(f"{split}.json, the list of pairs, neither in splits/ nor dataset/splits/ nor at the top")
             continue
@@ -124,7 +138,7 @@ def _read_splits(root: Path) -> tuple[_Splits, list[str]]:
 
 def _read_pairs(file: Path) -> list[tuple[str, str]]:
     try:
-        pairs: Any = json.loads(file.read_text(encoding="utf-8"))
+        pairs: Any = json.loads(read_text(file))
     except ValueError as error:
         raise LayoutError(f"{file}: not JSON ({error})") from error
     fits = isinstance(pairs, list) and all(

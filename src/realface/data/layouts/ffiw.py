@@ -10,11 +10,19 @@ The folder `videos` may be absent. Who is in a video, and how a fake was made, i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from realface.core.labels import Label
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.data.layouts.listing import missing_originals, require_distinct, videos_below
+from realface.data.layouts.listing import (
+    missing_originals,
+    require_distinct,
+    split_folders,
+    subfolders,
+    videos_below,
+    videos_in,
+)
 
 SOURCE, TARGET, MASKS = "source", "target", "target_mask"
 PARTS = {SOURCE: Label.REAL, TARGET: Label.FAKE}
@@ -29,7 +37,7 @@ class FfiwLayout:
 
     def recognise(self, root: Path) -> list[str]:
         """What lacks: the fakes, and beside them the reals or the masks."""
-        has = {part: any((root / part / split).is_dir() for split in SPLITS) for part in (SOURCE, TARGET, MASKS)}
+        has = {part: bool(split_folders(root / part)) for part in (SOURCE, TARGET, MASKS)}
         lacks = [] if has[TARGET] else [f"{TARGET}/train or {TARGET}/val"]
         return lacks if has[SOURCE] or has[MASKS] else [*lacks, f"{SOURCE}/train or {SOURCE}/val"]
 
@@ -42,10 +50,15 @@ class FfiwLayout:
         items: list[SourceItem] = []
         counts: Counter[str] = Counter()
         missing = []
+        masks = split_folders(root / MASKS)
         for part, label in PARTS.items():
-            videos = {path: path.relative_to(root / part).parts[0] for path in videos_below(root / part)}
+            tops = split_folders(root / part)
             for split in SPLITS:
-                found = [_item(path, root, part, split) for path, top in videos.items() if top == split]
+                found = [
+                    _item(path, top, part, split, masks.get(split, ()))
+                    for top in tops.get(split, ())
+                    for path in videos_below(top)
+                ]
                 items += found
                 if found:
                     counts[f"{label.word} videos, {part} {split}"] = len(found)
@@ -53,18 +66,20 @@ class FfiwLayout:
                     missing.append(f"{part}/{split}: no videos")
                 if label == Label.FAKE:
                     missing += _missing_masks(found, split)
-            if outside := [path for path, top in videos.items() if top not in SPLITS]:
+            known = {folder for folders in tops.values() for folder in folders}
+            strange = [folder for folder in subfolders(root / part) if folder not in known]
+            if outside := [*videos_in(root / part), *(path for folder in strange for path in videos_below(folder))]:
                 counts["videos left out: in no split's folder"] += len(outside)
                 missing.append(
                     f"{part}: the split of {len(outside)} videos, which are left out; expected in {', '.join(SPLITS)}"
                 )
         require_distinct(items, root)
         missing += missing_originals(items)
-        return Scan(root, self.name, items, dict(counts), missing)
+        return Scan(root, self.name, items, dict(counts), missing, companions=frozenset([root / MASKS]))
 
 
-def _item(path: Path, root: Path, part: str, split: str) -> SourceItem:
-    folders = path.parent.relative_to(root / part / split).parts
+def _item(path: Path, top: Path, part: str, split: str, masks: Sequence[Path]) -> SourceItem:
+    folders = path.parent.relative_to(top).parts
     below = Path(*folders[1:] if folders[:1] == ("videos",) else folders, path.stem)
     is_fake = PARTS[part] == Label.FAKE
     return SourceItem(
@@ -74,13 +89,13 @@ def _item(path: Path, root: Path, part: str, split: str) -> SourceItem:
         video=f"{part}/{split}/{below.as_posix()}",
         split=split,
         original=f"{SOURCE}/{split}/{below.as_posix()}" if is_fake else None,
-        mask=_mask_of(root / MASKS / split, below.with_name(path.name)) if is_fake else None,
+        mask=_mask_of(masks, below.with_name(path.name)) if is_fake else None,
     )
 
 
-def _mask_of(masks: Path, name: Path) -> Path | None:
+def _mask_of(masks: Sequence[Path], name: Path) -> Path | None:
     """The mask's file, with or without a folder `videos` around it, also where only its folder is here."""
-    places = [place for place in (masks / "videos", masks) if place.is_dir()]
+    places = [place for folder in masks for place in (folder / "videos", folder) if place.is_dir()]
     files = [place / name for place in places]
     return next((file for file in files if file.exists()), files[0] if files else None)
 

@@ -19,11 +19,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from realface.core.errors import LayoutError, MediaError
+from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.core.text_files import read_text
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.data.layouts.listing import listed_path, require_distinct
-from realface.media.discovery import find_media, natural_order
+from realface.data.layouts.listing import listed_path, names_without_suffix, require_distinct, shown_in, walk_shown
+from realface.media.discovery import natural_order
 from realface.media.images import is_image_name
 from realface.media.videos import is_video_name
 
@@ -54,8 +55,8 @@ LABELS = {"0": Label.REAL, "1": Label.FAKE}
 class ForgeryNetLayout:
     """The reader. Either kind and either split is enough; files that no list names are left out.
 
-    A picture or video is named by its whole path below the root without suffix. Who is in it, and what a fake was made
-    of, is not told.
+    A picture or video is named by its whole path below the root without suffix, or with it where two files differ in
+    nothing else. Who is in it, and what a fake was made of, is not told.
     """
 
     name = "forgerynet"
@@ -81,7 +82,8 @@ class ForgeryNetLayout:
         missing = [line for part in parts for line in part.missing]
         if (root / UNLABELLED).is_dir():
             missing.append(f"{UNLABELLED}: its labels, which were never released; it is left out")
-        return Scan(root, self.name, items, dict(counts), missing)
+        lists = frozenset(file for part in parts for file in part.lists)
+        return Scan(root, self.name, items, dict(counts), missing, companions=lists)
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ class _Part:
     items: list[SourceItem]
     counts: Counter[str]
     missing: list[str]
+    lists: list[Path]
 
 
 def _read_part(place: _Place) -> _Part:
@@ -192,11 +195,16 @@ def _read_part(place: _Place) -> _Part:
     lists = _lists(place.folder, place.kind)
     plural = place.kind.plural
     if not files and not lists:
-        return _Part([], Counter(), [f"{place.name}: no {plural}"])
+        return _Part([], Counter(), [f"{place.name}: no {plural}"], [])
     entries, missing = _read_lists(lists, _Paths(files, place), place)
     if not lists:
         missing.append(f"{place.name}: a list .txt, which says what is fake")
-    found = {name: _item(place, path, name, entries[name]) for name, path in files.items() if name in entries}
+    videos = names_without_suffix(path.relative_to(place.root) for path in files.values())
+    found = {
+        name: _item(place, path, name, entries[name], videos[path.relative_to(place.root)])
+        for name, path in files.items()
+        if name in entries
+    }
     items = [item for item in found.values() if item is not None]
     counts = Counter(f"{item.label.word} {plural}, {item.split}" for item in items)
     corrected = [name for name, item in found.items() if item and item.method != METHODS.get(entries[name].number)]
@@ -214,7 +222,7 @@ def _read_part(place: _Place) -> _Part:
             f"{place.name}: the labels of {len(unlisted)} files, which are left out because no list names them, "
             f"such as {unlisted[0]}"
         )
-    return _Part(items, counts, missing)
+    return _Part(items, counts, missing, lists)
 
 
 def _read_lists(lists: list[Path], paths: _Paths, place: _Place) -> tuple[dict[str, _Entry], list[str]]:
@@ -251,7 +259,7 @@ def _read_lists(lists: list[Path], paths: _Paths, place: _Place) -> tuple[dict[s
     return entries, missing
 
 
-def _item(place: _Place, path: Path, name: str, entry: _Entry) -> SourceItem | None:
+def _item(place: _Place, path: Path, name: str, entry: _Entry, video: str) -> SourceItem | None:
     """The picture or video; None where it has no certain label."""
     label = _label_of(name, entry)
     if label is None or (place.kind is VIDEOS and not _segments_fit(entry, label)):
@@ -260,7 +268,7 @@ def _item(place: _Place, path: Path, name: str, entry: _Entry) -> SourceItem | N
         source=path,
         label=label,
         dataset=ForgeryNetLayout.name,
-        video=path.relative_to(place.root).with_suffix("").as_posix(),
+        video=video,
         split=place.split,
         method=METHODS.get(_class_of(name, entry)),
         spans=_segments_of(entry, Label.FAKE),
@@ -303,17 +311,13 @@ def _is_wrapper(folder: str) -> bool:
 
 
 def _media_below(folder: Path) -> list[Path]:
-    try:
-        return find_media([folder]) if folder.is_dir() else []
-    except MediaError:  # nothing at all; the scan says what is missing
-        return []
+    paths = (place / name for place, _, names in walk_shown(folder) for name in names)
+    return sorted((path for path in paths if is_image_name(path) or is_video_name(path)), key=natural_order)
 
 
 def _lists(folder: Path, kind: _Kind) -> list[Path]:
     """The lists in the kind's folder, and those of the split's folder that are named after the kind."""
-    texts = []
-    for place in filter(Path.is_dir, (folder.parent, folder)):
-        texts += [path for path in place.iterdir() if path.suffix == ".txt" and not path.name.startswith(".")]
+    texts = [path for place in (folder.parent, folder) for path in shown_in(place) if path.suffix == ".txt"]
     named = [path for path in texts if path.parent == folder or kind.folder in path.name.casefold()]
     return sorted(named, key=natural_order)
 
@@ -324,21 +328,24 @@ def _read_list(file: Path, kind: _Kind) -> Iterator[tuple[str, str, _Entry]]:
     Raises:
         LayoutError: a line of another form.
     """
-    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                listed, entry = kind.read(line.strip())
-                listed = listed_path(listed)
-                if not kind.is_name(Path(listed)):
-                    raise ValueError
-            except (ValueError, KeyError) as error:
-                raise LayoutError(
-                    f"{file}:{number}: expected a line `{kind.form}`, got {line.strip()!r}; "
-                    "restore the list that came with the data set"
-                ) from error
-            yield f"{file}:{number}", listed, entry
+    try:
+        text = read_text(file, errors="surrogateescape")
+    except ValueError as error:
+        raise LayoutError(f"{file}: {error}") from error
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            listed, entry = kind.read(line.strip())
+            listed = listed_path(listed)
+            if not kind.is_name(Path(listed)):
+                raise ValueError
+        except (ValueError, KeyError) as error:
+            raise LayoutError(
+                f"{file}:{number}: expected a line `{kind.form}`, got {line.strip()!r}; "
+                "restore the list that came with the data set"
+            ) from error
+        yield f"{file}:{number}", listed, entry
 
 
 def _class_of(name: str, entry: _Entry) -> int:

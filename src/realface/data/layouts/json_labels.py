@@ -10,6 +10,8 @@ from typing import Any
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.core.split_names import canonical_split
+from realface.core.text_files import read_text
 from realface.data.layouts.listing import listed_path
 
 _LABELS = {"real": Label.REAL, "fake": Label.FAKE}
@@ -23,15 +25,16 @@ class LabelledName:
     fields: dict[str, Any]
 
     def split(self, key: str, allowed: Sequence[str], *, where: str) -> str | None:
-        """The split that stands under `key`; None where nothing does.
+        """The split that stands under `key`, in any spelling; None where nothing does.
 
         Raises:
             LayoutError: another value than the allowed ones.
         """
         value = self.fields.get(key)
-        if value is not None and value not in allowed:
+        split = canonical_split(value) if isinstance(value, str) else value
+        if split is not None and split not in allowed:
             raise LayoutError(f"{where}: {key} must be {' or '.join(allowed)}, got {value!r}")
-        return value
+        return split
 
 
 def read_json_labels(file: Path) -> dict[str, LabelledName]:
@@ -41,7 +44,7 @@ def read_json_labels(file: Path) -> dict[str, LabelledName]:
         LayoutError: not such a table or an empty one, a label other than real and fake in any case, or one video twice.
     """
     try:
-        table = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=_Pairs)
+        table = json.loads(read_text(file), object_pairs_hook=_Pairs)
     except ValueError as error:
         raise LayoutError(f"{file}: not JSON ({error})") from error
     if not isinstance(table, _Pairs) or not table:

@@ -26,6 +26,7 @@ class SourceItem:
         mask: the picture or video of what was manipulated.
         spans: first and last frame, counted from 0, of each part of a video to which the label belongs; the whole of it
             when empty. A forged part of an otherwise real video is one.
+        frame: of an image that is a frame of `video`: its number; None for a video, and for an image of its own.
     """
 
     source: Path
@@ -39,6 +40,7 @@ class SourceItem:
     original: str | None = None
     mask: Path | None = None
     spans: tuple[tuple[int, int], ...] = ()
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Scan:
         counts: how many of each kind were found, and how many were left out and why.
         missing: one line each for what should be there and is not, or is there and could not be used.
         are_crops: whether the data set comes as face crops, which are taken as they are: their spec is `external`.
+        companions: files that belong to the data set and are no items: lists, metadata, masks. A folder stands for
+            everything below it.
+        notes: one line each for a choice of the reader that the user should know.
+        left_out: number of files below `root` that are neither items nor companions, by kind: `images`, `videos`, and
+            other files by suffix. Filled in by `registry.scan_folder`.
     """
 
     root: Path
@@ -60,6 +67,9 @@ class Scan:
     counts: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     are_crops: bool = False
+    companions: frozenset[Path] = frozenset()
+    notes: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 class Layout(Protocol):
@@ -75,4 +85,5 @@ class Layout(Protocol):
 
         Raises:
             LayoutError: what is there contradicts itself.
+            UnreadableFolderError: a folder cannot be listed.
         """

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
-from realface.core.errors import MediaError
 from realface.core.labels import Label
+from realface.core.split_names import usual_split
+from realface.data.layouts.frame_folders import LabelledPlace, find_frame_folders
 from realface.data.layouts.layout import Scan, SourceItem
-from realface.media.discovery import find_media
+from realface.data.layouts.listing import names_without_suffix, subfolders, walk_shown
+from realface.media.discovery import natural_order
 from realface.media.images import is_image_name
+from realface.media.videos import is_video_name
 
-SPLITS = ("train", "val", "test")
 CLASSES = {"real": Label.REAL, "0": Label.REAL, "fake": Label.FAKE, "1": Label.FAKE}
 EXPECTED = "a folder real, fake, 0 or 1, at the top or in train, val or test"
 
@@ -22,33 +23,45 @@ class PlainLayout:
 
     A first subfolder of a fake folder is the method: `fake/Deepfakes/x.mp4`. Every file is a video of its own, named by
     its whole path below the root without suffix, because `real/1.mp4`, `fake/1.mp4` and `train/real/1.mp4` have nothing
-    to do with one another. Persons are unknown, and files outside the label folders are left out and named.
+    to do with one another. Files that differ only in their suffix keep it in their names. The images of a folder of
+    numbered frames are one video: `frame_folders` says which folders are. Persons are unknown, and files outside the
+    label folders are left out and named.
     """
 
     name = "plain"
 
     def recognise(self, root: Path) -> list[str]:
         """What lacks: a label folder."""
-        tops = [root, *(folder for folder in _subfolders(root) if folder.name.lower() in SPLITS)]
-        has_class = any(folder.name.lower() in CLASSES for top in tops for folder in _subfolders(top))
+        tops = [root, *(folder for folder in subfolders(root) if usual_split(folder.name))]
+        has_class = any(folder.name.lower() in CLASSES for top in tops for folder in subfolders(top))
         return [] if has_class else [EXPECTED]
 
     def scan(self, root: Path) -> Scan:
-        """Find every picture and video."""
+        """Find every picture and video.
+
+        Raises:
+            UnreadableFolderError: a folder cannot be listed.
+        """
+        files = [(place / name).relative_to(root) for place, _, names in walk_shown(root) for name in names]
+        media = sorted((path for path in files if is_image_name(path) or is_video_name(path)), key=natural_order)
+        labelled = {path: place for path in media if (place := _place_of(path)) is not None}
+        names = names_without_suffix(media)
+        frames = find_frame_folders(labelled)
+        dataset = root.resolve().name
         items = []
         counts: Counter[str] = Counter()
         outside: Counter[str] = Counter()
-        for path in _media_below(root):
-            item = _item(path, root)
-            kind = "pictures" if is_image_name(path) else "videos"
-            if item is None:
-                top = path.relative_to(root).parts[0]
-                outside[f"{top}/" if (root / top).is_dir() else "the top folder"] += 1
+        for path in media:
+            if path not in labelled:
+                outside[f"{path.parts[0]}/" if len(path.parts) > 1 else "the top folder"] += 1
                 counts["left out: in no label folder"] += 1
-            else:
-                items.append(item)
-                counts[f"{item.label.word} {kind}"] += 1
-        if others := _count_files(root) - len(items) - outside.total():
+                continue
+            items.append(_item(root, dataset, path, labelled[path], names[path], frames.frame_of(path)))
+            counts[f"{labelled[path].label.word} {'pictures' if is_image_name(path) else 'videos'}"] += 1
+        for folder in frames.videos:
+            label = labelled[next(iter(frames.videos[folder]))].label
+            counts[f"{label.word} videos that are folders of numbered pictures"] += 1
+        if others := len(files) - len(media):
             counts["left out: neither picture nor video"] = others
         missing = [
             f"{place}: {count} pictures or videos in no label folder were left out; expected {EXPECTED}"
@@ -57,41 +70,28 @@ class PlainLayout:
         missing += [
             f"no {label.word} pictures or videos" for label in Label if not any(item.label == label for item in items)
         ]
-        return Scan(root, self.name, items, dict(counts), missing)
+        return Scan(root, self.name, items, dict(counts), missing, notes=frames.notes())
 
 
-def _item(path: Path, root: Path) -> SourceItem | None:
-    below = path.relative_to(root)
+def _place_of(below: Path) -> LabelledPlace | None:
+    """What the folders of a path below the root say; None if none of them is a label's."""
     folders = list(below.parts[:-1])
-    split = folders.pop(0).lower() if folders and folders[0].lower() in SPLITS else None
+    split = usual_split(folders[0]) if folders else None
+    if split is not None:
+        folders.pop(0)
     label = CLASSES.get(folders.pop(0).lower()) if folders else None
-    if label is None:
-        return None
+    return None if label is None else LabelledPlace(label, split, tuple(folders))
+
+
+def _item(root: Path, dataset: str, path: Path, place: LabelledPlace, name: str, frame: int | None) -> SourceItem:
+    is_video_folder = frame is not None
+    has_method = place.label == Label.FAKE and len(place.folders) > is_video_folder
     return SourceItem(
-        source=path,
-        label=label,
-        dataset=root.resolve().name,
-        video=below.with_suffix("").as_posix(),
-        split=split,
-        method=folders[0] if label == Label.FAKE and folders else None,
+        source=root / path,
+        label=place.label,
+        dataset=dataset,
+        video=path.parent.as_posix() if is_video_folder else name,
+        split=place.split,
+        method=place.folders[0] if has_method else None,
+        frame=frame,
     )
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-
-
-def _media_below(root: Path) -> list[Path]:
-    try:
-        return find_media([root])
-    except MediaError:  # nothing at all; the scan says what is missing
-        return []
-
-
-def _count_files(root: Path) -> int:
-    """All files but hidden ones."""
-    count = 0
-    for _, subfolders, names in os.walk(root):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        count += sum(not name.startswith(".") for name in names)
-    return count

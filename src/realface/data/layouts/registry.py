@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
-from itertools import islice
 from pathlib import Path
 
-from realface.core.errors import LayoutError
+from realface.core.errors import LayoutError, RealfaceError, UnreadableFolderError
 from realface.core.files import existing
 from realface.data.layouts.celeb_df import CelebDfLayout
 from realface.data.layouts.deeperforensics import DeeperForensicsLayout
@@ -20,7 +21,9 @@ from realface.data.layouts.dfdc_preview import DfdcPreviewLayout
 from realface.data.layouts.faceforensics import FaceForensicsLayout
 from realface.data.layouts.ffiw import FfiwLayout
 from realface.data.layouts.forgerynet import ForgeryNetLayout
-from realface.data.layouts.layout import Layout
+from realface.data.layouts.layout import Layout, Scan
+from realface.data.layouts.left_out import count_left_out
+from realface.data.layouts.listing import subfolders
 from realface.data.layouts.plain import PlainLayout
 from realface.data.layouts.wilddeepfake import WildDeepfakeLayout
 
@@ -42,7 +45,7 @@ ENTRY_POINTS = "realface.layouts"
 """Group under which another package adds layouts: an entry point `name = package.module:layout_object`."""
 
 ENTRIES_TRIED = 100
-"""Of a folder without a layout: how many of its entries are tried, in case the data set is one folder further down."""
+"""Of a folder without a layout: how many subfolders are tried, in case the data set is one folder further down."""
 
 
 def known_layouts() -> dict[str, Layout]:
@@ -63,6 +66,30 @@ def _loaded(point: EntryPoint) -> Layout:
             "that package"
         ) from error
     return layout
+
+
+def scan_folder(root: Path, name: str | None = None, *, without: Path | None = None) -> Scan:
+    """Find every file of a data set, and count the files that its layout leaves out.
+
+    Args:
+        root: the data set's folder.
+        name: the layout's name; recognised when None.
+        without: a folder below `root` that is not part of the data set, such as the output folder.
+
+    Raises:
+        MissingInputError: no such folder.
+        LayoutError: as `choose_layout`, or what is there contradicts itself.
+        UnreadableFolderError: a folder or a list cannot be read.
+    """
+    try:
+        scan = choose_layout(root, name).scan(root)
+        return replace(scan, left_out=count_left_out(scan, without=without))
+    except PermissionError as error:
+        if isinstance(error, RealfaceError):
+            raise
+        raise UnreadableFolderError(
+            f"cannot read {error.filename} ({error.strerror}); change its permissions, or those of its folder"
+        ) from error
 
 
 def choose_layout(root: Path, name: str | None = None) -> Layout:
@@ -103,8 +130,8 @@ def _fitting(root: Path, layouts: Mapping[str, Layout]) -> list[str]:
 
 def _near(root: Path, layouts: Mapping[str, Layout]) -> str:
     """The folder below or that above which was probably meant; empty where none has a layout."""
-    below = sorted(path for path in islice(root.iterdir(), ENTRIES_TRIED) if path.is_dir())
-    for place in (*below, root.resolve().parent):
-        if os.access(place, os.R_OK | os.X_OK) and (fitting := _fitting(place, layouts)):
-            return f", but {place} has that of {' and '.join(fitting)}"
+    for place in (*subfolders(root)[:ENTRIES_TRIED], root.resolve().parent):
+        with suppress(PermissionError):  # it is only a hint
+            if os.access(place, os.R_OK | os.X_OK) and (fitting := _fitting(place, layouts)):
+                return f", but {place} has that of {' and '.join(fitting)}"
     return ""

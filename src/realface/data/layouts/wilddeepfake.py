@@ -14,16 +14,21 @@ from pathlib import Path
 
 from realface.core.errors import LayoutError
 from realface.core.labels import Label
+from realface.core.split_names import canonical_split
 from realface.data.layouts.layout import Scan, SourceItem
 from realface.data.layouts.listing import shown_in, subfolders
 from realface.media.discovery import natural_order
 
 PARTS = {
     "real_train": (Label.REAL, "train"),
+    "real_val": (Label.REAL, "val"),
     "real_test": (Label.REAL, "test"),
     "fake_train": (Label.FAKE, "train"),
+    "fake_val": (Label.FAKE, "val"),
     "fake_test": (Label.FAKE, "test"),
 }
+HELD_BACK = ("real_val", "fake_val")
+"""Parts that the data set does not come with; somebody made them."""
 TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 NO_VALIDATION = "a validation split, which the data set does not have; hold some of its train back"
 
@@ -47,7 +52,8 @@ class WildDeepfakeLayout:
         """
         items = []
         counts: Counter[str] = Counter()
-        missing = []
+        missing: list[str] = []
+        companions: set[Path] = set()
         by_part: defaultdict[str, list[Path]] = defaultdict(list)
         for folder in _part_folders(root):
             by_part[_part_called(folder.name)] += shown_in(folder)
@@ -62,13 +68,17 @@ class WildDeepfakeLayout:
             counts["left out: further copies of what is here already"] += sum(len(p) - 1 for p in doubled.values())
             counts["left out: neither tars nor folders"] += others
             missing += _missing(root, part, num_copies=len(copies), doubled=doubled, num_others=others)
+            companions.update(path for paths in doubled.values() for path in paths[1:])
+        if not any(item.split == "val" for item in items):
+            missing.append(NO_VALIDATION)
         return Scan(
             root,
             self.name,
             items,
             {kind: count for kind, count in counts.items() if count},
-            [*missing, NO_VALIDATION],
+            missing,
             are_crops=True,
+            companions=frozenset(companions),
         )
 
 
@@ -77,7 +87,9 @@ def _part_folders(root: Path) -> list[Path]:
 
 
 def _part_called(name: str) -> str:
-    return name.lower().replace(" ", "_")
+    """The key of `PARTS` for a folder called so, whatever its case and the spelling of its split."""
+    label, _, split = name.lower().replace(" ", "_").partition("_")
+    return f"{label}_{canonical_split(split)}"
 
 
 def _name_of(path: Path) -> str:
@@ -111,7 +123,7 @@ def _require_label(folder: Path, label: Label) -> None:
 
 def _missing(root: Path, part: str, *, num_copies: int, doubled: dict[str, list[Path]], num_others: int) -> list[str]:
     missing = []
-    if not num_copies:
+    if not num_copies and part not in HELD_BACK:
         missing.append(f"{part}: no sequences")
     if doubled:
         used, other, *_ = next(iter(doubled.values()))

@@ -19,6 +19,8 @@ from typing import Any, Protocol
 from realface.core.errors import ManifestError
 from realface.core.files import existing
 from realface.core.labels import Label
+from realface.core.split_names import canonical_split
+from realface.core.text_files import decode_text
 from realface.data.lists.face_paths import LEVELS, frame_of, persons_of, with_slashes
 from realface.data.lists.reader import opens_with
 from realface.data.manifest import Manifest, ManifestHeader
@@ -229,7 +231,9 @@ def _video(entry: Document, where: str, names: tuple[str, str, str, str | None, 
             f"{where}: the folder {folder} is {label.word}, but the video's label {entry['label']} is {said.word}; "
             "mend the one that is wrong"
         )
-    return _Video(dataset, folder, split, level, name, label, [with_slashes(frame) for frame in frames])
+    return _Video(
+        dataset, folder, canonical_split(split), level, name, label, [with_slashes(frame) for frame in frames]
+    )
 
 
 def _label_of(name: str) -> Label:
@@ -244,7 +248,7 @@ def _object(value: Any, where: str) -> Document:
 
 def _parsed(path: Path) -> Document:
     try:
-        document = json.loads(path.read_bytes().decode("utf-8-sig"))
+        document = json.loads(decode_text(path.read_bytes()))
     except ValueError as error:
         raise ManifestError(f"{path}: not JSON ({error})") from error
     return _object(document, str(path))

@@ -7,6 +7,7 @@ from typing import Any
 
 from realface.core.errors import ManifestError
 from realface.core.files import existing
+from realface.core.text_files import read_text
 from realface.data.lists.face_paths import forensics_columns, frame_of, refuse_turned_labels, with_slashes
 from realface.data.manifest import Manifest
 
@@ -27,9 +28,9 @@ class FsfmList:
     def read(self, path: Path, *, root: Path | None = None) -> Manifest:
         """Read a list; see `ListReader`."""
         try:
-            text = existing(path, what="list").read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ManifestError(f"{path}: not UTF-8 text (byte {error.start})") from error
+            text = read_text(existing(path, what="list"))
+        except ValueError as error:
+            raise ManifestError(f"{path}: {error}") from error
         rows = [_row(line, f"{path}:{number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         manifest = Manifest.from_rows(rows, root=root or path.parent)
         refuse_turned_labels(manifest, where=str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Protocol
 
@@ -35,4 +36,4 @@ class ListReader(Protocol):
 def opens_with(path: Path, first: bytes) -> bool:
     """Whether the first byte that is no white space, behind a byte order mark, is `first`."""
     with path.open("rb") as file:
-        return file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(first)
+        return file.read(1024).removeprefix(BOM_UTF8).lstrip().startswith(first)

@@ -18,11 +18,11 @@ from typing import Any
 from realface.core.errors import ManifestError
 from realface.core.files import existing
 from realface.core.labels import Label
+from realface.core.split_names import usual_split
 from realface.data.lists.face_paths import LEVELS, forensics_columns, frame_of, refuse_turned_labels, with_slashes
 from realface.data.manifest import Manifest
 
 SUFFIXES = (".pickle", ".pkl")
-SPLITS = ("train", "val", "test")
 LABEL_OF_STEM = {"real": Label.REAL, "fake": Label.FAKE}
 # what torch's reader raises over files that are damaged or something else
 DAMAGE = (
@@ -90,11 +90,10 @@ def _pair(item: Any, where: str) -> tuple[str, Label]:
 
 def _split_and_level(path: Path) -> tuple[str | None, str | None]:
     """From `train_c40.pickle`, or from the folder of `train/real.pickle`; None where neither says it."""
-    split, _, level = path.stem.lower().partition("_")
-    if split in SPLITS:
+    name, _, level = path.stem.lower().partition("_")
+    if split := usual_split(name):
         return split, LEVELS.get(level)
-    folder = path.absolute().parent.name.lower()
-    return (folder if folder in SPLITS else None), None
+    return usual_split(path.absolute().parent.name), None
 
 
 def _read_pickle(path: Path) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from realface.core.errors import ManifestError
 from realface.core.files import existing
+from realface.core.text_files import is_utf16
 from realface.data.lists.deepfakebench import DeepfakeBenchList
 from realface.data.lists.fsfm import FsfmList
 from realface.data.lists.reader import ListReader
@@ -80,6 +81,9 @@ def _recognised(path: Path, readers: Mapping[str, ListReader]) -> ListReader:
     if len(fitting) > 1:
         raise ManifestError(f"{path} fits several lists: {', '.join(fitting)}; name one with --from")
     if not fitting:
+        with path.open("rb") as file:
+            if is_utf16(file.read(4096)):
+                raise ManifestError(f"{path}: UTF-16 text; save it as UTF-8")
         reasons = "; ".join(f"{name} lacks {' and '.join(lacking)}" for name, lacking in lacks.items())
         raise ManifestError(f"{path} is neither a manifest ({', '.join(FORMATS)}) nor a list that is known: {reasons}")
     return readers[fitting[0]]

@@ -294,6 +294,6 @@ def test_one_file_with_two_labels_is_refused(tmp_path):
         scan(tmp_path)
 
 
-def test_two_pictures_of_one_name_are_refused(tmp_path):
-    with pytest.raises(LayoutError, match=r"1/x\.jpg and .*1/x\.png are one video by their name; keep one of them"):
-        scan(pictures(tmp_path, "1/x.jpg 1 1 1", "1/x.png 1 1 1"))
+def test_two_images_that_differ_in_their_suffix_are_two(tmp_path):
+    found = scan(pictures(tmp_path, "1/x.jpg 1 1 1", "1/x.png 1 1 1", "1/y.png 1 1 1"))
+    assert [item.video for item in found.items] == [f"Training/image/1/{name}" for name in ("x.jpg", "x.png", "y")]

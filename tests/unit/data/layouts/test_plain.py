@@ -78,3 +78,84 @@ def test_other_files_are_counted_and_hidden_ones_are_not(tmp_path):
 def test_without_a_label_folder_it_says_what_lacks(tmp_path, files):
     assert PlainLayout().recognise(study(tmp_path, *files)) == [EXPECTED]
     assert scan(tmp_path).items == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [
+        *((name, "train") for name in ("training", "Train", "TRAINING")),
+        *((name, "val") for name in ("valid", "validation", "Validation", "dev", "VAL")),
+        *((name, "test") for name in ("testing", "Test")),
+    ],
+)
+def test_every_spelling_of_a_split_is_that_split(tmp_path, folder, split):
+    assert PlainLayout().recognise(study(tmp_path, f"{folder}/real/a.mp4")) == []
+    found = scan(tmp_path)
+    assert [(item.split, item.video) for item in found.items] == [(split, f"{folder}/real/a")]
+
+
+def test_files_of_one_stem_are_videos_of_their_own(tmp_path):
+    found = scan(tmp_path, "real/x.mp4", "real/x.png", "real/x.mov", "real/y.mp4", "real/z.mp4.mp4", "real/z.mp4")
+    assert {item.source.name: item.video for item in found.items} == {
+        "x.mp4": "real/x.mp4",
+        "x.png": "real/x.png",
+        "x.mov": "real/x.mov",
+        "y.mp4": "real/y",
+        "z.mp4": "real/z",
+        "z.mp4.mp4": "real/z.mp4",
+    }
+
+
+def test_a_name_kept_whole_is_no_other_files_name(tmp_path):
+    found = scan(tmp_path, "real/x.mp4", "real/x.png", "real/x.mp4.mp4")
+    assert {item.source.name: item.video for item in found.items} == {
+        name: f"real/{name}" for name in ("x.mp4", "x.png", "x.mp4.mp4")
+    }
+
+
+def test_a_folder_of_numbered_frames_is_one_video(tmp_path):
+    videos = ("real/a", "real/b", "fake/Deepfakes/c")
+    found = scan(tmp_path, *(f"{video}/{number:04d}.png" for video in videos for number in (1, 2, 10)), "real/d.mp4")
+    assert [(item.video, item.frame, item.method) for item in found.items] == [
+        *(("fake/Deepfakes/c", number, "Deepfakes") for number in (1, 2, 10)),
+        *(("real/a", number, None) for number in (1, 2, 10)),
+        *(("real/b", number, None) for number in (1, 2, 10)),
+        ("real/d", None, None),
+    ]
+    assert found.counts == {
+        "fake pictures": 3,
+        "real pictures": 6,
+        "real videos": 1,
+        "fake videos that are folders of numbered pictures": 1,
+        "real videos that are folders of numbered pictures": 2,
+    }
+    assert found.notes == [
+        "the images of 3 folders with numbered names, such as fake/Deepfakes/c (3 images), count as one video each; if "
+        "the images show different people, rename them, or move them into the folder real or fake itself"
+    ]
+
+
+def test_numbered_people_of_a_method_stay_separate_videos(tmp_path):
+    found = scan(tmp_path, *(f"fake/{method}/{number:04d}.png" for method in ("FaceSwap", "e4e") for number in (1, 2)))
+    assert [(item.video, item.frame, item.method) for item in found.items] == [
+        *((f"fake/e4e/{number:04d}", None, "e4e") for number in (1, 2)),
+        *((f"fake/FaceSwap/{number:04d}", None, "FaceSwap") for number in (1, 2)),
+    ]
+    assert found.notes == [
+        "the images of 2 folders with numbered names, such as fake/e4e, count as 4 separate videos; if a folder "
+        "contains the frames of one video, move it to real/ANY_NAME/VIDEO or fake/METHOD/VIDEO and number its frames "
+        "from 0 or 1"
+    ]
+
+
+def test_fake_frames_in_a_folder_named_like_a_video_have_no_method(tmp_path):
+    videos = ("real/a", "real/b", "fake/a", "fake/071_054", "fake/Deepfakes")
+    found = scan(tmp_path, *(f"{video}/{number}.png" for video in videos for number in (1, 2)))
+    assert {(item.video, item.method) for item in found.items} == {
+        ("real/a", None),
+        ("real/b", None),
+        ("fake/a", None),
+        ("fake/071_054", None),
+        ("fake/Deepfakes/1", "Deepfakes"),
+        ("fake/Deepfakes/2", "Deepfakes"),
+    }

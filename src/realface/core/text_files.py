@@ -1,0 +1,46 @@
+"""Text files that people write, in UTF-8 with or without a byte order mark."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BYTES_LOOKED_AT = 1024
+
+
+def read_text(path: Path, *, errors: str = "strict") -> str:
+    r"""Return the text of a file, without its byte order mark and with `\n` at the end of every line.
+
+    Args:
+        path: the file.
+        errors: how to treat bytes that are not UTF-8, as for `bytes.decode`. `surrogateescape` suits lists of file
+            names.
+
+    Raises:
+        ValueError: as `decode_text`.
+        OSError: the file cannot be read.
+    """
+    return decode_text(path.read_bytes(), errors=errors).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def decode_text(data: bytes, *, errors: str = "strict") -> str:
+    """Return UTF-8 bytes as text, without a byte order mark.
+
+    Raises:
+        ValueError: the bytes are UTF-16, or not UTF-8 unless `errors` allows that; the text says which, and what to do.
+    """
+    if is_utf16(data):
+        raise ValueError("UTF-16 text; save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+def is_utf16(data: bytes) -> bool:
+    """Whether bytes are UTF-16: they start with its byte order mark, or every second one of the first is zero."""
+    if data.startswith(_UTF16_MARKS):
+        return True
+    start = data[:_BYTES_LOOKED_AT]
+    return len(start) >= 4 and any(not any(start[first::2]) and all(start[1 - first :: 2]) for first in (0, 1))
