@@ -4,6 +4,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 # A folder of real videos for `make bench`, which makes some up otherwise.
 VIDEOS ?=
+# A commit that `make bench` compares this tree with.
+AGAINST ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,6 +27,7 @@ help:
 	@echo
 	@echo "PYTHON=python3.12  another Python (3.11 or newer)"
 	@echo "VIDEOS=DIR         real videos for make bench, in a layout that prepare knows"
+	@echo "AGAINST=REV        make bench compares this tree with that commit: decode, prepare and verdict"
 	@echo "TORCH_INDEX=URL    take torch from that index, such as the CPU index that pytorch.org names (first set-up only)"
 
 setup: $(READY)
@@ -45,7 +48,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	$(BIN)/realface bench --out benchmarks/results $(if $(VIDEOS),--videos $(VIDEOS))
+	$(BIN)/realface bench --out benchmarks/results $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(AGAINST),--against $(AGAINST))
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info

@@ -125,6 +125,19 @@ def test_a_python_that_is_not_here_gets_one_clear_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [([], ""), (["VIDEOS=my_videos", "AGAINST=HEAD~1"], " --videos my_videos --against HEAD~1")],
+    ids=["by default", "with variables"],
+)
+def test_bench_passes_its_variables_on(tmp_path: Path, words: list[str], options: str) -> None:
+    checkout = Checkout(tmp_path, stand_in())
+    checkout.make("bench", *words)
+    assert [" ".join(line.split()) for line in checkout.calls()][-1] == (
+        f"realface bench --out benchmarks/results{options}"
+    )
+
+
 def test_help_names_every_target() -> None:
     text = subprocess.run(["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     phony = next(line for line in (CHECKOUT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))

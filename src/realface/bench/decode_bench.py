@@ -18,8 +18,8 @@ from realface.bench.spread import show_spread, spread
 from realface.bench.turns import Timed, Way, time_by_turns
 from realface.core.progress import progress
 from realface.media.frames import spread_indices
+from realface.media.opening import open_media
 from realface.media.video_writing import write_video
-from realface.media.videos import VideoReader
 
 THREADS = {"1": 1, "all": 0}
 """Threads that decode, by the name in the result; 0 is FFmpeg's own choice, all cores."""
@@ -125,12 +125,12 @@ def sequential(video: Path, threads: int) -> Callable[[], object]:
 
 def evenly_spread(video: Path, count: int, threads: int) -> Callable[[], list[NDArray[np.uint8]]]:
     """Read frames as `prepare` and `detect` do."""
-    return lambda: [frame.image for frame in VideoReader.open(video, threads=threads).frames(count)]
+    return lambda: [frame.image for frame in open_media(video, threads=threads).frames(count)]
 
 
 def seeking(video: Path, count: int, threads: int) -> Callable[[], list[NDArray[np.uint8]]]:
     """Read the same frames by a seek for each, to the key frame before it, and decoding from there."""
-    info = VideoReader.open(video).info()
+    info = open_media(video).info()
 
     def read() -> list[NDArray[np.uint8]]:
         images = []

@@ -56,7 +56,7 @@ def bench_prepare(
     """
     spec = default_crop_spec()
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as pools:
-        folder = source or _write_clips(Path(temporary, "videos"), clips)
+        folder = source or write_clips(Path(temporary, "videos"), clips)
         items = choose_layout(folder).scan(folder).items
         tasks = [Task(index, items[index]) for index in largest_first(range(len(items)), items)]
         at_work = {}
@@ -164,7 +164,7 @@ class _Watch:
         self._last = now
 
 
-def _write_clips(folder: Path, clips: Sequence[ClipSize]) -> Path:
+def write_clips(folder: Path, clips: Sequence[ClipSize]) -> Path:
     """A folder in the plain layout."""
     for number, clip in enumerate(clips):
         write_clip(folder / "real" / f"{number}.mp4", clip)

@@ -54,7 +54,7 @@ def bench_verdict(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         video = write_clip(folder / "clip.mp4", size)
-        artifacts = models or {encoder: _random_recce(folder, encoder) for encoder in RECCE_ENCODERS}
+        artifacts = models or {encoder: random_recce(folder, encoder) for encoder in RECCE_ENCODERS}
         loaded = {name: _load(path, device, batch_size, num_frames) for name, path in artifacts.items()}
         first = {name: _time_verdict(detector, video) for name, (detector, _) in loaded.items()}
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in loaded}
@@ -109,7 +109,7 @@ def _size_of(detector: Detector) -> dict[str, Any]:
     return {key: description[key] for key in ("method", "input_size", "num_frames")}
 
 
-def _random_recce(folder: Path, encoder: str) -> Path:
+def random_recce(folder: Path, encoder: str) -> Path:
     """An artifact that has seen no data."""
     method = get_method("recce")
     config = method.config_type.model_validate({"encoder": encoder})

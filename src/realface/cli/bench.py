@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from realface.core.errors import StoppedBySignal
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from realface.bench.benchmarks import BenchSettings
 
 NAMES = "verdict, loader, decode, prepare, manifest, recce, rffr; all of them by default."
 VERDICT, PREPARE = "verdict: ", "prepare: "
@@ -22,7 +34,18 @@ Device = Annotated[str, typer.Option(help=DEVICES + "auto, cpu, cuda, cuda:N or 
 BatchSize = Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")]
 Frames = Annotated[int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")]
 Videos = Annotated[
-    Path | None, typer.Option(metavar="DIR", help=PREPARE + "folder of videos; seven made-up ones by default.")
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help=PREPARE + "folder of videos; seven made-up ones by default. With --against, decode reads them too.",
+    ),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REV",
+        help="Compare this tree with another commit of its git repository; decode, prepare and verdict only.",
+    ),
 ]
 Crops = Annotated[Path | None, typer.Option(help=CROPS + "folder or manifest of face crops; two portraits by default.")]
 
@@ -37,6 +60,7 @@ def command(
     frames: Frames = None,
     videos: Videos = None,
     crops: Crops = None,
+    against: Against = None,
 ) -> None:
     """Time what the program does, each with its median and spread.
 
@@ -57,12 +81,12 @@ def command(
     how far residuals move; peak memory.
 
     Options that begin with a name concern those only. The last line is JSON: name -> result.
-    """
-    import json
-    import time
 
-    from realface.bench.benchmarks import BENCHMARKS, BenchSettings, run_benchmark, table_of
-    from realface.core.files import write_json
+    With --against, this tree and the other commit do the same work by turns, each time in a fresh process, and the
+    ratios of their wall seconds, CPU seconds and memory are shown. decode: several kinds of video. prepare, verdict:
+    the whole commands `realface prepare` and `realface detect`.
+    """
+    from realface.bench.benchmarks import BENCHMARKS, BenchSettings, run_benchmark
 
     if unknown := [name for name in names or () if name not in BENCHMARKS]:
         raise typer.BadParameter(f"nothing to time is called {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
@@ -75,12 +99,54 @@ def command(
         videos=videos,
         crops=crops,
     )
+    if against is not None:
+        _compare(names or [], settings, against, out)
+    else:
+        _print_results(names or list(BENCHMARKS), lambda name: run_benchmark(name, settings), out)
+
+
+def _compare(names: Sequence[str], settings: BenchSettings, revision: str, out: Path | None) -> None:
+    """Compare the benchmarks of these names, or all that can be compared, with another commit."""
+    from realface.bench.benchmarks import comparable, run_comparison
+    from realface.bench.source_trees import source_trees
+
+    known = comparable()
+    if unsupported := [name for name in names if name not in known]:
+        raise typer.BadParameter(
+            f"{unsupported[0]} cannot be compared with another commit; --against supports {', '.join(known)}"
+        )
+    with _stoppable(), source_trees(revision) as trees:
+        suffix = f"-against-{trees[1].commit[:12]}"
+        _print_results(names or known, lambda name: run_comparison(name, settings, trees), out, suffix)
+
+
+def _print_results(
+    names: Sequence[str], measure: Callable[[str], dict[str, Any]], out: Path | None, suffix: str = ""
+) -> None:
+    """Measure each benchmark once, print and write its result, and print all results as JSON."""
+    from realface.bench.benchmarks import table_of
+    from realface.core.files import write_json
+
     results = {}
-    for name in dict.fromkeys(names or BENCHMARKS):
-        results[name] = run_benchmark(name, settings)
+    for name in dict.fromkeys(names):
+        results[name] = measure(name)
         print("\n".join(table_of(results[name])), flush=True)
         if out is not None:
-            path = out / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+            path = out / f"{name}{suffix}-{time.strftime('%Y%m%d-%H%M%S')}.json"
             write_json(path, results[name])
             print(f"written: {path}")
     print(json.dumps(results))
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """End on SIGTERM as on Ctrl-C: kill the program that is timed and remove the worktree."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise StoppedBySignal(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -99,6 +99,10 @@ class DeviceError(RealfaceError, RuntimeError):
     """The device that was asked for is not here."""
 
 
+class BenchmarkError(RealfaceError, RuntimeError):
+    """A benchmark cannot run, or one of the programs that it times failed."""
+
+
 class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
 

@@ -4,7 +4,17 @@ from typing import Any
 import pytest
 
 from realface.bench import benchmarks
-from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings, run_benchmark, table_of
+from realface.bench.benchmarks import (
+    BENCHMARKS,
+    Benchmark,
+    BenchSettings,
+    comparable,
+    run_benchmark,
+    run_comparison,
+    table_of,
+)
+from realface.bench.comparison import Comparison
+from realface.bench.source_trees import SourceTree
 
 
 def test_verdict_loader_decoding_manifests_and_both_methods_can_be_timed() -> None:
@@ -63,3 +73,50 @@ def test_every_setting_of_rffr_reaches_it(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(benchmarks, "bench_rffr", lambda **settings: given.append(settings) or {})
     run_benchmark("rffr", BenchSettings(repeats=2, device="cpu", crops=Path("faces")))
     assert given == [{"repeats": 2, "device": "cpu", "crops": Path("faces")}]
+
+
+def test_decoding_preparing_and_verdicts_can_be_compared_with_a_commit() -> None:
+    assert comparable() == ["verdict", "decode", "prepare"]
+
+
+def test_a_comparison_gets_settings_trees_and_two_empty_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees = (SourceTree("this tree", "a" * 40, Path("a")), SourceTree("old", "b" * 40, Path("b")))
+    made = Comparison("how fast two are", "frames", {}, {})
+    given: list[Any] = []
+
+    def make(settings: BenchSettings, folder: Path) -> Comparison:
+        given.append((settings, list(folder.iterdir())))
+        return made
+
+    def compare(comparison: Comparison, both: Any, *, repeats: int, folder: Path, title: str) -> dict[str, Any]:
+        given.append((comparison, both, repeats, title, list(folder.iterdir())))
+        against = {"revision": "old", "commit": "b" * 40, "this_commit": "a" * 40}
+        return {"against": against, "summary": comparison.summary, "unit": "frames", "cases": {}}
+
+    monkeypatch.setattr(benchmarks, "compare", compare)
+    one = Benchmark("how fast one is", lambda settings: {}, lambda result: [], make)
+    monkeypatch.setitem(BENCHMARKS, "one", one)
+    result = run_comparison("one", BenchSettings(repeats=3), trees)
+    assert given == [(BenchSettings(repeats=3), []), (made, trees, 3, "bench one", [])]
+    assert (result["bench"], result["repeats"], result["against"]["revision"]) == ("one", 3, "old")
+    assert {"processor", "cores", "commit"} <= result["machine"].keys()
+    lines = table_of(result)
+    assert lines[0] == "one: how fast two are"
+    assert lines[2] == "  this tree (aaaaaaaaaaaa) against old (bbbbbbbbbbbb)"
+
+
+def test_settings_of_comparisons_reach_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: list[Any] = []
+    for name in ("compare_decoding", "compare_preparing", "compare_verdicts"):
+        monkeypatch.setattr(benchmarks, name, lambda folder, **settings: given.append((folder, settings)))
+    models = {"one": Path("one")}
+    settings = BenchSettings(models=models, device="cpu", batch_size=3, num_frames=4, videos=Path("videos"))
+    for name in ("decode", "prepare", "verdict"):
+        make = BENCHMARKS[name].comparison
+        assert make is not None
+        make(settings, tmp_path)
+    assert given == [
+        (tmp_path, {"videos": Path("videos")}),
+        (tmp_path, {"videos": Path("videos")}),
+        (tmp_path, {"models": models, "device": "cpu", "batch_size": 3, "num_frames": 4}),
+    ]

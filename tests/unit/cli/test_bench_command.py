@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +10,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings
+from realface.bench import benchmarks, source_trees
+from realface.bench.benchmarks import BENCHMARKS, Benchmark, BenchSettings, comparable
+from realface.bench.comparison import Comparison
+from realface.bench.source_trees import SourceTree
 from realface.cli import bench
+from realface.cli.main import run
+from realface.core.errors import BenchmarkError
 
 app = typer.Typer()
 app.command()(bench.command)
@@ -23,11 +32,43 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, BenchSettings]]:
             runs.append((name, settings))
             return {"seconds": 1.5}
 
-        return Benchmark(f"how fast {name} is", run, lambda result: [f"  {result['seconds']} s"])
+        comparison = BENCHMARKS[name].comparison
+        return Benchmark(f"how fast {name} is", run, lambda result: [f"  {result['seconds']} s"], comparison)
 
     for name in BENCHMARKS:
         monkeypatch.setitem(BENCHMARKS, name, instant(name))
     return runs
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was compared, in order; no worktree is made, and nothing is timed."""
+    events: list[Any] = []
+
+    @contextmanager
+    def both_trees(revision: str) -> Iterator[tuple[SourceTree, SourceTree]]:
+        if revision == "nonsense":
+            raise BenchmarkError("unknown revision 'nonsense'; give another")
+        events.append(f"worktree of {revision}")
+        try:
+            yield SourceTree("this tree", "a" * 40, Path("a")), SourceTree(revision, "b" * 40, Path("b"))
+        finally:
+            events.append("removed")
+
+    def compare(comparison: Comparison, trees: Any, *, repeats: int, folder: Path, title: str) -> dict[str, Any]:
+        events.append((comparison, repeats))
+        if comparison.unit == "stopped":
+            os.kill(os.getpid(), signal.SIGTERM)
+        against = {"revision": trees[1].label, "commit": trees[1].commit, "this_commit": trees[0].commit}
+        return {"against": against, "unit": comparison.unit, "cases": {}}
+
+    for name in comparable():
+        comparison = Comparison("", name, {}, {})
+        benchmark = Benchmark("", lambda settings: {}, lambda result: [], lambda _s, _f, made=comparison: made)
+        monkeypatch.setitem(BENCHMARKS, name, benchmark)
+    monkeypatch.setattr(source_trees, "source_trees", both_trees)
+    monkeypatch.setattr(benchmarks, "compare", compare)
+    return events
 
 
 def test_without_a_name_all_are_timed_and_the_last_line_is_json(asked: list[tuple[str, BenchSettings]]) -> None:
@@ -76,3 +117,50 @@ def test_each_result_is_written_as_a_new_file(tmp_path: Path) -> None:
     assert result.exit_code == 0
     written = {path.name.split("-")[0]: json.loads(path.read_text()) for path in (tmp_path / "results").iterdir()}
     assert written == json.loads(result.stdout.splitlines()[-1])
+
+
+def test_another_commit_is_compared_in_one_worktree(compared: list[Any]) -> None:
+    result = CliRunner().invoke(app, ["decode", "prepare", "--against", "v1", "--repeats", "2"])
+    assert result.exit_code == 0
+    made = [(Comparison("", name, {}, {}), 2) for name in ("decode", "prepare")]
+    assert compared == ["worktree of v1", *made, "removed"]
+    results = json.loads(result.stdout.splitlines()[-1])
+    assert list(results) == ["decode", "prepare"]
+    assert results["decode"]["against"]["revision"] == "v1"
+
+
+def test_without_a_name_all_that_can_be_are_compared(compared: list[Any]) -> None:
+    result = CliRunner().invoke(app, ["--against", "v1"])
+    assert list(json.loads(result.stdout.splitlines()[-1])) == comparable()
+
+
+def test_a_comparison_is_written_under_the_commit_it_is_against(compared: list[Any], tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["decode", "--against", "v1", "--out", str(tmp_path)]).exit_code == 0
+    (written,) = tmp_path.iterdir()
+    assert written.name.startswith("decode-against-bbbbbbbbbbbb-")
+    assert json.loads(written.read_text())["against"]["commit"] == "b" * 40
+
+
+def test_what_cannot_be_compared_is_answered_with_what_can(compared: list[Any]) -> None:
+    result = CliRunner().invoke(app, ["decode", "loader", "--against", "v1"])
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.replace("│", " ").split())
+    assert "loader cannot be compared with another commit; --against supports verdict, decode, prepare" in message
+    assert compared == []
+
+
+def test_an_unknown_revision_ends_with_code_2(compared: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "decode", "--against", "nonsense"]) == 2
+    assert capsys.readouterr().err == "realface: error: unknown revision 'nonsense'; give another\n"
+
+
+def test_sigterm_ends_a_comparison_and_removes_the_worktree(
+    compared: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = Comparison("", "stopped", {}, {})
+    monkeypatch.setitem(BENCHMARKS, "decode", Benchmark("", lambda s: {}, lambda r: [], lambda _s, _f: stopped))
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(["bench", "decode", "--against", "v1"]) == 128 + signal.SIGTERM
+    assert compared[-1] == "removed"
+    assert capsys.readouterr().err == "realface: stopped by SIGTERM\n"
+    assert signal.getsignal(signal.SIGTERM) == before

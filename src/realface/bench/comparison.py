@@ -1,0 +1,215 @@
+"""The same programs run with the sources of two commits, by turns in one run."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realface.bench.process_cost import ProcessCost, run_measured
+from realface.bench.source_trees import SourceTree
+from realface.bench.spread import show_spread, spread
+from realface.core.errors import BenchmarkError
+from realface.core.progress import progress
+
+RATIOS = ("wall_s", "cpu_s", "peak_bytes")
+"""Measurements whose ratio, this tree to the other, is given; below 1 this tree takes less."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is kept of one run of a case.
+
+    Attributes:
+        wall_s: seconds.
+        cpu_s: seconds of user and system time, over all processes.
+        peak_bytes: peak memory of the largest process.
+        count: number of units of work done, such as frames or faces.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    count: int
+
+
+def succeeded(cost: ProcessCost, _out: Path) -> bool:
+    """Return whether the exit code is 0."""
+    return cost.exit_code == 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One program that both source trees run, in a fresh process each time.
+
+    Attributes:
+        arguments: takes a path that does not exist, for the program's output, and returns the arguments after
+            `python`. They must mean the same at both commits: the public command line, or a script that knows both.
+        measure: takes what the process took and the output path, and returns what is kept.
+        has_succeeded: takes the same as `measure`, and returns whether the run counts.
+    """
+
+    arguments: Callable[[Path], Sequence[str]]
+    measure: Callable[[ProcessCost, Path], Measurement]
+    has_succeeded: Callable[[ProcessCost, Path], bool] = succeeded
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a benchmark runs with both source trees.
+
+    Attributes:
+        summary: one line about what is compared.
+        unit: plural noun for what is counted, such as "frames".
+        cases: the programs, by name.
+        inputs: JSON-ready description of the files that both trees read.
+    """
+
+    summary: str
+    unit: str
+    cases: Mapping[str, Case]
+    inputs: Mapping[str, Any]
+
+
+def compare(
+    comparison: Comparison,
+    trees: tuple[SourceTree, SourceTree],
+    *,
+    repeats: int,
+    folder: Path,
+    title: str = "bench",
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Run every case with both source trees, by turns.
+
+    In each round, each case runs once with either tree, one right after the other; which one is first changes from
+    round to round, so that a machine that becomes slower or faster favours neither. A first round does not count: it
+    compiles the sources and fills the system's file cache.
+
+    Args:
+        comparison: the cases.
+        trees: this tree and the other one.
+        repeats: number of rounds that count.
+        folder: an existing folder for outputs, which are removed after each run.
+        title: title of the progress bar.
+        quiet: show no progress.
+
+    Returns:
+        JSON-ready: for each case the wall and CPU seconds, peak bytes, count and units per second of both trees, as
+        median, minimum and maximum of the rounds, and the ratios of the two runs of the same round.
+
+    Raises:
+        BenchmarkError: a program failed, a tree's sources are not the ones that Python imports, or they changed.
+    """
+    this, other = trees
+    for tree in trees:
+        _require_own_sources(tree, folder)
+    kept: dict[str, dict[str, list[Measurement]]] = {name: {"this": [], "other": []} for name in comparison.cases}
+    fingerprints = [tree.fingerprint() for tree in trees]
+    with progress(title, 2 * (1 + repeats) * len(kept), unit="runs", quiet=quiet) as bar:
+        for number in range(1 + repeats):
+            sides = {"this": this, "other": other} if number % 2 else {"other": other, "this": this}
+            for name, case in comparison.cases.items():
+                for side, tree in sides.items():
+                    measured = _run(case, tree, folder, what=name)
+                    if number > 0:
+                        kept[name][side].append(measured)
+                    bar.advance()
+            if [tree.fingerprint() for tree in trees] != fingerprints:
+                raise BenchmarkError(f"files in {this.sources} changed during the benchmark; run it again")
+    return {
+        "against": {"revision": other.label, "commit": other.commit, "this_commit": this.commit},
+        "summary": comparison.summary,
+        "unit": comparison.unit,
+        "inputs": dict(comparison.inputs),
+        "cases": {name: _summary(sides["this"], sides["other"]) for name, sides in kept.items()},
+    }
+
+
+def comparison_table(result: Mapping[str, Any]) -> list[str]:
+    """Return what `compare` measured as lines."""
+    against, unit = result["against"], result["unit"]
+    label = against["revision"]
+    dirty = " with uncommitted changes" if against["this_commit"].endswith("-dirty") else ""
+    width = max(len("this tree"), len(label))
+    lines = [
+        f"  this tree ({against['this_commit'][:12]}{dirty}) against {label} ({against['commit'][:12]})",
+        f"  wall and CPU seconds, peak MB of the largest process, {unit} per second",
+    ]
+    for name, case in result["cases"].items():
+        counts = case["this"]["count"], case["other"]["count"]
+        done = f"{counts[0]:,} {unit}" if counts[0] == counts[1] else f"{counts[0]:,} {unit} ({label}: {counts[1]:,})"
+        lines.append(f"  {name}: {done}")
+        for side, shown in (("this", "this tree"), ("other", label)):
+            own = case[side]
+            megabytes = {key: value / 1e6 for key, value in own["peak_bytes"].items()}
+            lines.append(
+                f"    {shown:<{width}}  {show_spread(own['wall_s'], '7.3f')}  {show_spread(own['cpu_s'], '7.3f')}  "
+                f"{show_spread(megabytes, '5.0f')}  {show_spread(own['per_s'], '7.1f')}"
+            )
+        ratios = "  ".join(show_spread(case["ratio"][key], "7.3f") for key in RATIOS)
+        lines.append(f"    {'ratio':<{width}}  {ratios}")
+    return lines
+
+
+def whole_process(count: Callable[[ProcessCost, Path], int]) -> Callable[[ProcessCost, Path], Measurement]:
+    """Return a `Case.measure` that keeps what the process took from start to end.
+
+    Args:
+        count: takes what the process took and the output path, and returns the number of units of work done.
+    """
+
+    def measure(cost: ProcessCost, out: Path) -> Measurement:
+        return Measurement(cost.wall_s, cost.cpu_s, cost.peak_bytes, count(cost, out))
+
+    return measure
+
+
+def _require_own_sources(tree: SourceTree, folder: Path) -> None:
+    """Refuse an environment whose `realface` is another one than the tree's."""
+    command = [sys.executable, "-c", "import realface; print(realface.__file__)"]
+    cost = run_measured(command, environment=tree.environment(), folder=folder)
+    found = cost.output.strip()
+    if not Path(found).resolve().is_relative_to(tree.sources.resolve()):
+        raise BenchmarkError(
+            f"Python imports realface from {found or 'nowhere'}, not from {tree.sources}; "
+            "install the package with `pip install -e .` and run the benchmark again"
+        )
+
+
+def _run(case: Case, tree: SourceTree, folder: Path, *, what: str) -> Measurement:
+    """Run a case once, and remove its output."""
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        out = Path(temporary, "out")
+        command = [sys.executable, *case.arguments(out)]
+        cost = run_measured(command, environment=tree.environment(), folder=Path(temporary))
+        if not case.has_succeeded(cost, out):
+            said = cost.errors.strip().splitlines() or ["no message"]
+            raise BenchmarkError(
+                f"{what} failed with {tree.label} (exit code {cost.exit_code}): {said[-1]}; "
+                "give a revision or files with which it runs"
+            )
+        return case.measure(cost, out)
+
+
+def _summary(this: Sequence[Measurement], other: Sequence[Measurement]) -> dict[str, Any]:
+    """Return both trees' measurements and their ratios, round by round."""
+    return {
+        "this": _spreads(this),
+        "other": _spreads(other),
+        "ratio": {
+            key: spread([getattr(own, key) / getattr(theirs, key) for own, theirs in zip(this, other, strict=True)])
+            for key in RATIOS
+        },
+    }
+
+
+def _spreads(runs: Sequence[Measurement]) -> dict[str, Any]:
+    return {
+        **{key: spread([getattr(run, key) for run in runs]) for key in RATIOS},
+        "per_s": spread([run.count / run.wall_s for run in runs]),
+        "count": runs[0].count,
+    }
