@@ -8,7 +8,9 @@ from PIL import Image
 
 from realface.core.errors import MediaError
 from realface.media import animations
+from realface.media.animations import decoded_frame
 from realface.media.opening import open_media
+from realface.media.pillow_files import open_image
 
 COLOURS = ((0, 0, 0), (200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 220, 40), (40, 220, 220))
 FORMATS = {".gif": {}, ".png": {}, ".webp": {"lossless": True}, ".avif": {"quality": 95}, ".tif": {}}
@@ -236,3 +238,41 @@ def test_a_page_with_too_many_pixels_is_counted_as_damaged(tmp_path: Path, monke
     reader = open_media(tmp_path / "a.tif")
     assert [frame.index for frame in reader.frames(3)] == [0, 2]
     assert reader.num_damaged == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "text", "reason"),
+    [
+        (
+            "seek",
+            EOFError("no more images"),
+            r"is cut off or damaged at frame 0 \(no more images\); copy or",
+            "truncated",
+        ),
+        (
+            "seek",
+            Image.DecompressionBombError("many pixels"),
+            r"is too large: many pixels; make it smaller$",
+            "too large",
+        ),
+        (
+            "load",
+            Image.DecompressionBombError("many pixels"),
+            r"is too large: more pixels than Pillow dec",
+            "too large",
+        ),
+        ("load", MemoryError(), r"is cut off or damaged \(\); copy or download it again$", "truncated"),
+    ],
+)
+def test_what_pillow_raises_becomes_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, text: str, reason: str
+):
+    def fail(*arguments: object) -> None:
+        raise error
+
+    animation(tmp_path / "a.tif")
+    with open_image(tmp_path / "a.tif") as image:
+        monkeypatch.setattr(image, method, fail)
+        with pytest.raises(MediaError, match=text) as caught:
+            decoded_frame(image, 0, tmp_path / "a.tif")
+    assert caught.value.reason == reason

@@ -274,6 +274,16 @@ def test_a_picture_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: py
     assert caught.value.reason == "unreadable"
 
 
+def test_an_image_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.png").write_bytes(b"x")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(MediaError, match=r"a\.png may not be read; change its permissions$"):
+        read_image(tmp_path / "a.png")
+
+
 def test_a_written_png_is_read_back_exactly(tmp_path: Path):
     write_image(tmp_path / "new folder" / "a.png", four_colours())
     np.testing.assert_array_equal(read_image(tmp_path / "new folder" / "a.png"), four_colours())
