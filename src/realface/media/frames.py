@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from realface.core.errors import MediaError
 
-_FRAMES_OFF = 2.0  # choosing frames by number is as good as by time if every frame is that close to its place
 MediaKind: TypeAlias = Literal["image", "video"]
 HdrTransfer: TypeAlias = Literal["pq", "hlg"]
 Spans: TypeAlias = Collection[tuple[int, int]]
@@ -148,7 +147,8 @@ def spread_over_time(times: Sequence[float], count: int, *, spans: Spans = ()) -
         count: number of frames to choose, at least 1; all frames are returned if there are fewer.
         spans: parts of the video that are used, joined as if they were one video.
     """
-    if has_constant_rate(times, within=_FRAMES_OFF):
+    # frames that are off by a quarter of a part, and by at most two, are as well chosen by number
+    if has_constant_rate(times, within=min(2.0, len(times) / (4 * count))):
         return spread_indices(len(times), count, spans=spans)
     inside = range(len(times)) if not spans else _frames_inside(spans, len(times))
     if len(inside) <= count:

@@ -15,7 +15,10 @@ from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_fr
 from realface.media.timeline import Timeline, measure
 
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2ts", ".mts", ".flv", ".wmv", ".ogv"}
+    (
+        ".mp4 .m4v .mov .qt .3gp .3g2 .f4v .mkv .webm .avi .divx .mpg .mpeg .mpe .m1v .m2v .vob .mod .tod "
+        ".ts .m2ts .mts .mxf .flv .wmv .asf .ogv .ogm .dv .ivf .y4m .264 .h264 .265 .h265 .hevc"
+    ).split()
 )
 """What `find_media` looks for; a video that is named outright may have any suffix."""
 
