@@ -14,12 +14,15 @@ from realface.media.display import Deinterlacer, hdr_transfer, shown_image, show
 from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_frames_inside, spread_over_time
 from realface.media.timeline import Timeline, measure
 
+# fmt: off
 VIDEO_SUFFIXES = frozenset(
-    (
-        ".mp4 .m4v .mov .qt .3gp .3g2 .f4v .mkv .webm .avi .divx .mpg .mpeg .mpe .m1v .m2v .vob .mod .tod "
-        ".ts .m2ts .mts .mxf .flv .wmv .asf .ogv .ogm .dv .ivf .y4m .264 .h264 .265 .h265 .hevc"
-    ).split()
+    {
+        ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".mkv", ".webm", ".avi", ".divx", ".mpg",
+        ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".mod", ".tod", ".ts", ".m2ts", ".mts", ".mxf", ".flv",
+        ".wmv", ".asf", ".ogv", ".ogm", ".dv", ".ivf", ".y4m", ".264", ".h264", ".265", ".h265", ".hevc",
+    }
 )
+# fmt: on
 """What `find_media` looks for; a video that is named outright may have any suffix."""
 
 
