@@ -141,14 +141,15 @@ def comparison_table(result: Mapping[str, Any]) -> list[str]:
     ]
     for name, case in result["cases"].items():
         counts = case["this"]["count"], case["other"]["count"]
-        done = f"{counts[0]:,} {unit}" if counts[0] == counts[1] else f"{counts[0]:,} {unit} ({label}: {counts[1]:,})"
+        done = f"{counts[0]:,} {unit if counts[0] != 1 else unit.removesuffix('s')}"
+        done += f" ({label}: {counts[1]:,})" if counts[0] != counts[1] else ""
         lines.append(f"  {name}: {done}")
         for side, shown in (("this", "this tree"), ("other", label)):
             own = case[side]
             megabytes = {key: value / 1e6 for key, value in own["peak_bytes"].items()}
             lines.append(
                 f"    {shown:<{width}}  {show_spread(own['wall_s'], '7.3f')}  {show_spread(own['cpu_s'], '7.3f')}  "
-                f"{show_spread(megabytes, '5.0f')}  {show_spread(own['per_s'], '7.1f')}"
+                f"{show_spread(megabytes, '5.0f')}  {show_spread(own['per_s'], '7.2f')}"
             )
         ratios = "  ".join(show_spread(case["ratio"][key], "7.3f") for key in RATIOS)
         lines.append(f"    {'ratio':<{width}}  {ratios}")

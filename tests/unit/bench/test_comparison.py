@@ -160,15 +160,15 @@ def test_the_table_shows_both_trees_and_their_ratio() -> None:
         "unit": "frames",
         "cases": {
             "same": {"this": side, "other": side, "ratio": ratio},
-            "fewer": {"this": side, "other": {**side, "count": 4}, "ratio": ratio},
+            "fewer": {"this": {**side, "count": 1}, "other": {**side, "count": 4}, "ratio": ratio},
         },
     }
     assert [" ".join(line.split()) for line in comparison_table(result)][:7] == [
         "this tree (aaaaaaaaaaaa with uncommitted changes) against v1 (bbbbbbbbbbbb)",
         "wall and CPU seconds, peak MB of the largest process, frames per second",
         "same: 32 frames",
-        "this tree 1.000 ( 0.500 - 2.000) 2.000 ( 1.000 - 4.000) 8 ( 4 - 16) 32.0 ( 16.0 - 64.0)",
-        "v1 1.000 ( 0.500 - 2.000) 2.000 ( 1.000 - 4.000) 8 ( 4 - 16) 32.0 ( 16.0 - 64.0)",
+        "this tree 1.000 ( 0.500 - 2.000) 2.000 ( 1.000 - 4.000) 8 ( 4 - 16) 32.00 ( 16.00 - 64.00)",
+        "v1 1.000 ( 0.500 - 2.000) 2.000 ( 1.000 - 4.000) 8 ( 4 - 16) 32.00 ( 16.00 - 64.00)",
         "ratio 1.000 ( 0.500 - 2.000) 2.000 ( 1.000 - 4.000) 4.000 ( 2.000 - 8.000)",
-        "fewer: 32 frames (v1: 4)",
+        "fewer: 1 frame (v1: 4)",
     ]
