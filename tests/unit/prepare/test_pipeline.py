@@ -71,7 +71,7 @@ def test_a_name_that_is_no_utf_8_is_written_down_in_letters(source, tmp_path):
     (row,) = [row for row in manifest.table.to_pylist() if row["label"] == 0]
     assert (row["source"], row["video"]) == ("real/gr%E2ce.png", "real/gr%E2ce")
     assert (manifest.root / row["path"]).exists()
-    assert "fake/%FF.jpg,not a picture" in (tmp_path / "out" / "losses.csv").read_text(encoding="utf-8")
+    assert "fake/%FF.jpg,not an image or video" in (tmp_path / "out" / "losses.csv").read_text(encoding="utf-8")
 
 
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
