@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from realface.core.errors import MediaError
 from realface.media.animations import AnimationReader, decoded_frame, shown_frames
-from realface.media.file_types import media_kind
+from realface.media.file_types import is_text, kind_of_head, read_head
 from realface.media.frames import Frame, MediaKind, MediaReader, Spans, VideoInfo, require_frames_inside, spread_indices
 from realface.media.input_files import require_file
 from realface.media.library_messages import set_library_messages
@@ -35,7 +36,7 @@ def open_media(path: Path, *, threads: int = 0) -> MediaReader:
     set_library_messages()
     require_file(path, what="image or video")
     try:
-        kind = media_kind(path)
+        head = read_head(path)
     except OSError as error:
         text = (
             "may not be read; change its permissions"
@@ -43,10 +44,14 @@ def open_media(path: Path, *, threads: int = 0) -> MediaReader:
             else f"cannot be read: {error}"
         )
         raise MediaError(f"{path} {text}", reason="unreadable") from error
+    kind = kind_of_head(head)
     if kind == "image":
         return _open_image(path)
     if kind == "video" or is_video_name(path):  # the name only decides which error is raised for a damaged video
         return VideoReader.open(path, threads=threads)
+    if not is_text(head):  # FFmpeg knows more formats of video than we recognise
+        with suppress(MediaError):
+            return VideoReader.open(path, threads=threads)
     raise MediaError(
         f"{path} is not an image or video that can be read; convert it to PNG, JPEG or MP4, or leave it out",
         reason="not an image or video",

@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_read_is_named(
         raise error
 
     (tmp_path / "a").write_bytes(b"x")
-    monkeypatch.setattr("realface.media.opening.media_kind", refuse)  # root may read everything
+    monkeypatch.setattr("realface.media.opening.read_head", refuse)  # root may read everything
     with pytest.raises(MediaError, match=text) as caught:
         open_media(tmp_path / "a")
     assert caught.value.reason == "unreadable"
@@ -139,3 +139,14 @@ def test_a_heic_sequence_is_a_video(tmp_path: Path):
     (tmp_path / "a.heics").write_bytes(stored.getvalue()[:brand] + b"hevc" + stored.getvalue()[brand + 4 :])
     reader = open_media(tmp_path / "a.heics")
     assert (reader.kind, reader.info().num_frames) == ("video", 4)
+
+
+def test_ffmpeg_is_asked_about_a_file_that_is_not_recognised(tmp_path: Path):
+    path = tmp_path / "clip"
+    with av.open(str(path), "w", format="rm") as container:  # RealMedia: rare, so its first bytes are not known here
+        stream = container.add_stream("rv20", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((96, 128, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+    assert open_media(path).info().num_frames == 3
