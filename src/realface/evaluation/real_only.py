@@ -91,8 +91,7 @@ def fit_on_reals(
         real_only: how its method is completed.
         reals: real faces that it was not trained on.
         false_positive_rate: share of their videos that the threshold may call fake.
-        videos_name: what the videos are called in the rule, such as `validation videos`; `validation crops` if no crop
-            names its video.
+        videos_name: what the rule calls the videos; `videos` becomes `crops` if no crop names its video.
         input_size: height and width to which crops are resized, in pixels.
         device: where the images go.
         batch_size: crops at a time.
