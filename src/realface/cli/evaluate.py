@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from realface.evaluation.evaluate import Evaluation
     from realface.evaluation.inpainting import Inpainting
-    from realface.metrics.localisation import Localisation
+    from realface.metrics.localisation import Localisation, LocalisationNumbers
     from realface.metrics.summary import Estimate, Numbers, Summary
 
 FAILURES_SHOWN = 10
@@ -88,7 +88,7 @@ def _print(evaluation: Evaluation) -> None:
         print(f"{test_set['path']}: {rows}, {test_set['rows']} of {test_set['rows_in_file']} crops")
     overall = evaluation.summary.overall
     if overall.video["auc"].value is None:
-        counts = f"{overall.counts.real_videos} real and {overall.counts.fake_videos} fake videos"
+        counts = f"{overall.counts.real_videos} real and {overall.counts.fake_videos} fake {overall.counts.unit}s"
         print(f"no AUC, EER, AP or accuracy of {counts}: {overall.video['auc'].reason}")
     else:
         _print_summary(evaluation.summary)
@@ -100,12 +100,36 @@ def _print(evaluation: Evaluation) -> None:
 
 
 def _print_summary(summary: Summary) -> None:
+    counts = summary.overall.counts
+    if counts.unit == "crop":
+        _print_summary_of_crops(summary)
+        return
     rows = [_row("all", summary.overall), *(_row(method, numbers) for method, numbers in summary.per_method.items())]
     _print_table("fakes", "videos", "video AUC", "EER", "AP", "accuracy", "frame AUC", rows=rows)
     reasons = {e.reason for numbers in (summary.overall, *summary.per_method.values()) for e in numbers.video.values()}
     for reason in sorted(reason for reason in reasons if reason):
         print(f"-: {reason}")
-    print(f"fake from {summary.threshold:.4f} up (the model's threshold); brackets: 95 % interval over videos")
+    drawn = "videos, and over crops that name none" if counts.unnamed_frames else "videos"
+    print(f"fake from {summary.threshold:.4f} up (the model's threshold); brackets: 95 % interval over {drawn}")
+
+
+def _print_summary_of_crops(summary: Summary) -> None:
+    """The numbers by crop, where no row names its video and those by video would be the same under another name."""
+    named = {"all": summary.overall, **summary.per_method}
+    rows = [
+        (
+            name,
+            f"{numbers.counts.real_frames} real, {numbers.counts.fake_frames} fake",
+            _text(numbers.frame["auc"], with_interval=True),
+            *(_text(numbers.frame[metric]) for metric in ("eer", "average_precision", "accuracy")),
+        )
+        for name, numbers in named.items()
+    ]
+    _print_table("fakes", "crops", "AUC", "EER", "AP", "accuracy", rows=rows)
+    for reason in sorted({e.reason for numbers in named.values() for e in numbers.frame.values() if e.reason}):
+        print(f"-: {reason}")
+    print(f"fake from {summary.threshold:.4f} up (the model's threshold); brackets: 95 % interval over crops")
+    print("there are no numbers by video: no crop names its video, so each counts as its own")
 
 
 def _print_table(*headings: str, rows: Sequence[tuple[str, ...]]) -> None:
@@ -124,7 +148,7 @@ def _print_localisation(localisation: Localisation) -> None:
     numbers = localisation.overall
     inside = numbers.evidence_inside
     print(
-        f"where it was forged, {numbers.num_crops} crops of {numbers.num_videos} fake videos: "
+        f"where it was forged, {_extent(numbers)}: "
         f"pixel AUC {_text(numbers.pixel_auc, with_interval=True)}, "
         f"IoU at equal area {_text(numbers.iou, with_interval=True)} (by chance {_text(numbers.chance_iou)})"
     )
@@ -140,10 +164,17 @@ def _print_localisation(localisation: Localisation) -> None:
         print(f"not localised, {reason}: {count}")
 
 
+def _extent(numbers: LocalisationNumbers) -> str:
+    """How many crops of how many videos."""
+    if numbers.num_unnamed == numbers.num_crops > 0:
+        return f"{numbers.num_crops} fake crops that name no video"
+    return f"{numbers.num_crops} crops of {numbers.num_videos} fake videos"
+
+
 def _print_inpainting(inpainting: Inpainting) -> None:
     few = "" if inpainting.num_faces == inpainting.num_real else f" of {inpainting.num_real}"
     print(
-        f"inpainting of {inpainting.num_faces}{few} real faces of {inpainting.num_units} {inpainting.drawn}s, "
+        f"inpainting of {inpainting.num_faces}{few} real faces of {inpainting.num_units} {_plural(inpainting.drawn)}, "
         f"{inpainting.num_fakes} fakes left out; errors are mean squares over the hidden blocks, of faces in [0, 1]"
     )
     rows = [
@@ -159,7 +190,12 @@ def _print_inpainting(inpainting: Inpainting) -> None:
     if inpainting.prior.error.reason:
         print(f"-: {inpainting.prior.error.reason}")
     else:
-        print(f"brackets: 95 % interval over {inpainting.drawn}s; below 0 the prior is better")
+        print(f"brackets: 95 % interval over {_plural(inpainting.drawn)}; below 0 the prior is better")
+
+
+def _plural(unit: str) -> str:
+    """`videos`, `persons`, or `videos or crops`."""
+    return " or ".join(f"{one}s" for one in unit.split(" or "))
 
 
 def _row(name: str, numbers: Numbers) -> tuple[str, ...]:

@@ -83,6 +83,8 @@ def manifest_notes(manifest: Manifest) -> list[str]:
     splits = manifest.columns["split"]
     if 0 < splits.null_count < len(splits):
         notes.append(f"{splits.null_count:,} of {len(splits):,} rows are in no split")
+    if unnamed := manifest.columns["video"].null_count:
+        notes.append(f"{unnamed:,} of {len(manifest):,} rows name no video, so each counts as a video of its own")
     same = [
         group
         for group in _repeated(manifest, "sha256")

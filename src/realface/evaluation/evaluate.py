@@ -340,6 +340,10 @@ def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scor
         seen = sorted(set(test_set.rows.distinct("split")) & SEEN_SPLITS)
         if seen:
             notes.append(f"{test_set.path}: rows of {' and '.join(seen)} are among those measured; this is no test")
+    if num_unnamed := scored.table.num_unnamed:
+        few = "no crop" if num_unnamed == len(scored.table) else f"{num_unnamed} of {len(scored.table)} crops"
+        verb = "names its video, so each" if few == "no crop" else "name no video, so each of these"
+        notes.append(f"{few} {verb} counts as its own video; intervals are too narrow if several show the same video")
     if scored.failed:
         whole = len(scored.failed) + len(scored.table)
         notes.append(f"{len(scored.failed)} of {whole} crops could not be read and are in no number")

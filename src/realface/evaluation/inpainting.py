@@ -41,8 +41,9 @@ class InpaintedFaces:
 
     Attributes:
         paths: their files.
-        drawn: what is drawn anew for the intervals: `person`, or `video`.
-        units: the person or video of each.
+        drawn: what is drawn anew for the intervals: `person`, or `video`, or `crop` if no face names its video, or
+            `video or crop` if some do not.
+        units: the person, video or crop of each.
         prior: (N,), the prior's error.
         fillings: (N,) likewise, by the filling's name.
     """
@@ -87,8 +88,8 @@ class Inpainting:
         prior: the prior's.
         fillings: of each filling, by its name.
         num_faces: real faces that they rest on.
-        num_units: persons or videos of these.
-        drawn: which of the two: `person` or `video`.
+        num_units: persons, videos or crops of these.
+        drawn: which of them, as `InpaintedFaces.drawn`.
         num_real: real faces that there were, of which those were taken evenly spread.
         num_fakes: fakes that were left out.
         faces: the errors of each.
@@ -278,7 +279,10 @@ def _filling_errors(
 
 
 def _units(parts: Sequence[Manifest]) -> tuple[str, list[str]]:
-    """What is drawn anew, and that of each face: the person of its data set where all are known, else the video."""
+    """What is drawn anew, and that of each face: the person of its data set where all are known, else the video.
+
+    A face that names no video is drawn by itself.
+    """
     people = [
         (dataset, "+".join(sorted(own or ())))
         for part in parts
@@ -286,7 +290,9 @@ def _units(parts: Sequence[Manifest]) -> tuple[str, list[str]]:
     ]
     if all(name for _, name in people):
         return "person", [f"{dataset or ''}/{name}" for dataset, name in people]
-    return "video", [key for part in parts for key in part.video_keys()]
+    num_unnamed = sum(part.columns["video"].null_count for part in parts)
+    drawn = "crop" if num_unnamed == len(people) else "video or crop" if num_unnamed else "video"
+    return drawn, [key for part in parts for key in part.video_keys()]
 
 
 def _in_grey_levels(error: Estimate) -> Estimate:

@@ -224,7 +224,7 @@ def _measure(
     group: _Loaded, maps: Sequence[FaceMap], manifest: Manifest, videos: pa.ChunkedArray
 ) -> list[MeasuredCrop]:
     """The numbers of a group's fakes."""
-    paths, methods = manifest.columns["path"], manifest.columns["method"]
+    paths, methods, names = (manifest.columns[name] for name in ("path", "method", "video"))
     real = group.real
     return [
         MeasuredCrop(
@@ -238,6 +238,7 @@ def _measure(
             real_path=None if real is None else str(paths[real]),
             real_video=None if real is None else str(videos[real]),
             real_evidence=None if real is None else float(maps[-1][mask].mean(dtype=np.float64)),
+            names_video=names[row].is_valid,
         )
         for row, mask, evidence in zip(group.fakes, group.masks, maps[: len(group.fakes)], strict=True)
     ]

@@ -91,7 +91,7 @@ def fit_on_reals(
         real_only: how its method is completed.
         reals: real faces that it was not trained on.
         false_positive_rate: share of their videos that the threshold may call fake.
-        videos_name: what the videos are called in the rule.
+        videos_name: what the rule calls the videos; `videos` becomes `crops` if no crop names its video.
         input_size: height and width to which crops are resized, in pixels.
         device: where the images go.
         batch_size: crops at a time.
@@ -124,9 +124,10 @@ def fit_on_reals(
     scores = score_crops(network, reals, input_size=input_size, inputs=inputs, quiet=quiet, **reading)
     videos = scores.video_level().scores
     threshold = threshold_on_reals(videos, false_positive_rate=false_positive_rate)
+    unit = f"{scores.unit}s"
     rule = (
-        f"false_positive_rate (at most {false_positive_rate:.4g} of real videos called fake: "
-        f"{int(np.sum(videos >= threshold))} of {len(videos)} {videos_name}, all real)"
+        f"false_positive_rate (at most {false_positive_rate:.4g} of real {unit} called fake: "
+        f"{int(np.sum(videos >= threshold))} of {len(videos)} {videos_name.replace('videos', unit, 1)}, all real)"
     )
     return FittedScore(scores, threshold, rule, measured)
 

@@ -16,7 +16,7 @@ from realface.core.labels import Label
 from realface.metrics.ranking import equal_error
 
 LEVEL = 0.95
-DESCRIPTION = "percentile bootstrap over whole videos, reals and fakes drawn apart"
+DESCRIPTION = "percentile bootstrap over {drawn}, reals and fakes drawn apart"
 WEIGHTS_AT_ONCE = 2_000_000
 """Frame weights held at a time: bounds the memory to some tens of MB, whatever the number of frames."""
 

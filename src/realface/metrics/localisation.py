@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from realface.core.labels import Label
 from realface.metrics import intervals
 from realface.metrics.ranking import auc
-from realface.metrics.summary import UNNAMED_METHOD, Estimate, mean_with_interval, no_interval
+from realface.metrics.summary import UNNAMED_METHOD, Estimate, mean_with_interval, no_interval, no_video_interval
 
 NO_CROP = "no fake crop whose mask has both forged and untouched pixels"
 NO_PAIR = "no real crop of a measured fake's original"
@@ -36,6 +36,7 @@ _SCHEMA = pa.schema(
         pa.field("real_path", pa.string()),
         pa.field("real_video", pa.string()),
         pa.field("real_evidence", pa.float64()),
+        pa.field("names_video", pa.bool_(), nullable=False),
     ]
 )
 
@@ -95,6 +96,7 @@ class MeasuredCrop:
         real_path: the real crop that it is compared with; None where there is none.
         real_video: names that crop's video among all.
         real_evidence: mean of the real crop's evidence over the same pixels.
+        names_video: whether the crop's row names its video; otherwise the crop counts as one.
     """
 
     path: str
@@ -107,6 +109,7 @@ class MeasuredCrop:
     real_path: str | None = None
     real_video: str | None = None
     real_evidence: float | None = None
+    names_video: bool = True
 
 
 def write_measured(crops: Sequence[MeasuredCrop], path: Path) -> None:
@@ -143,7 +146,8 @@ class LocalisationNumbers:
         chance_iou: of a map without content, mean over the videos.
         evidence_inside: fakes against reals.
         num_crops: fake crops that they rest on.
-        num_videos: fake videos that they rest on.
+        num_videos: fake videos that they rest on; a crop that names no video counts as one.
+        num_unnamed: fake crops that name no video. There is no interval then.
     """
 
     pixel_auc: Estimate
@@ -152,6 +156,7 @@ class LocalisationNumbers:
     evidence_inside: EvidenceInside
     num_crops: int
     num_videos: int
+    num_unnamed: int = 0
 
 
 @dataclass(frozen=True)
@@ -199,8 +204,12 @@ def summarise_localisation(
 
 
 def _numbers(crops: Sequence[MeasuredCrop], *, num_resamples: int, seed: int) -> LocalisationNumbers:
+    num_unnamed = sum(not crop.names_video for crop in crops)
+    unnamed = no_video_interval(num_unnamed, len(crops))
+
     def mean(per_video: NDArray[np.float64], *, label: Label = Label.FAKE, reason: str = NO_CROP) -> Estimate:
-        return _mean_of_videos(per_video, label=label, reason=reason, num_resamples=num_resamples, seed=seed)
+        of_videos = _mean_of_videos(per_video, label=label, reason=reason, num_resamples=num_resamples, seed=seed)
+        return _without_interval(of_videos, unnamed)
 
     inside = _by_video((crop.video, crop.evidence) for crop in crops)
     pairs = [
@@ -217,12 +226,18 @@ def _numbers(crops: Sequence[MeasuredCrop], *, num_resamples: int, seed: int) ->
             fake=mean(inside),
             real=mean(real_inside, label=Label.REAL, reason=NO_PAIR),
             difference=mean(_by_video((video, fake - real) for video, _, fake, real in pairs), reason=NO_PAIR),
-            auc=_auc_of_videos(real_inside, inside, num_resamples=num_resamples, seed=seed),
+            auc=_without_interval(_auc_of_videos(real_inside, inside, num_resamples=num_resamples, seed=seed), unnamed),
             num_real_videos=len(real_inside),
         ),
         num_crops=len(crops),
         num_videos=len(inside),
+        num_unnamed=num_unnamed,
     )
+
+
+def _without_interval(estimate: Estimate, reason: str | None) -> Estimate:
+    """The estimate, without its interval if there is a reason for that."""
+    return estimate if reason is None or estimate.value is None else Estimate(estimate.value, None, None, reason)
 
 
 def _by_video(values: Iterable[tuple[str, float]]) -> NDArray[np.float64]:

@@ -130,6 +130,16 @@ class ScoreTable:
         return ScoreTable(self.table.take(pa.array(indices)))
 
     @cached_property
+    def num_unnamed(self) -> int:
+        """Number of rows that name no video, each of which counts as a video of its own."""
+        return int(self.table["video"].null_count)
+
+    @property
+    def unit(self) -> str:
+        """What `video_level` has one row of: `video`, or `crop` if no row names its video."""
+        return "crop" if self.num_unnamed == len(self) > 0 else "video"
+
+    @cached_property
     def video_numbers(self) -> NDArray[np.int64]:
         """(N,): which video each row belongs to, numbered in order of first appearance.
 

@@ -39,12 +39,33 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many frames and videos of each class the numbers rest on."""
+    """How many frames and videos of each class the numbers rest on.
+
+    Attributes:
+        real_frames: rows of real faces.
+        fake_frames: rows of fakes.
+        real_videos: their videos; a row that names no video counts as one.
+        fake_videos: the same of the fakes.
+        unnamed_frames: rows that name no video.
+    """
 
     real_frames: int
     fake_frames: int
     real_videos: int
     fake_videos: int
+    unnamed_frames: int = 0
+
+    @property
+    def unit(self) -> str:
+        """What counts once at the level of videos: `video`, or `crop` if no row names its video."""
+        return "crop" if self.unnamed_frames == self.real_frames + self.fake_frames > 0 else "video"
+
+    @property
+    def drawn(self) -> str:
+        """What the bootstrap draws."""
+        if self.unit == "crop":
+            return "single crops, because none names its video"
+        return "whole videos and crops that name no video" if self.unnamed_frames else "whole videos"
 
 
 @dataclass(frozen=True)
@@ -53,7 +74,8 @@ class Numbers:
 
     Attributes:
         frame: each row counts.
-        video: each video counts, by the mean of its rows' scores.
+        video: each video counts, by the mean of its rows' scores. Without an interval if rows name no video: such a row
+            counts as a video, and an interval over them would be one over frames.
         counts: what they rest on.
     """
 
@@ -85,7 +107,7 @@ class Summary:
         return {
             "threshold": self.threshold,
             "interval": {
-                "kind": intervals.DESCRIPTION,
+                "kind": intervals.DESCRIPTION.format(drawn=self.overall.counts.drawn),
                 "level": intervals.LEVEL,
                 "num_resamples": self.num_resamples,
                 "seed": self.seed,
@@ -131,22 +153,25 @@ def _numbers(table: ScoreTable, *, threshold: float, seed: int, num_resamples: i
         fake_frames=int((table.labels == Label.FAKE).sum()),
         real_videos=int((videos.labels == Label.REAL).sum()),
         fake_videos=int((videos.labels == Label.FAKE).sum()),
+        unnamed_frames=table.num_unnamed,
     )
 
-    def estimates(rows: ScoreTable) -> dict[str, Estimate]:
-        return _estimates(rows, counts, threshold=threshold, seed=seed, num_resamples=num_resamples)
+    def estimates(rows: ScoreTable, no_interval: str | None) -> dict[str, Estimate]:
+        return _estimates(rows, no_interval, threshold=threshold, seed=seed, num_resamples=num_resamples)
 
-    return Numbers(frame=estimates(table), video=estimates(videos), counts=counts)
+    num_videos = {Label.REAL.word: counts.real_videos, Label.FAKE.word: counts.fake_videos}
+    too_few = no_interval(num_videos, num_resamples, unit=counts.unit)
+    unnamed = no_video_interval(counts.unnamed_frames, len(table))
+    return Numbers(frame=estimates(table, too_few), video=estimates(videos, unnamed or too_few), counts=counts)
 
 
 def _estimates(
-    table: ScoreTable, counts: Counts, *, threshold: float, seed: int, num_resamples: int
+    table: ScoreTable, no_interval: str | None, *, threshold: float, seed: int, num_resamples: int
 ) -> dict[str, Estimate]:
     if reason := missing_class(table.labels):
         return {name: Estimate(None, None, None, reason) for name in METRICS}
     values = measure(table.labels, table.scores, threshold=threshold)
-    videos = {Label.REAL.word: counts.real_videos, Label.FAKE.word: counts.fake_videos}
-    if reason := no_interval(videos, num_resamples):
+    if reason := no_interval:
         return {name: Estimate(values[name], None, None, reason) for name in METRICS}
     drawn = intervals.resample(
         table.labels,
@@ -168,6 +193,14 @@ def mean_with_interval(
         return Estimate(mean, None, None, reason)
     drawn = intervals.resampled_means(values, num_resamples=num_resamples, seed=seed)
     return Estimate(mean, *intervals.percentile_interval(drawn), None)
+
+
+def no_video_interval(num_unnamed: int, num_crops: int) -> str | None:
+    """Why no interval over videos can be had if so many of the crops name no video; None if all name one."""
+    if not num_unnamed:
+        return None
+    few = "no crop names its video" if num_unnamed == num_crops else f"{num_unnamed} of {num_crops} crops name no video"
+    return f"no interval over videos: {few}, and each of these counts as its own"
 
 
 def no_interval(videos: Mapping[str, int], num_resamples: int, *, unit: str = "video") -> str | None:

@@ -24,7 +24,7 @@ from realface.evaluation.inpainting import FillingError
 from realface.media.images import read_image
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
-from realface.metrics.summary import Estimate
+from realface.metrics.summary import Counts, Estimate
 from realface.models.artifact import DEMONSTRATION
 from realface.report.evaluations import EvaluationFolder, read_evaluations
 from realface.report.figures import curve_style, histogram_figure, interval_figure, roc_figure, roc_of
@@ -43,17 +43,27 @@ Numbers = Mapping[str, Estimate]
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a table of numbers: one method's, or one evaluation's."""
+    """A line of a table of numbers: one method's, or one evaluation's.
+
+    Attributes:
+        name: of the method or the evaluation.
+        style: of the line.
+        frame: the numbers by frame.
+        main: those by video; by crop if no crop names its video.
+        unit: `video` or `crop`.
+        counts: how many frames and videos the numbers rest on.
+    """
 
     name: str
     style: str
     frame: Numbers
-    video: Numbers
+    main: Numbers
+    unit: str
     counts: Mapping[str, int]
 
     def drawn(self, lowest: float) -> Markup:
-        """The video AUC with its interval on a line from `lowest` to 1."""
-        auc = self.video["auc"]
+        """The AUC by video with its interval on a line from `lowest` to 1."""
+        auc = self.main["auc"]
         return interval_figure(auc, lowest=lowest, title=f"{_number(auc)} {_interval(auc)} from {lowest:g} to 1")
 
 
@@ -65,11 +75,13 @@ class _Table:
         rows: its lines.
         lowest: left end of the drawn intervals; the right one is 1.
         reasons: why numbers or intervals are missing.
+        unit: what the lines count: `video`, `crop`, or `video or crop` if they differ.
     """
 
     rows: list[_Row]
     lowest: float
     reasons: list[str]
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,7 @@ class _Places:
         inside: the evidence inside the mask: `fake`, `real`, `difference` and `auc`.
         num_crops: fake crops.
         num_videos: fake videos.
+        names_videos: whether a crop names its video.
     """
 
     name: str
@@ -91,11 +104,12 @@ class _Places:
     inside: Numbers
     num_crops: int
     num_videos: int
+    names_videos: bool
 
 
 @dataclass(frozen=True)
 class _Calls:
-    """How many videos of a class were called fake."""
+    """How many videos of a class were called fake; crops if no crop names its video."""
 
     word: str
     fake: int
@@ -134,7 +148,8 @@ class _View:
     name: str
     document: Mapping[str, Any]
     frame: Numbers
-    video: Numbers
+    main: Numbers
+    unit: str
     methods: _Table
     roc: Markup | None
     histogram: Markup
@@ -168,6 +183,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     )
     environment.filters["number"] = _number
     environment.filters["interval"] = _interval
+    environment.filters["plural"] = _plural
     compared = _comparison(evaluations) if len(evaluations) > 1 else None
     page = environment.get_template("page.html.j2").render(
         views=[_view(evaluation) for evaluation in evaluations],
@@ -186,19 +202,23 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
 
 def _view(evaluation: EvaluationFolder) -> _View:
     document, table = evaluation.document, evaluation.table
-    videos = table.video_level()
-    curves = [roc_of(videos, "videos", "curve c0 d0"), roc_of(table, "frames", "curve c1 d1")]
+    videos, unit = table.video_level(), _unit(document)
+    curves = [roc_of(videos, f"{unit}s", "curve c0 d0")]
+    if unit == "video":
+        curves.append(roc_of(table, "frames", "curve c1 d1"))
     drawn = [curve for curve in curves if curve]
+    by = [unit, "frame"][: len(curves)]
     methods = [(name, numbers, "") for name, numbers in document["per_method"].items()]
     return _View(
         name=evaluation.name,
         document=document,
         frame=_numbers(document["frame"]),
-        video=_numbers(document["video"]),
+        main=_main_numbers(document),
+        unit=unit,
         methods=_table([("all fakes", document, "total"), *methods]),
-        roc=roc_figure(drawn, title=f"ROC curves of {evaluation.name}, by video and by frame") if drawn else None,
+        roc=roc_figure(drawn, title=f"ROC curves of {evaluation.name}, by {' and by '.join(by)}") if drawn else None,
         histogram=histogram_figure(
-            videos, document["threshold"], title=f"Spread of the video scores of {evaluation.name}, reals and fakes"
+            videos, document["threshold"], title=f"Spread of the {unit} scores of {evaluation.name}, reals and fakes"
         ),
         calls=[
             _calls(videos, label, document["threshold"]) for label in reversed(Label) if (videos.labels == label).any()
@@ -232,6 +252,7 @@ def _places(localisation: Mapping[str, Any] | None) -> list[_Places]:
             {key: Estimate(**document["evidence_inside"][key]) for key in ("fake", "real", "difference", "auc")},
             document["num_crops"],
             document["num_videos"],
+            names_videos=document.get("num_unnamed", 0) < max(document["num_crops"], 1),
         )
         for name, document, style in [
             ("all fakes", localisation["overall"], "total"),
@@ -273,12 +294,30 @@ def _has_same_rows(evaluations: Sequence[EvaluationFolder]) -> bool:
 def _table(named: Sequence[tuple[str, Mapping[str, Any], str]]) -> _Table:
     """A table from (name, part of a document, style) a line, the intervals drawn on one scale."""
     rows = [
-        _Row(name, style, _numbers(document["frame"]), _numbers(document["video"]), document["counts"])
+        _Row(
+            name,
+            style,
+            frame=_numbers(document["frame"]),
+            main=_main_numbers(document),
+            unit=_unit(document),
+            counts=document["counts"],
+        )
         for name, document, style in named
     ]
-    bounds = [bound for row in rows for bound in (row.video["auc"].value, row.video["auc"].low) if bound is not None]
-    reasons = {f"{row.name}: {row.video['auc'].reason}": None for row in rows if row.video["auc"].reason}
-    return _Table(rows, 0.5 if min(bounds, default=1.0) >= 0.5 else 0.0, list(reasons))
+    bounds = [bound for row in rows for bound in (row.main["auc"].value, row.main["auc"].low) if bound is not None]
+    reasons = {f"{row.name}: {row.main['auc'].reason}": None for row in rows if row.main["auc"].reason}
+    unit = " or ".join(sorted({row.unit for row in rows}, reverse=True))
+    return _Table(rows, 0.5 if min(bounds, default=1.0) >= 0.5 else 0.0, list(reasons), unit)
+
+
+def _unit(document: Mapping[str, Any]) -> str:
+    """What counts once in the main numbers of a document: `video`, or `crop` if no crop names its video."""
+    return Counts(**document["counts"]).unit
+
+
+def _main_numbers(document: Mapping[str, Any]) -> Numbers:
+    """The numbers by video; by frame if no crop names its video."""
+    return _numbers(document["video" if _unit(document) == "video" else "frame"])
 
 
 def _numbers(estimates: Mapping[str, Mapping[str, Any]]) -> Numbers:
@@ -304,6 +343,11 @@ def _embedded(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
 
 def _number(estimate: Estimate, digits: int = 3) -> str:
     return "–" if estimate.value is None else f"{estimate.value:.{digits}f}"  # noqa: RUF001 (an en dash is meant)
+
+
+def _plural(unit: str) -> str:
+    """`videos`, `crops`, or `videos or crops`."""
+    return " or ".join(f"{one}s" for one in unit.split(" or "))
 
 
 def _interval(estimate: Estimate, digits: int = 3) -> str:

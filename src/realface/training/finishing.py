@@ -85,7 +85,7 @@ def _judge(best: BestStep, validator: Validator) -> _Judgement:
     videos = scores.video_level()
     rule = validator.recipe.artifact.threshold_rule
     threshold = choose_threshold(videos.labels, videos.scores, rule=rule)
-    return _Judgement(scores, threshold, f"{rule} ({RULES[rule]}) on {len(videos)} validation videos", {})
+    return _Judgement(scores, threshold, f"{rule} ({RULES[rule]}) on {len(videos)} validation {scores.unit}s", {})
 
 
 def _complete(network: nn.Module, best: BestStep, validator: Validator, real_only: RealOnly) -> _Judgement:

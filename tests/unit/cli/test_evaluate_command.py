@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
@@ -20,11 +21,12 @@ app = Typer()
 app.command()(evaluate.command)
 
 
-def build_evaluation(*, failed=(), notes=(), labels=(0, 0, 1, 1)):
+def build_evaluation(*, failed=(), notes=(), labels=(0, 0, 1, 1), videos="abcd"):
     table = ScoreTable.from_columns(
         path=[str(number) for number in range(len(labels))],
         label=list(labels),
         method=[["FaceSwap", "[red]"][number % 2] if label else None for number, label in enumerate(labels)],
+        video=pa.array(list(videos)[: len(labels)], pa.string()),
         score=[0.1, 0.4, 0.3, 0.9][: len(labels)],
     )
     summary = summarise(table, threshold=0.35, num_resamples=20)
@@ -54,6 +56,37 @@ def test_the_table_has_a_line_for_all_and_for_each_method(monkeypatch):
     assert any(line.split()[0:1] == ["[red]"] for line in lines)  # a name is never taken for markup
     assert "-: no interval: only 1 fake video, at least 2 are needed" in lines
     assert "fake from 0.3500 up" in result.stdout
+
+
+def test_crops_that_name_no_video_have_no_numbers_by_video(monkeypatch):
+    result, _ = run(monkeypatch, build_evaluation(videos=[None] * 4))
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "fakes crops AUC EER AP accuracy" in lines
+    assert any(line.startswith("all 2 real, 2 fake 0.750 [") for line in lines)
+    assert "-: no interval: only 1 fake crop, at least 2 are needed" in lines
+    assert "fake from 0.3500 up (the model's threshold); brackets: 95 % interval over crops" in lines
+    assert "there are no numbers by video: no crop names its video, so each counts as its own" in lines
+    assert "video AUC" not in result.stdout
+    one_class, _ = run(monkeypatch, build_evaluation(videos=[None] * 2, labels=(0, 0)))
+    assert "no AUC, EER, AP or accuracy of 2 real and 0 fake crops: only reals here" in one_class.stdout
+
+
+def test_a_few_crops_that_name_no_video_take_the_interval_by_video(monkeypatch):
+    result, _ = run(monkeypatch, build_evaluation(videos=["a", None, "c", "d"]))
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert any(line.startswith("all 2 real, 2 fake 0.750 0") for line in lines)
+    assert "-: no interval over videos: 1 of 4 crops name no video, and each of these counts as its own" in lines
+    assert any(line.endswith("95 % interval over videos, and over crops that name none") for line in lines)
+
+
+def test_localisation_of_crops_that_name_no_video_has_no_interval(monkeypatch):
+    crops = [MeasuredCrop(f"{n}.png", "Swap", f"{n}.png", 0.8, 0.5, 0.2, 0.05, names_video=False) for n in "ab"]
+    localisation = summarise_localisation(crops, left_out={}, num_resamples=20)
+    result, _ = run(monkeypatch, replace(build_evaluation(), localisation=localisation))
+    assert "where it was forged, 2 fake crops that name no video: pixel AUC 0.800, IoU at equal area 0.500 (" in (
+        result.stdout
+    )
+    assert "-: no interval over videos: no crop names its video" in result.stdout
 
 
 def test_localisation_is_printed_where_it_was_measured(monkeypatch):
@@ -105,6 +138,12 @@ def test_inpainting_is_printed_where_it_was_measured(monkeypatch):
     assert "prior 0.01000 [0.01000, 0.01000] 25.5 [25.5, 25.5]" in cells
     assert "harmonic 0.04000 [0.04000, 0.04000] 51.0 [51.0, 51.0] -0.03000 [-0.03000, -0.03000]" in cells
     assert "brackets: 95 % interval over persons; below 0 the prior is better" in cells
+
+
+def test_inpainting_over_videos_and_single_crops_says_so(monkeypatch):
+    inpainting = replace(build_inpainting("aab", num_real=3), drawn="video or crop")
+    result, _ = run(monkeypatch, replace(build_evaluation(labels=(0, 0)), inpainting=inpainting))
+    assert "of 2 videos or crops, 7 fakes" in result.stdout
 
 
 def test_inpainting_without_intervals_says_why(monkeypatch):

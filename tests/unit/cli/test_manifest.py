@@ -44,7 +44,7 @@ def test_show_counts_rows_videos_and_persons(tmp_path):
 
 
 def test_check_ends_with_0_when_sound(tmp_path):
-    file = written(tmp_path / "m.csv", {}, {})
+    file = written(tmp_path / "m.csv", {"video": "a"}, {"video": "b"})
     result = run("check", file, "--no-files")
     assert result.exit_code == 0
     assert result.stdout == f"no split: 1 real (1 video), 1 fake (1 video)\n{file}: 2 rows, sound\n"

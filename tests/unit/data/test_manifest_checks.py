@@ -23,7 +23,11 @@ def faults_of(manifest, **options):
 
 
 def test_a_sound_manifest_has_no_faults_and_no_notes(tmp_path):
-    rows = [{"label": label, "split": split, "sha256": f"{label}{split}"} for label in (0, 1) for split in ("a", "b")]
+    pairs = [(label, split) for label in (0, 1) for split in ("a", "b")]
+    rows = [
+        {"label": label, "split": split, "sha256": f"{label}{split}", "video": f"{label}{split}"}
+        for label, split in pairs
+    ]
     for i in range(4):
         write_image(tmp_path / f"{i}.png", noise(i))
     manifest = manifest_of(*rows, root=tmp_path)
@@ -73,7 +77,10 @@ def test_the_same_content_in_two_splits_or_with_two_labels_is_a_fault():
 def test_the_same_content_within_a_split_is_a_note():
     manifest = manifest_of({"sha256": "x", "label": 1}, {"sha256": "x", "label": 1}, {})
     assert faults_of(manifest, files=False) == []
-    assert manifest_notes(manifest) == ["the same picture 2 times: 0.png, 1.png"]
+    assert manifest_notes(manifest) == [
+        "3 of 3 rows name no video, so each counts as a video of its own",
+        "the same picture 2 times: 0.png, 1.png",
+    ]
 
 
 def test_leaks_are_faults_that_name_the_person():
@@ -90,13 +97,14 @@ def test_one_class_only_rows_without_split_and_unknown_crops_are_notes():
         "split train has no real faces; most metrics need both",
         "the rows without a split hold no fake faces",
         "1 of 2 rows are in no split",
+        "2 of 2 rows name no video, so each counts as a video of its own",
         "how the crops were made is not known (crop spec external)",
     ]
 
 
 def test_of_many_repeated_pictures_the_first_are_noted():
     manifest = manifest_of(*({"sha256": f"{i // 2}"} for i in range(10)))
-    assert manifest_notes(manifest)[1:] == [
+    assert manifest_notes(manifest)[2:] == [
         "the same picture 2 times: 0.png, 1.png",
         "the same picture 2 times: 2.png, 3.png",
         "the same picture 2 times: 4.png, 5.png",

@@ -65,7 +65,7 @@ def build_artifact(folder: Path, **changes) -> Path:
 class Row:
     grey: int
     label: int
-    video: str
+    video: str | None
     method: str | None = None
     split: str | None = "test"
     mask: str | None = None
@@ -191,6 +191,32 @@ def test_rows_that_training_saw_are_measured_only_with_a_note(tmp_path):
     evaluation = evaluate(tmp_path, split="all")
     assert len(ScoreTable.read(evaluation.out / "scores.parquet")) == 8
     assert "rows of train are among those measured; this is no test" in evaluation.notes[0]
+
+
+def test_crops_that_name_no_video_get_no_interval_by_video_and_a_note(tmp_path):
+    rows = [Row(row.grey, row.label, None, row.method) for row in ROWS]
+    evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", rows))
+    assert evaluation.notes == [
+        "no crop names its video, so each counts as its own video; intervals are too narrow if several show the same "
+        "video"
+    ]
+    assert evaluation.document["notes"] == evaluation.notes
+    assert evaluation.document["video"]["auc"]["low"] is None
+    assert evaluation.document["frame"]["auc"]["low"] is not None
+    assert evaluation.document["counts"]["unnamed_frames"] == 8
+
+
+def test_a_few_crops_that_name_no_video_are_counted_in_a_note(tmp_path):
+    rows = [*ROWS[:6], Row(250, 1, None, "SelfBlend")]
+    evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", rows))
+    assert evaluation.notes[0].startswith("1 of 7 crops name no video, so each of these counts as its own video; ")
+    assert evaluation.document["video"]["auc"]["low"] is None
+
+
+@pytest.mark.parametrize("asked", ["testing", "Test"])
+def test_a_split_may_be_asked_for_in_any_spelling(tmp_path, asked):
+    (test_set,) = evaluate(tmp_path, split=asked).document["manifests"]
+    assert (test_set["split"], test_set["rows"]) == ("test", 7)
 
 
 def test_a_split_without_rows_is_refused_with_those_there_are(tmp_path):

@@ -166,6 +166,13 @@ def test_persons_are_drawn_where_all_are_known(write_faces):
     assert (partly.drawn, partly.num_units) == ("video", 2)
 
 
+def test_faces_that_name_no_video_are_drawn_by_themselves(write_faces):
+    unnamed = measure(write_faces(0, 0, 0, video=[None, None, None]))
+    assert (unnamed.drawn, unnamed.num_units) == ("crop", 3)
+    partly = measure(write_faces(0, 0, 0, video=["v", "v", None]))
+    assert (partly.drawn, partly.num_units) == ("video or crop", 2)
+
+
 def test_a_person_with_many_faces_counts_no_more_than_another():
     found = summarise([0.1, 0.1, 0.1, 0.5], np.array([0.2, 0.2, 0.2, 0.4]), units="aaab")
     assert found.prior.error.value == pytest.approx(0.3)

@@ -75,6 +75,11 @@ def test_a_fakes_map_is_held_against_its_mask_and_its_originals_crop(root):
     assert crop.real_evidence == pytest.approx(0.2)  # over the fake's mask, so the lower half does not count
 
 
+def test_a_crop_that_names_no_video_says_so(root):
+    manifest = build_manifest(root, fake("a_b", 3, 255), fake(None, 4, 255))
+    assert [crop.names_video for crop in measure(manifest).crops] == [True, False]
+
+
 def test_every_fake_keeps_its_own_mask_and_pair_in_batches_of_any_size_and_with_workers(root):
     manifest = build_manifest(
         root,

@@ -85,6 +85,14 @@ def test_threshold_calls_at_most_the_asked_share_of_the_real_videos_fake(write_r
     assert network.training
 
 
+def test_a_threshold_on_crops_that_name_no_video_says_so(write_rows):
+    reals = Manifest.read(write_rows(*((0, "val", 50 + number) for number in range(40))))
+    found = fitted(Brightness().train(), reals.with_column("video", [None] * 40))
+    assert found.threshold_rule == (
+        "false_positive_rate (at most 0.05 of real crops called fake: 2 of 40 crops, all real)"
+    )
+
+
 def test_faces_come_in_batches_and_in_order(write_rows):
     reals = Manifest.read(write_rows(*((0, "val", grey) for grey in (10, 20, 30))))
     seen = []

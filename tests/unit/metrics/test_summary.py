@@ -1,12 +1,13 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
-from realface.metrics.summary import UNNAMED_METHOD, Estimate, mean_with_interval, summarise
+from realface.metrics.summary import UNNAMED_METHOD, Counts, Estimate, mean_with_interval, summarise
 
 
 def build_table(methods=("FaceSwap", "NeuralTextures"), *, num_videos=6, frames=3, seed=0):
@@ -70,7 +71,7 @@ def test_an_empty_table_gives_the_reason():
 
 
 def test_one_video_of_a_class_gives_a_value_without_an_interval():
-    table = ScoreTable.from_columns(path=["a", "b", "c"], label=[0, 1, 1], score=[0.1, 0.9, 0.8])
+    table = ScoreTable.from_columns(path=["a", "b", "c"], label=[0, 1, 1], video=["x", "y", "z"], score=[0.1, 0.9, 0.8])
     estimate = summarise(table, threshold=0.5).overall.video["auc"]
     assert estimate == Estimate(1.0, None, None, "no interval: only 1 real video, at least 2 are needed")
 
@@ -96,6 +97,49 @@ def test_the_json_names_threshold_interval_counts_and_every_metric():
     document = json.loads(json.dumps(summarise(build_table(), threshold=0.3, num_resamples=10).to_json()))
     assert document["threshold"] == 0.3
     assert document["interval"]["num_resamples"] == 10
-    assert document["counts"] == {"real_frames": 18, "fake_frames": 36, "real_videos": 6, "fake_videos": 12}
+    counts = {"real_frames": 18, "fake_frames": 36, "real_videos": 6, "fake_videos": 12, "unnamed_frames": 0}
+    assert document["counts"] == counts
+    assert document["interval"]["kind"] == "percentile bootstrap over whole videos, reals and fakes drawn apart"
     assert set(document["video"]) == set(document["per_method"]["FaceSwap"]["frame"]) == set(METRICS)
     assert set(document["frame"]["auc"]) == {"value", "low", "high", "reason"}
+
+
+def build_unnamed(videos):
+    return ScoreTable.from_columns(
+        path=[str(n) for n in range(8)],
+        label=[0, 0, 0, 0, 1, 1, 1, 1],
+        method=[None] * 4 + ["Swap"] * 4,
+        video=pa.array(videos, pa.string()),
+        score=[0.1, 0.5, 0.2, 0.3, 0.4, 0.9, 0.8, 0.7],
+    )
+
+
+def test_rows_without_video_names_have_no_interval_by_video():
+    summary = summarise(build_unnamed([None] * 8), threshold=0.5, num_resamples=20)
+    reason = "no interval over videos: no crop names its video, and each of these counts as its own"
+    for numbers in (summary.overall, summary.per_method["Swap"]):
+        assert numbers.counts == Counts(4, 4, 4, 4, unnamed_frames=8)
+        assert numbers.counts.unit == "crop"
+        assert numbers.video["auc"] == Estimate(15 / 16, None, None, reason)
+        assert (numbers.frame["auc"].value, numbers.frame["auc"].reason) == (15 / 16, None)
+        assert numbers.frame["auc"].low < 15 / 16
+    drawn = "percentile bootstrap over single crops, because none names its video, reals and fakes drawn apart"
+    assert summary.to_json()["interval"]["kind"] == drawn
+
+
+def test_a_few_rows_without_video_names_take_the_interval_by_video_too():
+    summary = summarise(build_unnamed(["a", "a", "b", "b", "c", "c", None, None]), threshold=0.5, num_resamples=20)
+    assert summary.overall.counts == Counts(4, 4, 2, 3, unnamed_frames=2)
+    assert summary.overall.counts.unit == "video"
+    estimate = summary.overall.video["auc"]
+    reason = "no interval over videos: 2 of 8 crops name no video, and each of these counts as its own"
+    assert estimate == Estimate(1.0, None, None, reason)
+    assert summary.to_json()["interval"]["kind"] == (
+        "percentile bootstrap over whole videos and crops that name no video, reals and fakes drawn apart"
+    )
+
+
+def test_too_few_crops_that_name_no_video_are_called_crops():
+    table = build_unnamed([None] * 8).select(np.array([0, 4, 5]))
+    estimate = summarise(table, threshold=0.5).overall.frame["auc"]
+    assert estimate.reason == "no interval: only 1 real crop, at least 2 are needed"

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from realface.media.images import write_image
@@ -10,7 +11,14 @@ from realface.metrics.summary import summarise
 
 
 def _build_folder(
-    folder: Path, *, methods=("FaceSwap", "SelfBlend"), purpose="research", seed=0, examples=True, **changes
+    folder: Path,
+    *,
+    methods=("FaceSwap", "SelfBlend"),
+    purpose="research",
+    seed=0,
+    examples=True,
+    has_videos=True,
+    **changes,
 ) -> Path:
     generator = np.random.default_rng(seed)
     rows = [(method, video, frame) for method in (None, *methods) for video in range(6) for frame in range(2)]
@@ -18,7 +26,7 @@ def _build_folder(
         path=[f"{method}/{video}/{frame}.png" for method, video, frame in rows],
         label=[int(method is not None) for method, _, _ in rows],
         method=[method for method, _, _ in rows],
-        video=[str(video) for _, video, _ in rows],
+        video=pa.array([str(video) if has_videos else None for _, video, _ in rows], pa.string()),
         score=np.clip(generator.normal([0.4 + 0.3 * (m is not None) for m, _, _ in rows], 0.1), 0, 1),
     )
     document = {

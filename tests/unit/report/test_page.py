@@ -38,6 +38,11 @@ def write(tmp_path, *folders):
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def text_of(html):
+    """The text as it is read, with single spaces."""
+    return " ".join(Page(html).text.split())
+
+
 def test_nothing_is_asked_of_the_network(tmp_path, build_folder):
     html = write(tmp_path, build_folder(tmp_path / "mine", methods=("FaceSwap", HOSTILE)))
     page = Page(html)
@@ -239,3 +244,28 @@ def test_without_maps_there_are_no_colours_to_explain(tmp_path, build_folder):
     page = Page(write(tmp_path, folder))
     assert "Each face as the network saw it." in page.text
     assert "from grey to yellow" not in [image["alt"] for image in page.of("img")]
+
+
+def test_crops_that_name_no_video_are_called_crops(tmp_path, build_folder):
+    text = text_of(write(tmp_path, build_folder(tmp_path / "run", has_videos=False)))
+    assert "Crop AUC" in text
+    assert "95 % interval over crops 0." in text
+    assert re.search(r"it calls \d+ of 24 fake crops and \d+ of 12 real crops fake", text)
+    assert "measured on 36 crops" in text
+    assert "By crop" in text
+    for word in ("Video AUC", "By video", "Frame AUC", "by video", "36 videos"):
+        assert word not in text, word
+
+
+def test_runs_with_and_without_video_names_are_compared_as_what_they_are(tmp_path, build_folder):
+    text = text_of(write(tmp_path, build_folder(tmp_path / "a"), build_folder(tmp_path / "b", has_videos=False)))
+    assert "Video or crop AUC" in text
+    assert "Videos or crops real + fake" in text
+    assert "ROC by video or crop" in text
+
+
+def test_localisation_of_crops_that_name_no_video_says_so(tmp_path, build_folder):
+    crops = [MeasuredCrop(f"{n}.png", "Swap", f"{n}.png", 0.8, 0.5, 0.2, 0.05, names_video=False) for n in "ab"]
+    localisation = summarise_localisation(crops, left_out={}, num_resamples=20).to_json()
+    text = text_of(write(tmp_path, build_folder(tmp_path / "run", localisation=localisation)))
+    assert "The evidence of 2 fake crops that name no video against the masks" in text
