@@ -23,7 +23,7 @@ MATRICES = {
     "transposed": (0, 1, 1, 0),
     "anti-transposed": (0, -1, -1, 0),
 }
-"""Display matrices (a, b, c, d): a stored point (x, y) is shown at (a x + c y, b x + d y), moved to where x and y >= 0."""
+"""Display matrices (a, b, c, d): a stored point (x, y) is shown at (a x + c y, b x + d y), moved to x, y >= 0."""
 
 
 def turned(matrix: Sequence[int], image: Image) -> Image:
