@@ -14,15 +14,15 @@ from numbered_frames import Image, numbered_image
 from rewritten_packets import cut_before_keyframe, packed, repacked_avi, without_repeats
 
 
-def _woven(*, top_first: bool) -> list[Image]:
+def woven(*, top_first: bool) -> list[Image]:
     """Return 24 interlaced images: image n has number n in its first field, and n + 1 in its second one."""
-    woven = []
+    images = []
     for number in range(NUM_FRAMES):
         image = numbered_image(number).copy()
         second = slice(1, None, 2) if top_first else slice(0, None, 2)
         image[second] = numbered_image(number + 1)[second]
-        woven.append(image)
-    return woven
+        images.append(image)
+    return images
 
 
 def _planes(image: Image) -> Planes:
@@ -37,42 +37,55 @@ def _planes(image: Image) -> Planes:
     return planes[0], planes[1], planes[2]
 
 
-def _field_pictures(*, top_first: bool, num_frames: int = 12) -> Callable[[Path], None]:
+def field_pictures(*, top_first: bool, num_frames: int = 12) -> Callable[[Path], None]:
+    """Return a `build` that writes a raw H.264 stream of `woven` images, each as two field pictures."""
+
     def write(path: Path) -> None:
-        images = _woven(top_first=top_first)[:num_frames]
+        images = woven(top_first=top_first)[:num_frames]
         path.write_bytes(encode_fields(map(_planes, images), top_first=top_first))
 
     return write
 
 
 def _interlaced() -> list[Case]:
-    def woven(*options: str, top_first: bool) -> Callable[[Path], None]:
+    def fields(*options: str, top_first: bool) -> Callable[[Path], None]:
         field = "tff" if top_first else "bff"
         filters = ("-vf", f"setfield={field},scale=interl=1", "-flags", "+ildct+ilme")
-        return encoded(*options, *filters, images=_woven(top_first=top_first))
+        return encoded(*options, *filters, images=woven(top_first=top_first))
 
     mpeg2 = ("-c:v", "mpeg2video", *QUALITY, "-bf", "2", "-pix_fmt", "yuv420p")
     shown = {"filters": BWDIF}
     pictures = {"numbers": tuple(range(12)), "filters": BWDIF, "encoders": ()}
-    ts = copied(_field_pictures(top_first=True), "a.h264", "-f", "mpegts", before=("-f", "h264"))
-    mp4 = copied(_field_pictures(top_first=True), "a.h264", "-f", "mp4", before=("-f", "h264"))
-    bottom = copied(_field_pictures(top_first=False), "a.h264", "-f", "mpegts", before=("-f", "h264"))
+    ts = copied(field_pictures(top_first=True), "a.h264", "-f", "mpegts", before=("-f", "h264"))
+    mp4 = copied(field_pictures(top_first=True), "a.h264", "-f", "mp4", before=("-f", "h264"))
+    bottom = copied(field_pictures(top_first=False), "a.h264", "-f", "mpegts", before=("-f", "h264"))
     return [
         Case(
             "mpeg2-top-first-ps",
             "a.mpg",
-            woven(*mpeg2, "-top", "1", top_first=True),
+            fields(*mpeg2, "-top", "1", top_first=True),
             ("mpeg2video",),
             **shown,
             quick=True,
         ),
-        Case("mpeg2-bottom-first-ts", "a.ts", woven(*mpeg2, "-top", "0", top_first=False), ("mpeg2video",), **shown),
-        Case("h264-mbaff-top-first-ts", "a.ts", woven(*X264_B, "-x264-params", "tff=1", top_first=True), **shown),
-        Case("h264-mbaff-bottom-first-mp4", "a.mp4", woven(*X264_B, "-x264-params", "bff=1", top_first=False), **shown),
+        Case(
+            "mpeg2-bottom-first-ts",
+            "a.ts",
+            fields(*mpeg2, "-top", "0", top_first=False),
+            ("mpeg2video",),
+            **shown,
+        ),
+        Case("h264-mbaff-top-first-ts", "a.ts", fields(*X264_B, "-x264-params", "tff=1", top_first=True), **shown),
+        Case(
+            "h264-mbaff-bottom-first-mp4",
+            "a.mp4",
+            fields(*X264_B, "-x264-params", "bff=1", top_first=False),
+            **shown,
+        ),
         Case("h264-field-pictures-mts", "a.mts", ts, **pictures, quick=True),
         Case("h264-field-pictures-bottom-first-ts", "a.ts", bottom, **pictures),
         Case("h264-field-pictures-mp4", "a.mp4", mp4, **pictures),
-        Case("h264-field-pictures-raw", "a.h264", _field_pictures(top_first=True), **pictures),
+        Case("h264-field-pictures-raw", "a.h264", field_pictures(top_first=True), **pictures),
     ]
 
 
