@@ -119,9 +119,7 @@ def _packets_that_are_no_frames() -> list[Case]:
 
     low_delay = ("-c:v", "mpeg4", *QUALITY, "-bf", "0", "-g", "100", "-bitexact")
     not_coded = repacked(
-        encoded(
-            "-c:v", "mpeg4", *QUALITY, "-bf", "0", "-g", "100", "-bitexact", draw=lambda: map(numbered_image, still)
-        ),
+        encoded(*low_delay, draw=lambda: map(numbered_image, still)),
         lambda contents: without_repeats(contents, repeated=repeated),
     )
     shown_coded = {
