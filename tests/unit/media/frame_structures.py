@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from generated_videos import BWDIF, FPS, NUM_FRAMES, QUALITY, X264_B, Case, copied, encode, encoded
+from generated_videos import BWDIF, FPS, NUM_FRAMES, QUALITY, X264_B, Case, copied, encode, encoded, numbered_images
 from h264_fields import Planes, encode_fields
 from numbered_frames import Image, numbered_image
 from rewritten_packets import cut_before_keyframe, packed, repacked_avi, without_repeats
@@ -51,7 +51,7 @@ def _interlaced() -> list[Case]:
     def fields(*options: str, top_first: bool) -> Callable[[Path], None]:
         field = "tff" if top_first else "bff"
         filters = ("-vf", f"setfield={field},scale=interl=1", "-flags", "+ildct+ilme")
-        return encoded(*options, *filters, images=woven(top_first=top_first))
+        return encoded(*options, *filters, draw=lambda: woven(top_first=top_first))
 
     mpeg2 = ("-c:v", "mpeg2video", *QUALITY, "-bf", "2", "-pix_fmt", "yuv420p")
     shown = {"filters": BWDIF}
@@ -96,8 +96,8 @@ def _with_alt_ref(encoder: str) -> Callable[[Path], None]:
         log = path.with_name("passes")
         quality = ("-deadline", "good", "-cpu-used", "3", "-b:v", "300k", "-g", "100", "-threads", "1")
         options = ("-c:v", encoder, "-auto-alt-ref", "1", "-lag-in-frames", "16", *quality, "-passlogfile", str(log))
-        encode(path, *options, "-pass", "1", "-f", "null")
-        encode(path, *options, "-pass", "2")
+        encode(path, *options, "-pass", "1", "-f", "null", images=numbered_images())
+        encode(path, *options, "-pass", "2", images=numbered_images())
 
     return write
 
@@ -105,7 +105,7 @@ def _with_alt_ref(encoder: str) -> Callable[[Path], None]:
 def _packets_that_are_no_frames() -> list[Case]:
     mpeg4_b = encoded("-c:v", "mpeg4", *QUALITY, "-bf", "2", "-bitexact")
     mpeg4_b1 = encoded("-c:v", "mpeg4", *QUALITY, "-bf", "1", "-bitexact")
-    still = [numbered_image(number if number < 8 else max(8, number - 6)) for number in range(NUM_FRAMES)]
+    still = [number if number < 8 else max(8, number - 6) for number in range(NUM_FRAMES)]
     repeated = range(9, 15)
     coded = [number for number in range(NUM_FRAMES) if number not in repeated]
 
@@ -117,12 +117,13 @@ def _packets_that_are_no_frames() -> list[Case]:
 
         return write
 
+    low_delay = ("-c:v", "mpeg4", *QUALITY, "-bf", "0", "-g", "100", "-bitexact")
     not_coded = repacked(
-        encoded("-c:v", "mpeg4", *QUALITY, "-bf", "0", "-g", "100", "-bitexact", images=still),
+        encoded(*low_delay, draw=lambda: map(numbered_image, still)),
         lambda contents: without_repeats(contents, repeated=repeated),
     )
     shown_coded = {
-        "numbers": tuple(number if number < 8 else max(8, number - 6) for number in coded),
+        "numbers": tuple(still[number] for number in coded),
         "times": tuple(number / FPS for number in coded),
     }
     av1 = encoded("-c:v", "libaom-av1", "-cpu-used", "8", "-crf", "20", "-threads", "1")
@@ -154,7 +155,7 @@ def _leading_pictures() -> list[Case]:
     def cut(*options: str, name: str) -> Callable[[Path], None]:
         def write(path: Path) -> None:
             source = path.with_name(name)
-            encode(source, *options)
+            encode(source, *options, images=numbered_images())
             cut_before_keyframe(source, path, keyframe=1)
 
         return write

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffmpeg_oracle import run_ffmpeg
 from numbered_frames import HEIGHT, WIDTH, Image, numbered_image
+
+Drawing: TypeAlias = Callable[[], Iterable[NDArray[np.generic]]]
 
 NUM_FRAMES = 24
 FPS = 25
@@ -102,7 +105,7 @@ def over_white(image: Image) -> Image:
 def encode(
     path: Path,
     *options: str,
-    images: Iterable[NDArray[np.generic]] | None = None,
+    images: Iterable[NDArray[np.generic]],
     inputs: Sequence[str] = (),
     pixels: str = "rgb24",
     size: tuple[int, int] | None = None,
@@ -113,22 +116,22 @@ def encode(
     Args:
         path: the video.
         options: of the output.
-        images: what it shows, all of one size; `numbered_image` 0 to 23 by default.
+        images: what it shows, all of one size.
         inputs: options of further inputs, which come after the images.
         pixels: FFmpeg's name of the pixel format of the images.
         size: (height, width) of the images, if they are given as joined planes.
         rate: frames per second.
     """
-    shown = list(images) if images is not None else numbered_images()
+    shown = list(images)
     height, width = size or shown[0].shape[:2]
     source = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}", "-r", rate, "-i", "-"]
     content = b"".join(image.tobytes() for image in shown)
     run_ffmpeg(*source, *inputs, *options, "-fflags", "+bitexact", f"file:{path}", content=content)
 
 
-def encoded(*options: str, **settings: object) -> Callable[[Path], None]:
-    """Return a `build` that calls `encode` with these options."""
-    return lambda path: encode(path, *options, **settings)  # type: ignore[arg-type]
+def encoded(*options: str, draw: Drawing = numbered_images, **settings: object) -> Callable[[Path], None]:
+    """Return a `build` that calls `encode` with these options, and draws the images only then."""
+    return lambda path: encode(path, *options, images=draw(), **settings)  # type: ignore[arg-type]
 
 
 def copied(

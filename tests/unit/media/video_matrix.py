@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from display_matrices import MATRICES, set_matrix, turned
 from ffmpeg_oracle import run_ffmpeg
 from frame_structures import structure_cases
@@ -99,8 +102,9 @@ def _colours() -> list[Case]:
     ]
 
 
-def _with_matrix(matrix: Sequence[int], images: Iterable[Image], *options: str) -> Callable[[Path], None]:
+def _with_matrix(matrix: Sequence[int], *options: str, width: int = WIDTH) -> Callable[[Path], None]:
     def write(path: Path) -> None:
+        images = numbered_images(width=width)
         encode(path, *X264_B, *options, images=[turned(matrix, image) for image in images])
         set_matrix(path, matrix)
 
@@ -108,19 +112,19 @@ def _with_matrix(matrix: Sequence[int], images: Iterable[Image], *options: str) 
 
 
 def _orientations() -> list[Case]:
-    images = numbered_images()
-    squeezed = numbered_images(height=96, width=96)
+    odd = encoded("-c:v", "libvpx-vp9", *VP, draw=lambda: numbered_images(height=95, width=127))
     return [
         *(
-            Case(f"matrix-{name}-mp4", "a.mp4", _with_matrix(matrix, images), quick=name == "mirrored")
+            Case(f"matrix-{name}-mp4", "a.mp4", _with_matrix(matrix), quick=name == "mirrored")
             for name, matrix in MATRICES.items()
         ),
-        Case("matrix-turned-90-mov", "a.mov", _with_matrix(MATRICES["turned-90"], images)),
-        Case("matrix-mirrored-mov", "a.mov", _with_matrix(MATRICES["mirrored"], images)),
+        Case("vp9-odd-size-webm", "a.webm", odd, ("libvpx-vp9",), sizes=((95, 127),)),
+        Case("matrix-turned-90-mov", "a.mov", _with_matrix(MATRICES["turned-90"])),
+        Case("matrix-mirrored-mov", "a.mov", _with_matrix(MATRICES["mirrored"])),
         Case(
             "matrix-turned-90-sar-mp4",
             "a.mp4",
-            _with_matrix(MATRICES["turned-90"], squeezed, "-vf", "setsar=4/3"),
+            _with_matrix(MATRICES["turned-90"], "-vf", "setsar=4/3", width=96),
             sizes=((128, 96),),
             filters="scale=iw:ih*4/3",
         ),
@@ -131,8 +135,9 @@ def _pixel_aspect() -> list[Case]:
     def squeezed(
         *options: str, width: int, sar: str, height: int = 96, count: int = NUM_FRAMES
     ) -> Callable[[Path], None]:
-        images = numbered_images(count, height=height, width=width)
-        return encoded(*options, "-vf", f"setsar={sar}", images=images)
+        return encoded(
+            *options, "-vf", f"setsar={sar}", draw=lambda: numbered_images(count, height=height, width=width)
+        )
 
     mpeg2 = ("-c:v", "mpeg2video", *QUALITY)
     dv = squeezed("-c:v", "dvvideo", "-pix_fmt", "yuv420p", width=720, height=576, sar="16/15", count=6)
@@ -161,8 +166,10 @@ def _pixel_aspect() -> list[Case]:
 
 
 def _rates() -> list[Case]:
+    def draw() -> list[Image]:
+        return numbered_images(50)
+
     slow_then_fast = (*range(20), *(20 + number / 30 for number in range(30)))
-    images = numbered_images(50)
     rate = ("-vf", "settb=1/90000,setpts=if(lt(N\\,20)\\,N\\,20+(N-20)/30)/TB", "-vsync", "passthrough")
     variable = (*rate, "-enc_time_base", "1:90000")
     vfr = {"numbers": tuple(range(50)), "times": slow_then_fast}
@@ -174,8 +181,14 @@ def _rates() -> list[Case]:
     trimmed = copied(encoded(*X264), "s.mp4", before=("-ss", "0.32"))
     twice = tuple(range(NUM_FRAMES)) * 2
     return [
-        Case("h264-variable-rate-mp4", "a.mp4", encoded(*X264_B, *variable, images=images), **vfr, quick=True),
-        Case("h264-variable-rate-mkv", "a.mkv", encoded(*X264, *variable, images=images), **vfr),
+        Case(
+            "h264-variable-rate-mp4",
+            "a.mp4",
+            encoded(*X264_B, *variable, draw=draw),
+            **vfr,
+            quick=True,
+        ),
+        Case("h264-variable-rate-mkv", "a.mkv", encoded(*X264, *variable, draw=draw), **vfr),
         Case("h264-pause-ts", "a.ts", encoded(*X264, *pause), times=paused),
         Case(
             "mpeg4-pause-avi", "a.avi", encoded("-c:v", "mpeg4", *QUALITY, "-bf", "0", *pause), ("mpeg4",), times=paused
@@ -267,9 +280,11 @@ def _size_changes() -> list[Case]:
 
 
 def _alpha() -> list[Case]:
+    def draw() -> Iterable[Image]:
+        return map(with_alpha, numbered_images())
+
     def case(name: str, file: str, encoder: str, pixels: str, *options: str, decoder: str = "") -> Case:
-        images = [with_alpha(image) for image in numbered_images()]
-        build = encoded("-c:v", encoder, "-pix_fmt", pixels, *options, images=images, pixels="rgba")
+        build = encoded("-c:v", encoder, "-pix_fmt", pixels, *options, draw=draw, pixels="rgba")
         return Case(name, file, build, (encoder,), has_alpha=True, decoder=decoder)
 
     vp = ("-auto-alt-ref", "0", *VP)
@@ -285,11 +300,22 @@ def _alpha() -> list[Case]:
 
 
 def _hdr() -> list[Case]:
+    colour = ("-color_primaries", "bt2020", "-colorspace", "bt2020nc", "-color_range", "tv")
+    hevc = (*X265, "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", *colour)
+    phone = (*hevc, "-color_trc", "arib-std-b67")
+
+    def turned_hlg(path: Path) -> None:
+        matrix = MATRICES["turned-90"]
+        planes = [hdr_planes(turned(matrix, image), transfer="hlg") for image in numbered_images()]
+        encode(path, *phone, images=planes, pixels="yuv420p10le", size=(WIDTH, HEIGHT))
+        set_matrix(path, matrix)
+
     def case(transfer: str, file: str, flag: str, *, quick: bool = False) -> Case:
-        images = [hdr_planes(image, transfer=transfer) for image in numbered_images()]
-        colour = ("-color_primaries", "bt2020", "-color_trc", flag, "-colorspace", "bt2020nc", "-color_range", "tv")
-        options = (*X265, "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1", *colour)
-        build = encoded(*options, images=images, pixels="yuv420p10le", size=(HEIGHT, WIDTH))
+        def draw() -> list[NDArray[np.uint16]]:
+            return [hdr_planes(image, transfer=transfer) for image in numbered_images()]
+
+        options = (*hevc, "-color_trc", flag)
+        build = encoded(*options, draw=draw, pixels="yuv420p10le", size=(HEIGHT, WIDTH))
         name = f"hevc-{transfer}-{file.split('.')[-1]}"
         return Case(name, file, build, ("libx265",), hdr=transfer, quick=quick)
 
@@ -297,6 +323,7 @@ def _hdr() -> list[Case]:
         case("pq", "a.mp4", "smpte2084", quick=True),
         case("hlg", "a.mov", "arib-std-b67"),
         case("hlg", "a.mkv", "arib-std-b67"),
+        Case("hevc-hlg-turned-90-mov", "a.mov", turned_hlg, ("libx265",), hdr="hlg"),  # a phone held upright
     ]
 
 
