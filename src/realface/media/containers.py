@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,9 +52,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, list[VideoStream]]]:
     try:
         # "file:" keeps a name with a colon from being read as an address
         container = av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="ignore")
-    except PermissionError as error:
-        raise MediaError(f"{path} may not be read; change its permissions", reason="unreadable") from error
     except av.FFmpegError as error:
+        if error.errno == errno.EACCES:  # not EPERM, which FFmpeg also gives for damage
+            raise MediaError(f"{path} may not be read; change its permissions", reason="unreadable") from error
         raise MediaError(
             f"{path} is not a video that can be read, or is damaged ({error.strerror}); "
             "convert it to MP4, or leave it out",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -28,18 +29,59 @@ def hdr_transfer(frame: VideoFrame) -> HdrTransfer | None:
     return TRANSFERS.get(int(frame.color_trc))
 
 
+@dataclass(frozen=True)
+class Orientation:
+    """What makes stored pixels upright, in this order.
+
+    Attributes:
+        is_transposed: whether rows and columns change places.
+        flips_columns: whether left and right change places.
+        flips_rows: whether top and bottom change places.
+    """
+
+    is_transposed: bool = False
+    flips_columns: bool = False
+    flips_rows: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Orientation | None:
+        """Return the orientation that a frame states; None if it states none, so that the last one holds.
+
+        Source: ISO/IEC 14496-12, 6.2.2. The display matrix (a, b, u, c, d, v, x, y, w) takes the stored pixel (p, q),
+        with q growing downwards, to (a p + c q + x, b p + d q + y).
+        """
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+        if matrix is None:
+            return None
+        a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))  # type: ignore[call-overload]  # a buffer
+        is_transposed = abs(b) + abs(c) > abs(a) + abs(d)
+        return cls(True, c < 0, b < 0) if is_transposed else cls(False, a < 0, d < 0)
+
+    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return (H, W, C) pixels upright."""
+        if self.is_transposed:
+            pixels = pixels.transpose(1, 0, 2)
+        if self.flips_columns:
+            pixels = pixels[:, ::-1]
+        return pixels[::-1] if self.flips_rows else pixels
+
+
+AS_STORED = Orientation()
+
+
 def shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     """Return (height, width) in pixels as a player shows the frame."""
     height, width = frame.height, _square_width(frame, stream)
-    return (width, height) if _orientation(frame)[0] else (height, width)
+    return (width, height) if (Orientation.of(frame) or AS_STORED).is_transposed else (height, width)
 
 
-def shown_image(frame: VideoFrame, stream: VideoStream) -> NDArray[np.uint8]:
+def shown_image(frame: VideoFrame, stream: VideoStream, orientation: Orientation) -> NDArray[np.uint8]:
     """Return a frame as a player shows it.
 
     Args:
         frame: as decoded.
         stream: its stream, which knows the shape of a pixel.
+        orientation: of the frame.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
@@ -56,7 +98,7 @@ def shown_image(frame: VideoFrame, stream: VideoStream) -> NDArray[np.uint8]:
         pixels = _over_white(_converted(frame, "rgba", size))
     else:
         pixels = _converted(frame, "rgb24", size)
-    return np.ascontiguousarray(_upright(pixels, frame), dtype=np.uint8)
+    return np.ascontiguousarray(orientation.apply(pixels), dtype=np.uint8)
 
 
 class Deinterlacer:
@@ -135,26 +177,3 @@ def _square_width(frame: VideoFrame, stream: VideoStream) -> int:
         return frame.width
     width = max(1, round(frame.width * shape))
     return width if width * frame.height <= MAX_PIXELS else frame.width
-
-
-def _orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
-    """Return what makes a frame upright: transpose, then flip columns, then flip rows.
-
-    Source: ISO/IEC 14496-12, 6.2.2. The display matrix (a, b, u, c, d, v, x, y, w) takes the stored pixel (p, q), with
-    q growing downwards, to (a p + c q + x, b p + d q + y).
-    """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return False, False, False
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))  # type: ignore[call-overload]  # a buffer
-    is_transposed = abs(b) + abs(c) > abs(a) + abs(d)
-    return (True, c < 0, b < 0) if is_transposed else (False, a < 0, d < 0)
-
-
-def _upright(pixels: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
-    is_transposed, flip_columns, flip_rows = _orientation(frame)
-    if is_transposed:
-        pixels = pixels.transpose(1, 0, 2)
-    if flip_columns:
-        pixels = pixels[:, ::-1]
-    return pixels[::-1] if flip_rows else pixels

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 
 from realface.media.containers import no_frames, nominal_fps, opened, require_pixels
 from realface.media.decoding import VideoDecoder
-from realface.media.display import Deinterlacer, hdr_transfer, shown_image, shown_size
+from realface.media.display import AS_STORED, Deinterlacer, Orientation, hdr_transfer, shown_image, shown_size
 from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_frames_inside, spread_over_time
 from realface.media.timeline import Timeline, measure
 
@@ -130,12 +130,14 @@ class VideoReader:
             stream = next(stream for stream in streams if stream.index == self._timeline.stream)
             decoder = VideoDecoder(container, stream, threads=self._threads)
             numbered = _until(_numbered(decoder.frames(), self._timeline.numbers), max(wanted, default=-1))
+            orientation = AS_STORED
             for index, frame in Deinterlacer().process(numbered):
+                orientation = Orientation.of(frame) or orientation  # an H.264 stream states it with key frames only
                 if index in wanted:
                     num_shown += 1
                     require_pixels(self.path, frame.width, frame.height)
                     time_s = float(self._timeline.times[index])
-                    yield Frame(index, time_s, shown_image(frame, stream), hdr=hdr_transfer(frame))
+                    yield Frame(index, time_s, shown_image(frame, stream, orientation), hdr=hdr_transfer(frame))
             if decoder.num_failed:
                 self.num_damaged = len(wanted) - num_shown
         if num_shown == 0:

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
@@ -426,6 +427,44 @@ def test_enormous_frames_are_refused_before_decoding(tmp_path: Path, monkeypatch
     with pytest.raises(MediaError, match=r"is too large: 64 x 48 pixels, and the limit is 3,000; make it sm") as caught:
         probe_video(path)
     assert caught.value.reason == "too large"
+
+
+def test_damage_that_ffmpeg_calls_not_permitted_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*args: object, **options: object) -> None:
+        raise av.error.PermissionError(1, "Operation not permitted")  # as for a damaged WMV
+
+    path = written_video(tmp_path / "a.mp4", numbered_frames(1))
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(
+        MediaError, match=r"a\.mp4 is not a video that can be read, or is damaged \(Operation not"
+    ) as caught:
+        probe_video(path)
+    assert caught.value.reason == "not a video"
+
+
+def test_an_orientation_stated_with_key_frames_holds_for_the_others(tmp_path: Path):
+    upright = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+    upright[: HEIGHT // 2, : WIDTH // 2] = 220
+    with av.open(str(tmp_path / "plain.h264"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt, stream.options = WIDTH, HEIGHT, "yuv420p", {"crf": "5"}
+        for _ in range(6):
+            image = np.rot90(upright).copy()
+            container.mux(stream.encode(VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    with av.open(str(tmp_path / "plain.h264")) as source, av.open(str(tmp_path / "a.h264"), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        turn = BitStreamFilterContext("h264_metadata=display_orientation=insert:rotate=270", source.streams.video[0])
+        for packet in source.demux(video=0):
+            for filtered in turn.filter(packet if packet.size else None):
+                filtered.stream = stream
+                filtered.pts = filtered.dts = None
+                container.mux(filtered)
+    frames = list(frames_at(tmp_path / "a.h264", range(6)))
+    assert len(frames) == 6
+    for frame in frames:
+        assert frame.image.shape == upright.shape
+        assert np.abs(frame.image.astype(int) - upright).mean() < 3
 
 
 def test_a_video_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
