@@ -122,9 +122,8 @@ def fit_on_reals(
     if not measured:
         return None
     scores = score_crops(network, reals, input_size=input_size, inputs=inputs, quiet=quiet, **reading)
-    videos = scores.video_level().scores
+    videos, unit = scores.video_level().scores, f"{scores.unit}s"
     threshold = threshold_on_reals(videos, false_positive_rate=false_positive_rate)
-    unit = f"{scores.unit}s"
     rule = (
         f"false_positive_rate (at most {false_positive_rate:.4g} of real {unit} called fake: "
         f"{int(np.sum(videos >= threshold))} of {len(videos)} {videos_name.replace('videos', unit, 1)}, all real)"

@@ -133,8 +133,8 @@ def test_validation_on_the_test_split_is_refused_without_a_filter_too(write_face
 
 
 def test_filter_that_keeps_nothing_says_what_there_is(write_faces):
-    with pytest.raises(TrainingError, match=r"data\.val: no row of .*'dev'.*\(split holds test, train, val\)"):
-        read(write_faces(), val={"filters": {"split": "dev"}})
+    with pytest.raises(TrainingError, match=r"data\.val: no row of .*'held'.*\(split holds test, train, val\)"):
+        read(write_faces(), val={"filters": {"split": "held"}})
 
 
 def test_training_on_one_class_is_refused_when_balanced(write_faces):
