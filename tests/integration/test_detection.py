@@ -150,7 +150,7 @@ def test_every_bad_file_gets_its_reason_and_the_good_one_its_verdict(
     assert first.startswith(f"path: {tmp_path}/1 góod.png | fake probability: ")
     assert [line.split(" | ")[1] for line in others] == [
         "empty file",
-        "not a picture",
+        "not an image or video",
         "truncated",
         "no face found",
         "too large",

@@ -11,6 +11,7 @@ from pathlib import Path
 from realface.core.errors import MediaError
 from realface.core.files import existing
 from realface.media.file_types import is_text, kind_of_head, read_head
+from realface.media.frames import MediaKind
 from realface.media.images import is_image_name
 from realface.media.videos import is_video_name
 from realface.media.walking import walk
@@ -106,7 +107,7 @@ def _search_folder(folder: Path) -> FoundMedia:
             if name.startswith("."):
                 continue
             path = place / name
-            if _is_media(path):
+            if kind_in_folder(path) is not None:
                 files.append(path)
             else:
                 skipped[path.suffix.lower() or "no suffix"] += 1
@@ -119,18 +120,22 @@ def _search_folder(folder: Path) -> FoundMedia:
     return FoundMedia(tuple(sorted(files, key=natural_order)), by_count(skipped))
 
 
-def _is_media(path: Path) -> bool:
+def kind_in_folder(path: Path) -> MediaKind | None:
     """Return whether a file in a folder is an image or a video, by its suffix or else by its first bytes.
 
     A damaged file that has a suffix of images or videos is one, so that it is reported as a failure.
+
+    Returns:
+        None for any other file. What a file of a known suffix really is, `open_media` decides.
     """
     suffix = path.suffix.lower()
     if suffix in _NOT_SEARCHED:
-        return False
-    if is_image_name(path) or is_video_name(path):
-        return suffix not in _TEXT_OR_VIDEO or not is_text(_head_of(path))
-    head = _head_of(path)
-    return kind_of_head(head) is not None or (suffix in _TEXT_OR_VIDEO and not is_text(head))
+        return None
+    if suffix in _TEXT_OR_VIDEO:
+        return None if is_text(_head_of(path)) else "video"
+    if is_image_name(path):
+        return "image"
+    return "video" if is_video_name(path) else kind_of_head(_head_of(path))
 
 
 def _head_of(path: Path) -> bytes:

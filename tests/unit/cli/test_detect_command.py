@@ -83,8 +83,8 @@ def test_bad_files_get_a_line_the_rest_go_on_and_the_code_is_2(artifact: Path, t
     result = run(artifact, tmp_path / "gone.mp4", tmp_path / "folder", tmp_path / "nothing")
     assert result.exit_code == 2
     kinds = [line.split(" | ")[1].split(":")[0] for line in result.stdout.splitlines()]
-    assert kinds == ["missing", "empty folder", "empty file", "fake probability", "not a picture"]
-    assert "4 without a verdict (1 missing, 1 empty folder, 1 empty file, 1 not a picture)" in result.stderr
+    assert kinds == ["missing", "empty folder", "empty file", "fake probability", "not an image or video"]
+    assert "4 without a verdict (1 missing, 1 empty folder, 1 empty file, 1 not an image or video)" in result.stderr
 
 
 def test_files_that_a_folder_contains_besides_are_counted(artifact: Path, tmp_path: Path) -> None:

@@ -65,10 +65,8 @@ def test_bad_files_get_a_line_the_rest_go_on_and_the_code_is_2(artifact: Path, t
     result = run(artifact, tmp_path / "gone.mp4", tmp_path / "folder", tmp_path / "nothing", "--out", tmp_path / "out")
     assert result.exit_code == 2
     kinds = [line.split(" | ")[1].split(":")[0] for line in result.stdout.splitlines()]
-    assert kinds == ["missing", "empty folder", "empty file", "sheet", "not a picture"]
-    counts = (
-        "5 files: 1 sheets of 1 faces, 4 without a sheet (1 missing, 1 empty folder, 1 empty file, 1 not a picture)"
-    )
+    assert kinds == ["missing", "empty folder", "empty file", "sheet", "not an image or video"]
+    counts = "5 files: 1 sheets of 1 faces, 4 without a sheet (1 missing, 1 empty folder, 1 empty file, 1 not an image or video)"
     assert counts in result.stderr
 
 

@@ -61,7 +61,8 @@ def test_faces_become_crops_and_a_manifest(source, tmp_path):
 def test_what_the_layout_found_and_left_out_is_counted(source, tmp_path):
     (source / "fake" / "notes.txt").write_text("neither picture nor video")
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert result.found == {"fake pictures": 2, "real pictures": 2, "left out: neither picture nor video": 1}
+    assert result.found == {"fake pictures": 2, "real pictures": 2}
+    assert result.left_out == {"other files (.txt)": 1}
 
 
 def test_a_name_that_is_no_utf_8_is_written_down_in_letters(source, tmp_path):
@@ -76,12 +77,12 @@ def test_a_name_that_is_no_utf_8_is_written_down_in_letters(source, tmp_path):
 
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert result.losses == {"no face found": 1, "not a picture": 1}
+    assert result.losses == {"no face found": 1, "not an image or video": 1}
     assert Manifest.read(result.manifest).header.losses == result.losses
     with (tmp_path / "out" / "losses.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["source"], row["reason"]) for row in rows] == [
-        ("fake/broken.jpg", "not a picture"),
+        ("fake/broken.jpg", "not an image or video"),
         ("real/sky.png", "no face found"),
     ]
 
@@ -144,7 +145,7 @@ def test_a_loss_is_tried_again_when_asked_and_nothing_else_is(source, tmp_path, 
     (source / "fake" / "broken.jpg").write_bytes((source / "moved.png").read_bytes())
     (source / "moved.png").rename(source / "fake" / "ecarg.png")
     begun = interrupted_after(99, monkeypatch)
-    result = prepare(source, tmp_path / "out", spec=SPEC, redo=["not a picture"], means=HERE)
+    result = prepare(source, tmp_path / "out", spec=SPEC, redo=["not an image or video"], means=HERE)
     assert begun == ["fake/broken"]
     assert result.losses == {"no face found": 1}
     assert result.num_crops == 3
@@ -159,7 +160,9 @@ def test_all_losses_are_tried_again_with_one_word(source, tmp_path, monkeypatch)
 
 def test_a_reason_that_nothing_was_lost_for_is_refused_with_those_that_are(source, tmp_path):
     prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    with pytest.raises(PrepareError, match=r"--redo 'truncated': .*; reasons here: no face found, not a picture"):
+    with pytest.raises(
+        PrepareError, match=r"--redo 'truncated': .*; reasons here: no face found, not an image or video"
+    ):
         prepare(source, tmp_path / "out", spec=SPEC, redo=["truncated"], means=HERE)
 
 
@@ -172,17 +175,17 @@ def test_a_second_try_that_was_broken_off_goes_on_with_the_same_command(source, 
             prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], means=HERE)
     assert not (tmp_path / "out" / "manifest.parquet").exists()  # it could name crops that do not come back
     result = prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], means=HERE)
-    assert result.losses == {"no face found": 1, "not a picture": 1}
+    assert result.losses == {"no face found": 1, "not an image or video": 1}
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
 def test_a_shard_that_lost_nothing_for_the_reason_has_nothing_to_try_again(source, tmp_path):
     out = tmp_path / "out"
-    for redo in ([], ["not a picture"]):
+    for redo in ([], ["not an image or video"]):
         lost = [
             prepare_shard(source, out, shard=Shard(number, 2), spec=SPEC, redo=redo, means=HERE) for number in (1, 2)
         ]
-    assert [dict(shard.losses) for shard in lost] == [{"not a picture": 1}, {"no face found": 1}]
+    assert [dict(shard.losses) for shard in lost] == [{"not an image or video": 1}, {"no face found": 1}]
 
 
 def test_crops_of_a_killed_run_go_when_their_file_is_lost_in_the_next(source, tmp_path, monkeypatch):
@@ -487,7 +490,7 @@ def test_crops_of_a_data_set_that_comes_cut_are_copied_and_external(tmp_path):
     result = prepare(tmp_path / "wild", tmp_path / "out", spec=SPEC, means=HERE)
     manifest = Manifest.read(result.manifest)
     assert (result.layout, result.num_crops, manifest.header.crop.is_external) == ("wilddeepfake", 3, True)
-    assert result.frame_losses == {"not a picture": 1}
+    assert result.frame_losses == {"not an image or video": 1}
     rows = dict(zip(manifest.column("source"), manifest.table.to_pylist(), strict=False))
     assert {row["label"] for row in rows.values()} == {0, 1}
     assert sorted(manifest.column("frame")) == [0, 1, 3]

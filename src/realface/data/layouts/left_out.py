@@ -9,8 +9,8 @@ from pathlib import Path
 
 from realface.data.layouts.layout import Scan
 from realface.data.layouts.listing import NOT_FACES, walk_shown
+from realface.media.discovery import kind_in_folder
 from realface.media.images import is_image_name
-from realface.media.videos import is_video_name
 
 IMAGES, VIDEOS = "images", "videos"
 _USUAL_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,7}")
@@ -47,15 +47,13 @@ def count_left_out(scan: Scan, *, without: Path | None = None) -> dict[str, int]
         for name in names:
             path = f"{folder}{os.sep}{name}"
             if path not in used and path not in known and not (is_within and is_image_name(Path(name))):
-                counts[_kind(name)] += 1
+                counts[_kind(Path(path))] += 1
     return dict(sorted(counts.items(), key=lambda kind: (kind[0] != IMAGES, kind[0] != VIDEOS, kind[0])))
 
 
-def _kind(name: str) -> str:
-    path = Path(name)
-    if is_image_name(path):
-        return IMAGES
-    if is_video_name(path):
-        return VIDEOS
+def _kind(path: Path) -> str:
+    kind = kind_in_folder(path)
+    if kind is not None:
+        return IMAGES if kind == "image" else VIDEOS
     suffix = path.suffix.lower()
     return f"other files ({suffix if _USUAL_SUFFIX.fullmatch(suffix) else 'no usual suffix'})"

@@ -10,8 +10,7 @@ from realface.core.errors import LayoutError
 from realface.core.labels import Label
 from realface.core.split_names import SPELLINGS, usual_split
 from realface.data.layouts.layout import SourceItem
-from realface.media.discovery import natural_order
-from realface.media.videos import is_video_name
+from realface.media.discovery import kind_in_folder, natural_order
 from realface.media.walking import walk
 
 NOT_FACES = frozenset({"masks", "landmarks"})
@@ -60,7 +59,7 @@ def videos_in(folder: Path) -> list[Path]:
     Raises:
         UnreadableFolderError: the folder cannot be listed.
     """
-    return [path for path in shown_in(folder) if is_video_name(path)]
+    return [path for path in shown_in(folder) if not path.is_dir() and kind_in_folder(path) == "video"]
 
 
 def videos_below(folder: Path) -> list[Path]:
@@ -69,8 +68,8 @@ def videos_below(folder: Path) -> list[Path]:
     Raises:
         UnreadableFolderError: a folder cannot be listed.
     """
-    videos = [place / name for place, _, names in walk_shown(folder) for name in names if is_video_name(Path(name))]
-    return sorted(videos, key=natural_order)
+    paths = (place / name for place, _, names in walk_shown(folder) for name in names)
+    return sorted((path for path in paths if kind_in_folder(path) == "video"), key=natural_order)
 
 
 def split_folders(folder: Path) -> dict[str, list[Path]]:

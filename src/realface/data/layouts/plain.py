@@ -10,9 +10,7 @@ from realface.core.split_names import usual_split
 from realface.data.layouts.frame_folders import LabelledPlace, find_frame_folders
 from realface.data.layouts.layout import Scan, SourceItem
 from realface.data.layouts.listing import names_without_suffix, subfolders, walk_shown
-from realface.media.discovery import natural_order
-from realface.media.images import is_image_name
-from realface.media.videos import is_video_name
+from realface.media.discovery import kind_in_folder, natural_order
 
 CLASSES = {"real": Label.REAL, "0": Label.REAL, "fake": Label.FAKE, "1": Label.FAKE}
 EXPECTED = "a folder real, fake, 0 or 1, at the top or in train, val or test"
@@ -43,7 +41,8 @@ class PlainLayout:
             UnreadableFolderError: a folder cannot be listed.
         """
         files = [(place / name).relative_to(root) for place, _, names in walk_shown(root) for name in names]
-        media = sorted((path for path in files if is_image_name(path) or is_video_name(path)), key=natural_order)
+        kinds = {path: kind for path in files if (kind := kind_in_folder(root / path)) is not None}
+        media = sorted(kinds, key=natural_order)
         labelled = {path: place for path in media if (place := _place_of(path)) is not None}
         names = names_without_suffix(media)
         frames = find_frame_folders(labelled)
@@ -57,12 +56,10 @@ class PlainLayout:
                 counts["left out: in no label folder"] += 1
                 continue
             items.append(_item(root, dataset, path, labelled[path], names[path], frames.frame_of(path)))
-            counts[f"{labelled[path].label.word} {'pictures' if is_image_name(path) else 'videos'}"] += 1
+            counts[f"{labelled[path].label.word} {'pictures' if kinds[path] == 'image' else 'videos'}"] += 1
         for folder in frames.videos:
             label = labelled[next(iter(frames.videos[folder]))].label
             counts[f"{label.word} videos that are folders of numbered pictures"] += 1
-        if others := len(files) - len(media):
-            counts["left out: neither picture nor video"] = others
         missing = [
             f"{place}: {count} pictures or videos in no label folder were left out; expected {EXPECTED}"
             for place, count in outside.items()

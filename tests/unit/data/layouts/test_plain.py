@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 
 from realface.core.labels import Label
+from realface.data.layouts.left_out import count_left_out
 from realface.data.layouts.plain import EXPECTED, PlainLayout
+from realface.media.video_writing import write_video
 
 
 def study(root, *files):
@@ -71,7 +74,16 @@ def test_files_in_no_label_folder_are_left_out_and_named(tmp_path):
 
 def test_other_files_are_counted_and_hidden_ones_are_not(tmp_path):
     found = scan(tmp_path, "real/a.mp4", "fake/b.mp4", "fake/notes.txt", "README", "real/.DS_Store", ".git/x.png")
-    assert found.counts == {"real videos": 1, "fake videos": 1, "left out: neither picture nor video": 2}
+    assert found.counts == {"real videos": 1, "fake videos": 1}
+    assert count_left_out(found) == {"other files (.txt)": 1, "other files (no usual suffix)": 1}
+
+
+def test_a_video_without_a_suffix_is_found_by_its_content(tmp_path):
+    (tmp_path / "real").mkdir()
+    write_video(tmp_path / "real" / "a.mp4", [np.zeros((32, 32, 3), np.uint8)] * 2, fps=25)
+    (tmp_path / "real" / "a.mp4").rename(tmp_path / "real" / "clip")
+    (item,) = PlainLayout().scan(tmp_path).items
+    assert (item.source.name, item.video) == ("clip", "real/clip")
 
 
 @pytest.mark.parametrize("files", [(), ("a.mp4",), ("deep/real/a.mp4",), ("real",)])
