@@ -66,8 +66,8 @@ def test_bad_files_get_a_line_the_rest_go_on_and_the_code_is_2(artifact: Path, t
     assert result.exit_code == 2
     kinds = [line.split(" | ")[1].split(":")[0] for line in result.stdout.splitlines()]
     assert kinds == ["missing", "empty folder", "empty file", "sheet", "not an image or video"]
-    counts = "5 files: 1 sheets of 1 faces, 4 without a sheet (1 missing, 1 empty folder, 1 empty file, 1 not an image or video)"
-    assert counts in result.stderr
+    assert "5 files: 1 sheets of 1 faces, 4 without a sheet (" in result.stderr
+    assert "(1 missing, 1 empty folder, 1 empty file, 1 not an image or video)" in result.stderr
 
 
 def test_files_that_a_folder_contains_besides_are_counted(artifact: Path, tmp_path: Path) -> None:
