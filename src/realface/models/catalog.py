@@ -48,6 +48,8 @@ class Method:
         load_encoder_weights: (network, file) sets the encoder to pretrained weights, such as ImageNet's, in place;
             None where a method has no such start.
         download_encoder_weights: (network) does the same with weights from timm's hub.
+        take_encoder_weights: (network, weights, where=...) does the same with named tensors; the config's field
+            `encoder` is timm's name of the encoder.
         real_only: how it is judged and completed, where it learns from real faces alone; None where it needs fakes.
         frozen_prior: where it gets the prior inside its network from; None where there is none.
     """
@@ -59,6 +61,7 @@ class Method:
     build_task: Callable[..., nn.Module]
     load_encoder_weights: Callable[[Any, Path], None] | None = None
     download_encoder_weights: Callable[[Any], None] | None = None
+    take_encoder_weights: Callable[..., None] | None = None
     real_only: RealOnly | None = None
     frozen_prior: FrozenPrior | None = None
 
@@ -72,6 +75,7 @@ METHODS: dict[str, Method] = {
         build_task=RecceTask,
         load_encoder_weights=recce.load_encoder_weights,
         download_encoder_weights=recce.download_encoder_weights,
+        take_encoder_weights=recce.take_encoder_weights,
     ),
     "rffr-prior": Method(
         name="rffr-prior",
@@ -105,6 +109,7 @@ METHODS: dict[str, Method] = {
         build_task=BaselineTask,
         load_encoder_weights=baseline.load_encoder_weights,
         download_encoder_weights=baseline.download_encoder_weights,
+        take_encoder_weights=baseline.take_encoder_weights,
     ),
 }
 

@@ -65,7 +65,7 @@ def load_encoder_weights(network: Baseline, file: Path) -> None:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
     """
-    _start(network, read_weights(file), where=str(file))
+    take_encoder_weights(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Baseline) -> None:
@@ -79,9 +79,19 @@ def download_encoder_weights(network: Baseline) -> None:
     """
     name = network.config.encoder
     weights = download_weights(name, **size_settings(name, network.config.input_size))
-    _start(network, weights, where=f"timm's {name}")
+    take_encoder_weights(network, weights, where=f"timm's {name}")
 
 
-def _start(network: Baseline, weights: Mapping[str, Tensor], *, where: str) -> None:
+def take_encoder_weights(network: Baseline, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Start the encoder from pretrained weights, such as ImageNet's, without their classifier.
+
+    Args:
+        network: its encoder is changed in place.
+        weights: of the whole pretrained network, named as timm names its parameters.
+        where: name of the weights in errors.
+
+    Raises:
+        ArtifactError: the weights do not fit; the text lists all names that differ.
+    """
     heads = tuple(f"{name}." for name in classifier_names(network.config.encoder))
     start_encoder(network.encoder, weights, is_classifier=lambda name: name.startswith(heads), where=where)

@@ -148,7 +148,7 @@ def load_encoder_weights(network: Recce, file: Path) -> None:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
     """
-    _start(network, read_weights(file), where=str(file))
+    take_encoder_weights(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Recce) -> None:
@@ -161,10 +161,20 @@ def download_encoder_weights(network: Recce) -> None:
         ArtifactError: the hub has none, or could not be reached.
     """
     name = network.config.encoder
-    _start(network, download_weights(name), where=f"timm's {name}")
+    take_encoder_weights(network, download_weights(name), where=f"timm's {name}")
 
 
-def _start(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:
+def take_encoder_weights(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Start the encoder from pretrained weights, such as ImageNet's, without their classifier.
+
+    Args:
+        network: its encoder is changed in place.
+        weights: of the whole pretrained network, named as timm names its parameters.
+        where: name of the weights in errors.
+
+    Raises:
+        ArtifactError: the weights do not fit; the text lists all names that differ.
+    """
     encoder = network.get_submodule("encoder")
     own = encoder.state_dict().keys()
     start_encoder(
