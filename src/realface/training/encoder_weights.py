@@ -68,6 +68,16 @@ def settle_encoder_weights(recipe: TrainRecipe, method: Method, run: Path) -> En
     return EncoderRecord(name="timm")
 
 
+def require_encoder_rate(recipe: TrainRecipe, method: Method) -> None:
+    """Refuse a learning rate of the encoder for a method without an encoder of its own.
+
+    Raises:
+        TrainingError: the method has none.
+    """
+    if recipe.optim.encoder_lr is not None and method.encoder_parameters is None:
+        raise TrainingError(f"optim.encoder_lr: {method.name} has no encoder beside the rest; set optim.lr only")
+
+
 def with_encoder_weights(rows: RunRows, record: EncoderRecord | None) -> RunRows:
     """Return the rows of a run whose artifact and provenance name the encoder's weights too."""
     if record is None:

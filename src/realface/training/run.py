@@ -21,7 +21,7 @@ from realface.core.recipe import save_recipe
 from realface.models.catalog import Method, get_method
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
-from realface.training.encoder_weights import settle_encoder_weights, with_encoder_weights
+from realface.training.encoder_weights import require_encoder_rate, settle_encoder_weights, with_encoder_weights
 from realface.training.finishing import write_detector
 from realface.training.launch import launch, started_places
 from realface.training.logs import NoLog, RunLog, open_log
@@ -134,6 +134,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
 def _require_sense(recipe: TrainRecipe, method: Method, run: Path, *, resume: bool) -> None:
     """Refuse what is known to fail before any crop is looked at."""
     deciding_metric(recipe.selection.metric, method)
+    require_encoder_rate(recipe, method)
     if not is_run(run):
         require_free(run)
     elif not resume:

@@ -50,7 +50,8 @@ def build_state(
         task = nn.SyncBatchNorm.convert_sync_batchnorm(task)  # type: ignore[no-untyped-call]
     task = task.to(memory_format=torch.channels_last if recipe.trainer.channels_last else torch.contiguous_format)
     losses: Any = torch.compile(Losses(task)) if recipe.trainer.compile else Losses(task)
-    optimiser = build_optimiser(recipe.optim, task.parameters())
+    encoder = () if method.encoder_parameters is None else method.encoder_parameters(network)
+    optimiser = build_optimiser(recipe.optim, task.parameters(), encoder=encoder)
     losses, wrapped_optimiser = fabric.setup(losses, optimiser)
     decay = recipe.trainer.average_decay
     return TrainingState(

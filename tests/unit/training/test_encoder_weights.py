@@ -150,3 +150,22 @@ def test_resumed_run_still_names_its_weights(recipe, tmp_path, monkeypatch, tiny
     train(made, tmp_path / "run", resume=True, quiet=True)
     roles = [origin.get("role") for origin in read_card(tmp_path / "run" / "artifact").trained_on]
     assert roles == [None, "encoder weights"]
+
+
+def test_rate_of_an_encoder_reaches_its_parameters_only(recipe, tmp_path):
+    made = recipe(
+        method={"name": "baseline", "encoder": "light_xception", "input_size": 64},
+        optim={"name": "adamw", "lr": 3e-4, "encoder_lr": 1e-4},
+        schedule={"name": "cosine"},
+    )
+    train(made, tmp_path / "run", quiet=True)
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "step-00000002.ckpt", weights_only=True)
+    head, encoder = saved["optimiser"]["param_groups"]
+    assert [len(head["params"]), encoder["initial_lr"]] == [2, 1e-4]
+    assert len(encoder["params"]) > 50
+
+
+def test_a_rate_for_a_method_without_an_encoder_is_refused(recipe, tmp_path):
+    with pytest.raises(TrainingError, match=r"optim\.encoder_lr: tiny has no encoder beside the rest; set optim\.lr"):
+        train(recipe(optim={"name": "adam", "encoder_lr": 0.1}), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -93,5 +93,16 @@ def take_encoder_weights(network: Baseline, weights: Mapping[str, Tensor], *, wh
     Raises:
         ArtifactError: the weights do not fit; the text lists all names that differ.
     """
-    heads = tuple(f"{name}." for name in classifier_names(network.config.encoder))
+    heads = _heads(network)
     start_encoder(network.encoder, weights, is_classifier=lambda name: name.startswith(heads), where=where)
+
+
+def encoder_parameters(network: Baseline) -> Iterator[nn.Parameter]:
+    """Yield the encoder's parameters without those of its classifier."""
+    heads = _heads(network)
+    return (value for name, value in network.encoder.named_parameters() if not name.startswith(heads))
+
+
+def _heads(network: Baseline) -> tuple[str, ...]:
+    """Return how the names of the classifier's parameters begin in the encoder."""
+    return tuple(f"{name}." for name in classifier_names(network.config.encoder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -180,6 +180,11 @@ def take_encoder_weights(network: Recce, weights: Mapping[str, Tensor], *, where
     start_encoder(
         encoder, weights, is_classifier=lambda name: name.startswith(CLASSIFIERS) and name not in own, where=where
     )
+
+
+def encoder_parameters(network: Recce) -> Iterator[nn.Parameter]:
+    """Yield the encoder's parameters; the decoder, the reasoning, the attention and the classifier are the rest."""
+    return network.get_submodule("encoder").parameters()
 
 
 def to_network_range(image: Tensor) -> Tensor:
