@@ -52,7 +52,13 @@ def settle_encoder_weights(recipe: TrainRecipe, method: Method, run: Path) -> En
         TrainingError: the method takes no such weights.
     """
     source = recipe.encoder_weights
+    config: Any = recipe.method
     if source is None:
+        if getattr(config, "folded_norms", False):
+            raise TrainingError(
+                "method.folded_norms: norms of random weights have no statistics to fold; give encoder_weights, or "
+                "leave folded_norms out"
+            )
         return None
     if is_run(run):
         return _recorded(run)

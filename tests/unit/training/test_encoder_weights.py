@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
+import safetensors.torch
 import torch
 
 from realface.core.errors import ArtifactError, TrainingError
 from realface.core.recipe import check_recipe
 from realface.models import pretrained
-from realface.models.artifact import read_card
+from realface.models.artifact import load_network, read_card
+from realface.models.baseline.encoders import LightXceptionClassifier
 from realface.models.catalog import METHODS, get_method
 from realface.models.pretrained import PACKAGES, read_packaged_weights
 from realface.training.encoder_weights import load_encoder
@@ -26,7 +28,7 @@ def recipe(make_recipe, write_faces):
     manifest = write_faces()
 
     def make(**changes):
-        trainer = {"steps": 2, "validate_every": 2}
+        trainer = {"steps": 2, "validate_every": 2} | changes.pop("trainer", {})
         return make_recipe(data={"manifests": [str(manifest)]}, trainer=trainer, **changes)
 
     return make
@@ -168,4 +170,39 @@ def test_rate_of_an_encoder_reaches_its_parameters_only(recipe, tmp_path):
 def test_a_rate_for_a_method_without_an_encoder_is_refused(recipe, tmp_path):
     with pytest.raises(TrainingError, match=r"optim\.encoder_lr: tiny has no encoder beside the rest; set optim\.lr"):
         train(recipe(optim={"name": "adam", "encoder_lr": 0.1}), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+FOLDED = {"name": "baseline", "encoder": "light_xception", "input_size": 64, "folded_norms": True}
+
+
+@pytest.fixture
+def xception_weights(tmp_path):
+    """A file of weights for `light_xception`, with norms."""
+    torch.manual_seed(0)
+    encoder = LightXceptionClassifier(num_classes=1, dropout=0.0)
+    safetensors.torch.save_file(encoder.state_dict(), tmp_path / "xception.safetensors")
+    return tmp_path / "xception.safetensors"
+
+
+def test_resumed_run_with_folded_norms_and_an_average_ends_the_same(recipe, tmp_path, xception_weights):
+    def made(steps):
+        trainer = {"steps": steps, "validate_every": 2, "average_decay": 0.9}
+        return recipe(method=FOLDED, encoder_weights=xception_weights, trainer=trainer)
+
+    straight = train(made(4), tmp_path / "straight", quiet=True).artifact
+    train(made(2), tmp_path / "run", quiet=True)
+    resumed = train(made(4), tmp_path / "run", resume=True, quiet=True).artifact
+    assert read_card(resumed).weights_sha256 == read_card(straight).weights_sha256
+    assert read_card(resumed).config["folded_norms"] is True
+    names = load_network(resumed).state_dict()
+    assert [name for name in names if "running_mean" in name] == []
+    assert "encoder.stem.0.bias" in names
+
+
+def test_folded_norms_of_random_weights_are_refused(recipe, tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"method\.folded_norms: norms of random weights have no statistics to fold"
+    ):
+        train(recipe(method=FOLDED), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from realface.models.baseline.config import MIN_INPUT_SIZE, BaselineConfig
-from realface.models.baseline.encoders import build_encoder, classifier_names, size_settings, takes_one_size
+from realface.models.baseline.encoders import (
+    build_encoder,
+    classifier_names,
+    fold_encoder,
+    size_settings,
+    takes_one_size,
+)
 from realface.models.inputs import require_size, require_square_rgb
 from realface.models.outputs import Output
 from realface.models.timm_networks import download_weights
@@ -25,9 +31,9 @@ class Baseline(nn.Module):
     def __init__(self, config: BaselineConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = build_encoder(
-            config.encoder, input_size=config.input_size, num_classes=config.num_classes, dropout=config.dropout
-        )
+        self.encoder = _encoder_with_norms(config)
+        if config.folded_norms:
+            fold_encoder(self.encoder, input_size=config.input_size)
         self._takes_one_size = takes_one_size(config.encoder)
         # settings and no weights: they stand in the config, so not in the state dict
         self.register_buffer("encoder_mean", torch.tensor(config.encoder_mean).reshape(1, 3, 1, 1), persistent=False)
@@ -93,14 +99,25 @@ def take_encoder_weights(network: Baseline, weights: Mapping[str, Tensor], *, wh
     Raises:
         ArtifactError: the weights do not fit; the text lists all names that differ.
     """
-    heads = _heads(network)
-    start_encoder(network.encoder, weights, is_classifier=lambda name: name.startswith(heads), where=where)
+    heads, config = _heads(network), network.config
+    started = _encoder_with_norms(config) if config.folded_norms else network.encoder  # weights have the norms
+    start_encoder(started, weights, is_classifier=lambda name: name.startswith(heads), where=where)
+    if config.folded_norms:
+        fold_encoder(started, input_size=config.input_size)
+        own = {name: value for name, value in network.encoder.state_dict().items() if name.startswith(heads)}
+        network.encoder.load_state_dict({**started.state_dict(), **own})
 
 
 def encoder_parameters(network: Baseline) -> Iterator[nn.Parameter]:
     """Yield the encoder's parameters without those of its classifier."""
     heads = _heads(network)
     return (value for name, value in network.encoder.named_parameters() if not name.startswith(heads))
+
+
+def _encoder_with_norms(config: BaselineConfig) -> nn.Module:
+    return build_encoder(
+        config.encoder, input_size=config.input_size, num_classes=config.num_classes, dropout=config.dropout
+    )
 
 
 def _heads(network: Baseline) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from realface.models.outputs import ReconstructionOutput
 from realface.models.recce.attention import GuidedAttention
 from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
 from realface.models.recce.decoder import doubling, refinement, to_rgb
-from realface.models.recce.encoders.choice import build_encoder
+from realface.models.recce.encoders.choice import build_encoder, fold_encoder
 from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.graph_reasoning import GraphReasoning
 from realface.models.recce.similarity import pooled
@@ -69,6 +69,8 @@ class Recce(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = build_encoder(config.encoder)
+        if config.folded_norms:
+            fold_encoder(self.encoder)
         width = self.encoder.embedding_width
         fine, finest, last = config.decoder_widths
         self.decoder1 = doubling(width, fine)
@@ -175,11 +177,15 @@ def take_encoder_weights(network: Recce, weights: Mapping[str, Tensor], *, where
     Raises:
         ArtifactError: the weights do not fit; the text lists all names that differ.
     """
-    encoder = network.get_submodule("encoder")
-    own = encoder.state_dict().keys()
+    is_folded = network.config.folded_norms
+    started: Any = build_encoder(network.config.encoder) if is_folded else network.encoder  # weights have the norms
+    own = started.state_dict().keys()
     start_encoder(
-        encoder, weights, is_classifier=lambda name: name.startswith(CLASSIFIERS) and name not in own, where=where
+        started, weights, is_classifier=lambda name: name.startswith(CLASSIFIERS) and name not in own, where=where
     )
+    if is_folded:
+        fold_encoder(started)
+        network.get_submodule("encoder").load_state_dict(started.state_dict())
 
 
 def encoder_parameters(network: Recce) -> Iterator[nn.Parameter]:
