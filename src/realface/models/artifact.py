@@ -51,7 +51,7 @@ class ArtifactCard(Section):
     trained_on: list[dict[str, Any]] = Field(
         default=[],
         description="per manifest: name, sha256, rows, crop in words; of a prior inside the network: role, name, "
-        "sha256, trained_on",
+        "sha256, trained_on; of the weights that the encoder started from: role, name, sha256",
     )
     metrics: dict[str, Any] = Field(default={}, description="of the validation that chose these weights")
     licence: str = Field("", description="terms under which the weights may be used")

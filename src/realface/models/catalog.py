@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -48,6 +48,10 @@ class Method:
         load_encoder_weights: (network, file) sets the encoder to pretrained weights, such as ImageNet's, in place;
             None where a method has no such start.
         download_encoder_weights: (network) does the same with weights from timm's hub.
+        take_encoder_weights: (network, weights, where=...) does the same with named tensors; the config's field
+            `encoder` is timm's name of the encoder.
+        encoder_parameters: (network) returns the parameters of the pretrained part, which a recipe can train at a rate
+            of its own (`optim.encoder_lr`); None where there is no such part.
         real_only: how it is judged and completed, where it learns from real faces alone; None where it needs fakes.
         frozen_prior: where it gets the prior inside its network from; None where there is none.
     """
@@ -59,6 +63,8 @@ class Method:
     build_task: Callable[..., nn.Module]
     load_encoder_weights: Callable[[Any, Path], None] | None = None
     download_encoder_weights: Callable[[Any], None] | None = None
+    take_encoder_weights: Callable[..., None] | None = None
+    encoder_parameters: Callable[[Any], Iterable[nn.Parameter]] | None = None
     real_only: RealOnly | None = None
     frozen_prior: FrozenPrior | None = None
 
@@ -72,6 +78,8 @@ METHODS: dict[str, Method] = {
         build_task=RecceTask,
         load_encoder_weights=recce.load_encoder_weights,
         download_encoder_weights=recce.download_encoder_weights,
+        take_encoder_weights=recce.take_encoder_weights,
+        encoder_parameters=recce.encoder_parameters,
     ),
     "rffr-prior": Method(
         name="rffr-prior",
@@ -95,6 +103,7 @@ METHODS: dict[str, Method] = {
         build_task=RffrTask,
         load_encoder_weights=rffr.load_encoder_weights,
         download_encoder_weights=rffr.download_encoder_weights,
+        encoder_parameters=rffr.encoder_parameters,
         frozen_prior=FrozenPrior(method="rffr-prior", read=prior_of, fingerprint=fingerprint),
     ),
     "baseline": Method(
@@ -105,6 +114,8 @@ METHODS: dict[str, Method] = {
         build_task=BaselineTask,
         load_encoder_weights=baseline.load_encoder_weights,
         download_encoder_weights=baseline.download_encoder_weights,
+        take_encoder_weights=baseline.take_encoder_weights,
+        encoder_parameters=baseline.encoder_parameters,
     ),
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from torch import nn, optim
@@ -22,6 +22,12 @@ class OptimiserSection(Section):
 
     name: str = Field(description="which optimiser")
     lr: float = Field(gt=0, description="learning rate before the schedule")
+    encoder_lr: float | None = Field(
+        None,
+        gt=0,
+        description="learning rate of the pretrained part of the network, its encoder, before the schedule, while the "
+        "rest of the network has `lr`; null: `lr` for all",
+    )
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty, added to the gradient")
     no_decay_on_norms: bool = Field(
         False,
@@ -148,15 +154,35 @@ CLASSES: Mapping[str, Callable[..., optim.Optimizer]] = MappingProxyType(
 )
 
 
-def build_optimiser(config: OptimiserSection, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """The optimiser over those parameters that are trained; frozen ones are left out.
+def build_optimiser(
+    config: OptimiserSection, parameters: Iterable[nn.Parameter], *, encoder: Iterable[nn.Parameter] = ()
+) -> optim.Optimizer:
+    """Build the optimiser of those parameters that are trained; frozen ones are left out.
 
-    With `no_decay_on_norms` it has two groups, the second without weight decay; an empty group is left out.
+    There is one group of parameters, unless `encoder_lr` or `no_decay_on_norms` ask for more. Those with `lr` come
+    before those with `encoder_lr`; within each, those with weight decay come first. An empty group is left out.
+
+    Args:
+        config: the recipe's section.
+        parameters: of the whole task.
+        encoder: those among them that have the rate `encoder_lr`. It is kept in a group as `initial_lr` too, which is
+            where a schedule finds the full rate of the group.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    settings = config.model_dump(exclude={"name", "no_decay_on_norms"})
-    if not config.no_decay_on_norms:
-        return CLASSES[config.name](trained, **settings)
-    spared = {"params": [parameter for parameter in trained if parameter.ndim < 2], "weight_decay": 0.0}
-    others = {"params": [parameter for parameter in trained if parameter.ndim >= 2]}
-    return CLASSES[config.name]([group for group in (others, spared) if group["params"]], **settings)
+    settings = config.model_dump(exclude={"name", "encoder_lr", "no_decay_on_norms"})
+    of_encoder = set() if config.encoder_lr is None else {id(parameter) for parameter in encoder}
+    rate = {"lr": config.encoder_lr, "initial_lr": config.encoder_lr}
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in trained if id(parameter) not in of_encoder]},
+        {"params": [parameter for parameter in trained if id(parameter) in of_encoder], **rate},
+    ]
+    if config.no_decay_on_norms:
+        groups = [part for group in groups for part in _by_dimensions(group)]
+    return CLASSES[config.name]([group for group in groups if group["params"]], **settings)
+
+
+def _by_dimensions(group: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a group into weights, and norms and biases, which have one dimension and no weight decay."""
+    others = [parameter for parameter in group["params"] if parameter.ndim >= 2]
+    spared = [parameter for parameter in group["params"] if parameter.ndim < 2]
+    return {**group, "params": others}, {**group, "params": spared, "weight_decay": 0.0}

@@ -6,18 +6,19 @@ absolute, so it can be used again from anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, reduce
 from importlib import resources
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
 from realface.core.errors import MissingInputError
 from realface.core.recipe import Section, load_recipe
 from realface.models.catalog import known_methods
+from realface.models.pretrained import PACKAGES
 from realface.training.optimisers import OptimiserConfig
 from realface.training.schedules import ConstantSchedule, ScheduleConfig
 from realface.training.sections import AbsolutePath, ArtifactSection, DataSection, SelectionSection, TrainerSection
@@ -31,10 +32,12 @@ class TrainRecipe(Section):
     name: str = Field("run", min_length=1, description="what the run is called in reports")
     seed: int = Field(0, ge=0, lt=2**32, description="of every draw: first weights, order, augmentation, dropout")
     method: Section = Field(description="the method, by `name`, and its settings")
-    encoder_weights: Literal["timm"] | AbsolutePath | None = Field(
+    encoder_weights: Literal["timm", "lite0", "lite1", "lite2"] | AbsolutePath | None = Field(
         None,
         description="file of pretrained weights for the method's encoder, such as ImageNet's, relative to the current "
-        "directory; `timm`: fetched from timm's hub when the run begins; null: start from random ones",
+        "directory; `timm`: fetched from timm's hub when the run begins; `lite0`, `lite1`, `lite2`: ImageNet's for the "
+        "encoder `tf_efficientnet_lite0`, `1` or `2`, from an installed package (extra `pretrained`), with the "
+        "normalisation that they were trained with; null: start from random ones",
     )
     prior: AbsolutePath | None = Field(
         None,
@@ -47,6 +50,17 @@ class TrainRecipe(Section):
     trainer: TrainerSection = Field(description="how the steps are taken")
     selection: SelectionSection = Field(SelectionSection(), description="which step becomes the artifact")
     artifact: ArtifactSection = Field(ArtifactSection(), description="what is written into the detector")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suit_the_packaged_weights(cls, values: Any) -> Any:
+        """Set `encoder_mean` and `encoder_std`, unless they are given, to those of the weights of a package."""
+        if not isinstance(values, Mapping) or not isinstance(method := values.get("method"), Mapping):
+            return values
+        package = PACKAGES.get(str(values.get("encoder_weights")))
+        if package is None or str(method.get("encoder")).partition(".")[0] != package.network:
+            return values
+        return {**values, "method": {"encoder_mean": package.mean, "encoder_std": package.std, **method}}
 
 
 def recipe_schema() -> type[TrainRecipe]:

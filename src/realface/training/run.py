@@ -21,6 +21,7 @@ from realface.core.recipe import save_recipe
 from realface.models.catalog import Method, get_method
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
+from realface.training.encoder_weights import require_encoder_rate, settle_encoder_weights, with_encoder_weights
 from realface.training.finishing import write_detector
 from realface.training.launch import launch, started_places
 from realface.training.logs import NoLog, RunLog, open_log
@@ -40,7 +41,7 @@ from realface.training.resuming import (
 )
 from realface.training.rows import RunRows, read_rows
 from realface.training.selection import MetricName, deciding_metric, metrics_of
-from realface.training.setup import build_state, crops_per_step, require_encoder_weights
+from realface.training.setup import build_state, crops_per_step
 from realface.training.state import TrainingState, all_generators
 from realface.training.steps import Stepper
 from realface.training.stopping import Stopper
@@ -91,7 +92,8 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     method = get_method(config.name)
     _require_sense(recipe, method, run, resume=resume)
     recipe, prior = settle_prior(recipe, method, run)
-    rows = with_residuals(with_prior(read_rows(recipe.data, method), prior, recipe), prior, recipe, run)
+    rows = with_encoder_weights(read_rows(recipe.data, method), settle_encoder_weights(recipe, method, run))
+    rows = with_residuals(with_prior(rows, prior, recipe), prior, recipe, run)
     fabric = launch(recipe.trainer)
     processes = Processes()
     stopper = Stopper()
@@ -132,9 +134,9 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
 def _require_sense(recipe: TrainRecipe, method: Method, run: Path, *, resume: bool) -> None:
     """Refuse what is known to fail before any crop is looked at."""
     deciding_metric(recipe.selection.metric, method)
+    require_encoder_rate(recipe, method)
     if not is_run(run):
         require_free(run)
-        require_encoder_weights(recipe)
     elif not resume:
         raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
 

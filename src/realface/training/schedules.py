@@ -163,7 +163,8 @@ class Schedule:
 
     Args:
         config: the recipe's section.
-        optimiser: every group gets the same rate, the first step's at once.
+        optimiser: every group gets the first step's rate at once. A group's full rate is its `initial_lr` if it has
+            one, else the optimiser's.
         num_steps: length of the run.
     """
 
@@ -171,7 +172,8 @@ class Schedule:
         self._config = config
         self._optimiser = optimiser
         self._num_steps = num_steps
-        self._full_rate = float(optimiser.defaults["lr"])
+        full_rate = float(optimiser.defaults["lr"])
+        self._full_rates = [float(group.get("initial_lr", full_rate)) for group in optimiser.param_groups]
         self._steps = 0
         self._num_drops = 0
         self._num_stale = 0
@@ -212,8 +214,8 @@ class Schedule:
 
     def _set_rate(self) -> None:
         factor = rate_factor(self._config, self._steps, num_steps=self._num_steps, num_drops=self._num_drops)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._full_rate * factor
+        for group, full_rate in zip(self._optimiser.param_groups, self._full_rates, strict=True):
+            group["lr"] = full_rate * factor
 
 
 def build_schedule(config: AnySchedule, optimiser: Optimizer, *, num_steps: int) -> Schedule:

@@ -143,7 +143,9 @@ class TrainerSection(Section):
         "then what is validated and becomes the detector. null: none",
     )
     frozen_norms: bool = Field(
-        False, description="batch norms use their statistics as they came and do not change them"
+        False,
+        description="batch norms use their statistics as they came and do not change them; `method.folded_norms` folds "
+        "those of a pretrained encoder into its convolutions",
     )
     sync_batch_norm: bool = Field(
         False,

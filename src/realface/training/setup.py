@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from torch import nn
 
-from realface.core.errors import TrainingError
-from realface.core.files import existing
-from realface.models.catalog import Method, get_method
+from realface.models.catalog import get_method
+from realface.training.encoder_weights import load_encoder
 from realface.training.optimisers import build_optimiser
 from realface.training.priors import PriorRecord, load_prior
 from realface.training.processes import Processes
@@ -45,16 +43,15 @@ def build_state(
     if is_new:
         if prior is not None:
             load_prior(network, recipe, prior)
-        _load_encoder(
-            method, network, recipe
-        )  # last: branches may start from the prior, and encoder weights count more
+        load_encoder(method, network, recipe)  # last: branches may start from the prior, and encoder weights count more
     is_global = recipe.trainer.global_losses
     task = method.build_task(network, gather=processes.gather_rows) if is_global else method.build_task(network)
     if recipe.trainer.sync_batch_norm:
         task = nn.SyncBatchNorm.convert_sync_batchnorm(task)  # type: ignore[no-untyped-call]
     task = task.to(memory_format=torch.channels_last if recipe.trainer.channels_last else torch.contiguous_format)
     losses: Any = torch.compile(Losses(task)) if recipe.trainer.compile else Losses(task)
-    optimiser = build_optimiser(recipe.optim, task.parameters())
+    encoder = () if method.encoder_parameters is None else method.encoder_parameters(network)
+    optimiser = build_optimiser(recipe.optim, task.parameters(), encoder=encoder)
     losses, wrapped_optimiser = fabric.setup(losses, optimiser)
     decay = recipe.trainer.average_decay
     return TrainingState(
@@ -71,34 +68,3 @@ def build_state(
 def crops_per_step(trainer: TrainerSection, processes: Processes) -> int:
     """Crops that a step learns from, over all processes."""
     return trainer.batch_size * trainer.accumulate * processes.size
-
-
-def require_encoder_weights(recipe: TrainRecipe) -> None:
-    """Refuse, before anything is written, `encoder_weights` that are not there or that the method does not take.
-
-    Raises:
-        MissingInputError: no such file.
-        TrainingError: the method takes none, or none from timm.
-    """
-    if recipe.encoder_weights is None:
-        return
-    config: Any = recipe.method
-    method = get_method(config.name)
-    if method.load_encoder_weights is None:
-        raise TrainingError(f"encoder_weights: {method.name} takes none; leave encoder_weights out")
-    if isinstance(recipe.encoder_weights, Path):
-        existing(recipe.encoder_weights, what="file of encoder_weights")
-    elif method.download_encoder_weights is None:
-        raise TrainingError(f"encoder_weights: timm has none for {method.name}; give a file, or leave it out")
-
-
-def _load_encoder(method: Method, network: nn.Module, recipe: TrainRecipe) -> None:
-    source = recipe.encoder_weights
-    if source is None:
-        return
-    assert method.load_encoder_weights is not None
-    if isinstance(source, Path):
-        method.load_encoder_weights(network, source)
-    else:
-        assert method.download_encoder_weights is not None
-        method.download_encoder_weights(network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from realface.core.errors import TrainingError
+from realface.models.depthwise import QuickDepthwiseGradients
 from realface.models.outputs import Task
 from realface.training.batches import Batch
 from realface.training.sections import TrainerSection
@@ -61,6 +63,8 @@ class Stepper:
         self._buffers = list(state.task.buffers())
         self._buffers_before = [buffer.clone() for buffer in self._buffers]
         self._memory_format = torch.channels_last if trainer.channels_last else torch.contiguous_format
+        # torch.compile makes its own kernels
+        self._is_quickened = fabric.device.type == "cpu" and trainer.precision == "bf16" and not trainer.compile
         if trainer.frozen_norms:
             freeze_norms(state.task)
 
@@ -115,7 +119,8 @@ class Stepper:
         inputs = {name: value.to(fabric.device, non_blocking=True) for name, value in batch.inputs.items()}
         losses: Any = self._state.losses
         with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
-            loss, parts = losses(image, label, **inputs)
+            with QuickDepthwiseGradients() if self._is_quickened else nullcontext():
+                loss, parts = losses(image, label, **inputs)
             fabric.backward(loss * share)
         return {"loss": loss.detach(), **parts}
 

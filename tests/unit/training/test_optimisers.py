@@ -54,7 +54,7 @@ def test_name_decides_the_kind(config_type):
 
 @each_kind
 def test_defaults_are_torchs_except_the_rate_that_recce_gives_adam(config_type):
-    settings = config_type().model_dump(exclude={"name", "no_decay_on_norms"})
+    settings = config_type().model_dump(exclude={"name", "encoder_lr", "no_decay_on_norms"})
     of_torch = {name: inspect.signature(KINDS[config_type]).parameters[name].default for name in settings}
     assert settings == {**of_torch, **({"lr": 2e-4} if config_type is AdamConfig else {})}
 
@@ -122,3 +122,50 @@ def test_no_group_is_left_empty():
 def test_nesterov_without_momentum_is_refused():
     with pytest.raises(ValidationError, match=r"looks ahead by the momentum, which is 0; set `momentum`, such as 0\.9"):
         SgdConfig(nesterov=True)
+
+
+def encoder_and_head():
+    """An encoder of a weight and a bias, and a head of a weight and a bias, of distinct sizes."""
+    return nn.Linear(3, 4), nn.Linear(4, 1)
+
+
+def sizes_and(setting, groups):
+    return [([parameter.numel() for parameter in group["params"]], group[setting]) for group in groups]
+
+
+@each_kind
+def test_encoder_is_trained_at_its_own_rate(config_type):
+    encoder, head = encoder_and_head()
+    config = config_type(lr=3e-4, encoder_lr=1e-4)
+    parameters = [*encoder.parameters(), *head.parameters()]
+    groups = build_optimiser(config, parameters, encoder=encoder.parameters()).param_groups
+    assert sizes_and("lr", groups) == [([4, 1], 3e-4), ([12, 4], 1e-4)]
+
+
+def test_without_a_rate_of_its_own_the_encoder_is_not_apart():
+    encoder, head = encoder_and_head()
+    parameters = [*encoder.parameters(), *head.parameters()]
+    groups = build_optimiser(AdamwConfig(lr=3e-4), parameters, encoder=encoder.parameters()).param_groups
+    assert sizes_and("lr", groups) == [([12, 4, 4, 1], 3e-4)]
+
+
+def test_both_rates_can_spare_biases_from_weight_decay():
+    encoder, head = encoder_and_head()
+    config = AdamwConfig(lr=3e-4, encoder_lr=1e-4, weight_decay=0.5, no_decay_on_norms=True)
+    parameters = [*encoder.parameters(), *head.parameters()]
+    groups = build_optimiser(config, parameters, encoder=encoder.parameters()).param_groups
+    assert sizes_and("weight_decay", groups) == [([4], 0.5), ([1], 0.0), ([12], 0.5), ([4], 0.0)]
+    assert [group["lr"] for group in groups] == [3e-4, 3e-4, 1e-4, 1e-4]
+
+
+def test_frozen_parts_of_the_encoder_are_left_out():
+    encoder, head = encoder_and_head()
+    encoder.requires_grad_(False)
+    parameters = [*encoder.parameters(), *head.parameters()]
+    groups = build_optimiser(SgdConfig(encoder_lr=0.1), parameters, encoder=encoder.parameters()).param_groups
+    assert sizes_and("lr", groups) == [([4, 1], 1e-3)]
+
+
+def test_a_rate_of_zero_for_the_encoder_is_refused():
+    with pytest.raises(ValidationError, match="greater than 0"):
+        AdamwConfig(encoder_lr=0)

@@ -228,3 +228,29 @@ def test_milestones_that_do_not_rise_are_refused():
 @each_schedule
 def test_recipe_names_the_schedule(config):
     assert TypeAdapter(ScheduleConfig).validate_python(config.model_dump(mode="json")) == config
+
+
+def two_rates():
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))]}, {"params": [torch.nn.Parameter(torch.zeros(1))]}]
+    groups[1] |= {"lr": 0.1, "initial_lr": 0.1}
+    return torch.optim.SGD(groups, lr=0.4)
+
+
+def test_each_group_has_its_share_of_its_own_full_rate():
+    optimiser = two_rates()
+    schedule = build_schedule(StepSchedule(every=1, gamma=0.5), optimiser, num_steps=10)
+    schedule.step()
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.2, 0.05])
+    assert schedule.rate == pytest.approx(0.2)
+
+
+def test_rates_of_a_restored_optimiser_go_on():
+    before = two_rates()
+    schedule = build_schedule(StepSchedule(every=1, gamma=0.5), before, num_steps=10)
+    schedule.step()
+    after = two_rates()
+    after.load_state_dict(before.state_dict())
+    restored = build_schedule(StepSchedule(every=1, gamma=0.5), after, num_steps=10)
+    restored.load_state_dict(schedule.state_dict())
+    restored.step()
+    assert [group["lr"] for group in after.param_groups] == pytest.approx([0.1, 0.025])

@@ -7,6 +7,7 @@ from lightning.fabric.plugins.precision.amp import MixedPrecision
 
 from realface.core.errors import TrainingError
 from realface.models.outputs import StepResult
+from realface.training import steps
 from realface.training.batches import Batch
 from realface.training.optimisers import SgdConfig, build_optimiser
 from realface.training.schedules import ConstantSchedule, build_schedule
@@ -102,6 +103,24 @@ def test_frozen_norms_keep_their_statistics_and_train_their_scale(start):
     after = values(state)
     assert torch.equal(before["network.norm.running_mean"], after["network.norm.running_mean"])
     assert not torch.equal(before["network.norm.weight"], after["network.norm.weight"])
+
+
+@pytest.mark.parametrize(
+    ("trainer", "is_quickened"),
+    [({"precision": "bf16"}, True), ({"precision": "bf16", "compile": True}, False), ({}, False)],
+)
+def test_bf16_on_a_cpu_computes_depthwise_gradients_the_quick_way(start, monkeypatch, trainer, is_quickened):
+    entered = []
+
+    class Noted(steps.QuickDepthwiseGradients):
+        def __enter__(self):
+            entered.append(True)
+            return super().__enter__()
+
+    monkeypatch.setattr(steps, "QuickDepthwiseGradients", Noted)
+    _, stepper = start(Fabric(accelerator="cpu", devices=1, precision="bf16-mixed"), **trainer)
+    assert not stepper.take([batch()]).is_skipped
+    assert entered == [True] * is_quickened
 
 
 def test_average_keeps_its_share(start):

@@ -49,6 +49,11 @@ class BaselineConfig(Section):
     num_classes: Literal[1, 2] = Field(
         1, description="1: one logit, binary cross-entropy. 2: two logits, cross-entropy"
     )
+    folded_norms: bool = Field(
+        False,
+        description="fold the encoder's batch norms into its convolutions when training starts: their statistics stay "
+        "those of `encoder_weights`, and a step takes less time.",
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="before the classifier; RECCE's, so that both have the same")
     flood_level: float = Field(
         0.0, ge=0, description="b of |loss - b| + b, below which the loss rises again; 0: none; RECCE: 0.04"
@@ -76,6 +81,14 @@ class BaselineConfig(Section):
             from realface.models.baseline.encoders import require_input_size  # imports timm
 
             require_input_size(self.encoder, self.input_size)
+        return self
+
+    @model_validator(mode="after")
+    def _has_norms_to_fold(self) -> Self:
+        if self.folded_norms:
+            from realface.models.baseline.encoders import require_foldable  # imports timm
+
+            require_foldable(self.encoder, self.input_size)
         return self
 
 

@@ -14,6 +14,7 @@ from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from realface.models.folded_norms import fold_norms
 from realface.models.recce.encoders.xception import LightXception
 from realface.models.timm_networks import normalisation_of, require_tag
 
@@ -55,6 +56,34 @@ def build_encoder(name: str, *, input_size: int, num_classes: int, dropout: floa
         name, num_classes=num_classes, drop_rate=dropout, **size_settings(name, input_size)
     )
     return encoder
+
+
+def fold_encoder(encoder: nn.Module, *, input_size: int) -> None:
+    """Fold an encoder's batch norms into its convolutions, in place.
+
+    Args:
+        encoder: as from `build_encoder`.
+        input_size: height and width of images that it takes, in pixels.
+
+    Raises:
+        ValueError: the encoder has none, or one that does not follow a convolution.
+    """
+    fold_norms(encoder, lambda network, image: network(image), input_size=input_size)
+
+
+@functools.cache
+def require_foldable(name: str, input_size: int) -> None:
+    """Accept an encoder whose batch norms can all be folded.
+
+    Raises:
+        ValueError: another one; says why.
+    """
+    with torch.device("meta"):  # shapes without memory or random numbers
+        encoder = build_encoder(name, input_size=input_size, num_classes=1, dropout=0.0)
+    try:
+        fold_encoder(encoder, input_size=input_size)
+    except ValueError as error:
+        raise ValueError(f"`folded_norms` is not possible with {name}: {error}; leave folded_norms out") from error
 
 
 def size_settings(name: str, input_size: int) -> dict[str, Any]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from realface.models.baseline.config import MIN_INPUT_SIZE, BaselineConfig
-from realface.models.baseline.encoders import build_encoder, classifier_names, size_settings, takes_one_size
+from realface.models.baseline.encoders import (
+    build_encoder,
+    classifier_names,
+    fold_encoder,
+    size_settings,
+    takes_one_size,
+)
 from realface.models.inputs import require_size, require_square_rgb
 from realface.models.outputs import Output
 from realface.models.timm_networks import download_weights
@@ -25,9 +31,9 @@ class Baseline(nn.Module):
     def __init__(self, config: BaselineConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = build_encoder(
-            config.encoder, input_size=config.input_size, num_classes=config.num_classes, dropout=config.dropout
-        )
+        self.encoder = _encoder_with_norms(config)
+        if config.folded_norms:
+            fold_encoder(self.encoder, input_size=config.input_size)
         self._takes_one_size = takes_one_size(config.encoder)
         # settings and no weights: they stand in the config, so not in the state dict
         self.register_buffer("encoder_mean", torch.tensor(config.encoder_mean).reshape(1, 3, 1, 1), persistent=False)
@@ -65,7 +71,7 @@ def load_encoder_weights(network: Baseline, file: Path) -> None:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
     """
-    _start(network, read_weights(file), where=str(file))
+    take_encoder_weights(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Baseline) -> None:
@@ -79,9 +85,41 @@ def download_encoder_weights(network: Baseline) -> None:
     """
     name = network.config.encoder
     weights = download_weights(name, **size_settings(name, network.config.input_size))
-    _start(network, weights, where=f"timm's {name}")
+    take_encoder_weights(network, weights, where=f"timm's {name}")
 
 
-def _start(network: Baseline, weights: Mapping[str, Tensor], *, where: str) -> None:
-    heads = tuple(f"{name}." for name in classifier_names(network.config.encoder))
-    start_encoder(network.encoder, weights, is_classifier=lambda name: name.startswith(heads), where=where)
+def take_encoder_weights(network: Baseline, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Start the encoder from pretrained weights, such as ImageNet's, without their classifier.
+
+    Args:
+        network: its encoder is changed in place.
+        weights: of the whole pretrained network, named as timm names its parameters.
+        where: name of the weights in errors.
+
+    Raises:
+        ArtifactError: the weights do not fit; the text lists all names that differ.
+    """
+    heads, config = _heads(network), network.config
+    started = _encoder_with_norms(config) if config.folded_norms else network.encoder  # weights have the norms
+    start_encoder(started, weights, is_classifier=lambda name: name.startswith(heads), where=where)
+    if config.folded_norms:
+        fold_encoder(started, input_size=config.input_size)
+        own = {name: value for name, value in network.encoder.state_dict().items() if name.startswith(heads)}
+        network.encoder.load_state_dict({**started.state_dict(), **own})
+
+
+def encoder_parameters(network: Baseline) -> Iterator[nn.Parameter]:
+    """Yield the encoder's parameters without those of its classifier."""
+    heads = _heads(network)
+    return (value for name, value in network.encoder.named_parameters() if not name.startswith(heads))
+
+
+def _encoder_with_norms(config: BaselineConfig) -> nn.Module:
+    return build_encoder(
+        config.encoder, input_size=config.input_size, num_classes=config.num_classes, dropout=config.dropout
+    )
+
+
+def _heads(network: Baseline) -> tuple[str, ...]:
+    """Return how the names of the classifier's parameters begin in the encoder."""
+    return tuple(f"{name}." for name in classifier_names(network.config.encoder))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -62,6 +62,12 @@ class RecceConfig(Section):
         description="channels of a vertex in the graph reasoning; light_xception: 64; timm's: the first decoder width. "
         "Source: release",
     )
+    folded_norms: bool = Field(
+        False,
+        description="fold the encoder's batch norms into its convolutions when training starts: their statistics stay "
+        "those of `encoder_weights`, and a step takes less time. The decoder, the reasoning and the attention keep "
+        "theirs",
+    )
     reasoning: bool = Field(True, description="false leaves the graph reasoning out, for an ablation")
     attention: bool = Field(True, description="false leaves the reconstruction-guided attention out, for an ablation")
     dropout: float = Field(
@@ -99,6 +105,14 @@ class RecceConfig(Section):
 
             require_encoder(encoder)
         return encoder
+
+    @model_validator(mode="after")
+    def _has_norms_to_fold(self) -> Self:
+        if self.folded_norms:
+            from realface.models.recce.encoders.choice import require_foldable  # imports timm
+
+            require_foldable(self.encoder)
+        return self
 
 
 def _suitable_settings(encoder: str) -> Mapping[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from realface.models.outputs import ReconstructionOutput
 from realface.models.recce.attention import GuidedAttention
 from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
 from realface.models.recce.decoder import doubling, refinement, to_rgb
-from realface.models.recce.encoders.choice import build_encoder
+from realface.models.recce.encoders.choice import build_encoder, fold_encoder
 from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.graph_reasoning import GraphReasoning
 from realface.models.recce.similarity import pooled
@@ -69,6 +69,8 @@ class Recce(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = build_encoder(config.encoder)
+        if config.folded_norms:
+            fold_encoder(self.encoder)
         width = self.encoder.embedding_width
         fine, finest, last = config.decoder_widths
         self.decoder1 = doubling(width, fine)
@@ -148,7 +150,7 @@ def load_encoder_weights(network: Recce, file: Path) -> None:
         MissingInputError: no such file.
         ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
     """
-    _start(network, read_weights(file), where=str(file))
+    take_encoder_weights(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Recce) -> None:
@@ -161,15 +163,34 @@ def download_encoder_weights(network: Recce) -> None:
         ArtifactError: the hub has none, or could not be reached.
     """
     name = network.config.encoder
-    _start(network, download_weights(name), where=f"timm's {name}")
+    take_encoder_weights(network, download_weights(name), where=f"timm's {name}")
 
 
-def _start(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:
-    encoder = network.get_submodule("encoder")
-    own = encoder.state_dict().keys()
+def take_encoder_weights(network: Recce, weights: Mapping[str, Tensor], *, where: str) -> None:
+    """Start the encoder from pretrained weights, such as ImageNet's, without their classifier.
+
+    Args:
+        network: its encoder is changed in place.
+        weights: of the whole pretrained network, named as timm names its parameters.
+        where: name of the weights in errors.
+
+    Raises:
+        ArtifactError: the weights do not fit; the text lists all names that differ.
+    """
+    is_folded = network.config.folded_norms
+    started: Any = build_encoder(network.config.encoder) if is_folded else network.encoder  # weights have the norms
+    own = started.state_dict().keys()
     start_encoder(
-        encoder, weights, is_classifier=lambda name: name.startswith(CLASSIFIERS) and name not in own, where=where
+        started, weights, is_classifier=lambda name: name.startswith(CLASSIFIERS) and name not in own, where=where
     )
+    if is_folded:
+        fold_encoder(started)
+        network.get_submodule("encoder").load_state_dict(started.state_dict())
+
+
+def encoder_parameters(network: Recce) -> Iterator[nn.Parameter]:
+    """Yield the encoder's parameters; the decoder, the reasoning, the attention and the classifier are the rest."""
+    return network.get_submodule("encoder").parameters()
 
 
 def to_network_range(image: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -157,3 +159,8 @@ def download_encoder_weights(network: Rffr) -> None:
     weights = download_weights(config.branch, img_size=config.input_size, patch_size=config.prior.patch_size)
     for branch in (network.backbone_1, network.backbone_2):
         load_branch(branch, weights, where=f"timm's {config.branch}")
+
+
+def encoder_parameters(network: Rffr) -> Iterator[nn.Parameter]:
+    """Yield the parameters of both branches; the classifier is the rest that is trained."""
+    return chain(network.backbone_1.parameters(), network.backbone_2.parameters())

@@ -11,7 +11,9 @@ from typing import Any
 
 import timm
 import torch
+from torch import Tensor, nn
 
+from realface.models.folded_norms import fold_norms
 from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.encoders.families import FAMILIES, timm_encoders
 from realface.models.recce.encoders.timm_encoder import TimmEncoder
@@ -26,6 +28,35 @@ XCEPTIONS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
 def build_encoder(name: str) -> Encoder:
     """The encoder of that name, with random weights; `require_encoder` accepts the name."""
     return XCEPTIONS[name]() if name in XCEPTIONS else TimmEncoder(name)
+
+
+def fold_encoder(encoder: Encoder) -> None:
+    """Fold an encoder's batch norms into its convolutions, in place.
+
+    Raises:
+        ValueError: the encoder has none, or one that does not follow a convolution.
+    """
+
+    def run(network: Encoder, image: Tensor) -> Tensor:
+        return network.to_features(network.to_attention(network.to_reasoning(network.embed(image))))
+
+    assert isinstance(encoder, nn.Module)
+    fold_norms(encoder, run, input_size=64)
+
+
+@functools.cache
+def require_foldable(name: str) -> None:
+    """Accept an encoder whose batch norms can all be folded.
+
+    Raises:
+        ValueError: another one; says why.
+    """
+    with torch.device("meta"):  # shapes without memory or random numbers
+        encoder = build_encoder(name)
+    try:
+        fold_encoder(encoder)
+    except ValueError as error:
+        raise ValueError(f"`folded_norms` is not possible with {name}: {error}; leave folded_norms out") from error
 
 
 def require_encoder(name: str) -> None:
