@@ -99,6 +99,10 @@ class DeviceError(RealfaceError, RuntimeError):
     """The device that was asked for is not here."""
 
 
+class PseudoFakeError(RealfaceError, ValueError):
+    """A pseudo-fake cannot be made from what was given."""
+
+
 class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
 
