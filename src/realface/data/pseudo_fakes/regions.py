@@ -231,7 +231,8 @@ def _grown(polygon: Points, wider: float, higher: float, down: Points) -> Points
     center = polygon.mean(axis=0)
     unit = down / max(float(np.linalg.norm(down)), 1e-6)
     along = ((polygon - center) @ unit)[:, None] * unit
-    return (center + np.float32(wider) * (polygon - center - along) + np.float32(higher) * along).astype(np.float32)
+    grown = center + np.float32(wider) * (polygon - center - along) + np.float32(higher) * along
+    return np.asarray(grown, dtype=np.float32)
 
 
 def _perpendicular(down: Points, length: float) -> Points:

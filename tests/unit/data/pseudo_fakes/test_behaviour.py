@@ -1,5 +1,7 @@
 """What single kinds do beyond the common contract."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from realface.data.pseudo_fakes.alterations import SOFTER_SHARES, altered_colour
 from realface.data.pseudo_fakes.contract import Partner
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mouth import mouth, moved_mouth
-from realface.data.pseudo_fakes.parts import parts
 from realface.data.pseudo_fakes.partners import PartnerPool, face_traits
+from realface.data.pseudo_fakes.parts import parts
 from realface.data.pseudo_fakes.points import dense_points
 from realface.data.pseudo_fakes.resynthesis import resynthesis
 from realface.data.pseudo_fakes.self_blend import self_blend
@@ -140,7 +142,7 @@ def test_a_clip_is_blended_by_one_draw_and_drifting_warps(astronaut):
     fakes = blend_clip([image] * 6, [five] * 6, generator(5))
     assert len({tuple(fake.parameters.values()) for fake in fakes}) == 1
     assert all(np.array_equal(fake.real, fakes[0].real) for fake in fakes)
-    changes = [np.abs(a.image.astype(int) - b.image).mean() for a, b in zip(fakes, fakes[1:], strict=False)]
+    changes = [np.abs(a.image.astype(int) - b.image).mean() for a, b in pairwise(fakes)]
     difference = np.abs(fakes[0].image.astype(int) - fakes[0].real).mean()
     assert min(changes) > 0
     assert max(changes) < 3 * difference + 1

@@ -101,7 +101,7 @@ def test_the_number_of_draws_does_not_depend_on_the_pixels(kind, astronaut, part
         generators = [np.random.default_rng(seed) for _ in range(2)]
         partner = partner_for[KINDS[kind].partner]
         KINDS[kind].make(image, five, generators[0], partner)
-        KINDS[kind].make(moved, five + (3, 0), generators[1], partner)
+        KINDS[kind].make(moved, np.add(five, (3, 0)), generators[1], partner)
         assert generators[0].random() == generators[1].random()
 
 
