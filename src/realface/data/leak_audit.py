@@ -60,15 +60,11 @@ class LeakReport:
 
     @property
     def leaks(self) -> list[str]:
-        """What leaks, in words; empty if the audit has passed."""
+        """What leaks, in words; empty if nothing does."""
         low, high = AUC_LIMITS
         found = []
         if self.num_unequal:
             found.append(f"{self.num_unequal} of {self.num_pairs} pairs differ outside the mask")
-        if self.num_measured < MIN_PAIRS:
-            found.append(
-                f"only {self.num_measured} pairs have surroundings to measure; at least {MIN_PAIRS} are needed"
-            )
         found += [
             f"{name} outside the mask finds the fakes: AUC {auc:.3f} (allowed: {low} to {high})"
             for name, auc in self.aucs.items()
@@ -77,9 +73,22 @@ class LeakReport:
         return found
 
     @property
+    def is_decided(self) -> bool:
+        """Whether enough pairs were measured for the AUCs to mean something."""
+        return self.num_measured >= MIN_PAIRS
+
+    @property
     def passes(self) -> bool:
-        """Whether nothing leaks."""
-        return not self.leaks
+        """Whether the audit is decided and nothing leaks."""
+        return self.is_decided and not self.leaks
+
+    def describe(self) -> str:
+        """Return the result in one line."""
+        aucs = ", ".join(f"{name} {auc:.3f}" for name, auc in self.aucs.items())
+        verdict = "LEAK: " + "; ".join(self.leaks) if self.leaks else "no leak"
+        if not self.leaks and not self.is_decided:
+            verdict = f"undecided: {self.num_measured} pairs have surroundings to measure, at least {MIN_PAIRS} needed"
+        return f"{self.name:<18}{self.num_pairs} pairs, {self.num_unequal} unequal outside; AUC {aucs}: {verdict}"
 
 
 def audit_pairs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import cv2
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from realface.data.degradations.draw import draw_degradations
+from realface.data.degradations.draw import Degradation, draw_degradations
 from realface.data.pseudo_fakes.contract import Image, Landmarks, Partner, PseudoFake
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mixture import PseudoFakeMixture, PseudoFakesSection
@@ -112,18 +112,26 @@ class PairDataset(Dataset[PairItem]):
 
     def __getitem__(self, row: int) -> PairItem:
         """Make the pair of one real face."""
+        pair, degradation = self.draw(row)
+        return PairItem(
+            real=_as_tensor(degradation(pair.real)),
+            fake=_as_tensor(degradation(pair.image)),
+            mask=torch.from_numpy(pair.mask)[None],
+            kind=pair.kind,
+            row=row,
+        )
+
+    def draw(self, row: int) -> tuple[PseudoFake, Degradation]:
+        """Return the pair of one real face before degradation, cut out and mirrored, and the degradation of both."""
         entropy = np.random.SeedSequence((self._seed, self._epoch, row), spawn_key=(_PAIRS,))
         generator = np.random.default_rng(entropy)
         pair = self._pair(row, generator)
-        real, fake, mask = pair.real, pair.image, pair.mask
         if generator.random() < self._section.flip:
-            real, fake, mask = real[:, ::-1].copy(), fake[:, ::-1].copy(), mask[:, ::-1].copy()
-        if self._section.degradations is not None:
-            degradation = draw_degradations(self._section.degradations, generator)
-            real, fake = degradation(real), degradation(fake)
-        return PairItem(
-            real=_as_tensor(real), fake=_as_tensor(fake), mask=torch.from_numpy(mask)[None], kind=pair.kind, row=row
-        )
+            image, real, mask = pair.image[:, ::-1].copy(), pair.real[:, ::-1].copy(), pair.mask[:, ::-1].copy()
+            pair = replace(pair, image=image, real=real, mask=mask)
+        if self._section.degradations is None:
+            return pair, Degradation()
+        return pair, draw_degradations(self._section.degradations, generator)
 
     def _pair(self, row: int, generator: np.random.Generator) -> PseudoFake:
         image = self._faces.image(row)
