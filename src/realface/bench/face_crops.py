@@ -57,7 +57,9 @@ def named_crops(source: Path | None) -> tuple[list[NDArray[np.uint8]], list[str]
     """
     if source is None:
         views = [view[_CLOSER] for view in portrait_views()]
-        return views, [str(index * 2 // len(views)) for index in range(len(views))]
+        half = len(views) // 2  # one portrait after the other; here they take turns
+        pairs = list(zip(views[:half], views[half:], strict=True))
+        return [view for pair in pairs for view in pair], ["astronaut", "hopper"] * half
     files = _files(source, most=None)
     return [read_image(path) for path in files], [path.stem for path in files]
 

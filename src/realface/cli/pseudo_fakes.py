@@ -49,8 +49,8 @@ def command(
     with progress("pseudo-fakes", len(kinds), unit="kinds", quiet=as_json) as bar:
         for name in kinds:
             if out is not None:
-                sheets[name] = str(out / f"{name}.png")
-                write_image(out / f"{name}.png", contact_sheet(draw_pairs(name, faces, examples, seed=seed)[0]))
+                sheets[name] = str(out / f"{name}.jpg")
+                write_image(out / f"{name}.jpg", contact_sheet(draw_pairs(name, faces, examples, seed=seed)[0]))
             if audit:
                 reports.append(audit_kind(name, faces, num_pairs=pairs, seed=seed))
             bar.advance()
