@@ -41,8 +41,8 @@ def framed(points: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.column_stack([x, y, centred[:, 2]]) / distance
 
 
-def main() -> None:
-    """Compute the mean shape and write it."""
+def mean_face() -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the symmetric mean shape, (468, 3), and the index of each point's mirror point."""
     mesh = FaceMesh.load()
     hopper = read_image(Path(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
     portraits = [(hopper, HOPPER_BOX), (skimage.data.astronaut(), ASTRONAUT_BOX)]
@@ -59,6 +59,12 @@ def main() -> None:
         raise SystemExit("the mirror points do not come in pairs; check the boxes")
     shape = (shape + reflection[mirror]) / 2
     shape = (shape + shape[mirror] * (-1, 1, 1)) / 2
+    return shape, mirror
+
+
+def main() -> None:
+    """Compute the mean shape and write it."""
+    shape, mirror = mean_face()
     lines = [f"{x:.4f},{y:.4f},{z:.4f},{partner}" for (x, y, z), partner in zip(shape, mirror, strict=True)]
     TARGET.write_text("x,y,z,mirror\n" + "\n".join(lines) + "\n", encoding="utf-8")
     print(f"wrote {TARGET}")

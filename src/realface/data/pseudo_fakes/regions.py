@@ -47,7 +47,15 @@ def _oval(points: Points, generator: np.random.Generator) -> Polygons:
 
 def _hull(points: Points, generator: np.random.Generator) -> Polygons:
     """From the brows to the chin, as the hull of 68 landmarks; the forehead up to a random height."""
-    rise = generator.uniform(0, 0.35)
+    return _brows_to_chin(points, rise=generator.uniform(0, 0.35))
+
+
+def _low_hull(points: Points, generator: np.random.Generator) -> Polygons:
+    """The hull without the forehead, which is often covered by hair or a hat."""
+    return _brows_to_chin(points, rise=generator.uniform(-0.02, 0.1))
+
+
+def _brows_to_chin(points: Points, *, rise: float) -> Polygons:
     down = face_axes(points)[2]
     brows = points[list(LEFT_BROW[:5] + RIGHT_BROW[:5])] - np.float32(rise) * down
     jaw = points[[index for index in FACE_OVAL if index not in _TEMPLES]]
@@ -129,6 +137,7 @@ def _nose(points: Points, generator: np.random.Generator) -> Polygons:
 REGIONS: dict[str, Callable[[Points, np.random.Generator], Polygons]] = {
     "oval": _oval,
     "hull": _hull,
+    "low_hull": _low_hull,
     "head": _head,
     "inner": _inner,
     "lower": _lower,

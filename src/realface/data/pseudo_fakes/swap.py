@@ -44,7 +44,16 @@ COLOUR_STRENGTH = (0.6, 1.0)
 """Range of the strength of the colour transfer."""
 LANDMARK_NOISE = 0.006
 """Standard deviation of the donor's misplacement as a share of the face."""
-REGION_SHARES = {"hull": 0.48, "oval": 0.1, "inner": 0.22, "head": 0.05, "lower": 0.08, "ellipse": 0.07}
+REGION_SHARES = {
+    "low_hull": 0.42,
+    "inner": 0.26,
+    "hull": 0.1,
+    "oval": 0.05,
+    "head": 0.03,
+    "lower": 0.08,
+    "ellipse": 0.06,
+}
+"""Mostly without the forehead: a donor's hair or hat there gives a swap away."""
 
 _ALIGNED = (1, 4, 33, 133, 362, 263, 61, 291, 152, 168, 234, 454)  # steer a similarity: features, chin and sides
 

@@ -30,6 +30,7 @@ def at(mask, place):
     [
         ("oval", 1, 1, 1),
         ("hull", 1, 1, 1),
+        ("low_hull", 1, 1, 1),
         ("head", 1, 1, 1),
         ("inner", 1, 1, 1),
         ("ellipse", 1, 1, 1),
