@@ -23,7 +23,7 @@ REGION_SHARES = {"mouth": 0.35, "lower": 0.65}
 """The lips and their neighbourhood, or the lower half of the face."""
 GENERATOR_SIDES = (56, 144)
 """Range of the face's size in pixels at which the mouth is rendered. Wav2Lip: 96."""
-GAPS = (0.02, 0.22)
+GAPS = (0.02, 0.17)
 """Range of the new opening of the inner lips, as a share of the distance from the eyes to the mouth."""
 WIDTHS = (0.9, 1.1)
 """Factor of the width of the mouth."""
@@ -35,7 +35,7 @@ _UPPER = frozenset((191, 80, 81, 82, 13, 312, 311, 310, 415, 185, 40, 39, 37, 0,
 _JAW_FOLLOWS = 0.7  # of the movement of the lower lip
 _CHIN = (152, 148, 377, 176, 400)
 _CONTROLS = (*FACE_OVAL[::2], *LIPS, *INNER_LIPS, *LEFT_EYE[::4], *RIGHT_EYE[::4], *NOSE[::2], 1, 4, 205, 425, 152)
-_CAVITY, _TEETH = (52.0, 26.0, 24.0), (176.0, 162.0, 148.0)  # RGB inside a mouth, in a face of mean grey level _LIT
+_CAVITY, _TEETH = (68.0, 38.0, 36.0), (176.0, 162.0, 148.0)  # RGB inside a mouth, in a face of mean grey level _LIT
 _LIT = 130.0
 _FEWEST_TEETH = 0.15  # a thinner row is not visible
 _OPENED = 0.35  # gap below this share of the new one means that the inside was not visible before
@@ -52,7 +52,7 @@ def mouth(
     side = float(generator.uniform(*GENERATOR_SIDES))
     up = ENLARGING[int(generator.integers(len(ENLARGING)))]
     sharpening = float(generator.uniform(0.2, 0.8)) if generator.random() < SHARPENED_SHARE else 0.0
-    teeth = float(generator.uniform(0, 0.5))
+    teeth = float(generator.uniform(0.1, 0.55))
     colour_seed = int(generator.integers(2**32))
     region = draw_region(generator, REGION_SHARES)
     moved = moved_mouth(points, gap=gap, width=width)

@@ -20,6 +20,8 @@ REGION_SHARES = {"eyes": 0.3, "mouth": 0.25, "nose": 0.2, "half": 0.2, "brows": 
 PARTNER_SHARE = 0.65
 """How often the part comes from the partner, where there is one."""
 POISSON_SHARE = 0.15
+COLOUR_STRENGTH = 0.5
+"""Of an altered copy: a small part in another colour would be seen at once."""
 MASK = MaskSettings(vertex=0.004, softness=(0.02, 0.1), hard_share=0.05)
 
 
@@ -52,7 +54,7 @@ def parts(
 
 
 def _altered_copy(image: Image, points: Points, generator: np.random.Generator) -> Image:
-    copy = altered_colour(image, generator)
+    copy = altered_colour(image, generator, strength=COLOUR_STRENGTH)
     copy, _ = altered_detail(copy, generator, SOFTER_SHARES)
     return misplaced(copy, points, generator, strength=1.3)
 
