@@ -16,6 +16,7 @@ from realface.bench.loader_bench import bench_loader, loader_table
 from realface.bench.machine import describe_machine, load_average
 from realface.bench.manifest_bench import bench_manifest, manifest_table
 from realface.bench.prepare_bench import bench_prepare, prepare_table
+from realface.bench.pseudo_fake_bench import bench_pseudo_fakes, pseudo_fakes_table
 from realface.bench.recce_bench import bench_recce, recce_table
 from realface.bench.rffr_bench import bench_rffr, rffr_table
 from realface.bench.source_trees import SourceTree
@@ -114,6 +115,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "a manifest of 3,000,000 rows opened, filtered and drawn from",
         lambda settings: bench_manifest(repeats=settings.repeats),
         manifest_table,
+    ),
+    "pseudo_fakes": Benchmark(
+        "pairs of a real face and its fake, by kind",
+        lambda settings: bench_pseudo_fakes(repeats=settings.repeats),
+        pseudo_fakes_table,
     ),
     "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table),
     "rffr": Benchmark(

@@ -22,6 +22,7 @@ from realface.prepare.sample_study.portraits import CANVAS, FACE_CENTER, load_po
 MOST_CROPS = 64
 ANGLES = (-6.0, 0.0, 6.0)
 SCALES = (1.0, 1.2)
+_CLOSER = np.s_[24:256, 36:268]  # of a view, the head alone
 
 
 def read_crops(source: Path | None, image_size: int) -> Tensor:
@@ -45,6 +46,24 @@ def read_crops(source: Path | None, image_size: int) -> Tensor:
     return torch.stack([transform(image) for image in images])
 
 
+def named_crops(source: Path | None) -> tuple[list[NDArray[np.uint8]], list[str]]:
+    """Return face crops in their own size, and a name of each person.
+
+    Args:
+        source: as for `read_crops`, but all crops are taken. The name of a person is that of the file.
+
+    Raises:
+        MissingInputError, ManifestError, MediaError: as `read_crops`.
+    """
+    if source is None:
+        views = [view[_CLOSER] for view in portrait_views()]
+        half = len(views) // 2  # one portrait after the other; here they take turns
+        pairs = list(zip(views[:half], views[half:], strict=True))
+        return [view for pair in pairs for view in pair], ["astronaut", "hopper"] * half
+    files = _files(source, most=None)
+    return [read_image(path) for path in files], [path.stem for path in files]
+
+
 def portrait_views() -> list[NDArray[np.uint8]]:
     """Both portraits, turned and enlarged: 12 pictures (304, 304, 3) RGB."""
     portraits = load_portraits(finder_for(default_crop_spec(), device="cpu"))
@@ -60,12 +79,12 @@ def portrait_views() -> list[NDArray[np.uint8]]:
     ]
 
 
-def _files(source: Path) -> list[Path]:
+def _files(source: Path, *, most: int | None = MOST_CROPS) -> list[Path]:
     if source.is_dir():
         files = [path for path in find_media([source]) if is_image_name(path)]
     else:
         manifest = Manifest.read(source)
-        files = [manifest.file_of(row) for row in range(min(len(manifest), MOST_CROPS))]
+        files = [manifest.file_of(row) for row in range(len(manifest) if most is None else min(len(manifest), most))]
     if not files:
         raise MediaError(f"{source} has no picture; give a folder or a manifest of face crops", reason="empty folder")
-    return list(islice(files, MOST_CROPS))
+    return list(islice(files, most))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from realface.bench.benchmarks import BenchSettings
 
-NAMES = "verdict, loader, decode, prepare, manifest, recce, rffr; all of them by default."
+NAMES = "verdict, loader, decode, prepare, manifest, pseudo_fakes, recce, rffr; all of them by default."
 VERDICT, PREPARE = "verdict: ", "prepare: "
 MODELS, DEVICES, CROPS = "verdict, recce: ", "verdict, recce, rffr: ", "recce, rffr: "
 
@@ -73,6 +73,8 @@ def command(
     prepare: videos to stored face crops, by one process and by two, and by stage.
 
     manifest: 3,000,000 rows opened, filtered and drawn from, the peak of memory, and what each loader's worker adds.
+
+    pseudo_fakes: pairs of a real face and its fake per CPU second, by kind.
 
     recce: inference and a training step, each against the same network with the loop over positions, memory layout and
     float32 of the authors' release; how far scores move; peak memory.

@@ -24,6 +24,7 @@ from realface.cli import (
     manifest,
     models,
     prepare,
+    pseudo_fakes,
     report,
     residuals,
     train,
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.command("demo")(demo.command)
 app.command("prepare")(prepare.command)
 app.add_typer(manifest.app, name="manifest")
+app.command("pseudo-fakes")(pseudo_fakes.command)
 app.command("residuals")(residuals.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)

@@ -103,6 +103,10 @@ class BenchmarkError(RealfaceError, RuntimeError):
     """A benchmark cannot run, or one of the programs that it times failed."""
 
 
+class PseudoFakeError(RealfaceError, ValueError):
+    """A pseudo-fake cannot be made from what was given."""
+
+
 class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
 

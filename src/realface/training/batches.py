@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from realface.core.errors import MediaError, TrainingError
 from realface.data.dataset import CropDataset, CropItem, RowInput, joined_inputs, settle_worker
+from realface.data.degradations.draw import DegradationsSection
 from realface.data.manifest import Manifest
 from realface.data.sampler import EpochOrder, Sampling, build_sampler
 from realface.data.transforms import FaceTransform
@@ -133,6 +134,7 @@ def training_batches(
     num_batches: int,
     seed: int,
     flip: float,
+    degradations: DegradationsSection | None = None,
     sampling: Sampling = "balanced",
     workers: int,
     first_batch: int = 0,
@@ -150,6 +152,7 @@ def training_batches(
         num_batches: of the whole run.
         seed: of the order and of what is left to chance.
         flip: chance that a crop is mirrored.
+        degradations: what is drawn for each crop; None: nothing.
         sampling: how rows are drawn.
         workers: processes that decode; 0: this one does.
         first_batch: batches of the run that were taken before.
@@ -162,7 +165,7 @@ def training_batches(
         ManifestError: the rows cannot be drawn in this way.
         TrainingError: a crop cannot be read; the text names it.
     """
-    transform = FaceTransform(input_size, flip=flip)
+    transform = FaceTransform(input_size, flip=flip, degradations=degradations)
     crops = CropDataset(rows, transform=transform, seed=seed, training=True, inputs=inputs)
     order = build_sampler(rows, sampling=sampling, seed=seed)
     batches = StepSampler(

@@ -231,6 +231,7 @@ def _batches(
         first_batch=state.tally.step * trainer.accumulate,
         seed=recipe.seed,
         flip=data.train.flip,
+        degradations=data.train.degradations,
         sampling=rows.sampling,
         workers=data.workers,
         rank=processes.rank,

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from realface.core.recipe import Section
+from realface.data.degradations.draw import DegradationsSection
 from realface.data.manifest_schema import COLUMNS, no_such_column
 from realface.data.sampler import Sampling
 from realface.metrics.thresholds import ThresholdRule
@@ -49,6 +50,11 @@ class TrainRows(RowsSection):
         "method learns from real faces alone",
     )
     flip: float = Field(0.5, ge=0, le=1, description="probability that a crop is mirrored; RECCE: 0.5")
+    degradations: DegradationsSection | None = Field(
+        None,
+        description="degrade training crops at the network's input size, such as by compression, resizing and noise; "
+        "`{}` takes the defaults. null: crops are used as they are",
+    )
 
 
 class ValidationRows(RowsSection):
@@ -94,6 +100,14 @@ class DataSection(Section):
     def _some_manifests(self) -> Self:
         if not self.manifests and not (self.train.manifests and self.val.manifests):
             raise ValueError("no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`")
+        return self
+
+    @model_validator(mode="after")
+    def _no_degraded_residuals(self) -> Self:
+        if self.residuals is not None and self.train.degradations is not None:
+            raise ValueError(
+                "`residuals` were computed from undegraded crops; remove `train.degradations`, or leave `residuals` out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from realface.bench.face_crops import read_crops
+from realface.bench.face_crops import named_crops, read_crops
 from realface.core.errors import MediaError
 from realface.data.manifest import Manifest
 from realface.media.images import write_image
@@ -39,3 +39,17 @@ def test_a_folder_of_videos_only_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     with pytest.raises(MediaError, match="has no picture; give a folder or a manifest of face crops"):
         read_crops(tmp_path, 64)
+
+
+def test_named_crops_of_a_manifest_are_all_of_it_with_the_files_names(tmp_path: Path) -> None:
+    grey(tmp_path / "a.png", 51)
+    Manifest.from_rows([{"path": "a.png", "label": 0}] * 65, root=tmp_path).write(tmp_path / "manifest.parquet")
+    images, names = named_crops(tmp_path / "manifest.parquet")
+    assert [image.shape for image in images] == [(8, 8, 3)] * 65
+    assert set(names) == {"a"}
+
+
+def test_without_a_source_the_named_portraits_take_turns() -> None:
+    images, names = named_crops(None)
+    assert len(images) == 12
+    assert names[:3] == ["astronaut", "hopper", "astronaut"]

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import torch
 
+from realface.data.degradations.draw import DegradationsSection
 from realface.data.transforms import FaceTransform
 
 
@@ -43,3 +44,25 @@ def test_nothing_is_mirrored_without_a_generator_or_a_chance():
     plain = FaceTransform(4)(left_white())
     assert torch.equal(FaceTransform(4, flip=1.0)(left_white()), plain)
     assert torch.equal(FaceTransform(4, flip=0.0)(left_white(), np.random.default_rng(0)), plain)
+
+
+def noise_picture():
+    return np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
+
+
+def test_degradations_need_a_generator_and_follow_from_it():
+    transform = FaceTransform(16, degradations=DegradationsSection(probability=1))
+    plain = FaceTransform(16)(noise_picture())
+    assert torch.equal(transform(noise_picture()), plain)
+    first, again = (transform(noise_picture(), np.random.default_rng(3)) for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, plain)
+
+
+def test_degradations_leave_the_draw_of_mirrored_crops_as_it_was():
+    for seed in range(10):
+        plain, degraded = (
+            FaceTransform(4, flip=0.5, degradations=section)(left_white(), np.random.default_rng(seed))
+            for section in (None, DegradationsSection(probability=1, operators={"brightness": 1}))
+        )
+        assert (plain[0, 0, 0] > plain[0, 0, 3]) == (degraded[0, 0, 0] > degraded[0, 0, 3])

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from realface.core.errors import TrainingError
+from realface.data.degradations.draw import DegradationsSection
 from realface.data.manifest import Manifest
 from realface.data.sampler import BalancedSampler
 from realface.training.batches import StepSampler, training_batches
@@ -11,7 +12,7 @@ def order(num_rows=3):
     return BalancedSampler(torch.zeros(num_rows, dtype=torch.int64).numpy(), seed=0, balance=False)
 
 
-def batches(manifest, *, workers=0, num_steps=6, flip=0.5, inputs=None):
+def batches(manifest, *, workers=0, num_steps=6, flip=0.5, degradations=None, inputs=None):
     rows = Manifest.read(manifest).filter(split="train")
     return list(
         training_batches(
@@ -21,6 +22,7 @@ def batches(manifest, *, workers=0, num_steps=6, flip=0.5, inputs=None):
             num_batches=num_steps,
             seed=3,
             flip=flip,
+            degradations=degradations,
             workers=workers,
             inputs=inputs,
         )
@@ -54,6 +56,14 @@ def test_batches_do_not_depend_on_the_workers(write_faces):
     for one, other in zip(alone, shared, strict=True):
         assert torch.equal(one.image, other.image)
         assert torch.equal(one.label, other.label)
+
+
+def test_degraded_batches_do_not_depend_on_the_workers(write_faces):
+    manifest, degradations = write_faces(), DegradationsSection(probability=1)
+    alone, shared = (batches(manifest, workers=workers, degradations=degradations) for workers in (0, 1))
+    for one, other in zip(alone, shared, strict=True):
+        assert torch.equal(one.image, other.image)
+    assert not torch.equal(alone[0].image, batches(manifest)[0].image)
 
 
 def test_batches_are_balanced_and_in_range(write_faces):

@@ -66,6 +66,21 @@ def test_recipe_without_manifests_says_how_to_name_them():
         check(data={"train": {"manifests": ["a.csv"]}})
 
 
+def test_stored_residuals_with_degraded_crops_are_refused():
+    train = {"flip": 0, "degradations": {}}
+    with pytest.raises(RecipeError, match=r"`residuals` were computed from undegraded crops; remove `train\.degr"):
+        check(data={"manifests": ["a.csv"], "residuals": "store", "train": train})
+
+
+def test_degradations_of_a_recipe_have_defaults():
+    assert check(data={"manifests": ["a.csv"]}).data.train.degradations is None
+    section = check(
+        data={"manifests": ["a.csv"], "train": {"degradations": {"probability": 0.2}}}
+    ).data.train.degradations
+    assert section.probability == 0.2
+    assert section.operators["jpeg"] == 3
+
+
 def test_stored_residuals_with_mirrored_crops_are_refused():
     with pytest.raises(RecipeError, match=r"data: `residuals` are those of faces as they are, .*set `train\.flip: 0`"):
         check(data={"manifests": ["a.csv"], "residuals": "store"})

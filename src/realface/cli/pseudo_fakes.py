@@ -1,0 +1,68 @@
+"""`realface pseudo-fakes`: contact sheets and the leak audit of the fakes that are made from real faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    crops: Annotated[
+        Path | None, typer.Argument(help="Folder or manifest of face crops. Default: two public-domain portraits.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a contact sheet of each kind here.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Kind to look at; repeat for several. Default: all.")] = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Check that nothing outside the masks tells the fakes.")
+    ] = False,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs per kind in the audit; at least 250 decide.")] = 500,
+    examples: Annotated[int, typer.Option(min=1, help="Pairs in a contact sheet.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make pseudo-fakes from face crops, to look at them and to audit them.
+
+    A contact sheet shows real, fake, mask and difference. The audit compares the images of each pair outside the mask
+    and lets classifiers that see only the surroundings look for the fakes. Exit code 1 means that a kind leaks, or
+    that too few pairs were measured.
+    """
+    import json
+    from dataclasses import asdict
+
+    from realface.bench.face_crops import named_crops
+    from realface.core.progress import progress
+    from realface.data.leak_audit import LeakReport
+    from realface.evaluation.pseudo_fakes import audit_kind, available_kinds, contact_sheet, draw_pairs, find_faces
+    from realface.media.images import write_image
+
+    kinds = kind or available_kinds()
+    if unknown := [name for name in kinds if name not in available_kinds()]:
+        raise typer.BadParameter(f"unknown kind {unknown[0]!r}; allowed: {', '.join(available_kinds())}")
+    found = find_faces(*named_crops(crops))
+    if found.num_without_face:
+        typer.echo(f"{found.num_without_face} crops without a face are left out", err=True)
+    faces = found.real_faces()
+    sheets: dict[str, str] = {}
+    reports: list[LeakReport] = []
+    with progress("pseudo-fakes", len(kinds), unit="kinds", quiet=as_json) as bar:
+        for name in kinds:
+            if out is not None:
+                sheets[name] = str(out / f"{name}.jpg")
+                write_image(out / f"{name}.jpg", contact_sheet(draw_pairs(name, faces, examples, seed=seed)[0]))
+            if audit:
+                reports.append(audit_kind(name, faces, num_pairs=pairs, seed=seed))
+            bar.advance()
+    if as_json:
+        found_leaks = [{**asdict(report), "leaks": report.leaks} for report in reports]
+        print(json.dumps({"kinds": kinds, "sheets": sheets, "audit": found_leaks}, indent=2))
+    else:
+        for name in kinds if not audit and out is None else ():
+            print(name)
+        for report in reports:
+            print(report.describe())
+        for path in sheets.values():
+            print(path)
+    if any(not report.passes for report in reports):
+        raise typer.Exit(1)

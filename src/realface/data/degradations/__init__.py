@@ -1,0 +1,1 @@
+"""Named, seeded degradations with five levels each, for training and for measuring robustness; free of torch."""

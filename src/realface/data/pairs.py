@@ -1,0 +1,165 @@
+"""Real faces and their pseudo-fakes side by side, for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from realface.data.degradations.draw import Degradation, draw_degradations
+from realface.data.pseudo_fakes.contract import Image, Landmarks, Partner, PseudoFake
+from realface.data.pseudo_fakes.kinds import KINDS
+from realface.data.pseudo_fakes.mixture import PseudoFakeMixture, PseudoFakesSection
+from realface.data.pseudo_fakes.partners import PartnerPool
+
+FALLBACK_KIND = "self_blend"
+"""Made where a drawn kind needs a partner and there is none."""
+
+_PAIRS = 1  # spawn key: pairs draw other numbers than the crops of a `CropDataset` with the same seed
+
+
+class PairItem(TypedDict):
+    """A real face and a fake made from it.
+
+    Keys:
+        real: (3, S, S) float32 in [0, 1].
+        fake: (3, S, S) float32 in [0, 1], with the same window, mirroring and degradations as `real`.
+        mask: (1, S, S) float32 in [0, 1], the share of pasted content in `fake` before degradation.
+        kind: name of the kind of fake.
+        row: number of the real face, from 0.
+    """
+
+    real: Tensor
+    fake: Tensor
+    mask: Tensor
+    kind: str
+    row: int
+
+
+@dataclass(frozen=True)
+class RealFaces:
+    """Where pairs come from.
+
+    Attributes:
+        num_faces: number of real faces.
+        image: row -> (H, W, 3) RGB, a square crop.
+        landmarks: row -> (5, 2) or (468, 2 or 3) in pixels of that crop.
+        partners: chooses similar faces for swaps; None: no face has a partner.
+        stored: row -> the re-synthesised crop in the crop's size, for the kind `resynthesis`; None: there are none.
+    """
+
+    num_faces: int
+    image: Callable[[int], Image]
+    landmarks: Callable[[int], Landmarks]
+    partners: PartnerPool | None = None
+    stored: Callable[[int], Image] | None = None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A square of a crop: its left and upper pixel and its side."""
+
+    x: int
+    y: int
+    side: int
+
+    def cut(self, image: Image, size: int) -> Image:
+        """The square, resized to `size`."""
+        interpolation = cv2.INTER_AREA if self.side > size else cv2.INTER_LINEAR
+        part = image[self.y : self.y + self.side, self.x : self.x + self.side]
+        return np.asarray(cv2.resize(part, (size, size), interpolation=interpolation), dtype=np.uint8)
+
+    def place(self, landmarks: Landmarks, size: int) -> NDArray[np.float32]:
+        """The landmarks in pixels of the resized square."""
+        scale = size / self.side
+        points = np.asarray(landmarks, dtype=np.float32)[:, :2]
+        return np.asarray((points - (self.x, self.y) + 0.5) * scale - 0.5, dtype=np.float32)
+
+
+class PairDataset(Dataset[PairItem]):
+    """One pair per real face and epoch.
+
+    Everything random follows from (seed, epoch, row), so neither from the worker that makes a pair nor from the order.
+
+    Args:
+        faces: the real faces.
+        section: kinds, window, mirroring and degradations.
+        input_size: height and width of the result, in pixels.
+        seed: the run's seed, >= 0.
+    """
+
+    def __init__(self, faces: RealFaces, section: PseudoFakesSection, *, input_size: int, seed: int) -> None:
+        self._faces = faces
+        self._section = section
+        self._size = input_size
+        self._seed = seed
+        self._epoch = 0
+        self._mixture = PseudoFakeMixture(section.kinds, min_change=section.min_change)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch, >= 0. Workers hold copies: set it before they start."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._faces.num_faces
+
+    def __getitem__(self, row: int) -> PairItem:
+        """Make the pair of one real face."""
+        pair, degradation = self.draw(row)
+        return PairItem(
+            real=_as_tensor(degradation(pair.real)),
+            fake=_as_tensor(degradation(pair.image)),
+            mask=torch.from_numpy(pair.mask)[None],
+            kind=pair.kind,
+            row=row,
+        )
+
+    def draw(self, row: int) -> tuple[PseudoFake, Degradation]:
+        """Return the pair of one real face before degradation, cut out and mirrored, and the degradation of both."""
+        entropy = np.random.SeedSequence((self._seed, self._epoch, row), spawn_key=(_PAIRS,))
+        generator = np.random.default_rng(entropy)
+        pair = self._pair(row, generator)
+        if generator.random() < self._section.flip:
+            image, real, mask = pair.image[:, ::-1].copy(), pair.real[:, ::-1].copy(), pair.mask[:, ::-1].copy()
+            pair = replace(pair, image=image, real=real, mask=mask)
+        if self._section.degradations is None:
+            return pair, Degradation()
+        return pair, draw_degradations(self._section.degradations, generator)
+
+    def _pair(self, row: int, generator: np.random.Generator) -> PseudoFake:
+        image = self._faces.image(row)
+        window = self._window(image, generator)
+        kind = self._mixture.draw_kind(generator)
+        partner_generator = np.random.default_rng(int(generator.integers(2**63)))
+        partner = self._partner(kind, row, window, partner_generator)
+        if partner is None and KINDS[kind].partner in ("face", "stored"):
+            kind = FALLBACK_KIND
+        landmarks = window.place(self._faces.landmarks(row), self._size)
+        return self._mixture.make(kind, window.cut(image, self._size), landmarks, generator, partner)
+
+    def _window(self, image: Image, generator: np.random.Generator) -> _Window:
+        height, width = image.shape[:2]
+        share, right, down = generator.uniform(*self._section.window), generator.random(), generator.random()
+        side = max(1, round(share * min(height, width)))
+        return _Window(x=round(right * (width - side)), y=round(down * (height - side)), side=side)
+
+    def _partner(self, kind: str, row: int, window: _Window, generator: np.random.Generator) -> Partner | None:
+        use = KINDS[kind].partner
+        if use == "stored" and self._faces.stored is not None:
+            return Partner(window.cut(self._faces.stored(row), self._size))
+        if use in ("face", "optional") and self._faces.partners is not None:
+            other = self._faces.partners.choose(row, generator)
+            return None if other is None else Partner(self._faces.image(other), self._faces.landmarks(other))
+        return None
+
+
+def _as_tensor(image: Image) -> Tensor:
+    channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return torch.from_numpy(channels_first).to(torch.float32) / 255
