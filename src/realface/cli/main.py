@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from functools import partial
 from typing import Annotated
 
@@ -77,6 +78,8 @@ def _options(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     keep_freed_memory()
+    # scikit-learn imports joblib, which says so where /dev/shm is full or read-only; nothing here runs in parallel by it
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode", category=UserWarning)
     sys.exit(run(sys.argv[1:]))
 
 

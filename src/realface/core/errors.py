@@ -99,6 +99,10 @@ class DeviceError(RealfaceError, RuntimeError):
     """The device that was asked for is not here."""
 
 
+class LoadingError(RealfaceError, RuntimeError):
+    """Worker processes that read crops cannot start, or a batch cannot be read or sent."""
+
+
 class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
 
