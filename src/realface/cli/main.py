@@ -78,7 +78,7 @@ def _options(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     keep_freed_memory()
-    # scikit-learn imports joblib, which says so where /dev/shm is full or read-only; nothing here runs in parallel by it
+    # joblib, which scikit-learn imports, warns if /dev/shm is full; nothing here uses joblib's processes
     warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode", category=UserWarning)
     sys.exit(run(sys.argv[1:]))
 

@@ -36,6 +36,8 @@ LOOKS_UNTIL_STUCK = 1800
 """A batch that is not read in half an hour never will be: network storage that fails over answers within minutes."""
 END_S = 0.1
 """Seconds that workers get to end by themselves before they are killed."""
+KILL_S = 2.0
+"""Seconds until a killed worker is given up, which a disk that does not answer can keep alive."""
 START_METHOD = "fork" if sys.platform == "linux" else None
 """Forked workers inherit the crops' paths and the slots; elsewhere torch's default, and batches go through pipes."""
 ADVICE_FEWER = f"use fewer workers, or {ADVICE_NO_WORKERS}"
@@ -197,10 +199,11 @@ def _same_sigchld_handler() -> Iterator[None]:
     A death is noticed when the next batch is awaited: then no step is left half done, and the state can be saved.
     """
     before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
+    is_changeable = before is not None and threading.current_thread() is threading.main_thread()
     try:
         yield
     finally:
-        if before is not None and threading.current_thread() is threading.main_thread():
+        if is_changeable:
             signal.signal(signal.SIGCHLD, before)
 
 
@@ -208,13 +211,19 @@ def _end(workers: Sequence[BaseProcess], slots: BatchSlots | None) -> None:
     """End the workers: those that wait for work by themselves, so that they die with no lock that torch needs."""
     if slots is not None:
         slots.stop()
-    deadline = time.monotonic() + END_S
+    _join(workers, END_S)
+    with _same_sigchld_handler():
+        if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a loader of somebody else may have set torch's
+        for worker in workers:
+            worker.kill()  # they ignore SIGTERM, and may be inside a read that never returns
+        _join(workers, KILL_S)
+
+
+def _join(workers: Sequence[BaseProcess], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     for worker in workers:
         worker.join(max(0.0, deadline - time.monotonic()))
-    for worker in workers:
-        worker.kill()  # they ignore SIGTERM, and may be inside a read that never returns
-    for worker in workers:
-        worker.join(END_S)
 
 
 def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, workers: Sequence[BaseProcess]) -> Any:
@@ -262,7 +271,9 @@ def _text_of_death(workers: Sequence[BaseProcess]) -> str:
 
 
 def _in_words(error: BaseException) -> str:
-    """The error in one line."""
+    """Return the error in one line."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower() if error.filename is None else f"{error.filename}: {error.strerror.lower()}"
     lines = str(error).splitlines()

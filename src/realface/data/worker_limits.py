@@ -67,7 +67,7 @@ class _Limit:
             raise LoadingError(f"{found}; {self.advice}, or {ADVICE_NO_WORKERS}")
         if allowed < asked and self.advice not in _advised:
             _advised.add(self.advice)
-            tell_once(f"note: {found}, so fewer will read ({allowed}); to use all, {self.advice}")
+            tell_once(f"note: {found}, so {allowed} will start; to use all, {self.advice}")
         return allowed
 
 

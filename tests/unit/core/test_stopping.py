@@ -40,11 +40,15 @@ def test_sigterm_that_comes_again_does_not_end_the_saving(first):
 
 def test_sigterm_that_comes_again_does_not_disturb_the_end_of_a_validation():
     stopper = Stopper()
-    with stopper.listening(), pytest.raises(StoppedBySignal), stopper.at_once():
+
+    def validate():
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:
             signal.raise_signal(signal.SIGTERM)
+
+    with stopper.listening(), pytest.raises(StoppedBySignal), stopper.at_once():
+        validate()
 
 
 def test_handlers_are_put_back():
@@ -76,7 +80,7 @@ def test_no_decoder_takes_a_signal_for_damage_of_a_file():
 
 
 def test_sigterm_ends_a_block_as_an_error_does():
-    with pytest.raises(StoppedBySignal, match="^stopped by SIGTERM$") as caught, ended_by_sigterm():
+    with pytest.raises(StoppedBySignal, match=r"^stopped by SIGTERM$") as caught, ended_by_sigterm():
         signal.raise_signal(signal.SIGTERM)
     assert caught.value.number == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
