@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from functools import partial
 from typing import Annotated
 
@@ -85,6 +86,8 @@ def _options(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     keep_freed_memory()
+    # joblib, which scikit-learn imports, warns if /dev/shm is full; nothing here uses joblib's processes
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode", category=UserWarning)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -107,6 +107,10 @@ class PseudoFakeError(RealfaceError, ValueError):
     """A pseudo-fake cannot be made from what was given."""
 
 
+class LoadingError(RealfaceError, RuntimeError):
+    """Worker processes that read crops cannot start, or a batch cannot be read or sent."""
+
+
 class TrainingError(RealfaceError, RuntimeError):
     """A training run cannot start or go on."""
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from realface.core.errors import MediaError, MissingInputError
+from realface.core.errors import LoadingError, MediaError, MissingInputError
 from realface.data.columns import bytes_of
 from realface.data.manifest import Manifest
 from realface.media.images import read_image
@@ -24,6 +29,7 @@ from realface.media.images import read_image
 Transform = Callable[[NDArray[np.uint8], np.random.Generator | None], Tensor]
 RowInput = Callable[[int], Tensor]
 """Row of a manifest -> what was computed beforehand for its crop."""
+FLOAT32_BYTES = 4
 
 
 class CropItem(TypedDict):
@@ -109,6 +115,7 @@ class CropDataset(Dataset[CropItem]):
 
         Raises:
             MediaError: the file is gone or is no picture; the text names the row. Never another crop in its place.
+            LoadingError: this process may open no more files.
         """
         generator = None
         if self._training:
@@ -126,6 +133,10 @@ class CropDataset(Dataset[CropItem]):
         except MissingInputError as error:
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
         except MediaError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in {errno.EMFILE, errno.ENFILE}:
+                raise LoadingError(
+                    f"{self.file_of(row)}: too many open files; raise the limit with `ulimit -n 4096`"
+                ) from error
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
 
 
@@ -135,12 +146,30 @@ def joined_inputs(items: Sequence[CropItem]) -> dict[str, Tensor]:
     return {name: torch.stack([item["inputs"][name] for item in items]) for name in names}
 
 
+def crop_bytes(input_size: int, *, num_inputs: int = 0) -> int:
+    """Return the memory of a crop in a batch, in bytes.
+
+    Args:
+        input_size: height and width of the image, in pixels.
+        num_inputs: number of precomputed inputs, which are as large as the image or smaller.
+    """
+    return (1 + num_inputs) * 3 * input_size**2 * FLOAT32_BYTES
+
+
 def settle_worker(_worker: int) -> None:
     """Make a loader's worker a good child, as its `worker_init_fn`.
 
     It has one thread, since the workers are the parallelism, and leaves signals to its parent: Ctrl-C and a cluster's
-    SIGTERM reach all of them at once, and a run must still get its batches until it has saved itself.
+    SIGTERM reach all of them at once, and a run must still get its batches until it has saved itself. It ends with its
+    parent, even in the middle of a read that never returns.
     """
     cv2.setNumThreads(0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    if (parent := parent_process()) is not None:
+        threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

@@ -17,6 +17,7 @@ from realface.core.errors import ManifestError, MediaError
 from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.provenance import collect_provenance
 from realface.core.split_names import canonical_split
+from realface.core.stopping import ended_by_sigterm
 from realface.data.manifest import Manifest
 from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
 from realface.evaluation.inpainting import MOST_FACES, Inpainting, measure_inpainting, score_and_inpaint
@@ -130,6 +131,7 @@ class _Scored:
         return self.rows[which], row - int(ends[which]) + len(self.rows[which])
 
 
+@ended_by_sigterm()
 def evaluate_artifact(
     artifact: Path,
     manifests: Sequence[Path],
@@ -171,6 +173,8 @@ def evaluate_artifact(
         CropSpecError: a manifest's crops are not what the artifact expects.
         MediaError: no row at all can be read.
         MetricError: a video has real and fake rows, or the network gives something that is no probability.
+        LoadingError: worker processes cannot start, or one failed.
+        StoppedBySignal: SIGTERM came; nothing is written.
     """
     folder, on = find_artifact(artifact), resolve_device(device)
     card = read_card(folder)

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from realface.core.labels import Label
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset, settle_worker
+from realface.data.dataset import CropDataset
+from realface.data.loading import ItemReader, load_batches
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.evaluation.fillings import FILLINGS, Filling, Picture, Square
@@ -33,6 +34,7 @@ MOST_FACES = 500
 GREY_LEVELS = 255
 UNIT = "mean squared error over the inpainted blocks, of faces in [0, 1]"
 FACES_AT_ONCE = 8
+BYTES_OF_ERRORS = 64  # of a face: one number per filling
 
 
 @dataclass(frozen=True)
@@ -264,14 +266,9 @@ def _filling_errors(
     errors: list[NDArray[np.float64]] = []
     with progress("fill", sum(len(part) for part in parts), unit="faces", quiet=quiet) as bar:
         for part in parts:
-            loader = DataLoader(
-                _Filled(part, grid, input_size),
-                batch_size=FACES_AT_ONCE,
-                num_workers=workers,
-                collate_fn=list,
-                worker_init_fn=settle_worker,
-                generator=torch.Generator(),  # else the loader draws from the global one
-            )
+            read: ItemReader[int, list[NDArray[np.float64]]] = ItemReader(_Filled(part, grid, input_size), list)
+            rows = [range(start, min(start + FACES_AT_ONCE, len(part))) for start in range(0, len(part), FACES_AT_ONCE)]
+            loader = load_batches(read, rows, workers=workers, batch_bytes=FACES_AT_ONCE * BYTES_OF_ERRORS)
             for batch in loader:
                 errors += batch
                 bar.advance(len(batch))

@@ -12,13 +12,14 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.labels import Label
 from realface.core.map_kinds import MapKind
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset, settle_worker
+from realface.data.dataset import CropDataset, crop_bytes
+from realface.data.loading import ItemReader, load_batches
 from realface.data.manifest import Manifest
 from realface.data.masks import read_forged_pixels
 from realface.data.transforms import FaceTransform
@@ -79,18 +80,19 @@ def measure_evidence(
 
     Raises:
         MediaError: a crop is gone or is no picture.
+        LoadingError: as `load_batches`.
     """
     groups = _groups(manifest, at_most=max(1, batch_size - 1))  # the real crop makes it full
     if not groups:
         return None
     largest = max(len(group.fakes) + 1 for group in groups)
-    loader = DataLoader(
-        _Groups(manifest, groups, input_size),
-        batch_size=max(1, batch_size // largest),
-        num_workers=workers,
-        collate_fn=list,
-        worker_init_fn=settle_worker,
-        generator=torch.Generator(),  # else the loader draws from the global one
+    at_once = max(1, batch_size // largest)
+    read: ItemReader[int, list[_Loaded]] = ItemReader(_Groups(manifest, groups, input_size), list)
+    loader = load_batches(
+        read,
+        [range(start, min(start + at_once, len(groups))) for start in range(0, len(groups), at_once)],
+        workers=workers,
+        batch_bytes=at_once * largest * (crop_bytes(input_size) + input_size**2),
     )
     measured = Measured()
     videos = manifest.video_key_column()

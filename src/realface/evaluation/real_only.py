@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset, RowInput
+from realface.data.dataset import CropDataset, RowInput, crop_bytes
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.evaluation.scoring import (
@@ -112,7 +112,7 @@ def fit_on_reals(
 
     def images() -> Iterator[Tensor]:
         with progress("fit", len(reals), unit="crops", quiet=quiet) as bar:
-            for batch in read_in_batches(crops, reals, **reading):
+            for batch in read_in_batches(crops, reals, crop_bytes=crop_bytes(input_size), **reading):
                 require_readable(batch.failed)
                 yield batch.on(device).image
                 bar.advance(len(batch.rows))

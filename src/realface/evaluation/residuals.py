@@ -16,7 +16,8 @@ from realface.core.crop_spec import note_of_external, require_same_crops
 from realface.core.errors import DeviceError, ManifestError
 from realface.core.files import written_atomically
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset
+from realface.core.stopping import ended_by_sigterm
+from realface.data.dataset import CropDataset, crop_bytes
 from realface.data.manifest import Manifest
 from realface.data.residual_store import ResidualHeader, ResidualStore, crop_keys, filled_store
 from realface.data.transforms import FaceTransform
@@ -60,6 +61,7 @@ class ComputedResiduals:
         return dict(sorted(Counter(failure.reason for failure in self.failed).items()))
 
 
+@ended_by_sigterm()
 def compute_residuals(
     prior: Path,
     manifests: Sequence[Path],
@@ -102,6 +104,8 @@ def compute_residuals(
         OutputExistsError: `out` holds something else, or another process is writing there.
         ResidualStoreError: `out` holds residuals of another prior or other settings, or damaged ones.
         DeviceError: no such device, or its memory is too small for a batch.
+        LoadingError: worker processes cannot start, or one failed.
+        StoppedBySignal: SIGTERM came; the residuals of whole shards are kept.
     """
     on, folder = resolve_device(device), find_artifact(prior)
     crops, notes = _read_manifests(manifests, folder)
@@ -143,6 +147,7 @@ class _Filling:
             CropDataset(manifest, transform=transform, seed=0, training=False),
             manifest,
             batch_size=self.batch_size,
+            crop_bytes=crop_bytes(transform.input_size),
             workers=self.workers,
             device=self.device,
             rows=rows,

@@ -12,11 +12,12 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
 from realface.core.errors import DeviceError, MediaError
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset, CropItem, RowInput, joined_inputs, settle_worker
+from realface.data.dataset import CropDataset, CropItem, RowInput, crop_bytes, joined_inputs
+from realface.data.loading import ItemReader, load_batches
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.metrics.score_table import SCHEMA, ScoreTable
@@ -192,9 +193,18 @@ def measure_crops(
 
     Raises:
         DeviceError: the device's memory is too small for a batch.
+        LoadingError: as `load_batches`.
     """
     crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False, inputs=inputs)
-    batches = read_in_batches(crops, manifest, batch_size=batch_size, workers=workers, device=device, share=share)
+    batches = read_in_batches(
+        crops,
+        manifest,
+        batch_size=batch_size,
+        crop_bytes=crop_bytes(input_size, num_inputs=len(inputs or {})),
+        workers=workers,
+        device=device,
+        share=share,
+    )
     rows: list[int] = []
     numbers: list[NDArray[np.float64]] = []
     failed: list[FailedRow] = []
@@ -223,6 +233,7 @@ def read_in_batches(
     manifest: Manifest,
     *,
     batch_size: int,
+    crop_bytes: int,
     workers: int,
     device: torch.device,
     rows: Sequence[int] | None = None,
@@ -234,19 +245,19 @@ def read_in_batches(
         crops: of the manifest.
         manifest: its rows are the crops'.
         batch_size: crops at a time.
+        crop_bytes: memory of a crop in a batch.
         workers: processes that decode; 0 decodes in this one.
         device: where the images will go.
         rows: which ones; all by default.
         share: the batches of one of several processes.
     """
-    return DataLoader(
-        _Readable(crops),
-        batch_sampler=_Batches(range(len(manifest)) if rows is None else rows, batch_size, share),
-        num_workers=workers,
-        collate_fn=_collated,
-        worker_init_fn=settle_worker,
+    read: ItemReader[int, CropBatch] = ItemReader(_Readable(crops), _collated)
+    return load_batches(
+        read,
+        _batches(range(len(manifest)) if rows is None else rows, batch_size, share),
+        workers=workers,
+        batch_bytes=batch_size * crop_bytes,
         pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # else the loader draws from the global one, and validating would change training
     )
 
 
@@ -302,19 +313,10 @@ def _measured(measure: Measure, network: nn.Module, batch: CropBatch) -> NDArray
     return numbers
 
 
-class _Batches(Sampler[list[int]]):
+def _batches(rows: Sequence[int], batch_size: int, share: Share) -> Iterator[list[int]]:
     """The rows of each batch of a share, in order."""
-
-    def __init__(self, rows: Sequence[int], batch_size: int, share: Share) -> None:
-        self._rows, self._batch_size = rows, batch_size
-        self._starts = range(share.rank * batch_size, len(rows), share.size * batch_size)
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for start in self._starts:
-            yield list(self._rows[start : start + self._batch_size])
+    for start in range(share.rank * batch_size, len(rows), share.size * batch_size):
+        yield list(rows[start : start + batch_size])
 
 
 class _Readable(Dataset[Any]):

@@ -6,17 +6,18 @@ depends neither on the workers nor on where a run was taken up, and no epoch beg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from realface.core.errors import MediaError, TrainingError
-from realface.data.dataset import CropDataset, CropItem, RowInput, joined_inputs, settle_worker
+from realface.data.dataset import CropDataset, CropItem, RowInput, crop_bytes, joined_inputs
 from realface.data.degradations.draw import DegradationsSection
+from realface.data.loading import ItemReader, load_batches
 from realface.data.manifest import Manifest
 from realface.data.sampler import EpochOrder, Sampling, build_sampler
 from realface.data.transforms import FaceTransform
@@ -25,6 +26,8 @@ RowOfEpoch = tuple[int, int]
 """(epoch, row): a row is augmented differently in each epoch."""
 PREFETCHED = 4
 """Batches that each worker has ready, which evens out slow files."""
+LABEL_BYTES = 64
+"""Of a crop, at most: the array of a batch's labels is aligned."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ def training_batches(
     Raises:
         ManifestError: the rows cannot be drawn in this way.
         TrainingError: a crop cannot be read; the text names it.
+        LoadingError: as `load_batches`.
     """
     transform = FaceTransform(input_size, flip=flip, degradations=degradations)
     crops = CropDataset(rows, transform=transform, seed=seed, training=True, inputs=inputs)
@@ -176,22 +180,17 @@ def training_batches(
         rank=rank,
         world_size=world_size,
     )
-    for batch in _loader(crops, batches, seed=seed, workers=workers, pin_memory=pin_memory):
+    read: ItemReader[RowOfEpoch, Batch | str] = ItemReader(EpochDataset(crops), collate)
+    loaded = load_batches(
+        read,
+        batches,
+        workers=workers,
+        batch_bytes=batch_size * (crop_bytes(input_size, num_inputs=len(inputs or {})) + LABEL_BYTES),
+        prefetch=PREFETCHED,
+        pin_memory=pin_memory,
+        num_loaders=2,  # the validation's opens beside this one
+    )
+    for batch in loaded:
         if isinstance(batch, str):
             raise TrainingError(f"{batch}; replace the file and go on with --resume, or drop its row and begin again")
         yield batch
-
-
-def _loader(
-    crops: CropDataset, batches: StepSampler, *, seed: int, workers: int, pin_memory: bool
-) -> Iterable[Batch | str]:
-    return DataLoader(
-        EpochDataset(crops),
-        batch_sampler=batches,
-        num_workers=workers,
-        prefetch_factor=PREFETCHED if workers else None,
-        collate_fn=collate,
-        pin_memory=pin_memory,
-        worker_init_fn=settle_worker,
-        generator=torch.Generator().manual_seed(seed),  # its own, so that it draws nothing from the run's
-    )

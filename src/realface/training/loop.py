@@ -13,8 +13,9 @@ from itertools import islice
 
 from torch import Tensor
 
-from realface.core.errors import StoppedBySignal, TrainingError
+from realface.core.errors import LoadingError, StoppedBySignal, TrainingError
 from realface.core.progress import Progress
+from realface.core.stopping import Stopper
 from realface.training.batches import Batch
 from realface.training.logs import RunLog
 from realface.training.means import Stopwatch
@@ -23,7 +24,6 @@ from realface.training.recipe import TrainRecipe
 from realface.training.selection import metric_text
 from realface.training.state import TrainingState
 from realface.training.steps import Step, Stepper
-from realface.training.stopping import Stopper
 from realface.training.validation import Validator
 
 
@@ -84,9 +84,14 @@ class Loop:
         fault = ""
         with self._watch.waiting():
             try:
-                taken = list(islice(batches, self.recipe.trainer.accumulate))
+                with self.stopper.at_once():  # no step is under way: a signal need not wait for a batch
+                    taken = list(islice(batches, self.recipe.trainer.accumulate))
+            except StoppedBySignal:
+                pass  # all processes learn of it below
             except TrainingError as error:
                 fault = str(error)
+            except LoadingError as error:
+                fault = f"{error}; go on with --resume"
         if self.processes.largest(len(fault)):
             self.save()
             raise TrainingError(next(filter(None, self.processes.gather(fault))))

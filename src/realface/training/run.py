@@ -12,12 +12,13 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingError
+from realface.core.errors import OutputExistsError, StoppedBySignal
 from realface.core.files import new_folder, require_free, write_json
 from realface.core.lock import locked
 from realface.core.progress import Progress, progress
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import save_recipe
+from realface.core.stopping import Stopper
 from realface.models.catalog import Method, get_method
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
@@ -44,7 +45,6 @@ from realface.training.selection import MetricName, deciding_metric, metrics_of
 from realface.training.setup import build_state, crops_per_step
 from realface.training.state import TrainingState, all_generators
 from realface.training.steps import Stepper
-from realface.training.stopping import Stopper
 from realface.training.stored_residuals import with_residuals
 from realface.training.validation import Validator
 
@@ -112,7 +112,6 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
             with (
                 _shown(run, state, validator, quiet=quiet) as (log, bar),
                 _stop_told(run, state),
-                _death_of_workers_told(),
             ):
                 loop = Loop(
                     state=state,
@@ -202,19 +201,6 @@ def _stop_told(run: Path, state: TrainingState) -> Iterator[None]:
     except StoppedBySignal as stop:
         command = "the same command with --resume" if started_places() else f"`realface train --out {run} --resume`"
         raise StoppedBySignal(stop.number, f" after step {state.tally.step}; {command} goes on") from None
-
-
-@contextmanager
-def _death_of_workers_told() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:  # which torch raises wherever this process is just then
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise TrainingError(
-            f"a process that decodes crops ended ({error}); with too little memory, or in a container too little "
-            "shared memory (docker run --shm-size), set a smaller data.workers and go on with --resume"
-        ) from error
 
 
 def _batches(

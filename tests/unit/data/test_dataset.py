@@ -1,3 +1,4 @@
+import errno
 import pickle
 import signal
 from pathlib import Path
@@ -8,8 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from realface.core.errors import MediaError
-from realface.data.dataset import CropDataset, joined_inputs, settle_worker
+from realface.core.errors import LoadingError, MediaError
+from realface.data.dataset import CropDataset, crop_bytes, joined_inputs, settle_worker
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.media.images import write_image
@@ -96,6 +97,21 @@ def test_a_missing_or_bad_file_is_named_with_its_row_and_reason(manifest, tmp_pa
     with pytest.raises(MediaError, match=r"^row 3 of the manifest: .*2\.png") as bad:
         dataset_of(manifest)[2]
     assert (missing.value.reason, bad.value.reason) == ("missing file", "not a picture")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_too_many_open_files_are_no_damage_of_a_crop(manifest, monkeypatch, number):
+    def fail(path):
+        raise MediaError("not a picture", reason="not a picture") from OSError(number, "Too many open files")
+
+    monkeypatch.setattr("realface.data.dataset.read_image", fail)
+    with pytest.raises(LoadingError, match=r"2\.png: too many open files; raise the limit with `ulimit -n 4096`$"):
+        dataset_of(manifest)[2]
+
+
+def test_size_of_a_crop_counts_its_inputs():
+    assert crop_bytes(10) == 1200
+    assert crop_bytes(10, num_inputs=2) == 3600
 
 
 def test_a_worker_is_kept_to_one_thread_and_leaves_signals_to_its_parent():

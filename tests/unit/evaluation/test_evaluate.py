@@ -1,4 +1,9 @@
 import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,8 +21,10 @@ from realface.core.errors import (
     MetricError,
     MissingInputError,
     OutputExistsError,
+    StoppedBySignal,
 )
 from realface.core.recipe import Section
+from realface.data.dataset import CropDataset
 from realface.data.manifest import Manifest, ManifestHeader
 from realface.evaluation.evaluate import evaluate_artifact
 from realface.media.images import read_image, write_image
@@ -321,3 +328,25 @@ def test_an_output_folder_with_something_in_it_is_refused(tmp_path):
 def test_a_missing_artifact_is_named(tmp_path):
     with pytest.raises(MissingInputError, match="gone does not exist"):
         evaluate(tmp_path, artifact=tmp_path / "gone")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_sigterm_ends_an_evaluation_that_waits_for_data(tmp_path, monkeypatch, workers):
+    process = os.getpid()
+
+    def block(*_):
+        os.kill(process, signal.SIGTERM)
+        threading.Event().wait()
+
+    monkeypatch.setattr(CropDataset, "__getitem__", block)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    start = time.monotonic()
+    try:
+        with pytest.raises(StoppedBySignal, match="stopped by SIGTERM"):
+            evaluate(tmp_path, workers=workers)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert time.monotonic() - start < 10
+    assert multiprocessing.active_children() == []
+    assert not (tmp_path / "out").exists()

@@ -3,8 +3,11 @@
 import csv
 import fcntl
 import json
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -194,6 +197,47 @@ def test_signal_saves_the_step_and_the_run_goes_on_from_there(recipe, tmp_path, 
     assert_same(whole, undisturbed)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_a_run_that_waits_for_data(recipe, make_recipe, tmp_path, monkeypatch, workers, number):
+    process = os.getpid()
+
+    def block(*_):
+        os.kill(process, number)
+        threading.Event().wait()
+
+    settings = recipe().model_dump(mode="json")
+    settings["data"] |= {"workers": workers}
+    monkeypatch.setattr(batches.EpochDataset, "__getitem__", block)
+    start = time.monotonic()
+    with pytest.raises(StoppedBySignal, match=r"after step 0; `realface train .* --resume` goes on") as caught:
+        train(make_recipe(**settings), tmp_path / "run", quiet=True)
+    assert time.monotonic() - start < 10
+    assert caught.value.number == number
+    assert multiprocessing.active_children() == []
+    assert CheckpointFolder(tmp_path / "run", keep=3).newest().step == 0
+
+
+def test_signal_that_ends_a_wait_loses_no_step(recipe, tmp_path, undisturbed, monkeypatch):
+    run = tmp_path / "stopped"
+    real, calls = batches.EpochDataset.__getitem__, iter(range(1000))
+
+    def read(self, key):
+        if next(calls) == 27:  # in the seventh batch
+            signal.raise_signal(signal.SIGTERM)
+        return real(self, key)
+
+    with monkeypatch.context() as context:
+        context.setattr(batches.EpochDataset, "__getitem__", read)
+        with pytest.raises(StoppedBySignal, match="stopped by SIGTERM after step 6"):
+            train(recipe(), run, quiet=True)
+    train(recipe(), run, resume=True, quiet=True)
+    whole = everything(run)
+    assert "step-00000006.ckpt" in whole.pop("files")
+    undisturbed.pop("files")
+    assert_same(whole, undisturbed)
+
+
 def test_run_of_torchrun_or_slurm_goes_on_by_the_same_command(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "started_places", lambda: Places(nodes=1, devices=1))
     send_sigterm(monkeypatch, after=1)
@@ -317,12 +361,21 @@ def test_run_that_is_cut_short_right_after_a_row_of_the_log_is_judged(recipe, tm
     assert (result.best_step, result.steps) == (6, 6)
 
 
-def test_death_of_a_worker_is_told_with_what_to_set(recipe, make_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches.EpochDataset, "__getitem__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+def test_death_of_a_worker_saves_the_run_and_says_what_to_set(recipe, make_recipe, tmp_path, monkeypatch):
+    real = batches.EpochDataset.__getitem__
+
+    def die(self, key):
+        return os.kill(os.getpid(), signal.SIGKILL) if key[0] == 2 else real(self, key)  # in the third epoch
+
+    monkeypatch.setattr(batches.EpochDataset, "__getitem__", die)
     settings = recipe().model_dump(mode="json")
     settings["data"] |= {"workers": 1}
-    with pytest.raises(TrainingError, match=r"a process that decodes crops ended .* set a smaller data\.workers"):
+    with pytest.raises(
+        TrainingError, match=r"killed by SIGKILL; .* set a smaller data\.workers.*; go on with --resume"
+    ):
         train(make_recipe(**settings), tmp_path / "run", quiet=True)
+    assert CheckpointFolder(tmp_path / "run", keep=3).newest().step <= 4
+    assert multiprocessing.active_children() == []
 
 
 def test_provenance_says_when_a_run_was_taken_up(recipe, tmp_path, monkeypatch):

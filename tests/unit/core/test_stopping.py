@@ -3,7 +3,19 @@ import signal
 import pytest
 
 from realface.core.errors import StoppedBySignal
-from realface.training.stopping import Stopper
+from realface.core.stopping import Stopper, ended_by_sigterm
+
+
+@pytest.fixture(autouse=True)
+def heeded_signals():
+    """As in a foreground process; one in the background may ignore Ctrl-C."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, signal.SIG_DFL),
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
@@ -28,10 +40,15 @@ def test_sigterm_that_comes_again_does_not_end_the_saving(first):
 
 def test_sigterm_that_comes_again_does_not_disturb_the_end_of_a_validation():
     stopper = Stopper()
-    with stopper.listening(), stopper.at_once():
-        with pytest.raises(StoppedBySignal):
+
+    def validate():
+        try:
             signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+
+    with stopper.listening(), pytest.raises(StoppedBySignal), stopper.at_once():
+        validate()
 
 
 def test_handlers_are_put_back():
@@ -43,8 +60,38 @@ def test_handlers_are_put_back():
 
 def test_signal_raises_at_once_where_nothing_would_be_lost():
     stopper = Stopper()
-    with stopper.listening(), stopper.at_once(), pytest.raises(StoppedBySignal, match="stopped by SIGTERM"):
+    with stopper.listening(), pytest.raises(StoppedBySignal, match="stopped by SIGTERM"), stopper.at_once():
         signal.raise_signal(signal.SIGTERM)
+
+
+def decode_under_signal():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except Exception:
+        pytest.fail("taken for damage of a file")
+
+
+def test_no_decoder_takes_a_signal_for_damage_of_a_file():
+    stopper = Stopper()
+    with stopper.listening(), pytest.raises(StoppedBySignal), stopper.at_once():
+        decode_under_signal()
+    with pytest.raises(StoppedBySignal), ended_by_sigterm():
+        decode_under_signal()
+
+
+def test_sigterm_ends_a_block_as_an_error_does():
+    with pytest.raises(StoppedBySignal, match=r"^stopped by SIGTERM$") as caught, ended_by_sigterm():
+        signal.raise_signal(signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None])
+def test_handler_of_somebody_else_for_sigterm_stays(handler):
+    signal.signal(signal.SIGTERM, handler)
+    with ended_by_sigterm():
+        signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == handler
 
 
 def test_signal_that_came_before_raises_on_entering():

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: it saves where it is before it ends, as a cluster's preemption needs."""
+"""Signals that ask a command to stop, so that it saves a run or removes unfinished files before it ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,42 @@ from typing import Any
 from realface.core.errors import StoppedBySignal
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _SignalArrived(BaseException):
+    """Leaves a block as Ctrl-C does: no decoder that catches `RuntimeError` takes it for damage of a file."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block at once, with its worker processes and unfinished files cleaned up.
+
+    A second SIGTERM kills the process. Outside the main thread, or where the process has its own handler for SIGTERM
+    or ignores it, nothing changes.
+
+    Raises:
+        StoppedBySignal: SIGTERM came.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise _SignalArrived(number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # inside, since the signal may arrive even here
+    except _SignalArrived as arrived:
+        raise StoppedBySignal(arrived.number) from None
 
 
 class Stopper:
@@ -52,11 +88,14 @@ class Stopper:
         """
         self._acts_at_once = True
         try:
-            if self.requested:
-                raise StoppedBySignal(self.requested)
-            yield
-        finally:
-            self._acts_at_once = False
+            try:
+                if self.requested:
+                    raise _SignalArrived(self.requested)
+                yield
+            finally:
+                self._acts_at_once = False  # inside, since the signal may arrive even here
+        except _SignalArrived as arrived:
+            raise StoppedBySignal(arrived.number) from None
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if signal.SIGINT in self._before:
@@ -65,7 +104,7 @@ class Stopper:
             return
         self.requested = number
         if self._acts_at_once:
-            raise StoppedBySignal(number)
+            raise _SignalArrived(number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
