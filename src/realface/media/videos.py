@@ -8,7 +8,7 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from realface.media.containers import no_frames, nominal_fps, opened, require_pixels
+from realface.media.containers import codec_name, no_frames, opened, require_pixels
 from realface.media.decoding import VideoDecoder
 from realface.media.display import AS_STORED, Deinterlacer, Orientation, hdr_transfer, shown_image, shown_size
 from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_frames_inside, spread_over_time
@@ -86,10 +86,10 @@ class VideoReader:
                 path=self.path,
                 width=width,
                 height=height,
-                fps=nominal_fps(stream),
+                fps=self._timeline.fps,
                 num_frames=self._timeline.num_frames,
                 duration_s=self._timeline.duration_s,
-                codec=stream.codec_context.name,
+                codec=codec_name(stream),
                 hdr=hdr_transfer(frame),
             )
 

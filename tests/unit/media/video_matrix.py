@@ -175,6 +175,9 @@ def _rates() -> list[Case]:
     vfr = {"numbers": tuple(range(50)), "times": slow_then_fast}
     paused = tuple(number / FPS + (2 if number >= 12 else 0) for number in range(NUM_FRAMES))
     pause = ("-vf", "setpts=N+50*gte(N\\,12)", "-vsync", "passthrough")
+    thirds = tuple(number * 3 / FPS for number in range(NUM_FRAMES))
+    third = ("-vf", "setpts=N*3", "-vsync", "passthrough")
+    pairs = ("-vf", "setpts=floor(N/2)*2", "-vsync", "passthrough")
     ntsc = tuple(number * 1001 / 30000 for number in range(NUM_FRAMES))
     slow = tuple(float(number) for number in range(NUM_FRAMES))
     from_8 = {"numbers": tuple(range(8, NUM_FRAMES))}
@@ -193,6 +196,9 @@ def _rates() -> list[Case]:
         Case(
             "mpeg4-pause-avi", "a.avi", encoded("-c:v", "mpeg4", *QUALITY, "-bf", "0", *pause), ("mpeg4",), times=paused
         ),
+        Case("mpeg4-empty-places-avi", "a.avi", encoded("-c:v", "mpeg4", *QUALITY, *third), ("mpeg4",), times=thirds),
+        Case("h264-bframes-empty-places-avi", "a.avi", encoded(*X264_B, *third), times=thirds),
+        Case("h264-repeated-times-mkv", "a.mkv", encoded(*X264, *pairs), clock_jumps=True),
         Case("h264-29.97-mp4", "a.mp4", encoded(*X264_B, rate="30000/1001"), times=ntsc),
         Case("h264-1-fps-mkv", "a.mkv", encoded(*X264_B, rate="1"), times=slow),
         Case("h264-late-start-ts", "a.ts", encoded(*X264_B, "-output_ts_offset", "3600")),
