@@ -12,7 +12,16 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from realface.media.containers import VideoPacket, codec_name, no_frames, nominal_fps, opened, packets_of, shown_stream
+from realface.media.containers import (
+    VideoPacket,
+    codec_name,
+    format_names,
+    no_frames,
+    nominal_fps,
+    opened,
+    packets_of,
+    shown_stream,
+)
 from realface.media.decoding import VideoDecoder
 from realface.media.frames import has_constant_rate
 from realface.media.h264_headers import SequenceHeaders
@@ -159,7 +168,7 @@ def _is_hidden(packet: VideoPacket, codec: str) -> bool:
 
 def _packets_are_frames(container: InputContainer, stream: VideoStream, table: _PacketTable) -> bool:
     """Return whether the packets are known to be the frames that the decoder will give."""
-    formats = _formats(container)
+    formats = format_names(container)
     codec = codec_name(stream)
     if codec not in _WHOLE_FRAMES or not table.are_distinct or table.has_leading_frames:
         return False
@@ -196,7 +205,7 @@ def _count_by_decoding(path: Path, index: int, slots: Sequence[int], *, threads:
             return _count_by_decoding(path, index, slots, threads=1)
         if not stamps:
             raise no_frames(path)
-        if _formats(container) & _UNTIMED_CONTAINERS:
+        if format_names(container) & _UNTIMED_CONTAINERS:
             return _untimed(container, stream, _slots_of_frames(stamps, slots), [0] * len(stamps))
         known = [stamp for stamp in stamps if stamp is not None]
         if len(set(known)) == len(stamps) and known == sorted(known):
@@ -262,10 +271,6 @@ def _timeline_of(
     return Timeline(stream.index, times, duration_s, fps, numbers)
 
 
-def _formats(container: InputContainer) -> set[str]:
-    return set(container.format.name.split(","))
-
-
 def _end(stream: VideoStream, times: NDArray[np.float64], length: float) -> float:
     """Return when the last frame ends; a field picture states half of its frame's length."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / nominal_fps(stream)
@@ -285,7 +290,7 @@ def _rising(
     """
     seconds = _spread_repeats(seconds)
     step = 1 / nominal_fps(stream)
-    jumps = bool(_formats(container) & _JUMPING_CLOCKS)
+    jumps = bool(format_names(container) & _JUMPING_CLOCKS)
     times = [0.0]
     last = seconds[0]  # of the frame before, by the file's own clock
     for now, length in zip(seconds[1:], lengths[:-1], strict=True):

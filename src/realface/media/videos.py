@@ -6,11 +6,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
-from realface.media.containers import codec_name, no_frames, opened, require_pixels
+from realface.media.containers import codec_name, format_names, no_frames, opened, require_pixels
 from realface.media.decoding import VideoDecoder
-from realface.media.display import AS_STORED, Deinterlacer, Orientation, hdr_transfer, shown_image, shown_size
+from realface.media.display import (
+    AS_STORED,
+    Deinterlacer,
+    Orientation,
+    SquarePixels,
+    hdr_transfer,
+    shown_image,
+    shown_size,
+)
 from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_frames_inside, spread_over_time
 from realface.media.timeline import Timeline, measure
 
@@ -24,6 +34,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 # fmt: on
 """What `find_media` looks for; a video that is named outright may have any suffix."""
+
+_WITHOUT_PIXEL_SHAPE = frozenset({"mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc"})
+"""Containers that leave the shape of pixels to the frames."""
 
 
 def is_video_name(path: Path) -> bool:
@@ -81,7 +94,8 @@ class VideoReader:
             frame = next(VideoDecoder(container, stream, threads=1).frames(), None)
             if frame is None:
                 raise no_frames(self.path)
-            height, width = shown_size(frame, stream)
+            width = _square_pixels(container, stream).width(frame)
+            height, width = shown_size(frame, width)
             return VideoInfo(
                 path=self.path,
                 width=width,
@@ -129,6 +143,7 @@ class VideoReader:
         with opened(self.path) as (container, streams):
             stream = next(stream for stream in streams if stream.index == self._timeline.stream)
             decoder = VideoDecoder(container, stream, threads=self._threads)
+            pixels = _square_pixels(container, stream)
             numbered = _until(_numbered(decoder.frames(), self._timeline.numbers), max(wanted, default=-1))
             orientation = AS_STORED
             for index, frame in Deinterlacer().process(numbered):
@@ -137,11 +152,16 @@ class VideoReader:
                     num_shown += 1
                     require_pixels(self.path, frame.width, frame.height)
                     time_s = float(self._timeline.times[index])
-                    yield Frame(index, time_s, shown_image(frame, stream, orientation), hdr=hdr_transfer(frame))
+                    image = shown_image(frame, pixels.width(frame), orientation)
+                    yield Frame(index, time_s, image, hdr=hdr_transfer(frame))
             if decoder.num_failed:
                 self.num_damaged = len(wanted) - num_shown
         if num_shown == 0:
             raise no_frames(self.path)
+
+
+def _square_pixels(container: InputContainer, stream: VideoStream) -> SquarePixels:
+    return SquarePixels(stream, vary=bool(format_names(container) & _WITHOUT_PIXEL_SHAPE))
 
 
 def _numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterator[tuple[int, VideoFrame]]:

@@ -312,6 +312,18 @@ def test_progressive_h264_is_counted_without_decoding(tmp_path: Path, monkeypatc
     assert probe_video(path).num_frames == 20
 
 
+def test_interlaced_frames_of_a_few_lines_are_read(tmp_path: Path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25, options={"flags": "+ildct+ilme", "top": "1"})
+        stream.height, stream.width, stream.pix_fmt = 4, 16, "yuv420p"
+        for number in range(3):
+            image = np.full((4, 16, 3), grey_of(10 * number), np.uint8)
+            container.mux(stream.encode(VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert [frame.size for frame in frames_at(path, range(3))] == [(4, 16)] * 3
+
+
 @pytest.mark.parametrize("claimed", [0, 7, 1000])
 def test_a_wrong_number_of_frames_in_the_header_is_not_believed(tmp_path: Path, claimed: int):
     path = written_video(tmp_path / "a.avi", numbered_frames(30))

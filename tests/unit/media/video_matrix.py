@@ -278,8 +278,19 @@ def _size_changes() -> list[Case]:
             parts.append(part.read_bytes())
         run_ffmpeg("-fflags", "+genpts", "-f", "h264", "-i", "-", "-c", "copy", f"file:{path}", content=b"".join(parts))
 
+    def write_wider_pixels(path: Path) -> None:
+        content = b""
+        for shape in ("16/15", "64/45"):  # 4:3 and 16:9 of a broadcast
+            part = path.with_name("part.h264")
+            encode(part, *X264, "-vf", f"setsar={shape}", images=numbered_images(12, height=72, width=90))
+            content += part.read_bytes()
+        run_ffmpeg("-fflags", "+genpts", "-f", "h264", "-i", "-", "-c", "copy", f"file:{path}", content=content)
+
     shown = {"numbers": tuple(range(12)) * 2, "sizes": (*[(48, 64)] * 12, (HEIGHT, WIDTH))}
+    wider = {"numbers": tuple(range(12)) * 2, "sizes": (*[(72, 96)] * 12, (72, 128))}
+    by_frame = {"filters": "scale=iw*sar:ih:eval=frame"}
     return [
+        Case("pixel-shape-changes-ts", "a.ts", write_wider_pixels, **wider, **by_frame, quick=True),
         Case("size-changes-ts", "a.ts", write, **shown, quick=True),
         Case("size-changes-mkv", "a.mkv", write, **shown),
     ]
