@@ -144,9 +144,9 @@ class VideoReader:
             stream = next(stream for stream in streams if stream.index == self._timeline.stream)
             decoder = VideoDecoder(container, stream, threads=self._threads)
             pixels = _square_pixels(container, stream)
-            numbered = _until(_numbered(decoder.frames(), self._timeline.numbers), max(wanted, default=-1))
+            shown = _until(numbered(decoder.frames(), self._timeline.numbers), max(wanted, default=-1))
             orientation = AS_STORED
-            for index, frame in Deinterlacer().process(numbered):
+            for index, frame in Deinterlacer().process(shown):
                 orientation = Orientation.of(frame) or orientation  # an H.264 stream states it with key frames only
                 if index in wanted:
                     num_shown += 1
@@ -164,13 +164,20 @@ def _square_pixels(container: InputContainer, stream: VideoStream) -> SquarePixe
     return SquarePixels(stream, vary=bool(format_names(container) & _WITHOUT_PIXEL_SHAPE))
 
 
-def _numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield each frame with its number: that of its time stamp, or the next one where that is not known."""
-    number = -1
+def numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield each frame with its number: that of its time stamp, or its place if frames have none of their own.
+
+    A frame with an unknown time stamp, or an earlier one than the frame before, is not among those that are shown.
+    """
+    if not numbers:
+        yield from enumerate(frames)
+        return
+    last = -1
     for frame in frames:
-        by_stamp = -1 if frame.pts is None else numbers.get(frame.pts, -1)
-        number = max(by_stamp, number + 1)
-        yield number, frame
+        number = last if frame.pts is None else numbers.get(frame.pts, last)
+        if number > last:
+            last = number
+            yield number, frame
 
 
 def _until(numbered: Iterable[tuple[int, VideoFrame]], last: int) -> Iterator[tuple[int, VideoFrame]]:
