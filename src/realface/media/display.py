@@ -133,7 +133,7 @@ def shown_image(frame: VideoFrame, width: int, orientation: Orientation) -> NDAr
     pixels: NDArray[np.uint8]
     if transfer is not None:
         pixels = sdr_from_hdr(_converted(frame, "rgb48le", size), transfer)
-    elif any(component.is_alpha for component in frame.format.components):
+    elif _has_alpha(frame):
         pixels = _over_white(_converted(frame, "rgba", size))
     else:
         pixels = _converted(frame, "rgb24", size)
@@ -207,6 +207,11 @@ def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
 def _converted(frame: VideoFrame, pixel_format: str, size: dict[str, Any]) -> NDArray[Any]:
     # more threads are slower for a conversion
     return np.asarray(frame.to_ndarray(format=pixel_format, threads=1, **size))
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    # a palette has alpha values, but FFmpeg counts one component
+    return frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
 
 
 def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

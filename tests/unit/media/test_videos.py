@@ -286,44 +286,6 @@ def test_probing_tells_size_and_length(tmp_path: Path, suffix: str):
     assert info.codec == {"libx264": "h264"}.get(CONTAINERS[suffix], CONTAINERS[suffix])
 
 
-def test_a_varying_rate_is_told_as_its_mean(tmp_path: Path):
-    times = [*range(0, 250, 25), *range(250, 260)]  # 10 frames of 1 s, then 10 frames of 1/25 s
-    for suffix in (".mp4", ".mkv"):
-        info = probe_video(written_video(tmp_path / f"a{suffix}", numbered_frames(20), times=times))
-        assert info.fps == pytest.approx(20 / 10.4, rel=0.1)  # the last frame may be as long as the first
-
-
-def test_av1_is_named_and_counted_without_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with av.open(str(tmp_path / "a.mkv"), "w") as container:
-        stream = container.add_stream("libsvtav1", rate=25, options={"preset": "12", "svtav1-params": "lp=1"})
-        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
-        for image in numbered_frames(4):
-            container.mux(stream.encode(VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    monkeypatch.setattr(timeline, "_count_by_decoding", lambda *_, **__: pytest.fail("was decoded"))
-    info = probe_video(tmp_path / "a.mkv")
-    assert (info.codec, info.num_frames) == ("av1", 4)
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_progressive_h264_is_counted_without_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str):
-    path = written_video(tmp_path / f"a{suffix}", numbered_frames(20))
-    monkeypatch.setattr(timeline, "_count_by_decoding", lambda *_, **__: pytest.fail("was decoded"))
-    assert probe_video(path).num_frames == 20
-
-
-def test_interlaced_frames_of_a_few_lines_are_read(tmp_path: Path):
-    path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg2video", rate=25, options={"flags": "+ildct+ilme", "top": "1"})
-        stream.height, stream.width, stream.pix_fmt = 4, 16, "yuv420p"
-        for number in range(3):
-            image = np.full((4, 16, 3), grey_of(10 * number), np.uint8)
-            container.mux(stream.encode(VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    assert [frame.size for frame in frames_at(path, range(3))] == [(4, 16)] * 3
-
-
 @pytest.mark.parametrize("claimed", [0, 7, 1000])
 def test_a_wrong_number_of_frames_in_the_header_is_not_believed(tmp_path: Path, claimed: int):
     path = written_video(tmp_path / "a.avi", numbered_frames(30))
