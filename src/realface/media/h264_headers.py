@@ -1,10 +1,13 @@
-"""Sequence headers of H.264 streams: whether a frame may be stored as two field pictures."""
+"""Headers of H.264 streams: whether a frame may be two field pictures, and where a decoder can start."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-_SEQUENCE = 7  # NAL unit type of a sequence parameter set (SPS)
+# NAL unit types
+_SEQUENCE = 7  # sequence parameter set (SPS)
+_IDR = 5
+_PICTURES = frozenset({1, 2, 3, 4, _IDR})
 _SEARCHED_BYTES = 4096  # of a packet: sequence headers come before the picture
 # Profiles whose sequence headers state chroma format, bit depth and scaling lists.
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
@@ -23,14 +26,24 @@ class SequenceHeaders:
     def __init__(self, extradata: bytes) -> None:
         # avcC starts with its version; Annex B starts with a zero byte
         self._length_size = (extradata[4] & 3) + 1 if len(extradata) > 6 and extradata[0] == 1 else 0
-        headers = _stored(extradata) if self._length_size else _after_start_codes(extradata)
-        self._headers = set(headers)
+        units = _stored(extradata) if self._length_size else _after_start_codes(extradata)
+        self._headers = {unit for unit in units if _kind(unit) == _SEQUENCE}
 
     def add(self, packet: memoryview) -> None:
         """Add the sequence headers at the start of a packet."""
+        self._headers.update(unit for unit in self._units(packet) if _kind(unit) == _SEQUENCE)
+
+    def can_start(self, packet: memoryview) -> bool:
+        """Return whether a decoder that starts with this packet shows all frames from it on.
+
+        It does at an IDR picture. At other points of access, such as those of intra refresh, it waits for some frames.
+        """
+        pictures = [_kind(unit) for unit in self._units(packet) if _kind(unit) in _PICTURES]
+        return pictures[:1] == [_IDR]
+
+    def _units(self, packet: memoryview) -> Iterator[bytes]:
         content = bytes(packet[:_SEARCHED_BYTES])
-        length_size = self._length_size
-        self._headers.update(_prefixed(content, length_size) if length_size else _after_start_codes(content))
+        return _prefixed(content, self._length_size) if self._length_size else _after_start_codes(content)
 
     @property
     def allow_fields(self) -> bool:
@@ -48,20 +61,23 @@ def _stored(extradata: bytes) -> Iterator[bytes]:
 
 
 def _prefixed(content: bytes, length_size: int) -> Iterator[bytes]:
-    """Yield the sequence headers among NAL units that each follow their length."""
+    """Yield NAL units that each follow their length."""
     position = 0
     while position + length_size < len(content):
         start = position + length_size
         position = start + int.from_bytes(content[position:start], "big")
-        if content[start] & 0x1F == _SEQUENCE:
-            yield content[start:position]
+        yield content[start:position]
 
 
 def _after_start_codes(content: bytes) -> Iterator[bytes]:
-    """Yield the sequence headers of an Annex B stream."""
+    """Yield the NAL units of an Annex B stream."""
     for unit in content.split(b"\0\0\1")[1:]:
-        if unit and unit[0] & 0x1F == _SEQUENCE:
-            yield unit.rstrip(b"\0")  # zeros before the next start code
+        yield unit.rstrip(b"\0")  # zeros before the next start code
+
+
+def _kind(unit: bytes) -> int:
+    """Return the type of a NAL unit."""
+    return unit[0] & 0x1F if unit else 0
 
 
 def _allows_fields(header: bytes) -> bool:

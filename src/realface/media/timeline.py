@@ -106,7 +106,7 @@ class _PacketTable:
         durations: of each time stamp, in units of the stream's time base.
         slots: decoding time stamps of packets with content; in an AVI each is the place of one frame.
         has_gaps: whether a shown packet has no time stamp.
-        first: time stamp of the first packet; None if it is missing or no key frame.
+        first: time stamp of the first packet; None if it is missing or a decoder cannot start there.
     """
 
     headers: SequenceHeaders
@@ -120,12 +120,13 @@ class _PacketTable:
     def add(self, packet: VideoPacket) -> None:
         if packet.size == 0:
             return
+        codec = codec_name(packet.stream)
         self.num_packets += 1
         if packet.dts is not None:
             self.slots.append(packet.dts)
         if self.num_packets == 1:
-            self.first = packet.pts if packet.is_keyframe else None
-        codec = codec_name(packet.stream)
+            can_start = packet.is_keyframe and (codec != "h264" or self.headers.can_start(memoryview(packet)))
+            self.first = packet.pts if can_start else None
         if codec == "h264" and packet.is_keyframe:
             self.headers.add(memoryview(packet))
         if packet.is_discard or _is_hidden(packet, codec):

@@ -203,8 +203,10 @@ def _leading_pictures() -> list[Case]:
 
         return write
 
+    refresh = (*X264, "-x264-params", "intra-refresh=1:keyint=8:scenecut=0")
     rest = tuple(range(8, NUM_FRAMES))
     return [
+        Case("h264-intra-refresh-cut-mkv", "a.mkv", cut(*refresh, name="s.mkv"), numbers=tuple(range(14, NUM_FRAMES))),
         Case("h264-open-gop-cut-mkv", "a.mkv", cut(*h264, name="s.mkv"), numbers=rest),
         Case("h264-open-gop-cut-ts", "a.ts", cut(*h264, name="s.ts"), numbers=rest),
         Case("hevc-open-gop-cut-mkv", "a.mkv", cut(*hevc, name="s.mkv"), ("libx265",), numbers=rest),

@@ -65,3 +65,10 @@ def test_without_a_whole_header_fields_are_taken_to_be_allowed():
     assert SequenceHeaders(b"").allow_fields
     assert SequenceHeaders(NO_FIELDS[:8]).allow_fields
     assert SequenceHeaders(b"\1" + bytes(6)).allow_fields
+
+
+def test_a_decoder_can_start_at_an_idr_picture_only():
+    headers = SequenceHeaders(NO_FIELDS)
+    assert headers.can_start(memoryview(fields()))
+    assert not headers.can_start(memoryview(NO_FIELDS + START + b"\x41\x9a" + START + b"\x65\x88"))
+    assert not headers.can_start(memoryview(NO_FIELDS))
