@@ -115,6 +115,16 @@ def nominal_fps(stream: VideoStream) -> float:
     return float(stream.average_rate or stream.guessed_rate or 25)
 
 
+def format_names(container: InputContainer) -> set[str]:
+    """Return FFmpeg's names of the container's format, such as {"matroska", "webm"}."""
+    return set(container.format.name.split(","))
+
+
+def codec_name(stream: VideoStream) -> str:
+    """Return FFmpeg's name of the codec, such as "av1", whichever of its decoders is used."""
+    return stream.codec_context.codec.canonical_name
+
+
 def no_frames(path: Path) -> MediaError:
     """Return the error for a video of which nothing can be decoded."""
     return MediaError(f"{path} has no frames that can be decoded; copy or download it again", reason="no frames")

@@ -22,11 +22,51 @@ from realface.media.hdr import TRANSFERS, sdr_from_hdr
 Number = TypeVar("Number")
 
 _LONGEST_PIXEL = 8  # width to height or the inverse; a file that claims more is taken to have square pixels
+_MIN_INTERLACED = 16  # pixels; FFmpeg refuses to deinterlace frames of a few lines
+_SHAPE_LINES = 16  # of a frame, which are scaled to learn the shape of its pixels
 
 
 def hdr_transfer(frame: VideoFrame) -> HdrTransfer | None:
     """Return the transfer function of an HDR frame; None for SDR."""
     return TRANSFERS.get(int(frame.color_trc))
+
+
+class SquarePixels:
+    """Tells how wide frames are in square pixels.
+
+    Args:
+        stream: the video stream, while its file is open.
+        vary: whether each frame states the shape of its pixels, as in broadcasts that change between 4:3 and 16:9.
+    """
+
+    def __init__(self, stream: VideoStream, *, vary: bool) -> None:
+        self._stream = stream
+        self._vary = vary
+        self._graph: Graph | None = None
+        self._key: tuple[int, int, str] | None = None
+
+    def width(self, frame: VideoFrame) -> int:
+        """Return the width of a stored frame in square pixels."""
+        width = self._stated_width(frame) if self._vary else self._width_in_file(frame)
+        is_plausible = frame.width / _LONGEST_PIXEL <= width <= frame.width * _LONGEST_PIXEL
+        return max(1, width) if is_plausible and width * frame.height <= MAX_PIXELS else frame.width
+
+    def _width_in_file(self, frame: VideoFrame) -> int:
+        shape = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio or 1
+        return round(frame.width * shape)
+
+    def _stated_width(self, frame: VideoFrame) -> int:
+        """Let FFmpeg scale a few lines, because PyAV does not tell what the frame states."""
+        key = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or self._key != key:
+            self._key = key
+            self._graph = _graph(
+                frame,
+                ("crop", f"iw:{min(_SHAPE_LINES, frame.height)}:0:0"),
+                ("scale", r"round(iw*clip(if(sar\,sar\,1)\,0.1\,10)):ih:eval=frame"),
+            )
+        self._graph.vpush(frame)
+        return self._graph.vpull().width
 
 
 @dataclass(frozen=True)
@@ -69,24 +109,23 @@ class Orientation:
 AS_STORED = Orientation()
 
 
-def shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """Return (height, width) in pixels as a player shows the frame."""
-    height, width = frame.height, _square_width(frame, stream)
+def shown_size(frame: VideoFrame, width: int) -> tuple[int, int]:
+    """Return (height, width) in pixels as a player shows the frame; `width` is that of `SquarePixels`."""
+    height = frame.height
     return (width, height) if (Orientation.of(frame) or AS_STORED).is_transposed else (height, width)
 
 
-def shown_image(frame: VideoFrame, stream: VideoStream, orientation: Orientation) -> NDArray[np.uint8]:
+def shown_image(frame: VideoFrame, width: int, orientation: Orientation) -> NDArray[np.uint8]:
     """Return a frame as a player shows it.
 
     Args:
         frame: as decoded.
-        stream: its stream, which knows the shape of a pixel.
+        width: of the stored frame in square pixels.
         orientation: of the frame.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
     """
-    width = _square_width(frame, stream)
     size: dict[str, Any] = {}
     if width != frame.width:
         size = {"width": width, "height": frame.height, "interpolation": "BICUBIC"}
@@ -94,7 +133,7 @@ def shown_image(frame: VideoFrame, stream: VideoStream, orientation: Orientation
     pixels: NDArray[np.uint8]
     if transfer is not None:
         pixels = sdr_from_hdr(_converted(frame, "rgb48le", size), transfer)
-    elif any(component.is_alpha for component in frame.format.components):
+    elif _has_alpha(frame):
         pixels = _over_white(_converted(frame, "rgba", size))
     else:
         pixels = _converted(frame, "rgb24", size)
@@ -121,7 +160,8 @@ class Deinterlacer:
             key = (frame.width, frame.height, frame.format.name)
             if self._graph is not None and key != self._key:
                 yield from self._flushed(waiting)
-            if self._graph is None and not frame.interlaced_frame:
+            is_interlaced = frame.interlaced_frame and min(frame.width, frame.height) >= _MIN_INTERLACED
+            if self._graph is None and not is_interlaced:
                 yield number, frame
                 continue
             if self._graph is None:
@@ -150,11 +190,16 @@ class Deinterlacer:
 
 def _bwdif(frame: VideoFrame) -> Graph:
     """Return FFmpeg's deinterlacer: one frame out for each frame in, and only flagged frames are changed."""
+    return _graph(frame, ("bwdif", "mode=send_frame:deint=interlaced"))
+
+
+def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
+    """Return FFmpeg's filters, with their arguments, for frames like this one."""
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
     )
-    graph.link_nodes(source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink"))
+    graph.link_nodes(source, *(graph.add(*one) for one in filters), graph.add("buffersink"))
     graph.configure()
     return graph
 
@@ -164,16 +209,12 @@ def _converted(frame: VideoFrame, pixel_format: str, size: dict[str, Any]) -> ND
     return np.asarray(frame.to_ndarray(format=pixel_format, threads=1, **size))
 
 
+def _has_alpha(frame: VideoFrame) -> bool:
+    # a palette has alpha values, but FFmpeg counts one component
+    return frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+
+
 def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lay (H, W, 4) RGBA over white."""
     colours, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
     return ((colours * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-def _square_width(frame: VideoFrame, stream: VideoStream) -> int:
-    """Return the stored frame's width in square pixels."""
-    shape = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
-    if not Fraction(1, _LONGEST_PIXEL) <= shape <= _LONGEST_PIXEL:
-        return frame.width
-    width = max(1, round(frame.width * shape))
-    return width if width * frame.height <= MAX_PIXELS else frame.width

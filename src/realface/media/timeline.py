@@ -12,9 +12,19 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from realface.media.containers import VideoPacket, no_frames, nominal_fps, opened, packets_of, shown_stream
+from realface.media.containers import (
+    VideoPacket,
+    codec_name,
+    format_names,
+    no_frames,
+    nominal_fps,
+    opened,
+    packets_of,
+    shown_stream,
+)
 from realface.media.decoding import VideoDecoder
 from realface.media.frames import has_constant_rate
+from realface.media.h264_headers import SequenceHeaders
 
 # One packet is one frame, or is hidden and marked as such. MPEG-1, -2 and -4 can pack, repeat or drop frames.
 _WHOLE_FRAMES = frozenset(
@@ -27,7 +37,9 @@ _UNTIMED_CONTAINERS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1
 # MPEG streams carry the clock of a broadcast, which may jump; other gaps are meant.
 _JUMPING_CLOCKS = frozenset({"mpegts", "mpeg"})
 _MAX_GAP_S = 10.0  # as FFmpeg's dts_delta_threshold
-_PROGRESSIVE = 1  # AV_FIELD_PROGRESSIVE
+_FPS_TOLERANCE = 0.01  # share of frames by which a stated rate may disagree with the time stamps
+_REORDERING = frozenset({"h264", "hevc"})  # codecs of _WHOLE_FRAMES that have B-frames
+_MAX_REORDERING = 16  # frames; the largest decoded picture buffer of H.264 and H.265
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +50,14 @@ class Timeline:
         stream: index of the stream that is shown.
         times: (N,) when each frame is shown, in seconds after the first, rising; N >= 1.
         duration_s: seconds from the first frame to the end of the last.
+        fps: frames per second; the mean if the rate varies.
         numbers: the number of each frame by its presentation time stamp; empty if not every frame has its own.
     """
 
     stream: int
     times: NDArray[np.float64]
     duration_s: float
+    fps: float
     numbers: Mapping[int, int]
 
     @property
@@ -66,7 +80,9 @@ def measure(path: Path, *, threads: int = 0) -> Timeline:
         MissingInputError, MediaError: as `containers.opened`; "no frames" if the file has none.
     """
     with opened(path) as (container, streams):
-        tables = {stream.index: _PacketTable() for stream in streams}
+        tables = {
+            stream.index: _PacketTable(SequenceHeaders(stream.codec_context.extradata or b"")) for stream in streams
+        }
         for packet in packets_of(container, *streams):
             tables[packet.stream.index].add(packet)
         stream = shown_stream(streams, {index: table.num_packets for index, table in tables.items()})
@@ -84,14 +100,16 @@ class _PacketTable:
     """What the packets of one stream say.
 
     Attributes:
+        headers: sequence headers, for H.264.
         num_packets: packets with content, hidden ones included.
         stamps: presentation time stamps of packets that are shown, in decoding order.
         durations: of each time stamp, in units of the stream's time base.
         slots: decoding time stamps of packets with content; in an AVI each is the place of one frame.
         has_gaps: whether a shown packet has no time stamp.
-        first: time stamp of the first packet; None if it is missing or no key frame.
+        first: time stamp of the first packet; None if it is missing or a decoder cannot start there.
     """
 
+    headers: SequenceHeaders
     num_packets: int = 0
     stamps: list[int] = field(default_factory=list)
     durations: dict[int, int] = field(default_factory=dict)
@@ -102,12 +120,16 @@ class _PacketTable:
     def add(self, packet: VideoPacket) -> None:
         if packet.size == 0:
             return
+        codec = codec_name(packet.stream)
         self.num_packets += 1
         if packet.dts is not None:
             self.slots.append(packet.dts)
         if self.num_packets == 1:
-            self.first = packet.pts if packet.is_keyframe else None
-        if packet.is_discard or _is_hidden(packet):
+            can_start = packet.is_keyframe and (codec != "h264" or self.headers.can_start(memoryview(packet)))
+            self.first = packet.pts if can_start else None
+        if codec == "h264" and packet.is_keyframe:
+            self.headers.add(memoryview(packet))
+        if packet.is_discard or _is_hidden(packet, codec):
             return
         if packet.pts is None:
             self.has_gaps = True
@@ -120,22 +142,25 @@ class _PacketTable:
         return not self.has_gaps and len(self.durations) == len(self.stamps) > 0
 
     @property
+    def is_in_display_order(self) -> bool:
+        return all(earlier < later for earlier, later in pairwise(self.stamps))
+
+    @property
     def has_leading_frames(self) -> bool:
         """Frames shown before the first key frame refer to frames that are missing, so a decoder drops them."""
         return self.first is None or (bool(self.stamps) and min(self.stamps) < self.first)
 
 
-def _is_hidden(packet: VideoPacket) -> bool:
+def _is_hidden(packet: VideoPacket, codec: str) -> bool:
     """Return whether a VP8 or VP9 packet is an alternate reference frame, which is decoded but never shown.
 
     Source: RFC 6386, section 9.1; VP9 bitstream specification, section 6.2 (uncompressed header) and annex B.
     """
-    codec = packet.stream.codec_context.name
-    if codec not in {"vp8", "vp9", "libvpx", "libvpx-vp9"}:
+    if codec not in {"vp8", "vp9"}:
         return False
     content = memoryview(packet)
     first, last = content[0], content[-1]
-    if "vp9" not in codec:
+    if codec == "vp8":
         return not first & 0x10
     is_superframe = last & 0xE0 == 0xC0  # several frames in one packet, of which the last is shown
     profile_3, shows_existing, shown = first & 0x30 == 0x30, first & 0x08, first & 0x02
@@ -144,12 +169,14 @@ def _is_hidden(packet: VideoPacket) -> bool:
 
 def _packets_are_frames(container: InputContainer, stream: VideoStream, table: _PacketTable) -> bool:
     """Return whether the packets are known to be the frames that the decoder will give."""
-    formats = _formats(container)
-    codec = stream.codec_context.name
+    formats = format_names(container)
+    codec = codec_name(stream)
     if codec not in _WHOLE_FRAMES or not table.are_distinct or table.has_leading_frames:
         return False
-    if codec == "h264" and stream.codec_context.field_order != _PROGRESSIVE:
+    if codec == "h264" and table.headers.allow_fields:
         return False  # a field picture may be a packet of its own
+    if codec in _REORDERING and stream.codec_context.has_b_frames and table.is_in_display_order:
+        return False  # decoding times that were stored as presentation times, unless there are no B-frames
     if formats & _TIMED_CONTAINERS:
         return True
     return "mpegts" in formats and has_constant_rate(sorted(table.stamps), within=0.5)
@@ -179,25 +206,34 @@ def _count_by_decoding(path: Path, index: int, slots: Sequence[int], *, threads:
             return _count_by_decoding(path, index, slots, threads=1)
         if not stamps:
             raise no_frames(path)
-        if _formats(container) & _UNTIMED_CONTAINERS:
-            return _untimed(container, stream, _slots_of_frames(stream, stamps, slots), [0] * len(stamps))
+        if format_names(container) & _UNTIMED_CONTAINERS:
+            return _untimed(container, stream, _slots_of_frames(stamps, slots), [0] * len(stamps))
         known = [stamp for stamp in stamps if stamp is not None]
         if len(set(known)) == len(stamps) and known == sorted(known):
             # what failed to decode is a frame too: it keeps its place where its time is known
             lost = {stamp for stamp in decoder.failed_stamps if min(known) < stamp < max(known)} - set(known)
             return _timeline(container, stream, sorted({*known, *lost}), durations)
+        if len(set(known)) == len(stamps) and _are_nearly_sorted(known):
+            return _untimed(container, stream, sorted(known), [0] * len(stamps))  # decoding times
         return _untimed(container, stream, stamps, lengths)
 
 
-def _slots_of_frames(stream: VideoStream, stamps: Sequence[int | None], slots: Sequence[int]) -> Sequence[int | None]:
+def _are_nearly_sorted(stamps: Sequence[int]) -> bool:
+    """Return whether B-frames explain the order of the time stamps, rather than a clock that was set back."""
+    places = np.argsort(np.asarray(stamps), kind="stable")
+    return bool(np.abs(places - np.arange(len(stamps))).max() <= _MAX_REORDERING)
+
+
+def _slots_of_frames(stamps: Sequence[int | None], slots: Sequence[int]) -> Sequence[int | None]:
     """Return the time stamps of frames in a container without presentation times; all None if nothing tells.
 
     Each packet has a place in time, whatever the order of decoding; where some packets are no frames, the frames' own
     time stamps are right unless B-frames disturb their order.
     """
-    if len(set(slots)) == len(slots) == len(stamps) > 1:
+    if len(set(slots)) == len(slots) == len(stamps):
         places = sorted(slots)
-        places[0] = places[1] - round(1 / nominal_fps(stream) / _unit(stream))  # FFmpeg places the first one too early
+        if len(places) > 2:  # FFmpeg writes an empty place after the first frame of an AVI with sound
+            places[0] = max(places[0], 2 * places[1] - places[2])
         return places
     known = [stamp for stamp in stamps if stamp is not None]
     is_rising = len(known) == len(stamps) and all(earlier < later for earlier, later in pairwise(known))
@@ -212,7 +248,7 @@ def _timeline(
     lengths = [durations.get(stamp, 0) * unit for stamp in stamps]
     times = _rising(container, stream, [stamp * unit for stamp in stamps], lengths)
     numbers = {stamp: number for number, stamp in enumerate(stamps)}
-    return Timeline(stream.index, times, _end(stream, times, lengths[-1]), numbers)
+    return _timeline_of(stream, times, lengths[-1], numbers)
 
 
 def _untimed(
@@ -222,11 +258,18 @@ def _untimed(
     unit = _unit(stream)
     seconds = [None if stamp is None else stamp * unit for stamp in stamps]
     times = _rising(container, stream, seconds, [length * unit for length in lengths])
-    return Timeline(stream.index, times, _end(stream, times, lengths[-1] * unit), {})
+    return _timeline_of(stream, times, lengths[-1] * unit, {})
 
 
-def _formats(container: InputContainer) -> set[str]:
-    return set(container.format.name.split(","))
+def _timeline_of(
+    stream: VideoStream, times: NDArray[np.float64], length: float, numbers: Mapping[int, int]
+) -> Timeline:
+    """Return the timeline of frames whose times are known; `length` is the last one's, in seconds."""
+    duration_s = _end(stream, times, length)
+    fps = nominal_fps(stream)  # exact, but FFmpeg derives it from the first frames if the file does not state it
+    if abs(len(times) - fps * duration_s) > max(1.5, _FPS_TOLERANCE * len(times)):
+        fps = len(times) / duration_s
+    return Timeline(stream.index, times, duration_s, fps, numbers)
 
 
 def _end(stream: VideoStream, times: NDArray[np.float64], length: float) -> float:
@@ -242,9 +285,13 @@ def _unit(stream: VideoStream) -> float:
 def _rising(
     container: InputContainer, stream: VideoStream, seconds: Sequence[float | None], lengths: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Return times that start at 0 and rise: missing, falling and jumping ones follow from the frame before."""
+    """Return times that start at 0 and rise: missing, falling and jumping ones follow from the frame before.
+
+    Frames with one time stamp share the time up to the next one.
+    """
+    seconds = _spread_repeats(seconds)
     step = 1 / nominal_fps(stream)
-    jumps = bool(_formats(container) & _JUMPING_CLOCKS)
+    jumps = bool(format_names(container) & _JUMPING_CLOCKS)
     times = [0.0]
     last = seconds[0]  # of the frame before, by the file's own clock
     for now, length in zip(seconds[1:], lengths[:-1], strict=True):
@@ -254,3 +301,18 @@ def _rising(
         times.append(times[-1] + gap)
         last = now if now is not None else (None if last is None else last + gap)
     return np.asarray(times, dtype=np.float64)
+
+
+def _spread_repeats(seconds: Sequence[float | None]) -> list[float | None]:
+    """Return the time stamps with repeated ones spread evenly up to the next larger one."""
+    spread = list(seconds)
+    start = 0
+    for end in range(1, len(seconds)):
+        before, now = seconds[start], seconds[end]
+        if now == before:
+            continue
+        if before is not None and now is not None and now > before:
+            for at in range(start + 1, end):
+                spread[at] = before + (now - before) * (at - start) / (end - start)
+        start = end
+    return spread

@@ -6,11 +6,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
-from realface.media.containers import no_frames, nominal_fps, opened, require_pixels
+from realface.media.containers import codec_name, format_names, no_frames, opened, require_pixels
 from realface.media.decoding import VideoDecoder
-from realface.media.display import AS_STORED, Deinterlacer, Orientation, hdr_transfer, shown_image, shown_size
+from realface.media.display import (
+    AS_STORED,
+    Deinterlacer,
+    Orientation,
+    SquarePixels,
+    hdr_transfer,
+    shown_image,
+    shown_size,
+)
 from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_frames_inside, spread_over_time
 from realface.media.timeline import Timeline, measure
 
@@ -24,6 +34,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 # fmt: on
 """What `find_media` looks for; a video that is named outright may have any suffix."""
+
+_WITHOUT_PIXEL_SHAPE = frozenset({"mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc"})
+"""Containers that leave the shape of pixels to the frames."""
 
 
 def is_video_name(path: Path) -> bool:
@@ -81,15 +94,16 @@ class VideoReader:
             frame = next(VideoDecoder(container, stream, threads=1).frames(), None)
             if frame is None:
                 raise no_frames(self.path)
-            height, width = shown_size(frame, stream)
+            width = _square_pixels(container, stream).width(frame)
+            height, width = shown_size(frame, width)
             return VideoInfo(
                 path=self.path,
                 width=width,
                 height=height,
-                fps=nominal_fps(stream),
+                fps=self._timeline.fps,
                 num_frames=self._timeline.num_frames,
                 duration_s=self._timeline.duration_s,
-                codec=stream.codec_context.name,
+                codec=codec_name(stream),
                 hdr=hdr_transfer(frame),
             )
 
@@ -129,28 +143,41 @@ class VideoReader:
         with opened(self.path) as (container, streams):
             stream = next(stream for stream in streams if stream.index == self._timeline.stream)
             decoder = VideoDecoder(container, stream, threads=self._threads)
-            numbered = _until(_numbered(decoder.frames(), self._timeline.numbers), max(wanted, default=-1))
+            pixels = _square_pixels(container, stream)
+            shown = _until(numbered(decoder.frames(), self._timeline.numbers), max(wanted, default=-1))
             orientation = AS_STORED
-            for index, frame in Deinterlacer().process(numbered):
+            for index, frame in Deinterlacer().process(shown):
                 orientation = Orientation.of(frame) or orientation  # an H.264 stream states it with key frames only
                 if index in wanted:
                     num_shown += 1
                     require_pixels(self.path, frame.width, frame.height)
                     time_s = float(self._timeline.times[index])
-                    yield Frame(index, time_s, shown_image(frame, stream, orientation), hdr=hdr_transfer(frame))
+                    image = shown_image(frame, pixels.width(frame), orientation)
+                    yield Frame(index, time_s, image, hdr=hdr_transfer(frame))
             if decoder.num_failed:
                 self.num_damaged = len(wanted) - num_shown
         if num_shown == 0:
             raise no_frames(self.path)
 
 
-def _numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield each frame with its number: that of its time stamp, or the next one where that is not known."""
-    number = -1
+def _square_pixels(container: InputContainer, stream: VideoStream) -> SquarePixels:
+    return SquarePixels(stream, vary=bool(format_names(container) & _WITHOUT_PIXEL_SHAPE))
+
+
+def numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterator[tuple[int, VideoFrame]]:
+    """Yield each frame with its number: that of its time stamp, or its place if frames have none of their own.
+
+    A frame with an unknown time stamp, or an earlier one than the frame before, is not among those that are shown.
+    """
+    if not numbers:
+        yield from enumerate(frames)
+        return
+    last = -1
     for frame in frames:
-        by_stamp = -1 if frame.pts is None else numbers.get(frame.pts, -1)
-        number = max(by_stamp, number + 1)
-        yield number, frame
+        number = last if frame.pts is None else numbers.get(frame.pts, last)
+        if number > last:
+            last = number
+            yield number, frame
 
 
 def _until(numbered: Iterable[tuple[int, VideoFrame]], last: int) -> Iterator[tuple[int, VideoFrame]]:

@@ -8,7 +8,20 @@ from pathlib import Path
 import av
 import numpy as np
 
-from generated_videos import BWDIF, FPS, NUM_FRAMES, QUALITY, X264_B, Case, copied, encode, encoded, numbered_images
+from ffmpeg_oracle import run_ffmpeg
+from generated_videos import (
+    BWDIF,
+    FPS,
+    NUM_FRAMES,
+    QUALITY,
+    X264,
+    X264_B,
+    Case,
+    copied,
+    encode,
+    encoded,
+    numbered_images,
+)
 from h264_fields import Planes, encode_fields
 from numbered_frames import Image, numbered_image
 from rewritten_packets import cut_before_keyframe, packed, repacked_avi, without_repeats
@@ -47,6 +60,20 @@ def field_pictures(*, top_first: bool, num_frames: int = 12) -> Callable[[Path],
     return write
 
 
+def _mixed_fields() -> Callable[[Path], None]:
+    """Write 12 frames that are stored whole, then 12 that are stored as two field pictures."""
+    times = r"setts=ts=if(lt(N\,12)\,2*N\,12+N)/50/TB"
+
+    def write(path: Path) -> None:
+        whole = path.with_name("whole.h264")
+        encode(whole, *X264, "-x264-params", "fake-interlaced=1:pic-struct=0", images=numbered_images(12))
+        fields = encode_fields(map(_planes, woven(top_first=True)[12:]))
+        content = whole.read_bytes() + fields
+        run_ffmpeg("-f", "h264", "-i", "-", "-c", "copy", "-bsf:v", times, f"file:{path}", content=content)
+
+    return write
+
+
 def _interlaced() -> list[Case]:
     def fields(*options: str, top_first: bool) -> Callable[[Path], None]:
         field = "tff" if top_first else "bff"
@@ -60,6 +87,9 @@ def _interlaced() -> list[Case]:
     mp4 = copied(field_pictures(top_first=True), "a.h264", "-f", "mp4", before=("-f", "h264"))
     bottom = copied(field_pictures(top_first=False), "a.h264", "-f", "mpegts", before=("-f", "h264"))
     return [
+        Case("h264-whole-frames-then-fields-ts", "a.ts", copied(_mixed_fields(), "s.mp4"), **shown),
+        Case("h264-whole-frames-then-fields-mp4", "a.mp4", _mixed_fields(), **shown, quick=True),
+        Case("h264-whole-frames-then-fields-mkv", "a.mkv", copied(_mixed_fields(), "s.mp4"), **shown),
         Case(
             "mpeg2-top-first-ps",
             "a.mpg",
@@ -145,6 +175,19 @@ def _packets_that_are_no_frames() -> list[Case]:
     ]
 
 
+def _decoding_times() -> list[Case]:
+    """Store the decoding times of B-frames as their presentation times, as copying from an AVI to MP4 does."""
+    same = ("-bsf:v", "setts=pts=DTS")
+    mpeg4_b = encoded("-c:v", "mpeg4", *QUALITY, "-bf", "2")
+    off = {"clock_jumps": True}
+    return [
+        Case("h264-bframes-avi-to-mp4", "a.mp4", copied(encoded(*X264_B), "s.avi"), **off, quick=True),
+        Case("h264-decoding-times-mkv", "a.mkv", copied(encoded(*X264_B), "s.mp4", *same), **off),
+        Case("h264-decoding-times-ts", "a.ts", copied(encoded(*X264_B), "s.mp4", *same), **off),
+        Case("mpeg4-bframes-avi-to-mp4", "a.mp4", copied(mpeg4_b, "s.avi"), ("mpeg4",), **off),
+    ]
+
+
 def _leading_pictures() -> list[Case]:
     """Cut open groups of pictures: the frames before the first key frame in display order cannot be decoded."""
     h264 = (*X264_B, "-x264-params", "open-gop=1:keyint=8:min-keyint=8:scenecut=0")
@@ -160,8 +203,10 @@ def _leading_pictures() -> list[Case]:
 
         return write
 
+    refresh = (*X264, "-x264-params", "intra-refresh=1:keyint=8:scenecut=0")
     rest = tuple(range(8, NUM_FRAMES))
     return [
+        Case("h264-intra-refresh-cut-mkv", "a.mkv", cut(*refresh, name="s.mkv"), numbers=tuple(range(14, NUM_FRAMES))),
         Case("h264-open-gop-cut-mkv", "a.mkv", cut(*h264, name="s.mkv"), numbers=rest),
         Case("h264-open-gop-cut-ts", "a.ts", cut(*h264, name="s.ts"), numbers=rest),
         Case("hevc-open-gop-cut-mkv", "a.mkv", cut(*hevc, name="s.mkv"), ("libx265",), numbers=rest),
@@ -172,4 +217,4 @@ def _leading_pictures() -> list[Case]:
 
 def structure_cases() -> list[Case]:
     """Return the cases whose packets are not one progressive frame each."""
-    return [*_interlaced(), *_packets_that_are_no_frames(), *_leading_pictures()]
+    return [*_interlaced(), *_packets_that_are_no_frames(), *_decoding_times(), *_leading_pictures()]

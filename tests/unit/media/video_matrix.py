@@ -175,6 +175,9 @@ def _rates() -> list[Case]:
     vfr = {"numbers": tuple(range(50)), "times": slow_then_fast}
     paused = tuple(number / FPS + (2 if number >= 12 else 0) for number in range(NUM_FRAMES))
     pause = ("-vf", "setpts=N+50*gte(N\\,12)", "-vsync", "passthrough")
+    thirds = tuple(number * 3 / FPS for number in range(NUM_FRAMES))
+    third = ("-vf", "setpts=N*3", "-vsync", "passthrough")
+    pairs = ("-vf", "setpts=floor(N/2)*2", "-vsync", "passthrough")
     ntsc = tuple(number * 1001 / 30000 for number in range(NUM_FRAMES))
     slow = tuple(float(number) for number in range(NUM_FRAMES))
     from_8 = {"numbers": tuple(range(8, NUM_FRAMES))}
@@ -193,6 +196,9 @@ def _rates() -> list[Case]:
         Case(
             "mpeg4-pause-avi", "a.avi", encoded("-c:v", "mpeg4", *QUALITY, "-bf", "0", *pause), ("mpeg4",), times=paused
         ),
+        Case("mpeg4-empty-places-avi", "a.avi", encoded("-c:v", "mpeg4", *QUALITY, *third), ("mpeg4",), times=thirds),
+        Case("h264-bframes-empty-places-avi", "a.avi", encoded(*X264_B, *third), times=thirds),
+        Case("h264-repeated-times-mkv", "a.mkv", encoded(*X264, *pairs), clock_jumps=True),
         Case("h264-29.97-mp4", "a.mp4", encoded(*X264_B, rate="30000/1001"), times=ntsc),
         Case("h264-1-fps-mkv", "a.mkv", encoded(*X264_B, rate="1"), times=slow),
         Case("h264-late-start-ts", "a.ts", encoded(*X264_B, "-output_ts_offset", "3600")),
@@ -272,8 +278,19 @@ def _size_changes() -> list[Case]:
             parts.append(part.read_bytes())
         run_ffmpeg("-fflags", "+genpts", "-f", "h264", "-i", "-", "-c", "copy", f"file:{path}", content=b"".join(parts))
 
+    def write_wider_pixels(path: Path) -> None:
+        content = b""
+        for shape in ("16/15", "64/45"):  # 4:3 and 16:9 of a broadcast
+            part = path.with_name("part.h264")
+            encode(part, *X264, "-vf", f"setsar={shape}", images=numbered_images(12, height=72, width=90))
+            content += part.read_bytes()
+        run_ffmpeg("-fflags", "+genpts", "-f", "h264", "-i", "-", "-c", "copy", f"file:{path}", content=content)
+
     shown = {"numbers": tuple(range(12)) * 2, "sizes": (*[(48, 64)] * 12, (HEIGHT, WIDTH))}
+    wider = {"numbers": tuple(range(12)) * 2, "sizes": (*[(72, 96)] * 12, (72, 128))}
+    by_frame = {"filters": "scale=iw*sar:ih:eval=frame"}
     return [
+        Case("pixel-shape-changes-ts", "a.ts", write_wider_pixels, **wider, **by_frame, quick=True),
         Case("size-changes-ts", "a.ts", write, **shown, quick=True),
         Case("size-changes-mkv", "a.mkv", write, **shown),
     ]
