@@ -206,6 +206,7 @@ class Detector:
                         with job.clock("crop"):
                             prepared = self._scorer.prepare(self.faces.crop(frame.image, face))
                         queue.add(job, prepared)
+            job.num_damaged = media.num_damaged
             if not job.num_faces:
                 raise MediaError(f"{job.path}: {NO_FACE}", reason=NO_FACE)
         except (MediaError, MissingInputError) as error:
@@ -234,6 +235,7 @@ class Detector:
             width=frames[0].width,
             height=frames[0].height,
             hdr=job.hdr,
+            num_damaged=job.num_damaged,
             score=deciding_track(tracks).score,
             threshold=self.threshold,
             frames=frames,

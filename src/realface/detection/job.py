@@ -38,6 +38,7 @@ class Job:
         path: the file.
         kind: what it is; `image` until it is open.
         hdr: transfer function, if the file is HDR and was converted to SDR.
+        num_damaged: frames that should have been looked at and could not be decoded.
         frames: those that were looked through.
         scores: of the faces in the order of frames, as far as they are known.
         is_read: whether all frames were looked through.
@@ -48,6 +49,7 @@ class Job:
     path: Path
     kind: MediaKind = "image"
     hdr: HdrTransfer | None = None
+    num_damaged: int = 0
     frames: list[SeenFrame] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     is_read: bool = False

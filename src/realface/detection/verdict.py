@@ -147,6 +147,7 @@ class Verdict:
         purpose: what the artifact is for; of a demonstration every verdict says that it means nothing.
         seconds: spent in each of `STAGES`.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
+        num_damaged: frames that should have been looked at and could not be decoded.
     """
 
     path: Path
@@ -161,6 +162,7 @@ class Verdict:
     purpose: str
     seconds: Mapping[str, float]
     hdr: HdrTransfer | None = None
+    num_damaged: int = 0
 
     @property
     def prediction(self) -> str:
@@ -177,6 +179,9 @@ class Verdict:
         """Return what must be said with this verdict; None when there is nothing."""
         notes = [DEMONSTRATION_NOTE] if self.purpose == DEMONSTRATION else []
         notes += [f"HDR video ({self.hdr.upper()}) converted to SDR"] if self.hdr else []
+        if self.num_damaged:
+            wanted = len(self.frames) + self.num_damaged
+            notes.append(f"{self.num_damaged} of {wanted} frames cannot be decoded")
         return "; ".join(notes) or None
 
     def line(self) -> str:
@@ -192,6 +197,7 @@ class Verdict:
             "width": self.width,
             "height": self.height,
             "hdr": self.hdr,
+            "num_damaged": self.num_damaged,
             "score": self.score,
             "prediction": self.prediction,
             "threshold": self.threshold,

@@ -23,7 +23,7 @@ class VideoDecoder:
     Args:
         container: the file, at its start.
         stream: the stream to decode.
-        threads: number of decoding threads; 0 uses all cores. The pixels are the same.
+        threads: number of decoding threads; 0 uses all cores.
         counts_only: skip work that changes pixels but not the number and times of the frames.
     """
 

@@ -70,7 +70,8 @@ class VideoReader:
 
         Args:
             path: the file.
-            threads: number of decoding threads; 0 uses all cores. The pixels are the same.
+            threads: number of decoding threads; 0 uses all cores. The pixels are the same, but for damaged
+                streams and interlaced MPEG-4 Part 2.
 
         Raises:
             MissingInputError: no such file.
@@ -137,7 +138,7 @@ class VideoReader:
         Raises:
             MissingInputError, MediaError: as `open`; "no frames" also if the video has none of these frames.
         """
-        wanted = {index for index in indices if index < self._timeline.num_frames}
+        wanted = {index for index in indices if 0 <= index < self._timeline.num_frames}
         self.num_damaged = 0
         num_shown = 0
         with opened(self.path) as (container, streams):

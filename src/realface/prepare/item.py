@@ -42,7 +42,7 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
     item, source = task.item, place.relative(task.item.source)
     try:
         media = open_media(item.source, threads=place.threads)
-        seen = look_at(task, media, place.spec, finder)
+        seen = look_at(task, media, place.spec, finder, threads=place.threads)
         extent = Extent.of(media) if task.is_counterpart else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:

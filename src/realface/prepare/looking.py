@@ -64,7 +64,7 @@ class Seen:
         return {frame.index: frame.faces for frame in self.frames}
 
 
-def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder) -> Seen:
+def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, *, threads: int) -> Seen:
     """Find and cut out every face in the frames that are used.
 
     A fake takes the boxes of its counterpart where both have one size and frame rate, so that a frame of one number
@@ -75,6 +75,7 @@ def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder) 
         media: the file, open.
         spec: how faces are cropped.
         finder: the one of the spec.
+        threads: number of threads that decode the counterpart, where it must be read; 0 uses all cores.
 
     Raises:
         MissingInputError: the file, or the counterpart, does not exist.
@@ -85,7 +86,7 @@ def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder) 
     extent = Extent.of(media)
     if why := _unlike(extent, task.counterpart.extent, task.item.spans):
         return _find_in(task, media, spec, finder, boxes=OWN + why)
-    return _cut_as_counterpart(task, media, task.counterpart, spec, finder)
+    return _cut_as_counterpart(task, media, task.counterpart, spec, finder, threads=threads)
 
 
 def _find_in(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, *, boxes: str = "") -> Seen:
@@ -110,12 +111,12 @@ def _find_in(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder,
 
 
 def _cut_as_counterpart(
-    task: Task, media: MediaReader, counterpart: Counterpart, spec: CropSpec, finder: FaceFinder
+    task: Task, media: MediaReader, counterpart: Counterpart, spec: CropSpec, finder: FaceFinder, *, threads: int
 ) -> Seen:
     wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.extent.num_frames)
     faces = counterpart.faces
     if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were looked at
-        faces = _faces_at(counterpart.source, wanted, spec, finder)
+        faces = _faces_at(counterpart.source, wanted, spec, finder, threads=threads)
     frames = []
     hdr: HdrTransfer | None = None
     for frame in media.frames_at(wanted):
@@ -126,9 +127,9 @@ def _cut_as_counterpart(
     return Seen(frames, FROM_COUNTERPART, num_damaged=media.num_damaged, hdr=hdr)
 
 
-def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder) -> FacesByFrame:
+def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder, *, threads: int) -> FacesByFrame:
     numbers, faces, sizes = [], [], []
-    for frame, found in _found(open_media(path).frames_at(indices), finder):
+    for frame, found in _found(open_media(path, threads=threads).frames_at(indices), finder):
         numbers.append(frame.index)
         faces.append([face for face in found if _is_large_enough(face, spec)])
         sizes.append(frame.size)

@@ -13,6 +13,7 @@ from realface.core.errors import ArtifactError, CropSpecError, DeviceError, Medi
 from realface.detection.detector import Detector
 from realface.detection.verdict import FaceScore, Failure, Verdict
 from realface.faces.finders import build_finder, crop_spec_for, default_crop_spec
+from realface.media.decoding import VideoDecoder
 from realface.media.images import read_image, write_image
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
@@ -62,6 +63,20 @@ def test_a_face_in_one_frame_of_many_does_not_decide(video: Callable, build_dete
 def test_frames_without_a_face_are_kept_without_a_score(video: Callable, build_detector: Callable) -> None:
     verdict = build_detector([[], [WHOLE], []]).detect(video(0.9, 0.3, 0.9))
     assert [frame.score for frame in verdict.frames] == [None, pytest.approx(0.3, abs=0.01), None]
+
+
+def test_frames_that_cannot_be_decoded_are_counted(
+    video: Callable, build_detector: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = VideoDecoder.frames
+
+    def damaged(decoder: VideoDecoder):
+        decoder.num_failed = 1
+        return (frame for index, frame in enumerate(whole(decoder)) if index != 1)
+
+    monkeypatch.setattr(VideoDecoder, "frames", damaged)
+    verdict = build_detector([[WHOLE]] * 2).detect(video(0.5, 0.5, 0.5))
+    assert (verdict.num_damaged, [frame.index for frame in verdict.frames]) == (1, [0, 2])
 
 
 def test_num_frames_bounds_the_frames_looked_at(video: Callable, build_detector: Callable) -> None:

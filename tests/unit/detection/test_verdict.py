@@ -38,6 +38,14 @@ def test_a_demonstration_says_on_every_verdict_that_it_means_nothing() -> None:
     assert verdict.to_json()["note"] == note
 
 
+def test_converted_hdr_and_damaged_frames_are_said_with_the_verdict() -> None:
+    verdict = replace(VERDICT, hdr="hlg", num_damaged=2)
+    note = "HDR video (HLG) converted to SDR; 2 of 3 frames cannot be decoded"
+    assert verdict.line().endswith(f"| prediction: real | {note}")
+    document = verdict.to_json()
+    assert (document["hdr"], document["num_damaged"], document["note"]) == ("hlg", 2, note)
+
+
 def test_the_json_holds_every_face_and_the_seconds() -> None:
     document = VERDICT.to_json()
     (frame,) = document["frames"]
