@@ -24,6 +24,7 @@ from realface.core.progress import progress
 from realface.data.close_hashes import HASH_BYTES, Integers
 from realface.data.manifest import Manifest
 from realface.data.near_identical import picture_hash
+from realface.data.worker_limits import allowed_workers
 from realface.media.images import image_size, read_image
 
 FILES_AT_ONCE = 128  # a task of a process; fewer are read before a process would have started
@@ -72,6 +73,7 @@ def read_crop_pictures(
 
     Raises:
         RealfaceError: a worker process was killed.
+        LoadingError: not even one worker process can start.
     """
     column = manifest.columns["path"]
     names = column.unique()
@@ -93,6 +95,7 @@ Task = Callable[[], CropPictures]
 
 def _in_processes(tasks: Iterator[Task], workers: int) -> Iterator[CropPictures]:
     """What the tasks give, in their order."""
+    workers = allowed_workers(workers)
     context = get_context("spawn")  # a fork after Arrow or torch has started threads can hang
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         running: deque[Future[CropPictures]] = deque()

@@ -18,6 +18,7 @@ from threading import Thread
 
 from realface.core.errors import RealfaceError
 from realface.data.layouts.layout import SourceItem
+from realface.data.worker_limits import allowed_workers
 from realface.faces.finders import finder_for
 from realface.media.images import is_image_name
 from realface.prepare.crop_copies import copy_crops
@@ -57,13 +58,17 @@ def workers(place: Workplace, count: int) -> Iterator[Do]:
 
     Args:
         place: the same for all tasks.
-        count: of processes; 0 works in this one.
+        count: of processes; 0 works in this one. Fewer start where the machine's limits allow fewer.
+
+    Raises:
+        LoadingError: not even one process can start.
     """
     if count == 0:
         with _one_thread():
             work = work_of(place)
             yield lambda tasks: ((task.index, work(task)) for task in tasks)
         return
+    count = allowed_workers(count)
     place = replace(place, threads=1)
     context = get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(place,))

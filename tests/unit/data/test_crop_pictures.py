@@ -3,8 +3,8 @@ import signal
 import numpy as np
 import pytest
 
-from realface.core.errors import RealfaceError
-from realface.data import crop_pictures
+from realface.core.errors import LoadingError, RealfaceError
+from realface.data import crop_pictures, worker_limits
 from realface.data.crop_pictures import read_crop_pictures
 from realface.data.manifest import Manifest
 from realface.data.near_identical import picture_hash
@@ -78,3 +78,9 @@ def kill_this_process():
 def test_a_killed_worker_process_is_explained():
     with pytest.raises(RealfaceError, match=r"a worker process was killed.*with fewer --workers"):
         list(crop_pictures._in_processes(iter([kill_this_process]), 1))
+
+
+def test_processes_that_cannot_start_are_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(worker_limits, "free_files", lambda: 5)
+    with pytest.raises(LoadingError, match="can open 5 more files .* raise the limit with `ulimit -n 4096`"):
+        list(crop_pictures._in_processes(iter([]), 2))

@@ -6,7 +6,8 @@ from multiprocessing import active_children
 import pytest
 from PIL import Image
 
-from realface.core.errors import RealfaceError
+from realface.core.errors import LoadingError, RealfaceError
+from realface.data import worker_limits
 from realface.prepare import executors
 from realface.prepare.executors import largest_first, num_workers, workers
 from realface.prepare.record import Task
@@ -80,3 +81,9 @@ def test_large_videos_come_first_and_pictures_keep_their_order(make_item, tmp_pa
         (tmp_path / name).write_bytes(b"x" * size)
     items = [make_item(tmp_path / name) for name in ("a.mp4", "b.mp4", "c.png", "d.png", "e.mp4", "gone.mp4")]
     assert largest_first(range(6), items) == [1, 4, 0, 2, 3, 5]
+
+
+def test_processes_that_cannot_start_are_refused_with_what_to_do(place, monkeypatch):
+    monkeypatch.setattr(worker_limits, "free_shared_memory", lambda: 0)
+    with pytest.raises(LoadingError, match=r"/dev/shm has 0 kB free .* `docker run --shm-size=1g`"), workers(place, 2):
+        pytest.fail("started")
