@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import sys
 import threading
@@ -41,6 +42,8 @@ KILL_S = 2.0
 START_METHOD = "fork" if sys.platform == "linux" else None
 """Forked workers inherit the crops' paths and the slots; elsewhere torch's default, and batches go through pipes."""
 ADVICE_FEWER = f"use fewer workers, or {ADVICE_NO_WORKERS}"
+
+_CANNOT_BE_SENT = (OSError, MemoryError, RuntimeError, TypeError, ValueError, AttributeError, pickle.PicklingError)
 
 K = TypeVar("K")
 B = TypeVar("B")
@@ -154,7 +157,7 @@ class _BatchReader(Dataset[Any]):
             return _Failure(f"a worker process could not read a batch ({_in_words(error)}); check the machine's limits")
         try:
             return pack(batch, number, self._slots)
-        except Exception as error:
+        except _CANNOT_BE_SENT as error:
             return _Failure(f"a worker process could not send a batch ({_in_words(error)}); {ADVICE_FEWER}")
 
 

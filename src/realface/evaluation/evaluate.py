@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,11 +187,15 @@ def evaluate_artifact(
     localisation = _localisation(scored, **bootstrap)
     inpainting = _inpainting(network, scored, most_faces=num_inpainted, workers=workers, quiet=quiet, **bootstrap)
     notes = _notes(card, folder, test_sets, scored)
-    parts = {"localisation": localisation, "inpainting": inpainting}
-    further = {name: part.to_json() for name, part in parts.items() if part is not None}
+    further = _further({"localisation": localisation, "inpainting": inpainting})
     document = _origins(card, folder, test_sets, scored, notes=notes, device=on) | summary.to_json() | further
     _write(out, document, scored, inpainting, network, card, on, num_examples=num_examples)
     return Evaluation(out, summary, scored.failed, notes, document, localisation, inpainting)
+
+
+def _further(parts: Mapping[str, Localisation | Inpainting | None]) -> dict[str, Any]:
+    """Return the blocks of `metrics.json` that only some evaluations have."""
+    return {name: part.to_json() for name, part in parts.items() if part is not None}
 
 
 def _open_all(manifests: Sequence[Path], split: str | None, card: ArtifactCard, folder: Path) -> list[_TestSet]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -110,9 +110,7 @@ def compute_residuals(
     on, folder = resolve_device(device), find_artifact(prior)
     crops, notes = _read_manifests(manifests, folder)
     own = residual_source(load_network(folder, device=on), where=str(folder))
-    asked = {"mode": mode, "outer_ring": outer_ring, "chunk_size": chunk_size}
-    changes = {name: value for name, value in asked.items() if value is not None}
-    source = replace(own, section=own.section.model_copy(update=changes))
+    source = _with_settings(own, mode=mode, outer_ring=outer_ring, chunk_size=chunk_size)
     header = _header_of(source, precision, dtype)
     if precision == "bf16":  # in float32 other kernels would round otherwise than training does that computes its own
         ready = for_inference(source.mae, input_size=header.input_size, dtype=torch.bfloat16)
@@ -122,6 +120,12 @@ def compute_residuals(
         num_there, num_computed, failed = filling.fill(crops)
         _write_losses(out / LOSSES_NAME, failed)
     return ComputedResiduals(out, header, num_there, num_computed, failed, notes)
+
+
+def _with_settings(source: ResidualSource, **asked: Any) -> ResidualSource:
+    """Return the source with the settings that are not None."""
+    changes = {name: value for name, value in asked.items() if value is not None}
+    return replace(source, section=source.section.model_copy(update=changes))
 
 
 @dataclass(frozen=True)

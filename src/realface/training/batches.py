@@ -172,14 +172,8 @@ def training_batches(
     transform = FaceTransform(input_size, flip=flip, degradations=degradations)
     crops = CropDataset(rows, transform=transform, seed=seed, training=True, inputs=inputs)
     order = build_sampler(rows, sampling=sampling, seed=seed)
-    batches = StepSampler(
-        order,
-        batch_size=batch_size,
-        num_batches=num_batches,
-        first_batch=first_batch,
-        rank=rank,
-        world_size=world_size,
-    )
+    steps = {"batch_size": batch_size, "num_batches": num_batches, "first_batch": first_batch}
+    batches = StepSampler(order, **steps, rank=rank, world_size=world_size)
     read: ItemReader[RowOfEpoch, Batch | str] = ItemReader(EpochDataset(crops), collate)
     loaded = load_batches(
         read,
