@@ -10,7 +10,7 @@ from realface.models.rffr.residual import grid_of, inpaint, require_residual_sou
 
 IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
 PATCH = 4
-CLOSE = {"atol": 1e-6, "rtol": 0}
+CLOSE = {"atol": 1e-9, "rtol": 0}
 
 
 def autoencoder(side=8, **settings):
