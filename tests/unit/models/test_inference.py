@@ -29,6 +29,12 @@ def network_with_statistics(encoder: str) -> Recce:
     return network
 
 
+def weights_of(network: nn.Module, packed: type[nn.Module], plain: type[nn.Module]) -> list[torch.Tensor]:
+    """Of layers that were packed, and of those that stay because the processor does not multiply in half precision."""
+    layers = [module for module in network.modules() if isinstance(module, packed | plain)]
+    return [layer.packed if isinstance(layer, packed) else layer.weight for layer in layers]
+
+
 ENCODERS = [
     "light_xception",
     "legacy_xception",
@@ -69,8 +75,7 @@ def test_convolutions_hold_bf16_and_the_logit_is_of_float32() -> None:
         expected = network.eval()(image)
         with torch.autocast("cpu", torch.bfloat16):
             answer = ready(image)
-    packed = [module for module in ready.modules() if isinstance(module, PackedConvolution)]
-    assert {module.packed.dtype for module in packed} == {torch.bfloat16}
+    assert {weight.dtype for weight in weights_of(ready, PackedConvolution, nn.Conv2d)} == {torch.bfloat16}
     assert answer.logit.dtype == torch.float32
     assert not torch.equal(answer.logit, answer.logit.bfloat16().float())
     torch.testing.assert_close(answer.score, expected.score, rtol=0, atol=0.05)
@@ -112,7 +117,10 @@ def test_its_transformers_hold_bf16_and_its_logit_is_of_float32() -> None:
         expected = network(image)
         with torch.autocast("cpu", torch.bfloat16):
             answer = ready(image)
-    assert {module.packed.dtype for module in ready.modules() if isinstance(module, PackedLinear)} == {torch.bfloat16}
+    transformers = [ready.prior, ready.backbone_1, ready.backbone_2]
+    assert {weight.dtype for part in transformers for weight in weights_of(part, PackedLinear, nn.Linear)} == {
+        torch.bfloat16
+    }
     assert answer.logit.dtype == torch.float32
     assert not torch.equal(answer.logit, answer.logit.bfloat16().float())
     torch.testing.assert_close(answer.residual, expected.residual, rtol=0, atol=0.1)

@@ -35,6 +35,7 @@ def test_it_answers_what_the_convolution_answers(convolution: nn.Conv2d, rectifi
             torch.testing.assert_close(packed(image), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="the processor does not multiply in half precision")
 def test_half_precision_stays() -> None:
     convolution = nn.Conv2d(4, 4, 1).bfloat16()
     packed = PackedConvolution(convolution, (1, 4, 8, 8), rectified=False)
