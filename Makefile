@@ -6,20 +6,34 @@ TORCH_INDEX ?=
 VIDEOS ?=
 # A commit that `make bench` compares this tree with.
 AGAINST ?=
+# Which tests `make test-cpus` runs (all quick tests by default), under which instruction sets and with how many threads.
+TESTS ?=
+CPUS ?= $(if $(filter x86_64 amd64,$(shell uname -m)),sse4 avx2 native,native)
+THREADS ?= 1 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-# One process of one thread per core; a file's tests stay together, since they share what is costly to make.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist loadscope
+# One process per core; a file's tests stay together, since they share what is costly to make.
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 8 --dist loadscope
 READY := $(VENV)/.ready
 
+# Settings that make ATen, oneDNN, MKL, OpenBLAS, NumPy, OpenCV and Arrow compute as on an older CPU. An Intel CPU obeys
+# MKL_ENABLE_INSTRUCTIONS; other CPUs ignore it, and MKL_CBWR=COMPATIBLE gives every CPU MKL's oldest code.
+CPU_sse4 := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE OPENBLAS_CORETYPE=Nehalem \
+  NPY_DISABLE_CPU_FEATURES=X86_V3,X86_V4,AVX512_ICL,AVX512_SPR OPENCV_CPU_DISABLE=AVX,AVX2,AVX512-SKX \
+  ARROW_USER_SIMD_LEVEL=SSE4_2
+CPU_avx2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
+  NPY_DISABLE_CPU_FEATURES=X86_V4,AVX512_ICL,AVX512_SPR OPENCV_CPU_DISABLE=AVX512-SKX ARROW_USER_SIMD_LEVEL=AVX2
+CPU_native :=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check bench clean
+.PHONY: help setup demo test test-all test-cpus check bench clean
 
 help:
 	@echo "make demo      the whole story on a sample study: videos, training, verdict, report"
 	@echo "make test      the quick tests"
 	@echo "make test-all  the quick and the long tests"
+	@echo "make test-cpus the quick tests under several instruction sets and thread counts"
 	@echo "make check     formatting, lint, types, layers"
 	@echo "make bench     how fast this machine is, into benchmarks/results"
 	@echo "make setup     only the environment in .venv; the targets above do it when needed"
@@ -28,6 +42,7 @@ help:
 	@echo "PYTHON=python3.12  another Python (3.11 or newer)"
 	@echo "VIDEOS=DIR         real videos for make bench, in a layout that prepare knows"
 	@echo "AGAINST=REV        make bench compares this tree with that commit: decode, prepare and verdict"
+	@echo "TESTS=PATH         which tests make test-cpus runs; CPUS=sse4 and THREADS=2 select one of its settings"
 	@echo "TORCH_INDEX=URL    take torch from that index, such as the CPU index that pytorch.org names (first set-up only)"
 
 setup: $(READY)
@@ -36,10 +51,21 @@ demo: $(READY)
 	$(BIN)/realface demo
 
 test: $(READY)
-	$(PYTEST) -m "not long"
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not long"
 
 test-all: $(READY)
-	$(PYTEST)
+	OMP_NUM_THREADS=1 $(PYTEST)
+
+# Every setting runs, also after one that failed. Threads that wait sleep, since there are more of them than cores.
+test-cpus: $(READY)
+	$(if $(filter-out sse4 avx2 native,$(CPUS)),$(error CPUS must name sse4, avx2 or native, got: $(CPUS)))
+	@failed=; $(foreach cpu,$(CPUS),$(foreach threads,$(THREADS), \
+	  settings="OMP_NUM_THREADS=$(threads)$(if $(CPU_$(cpu)), $(CPU_$(cpu)))"; \
+	  echo "== $(cpu), threads: $(threads) ($$settings)"; \
+	  if env $$settings OMP_WAIT_POLICY=passive $(PYTEST) -m "not long"$(if $(TESTS), $(TESTS)); \
+	  then echo "== $(cpu), threads: $(threads): passed"; \
+	  else echo "== $(cpu), threads: $(threads): FAILED"; failed="$$failed $(cpu)/$(threads)"; fi;)) \
+	if [ -n "$$failed" ]; then echo "make: tests failed under:$$failed" >&2; exit 1; fi
 
 check: $(READY)
 	$(BIN)/ruff format --check .

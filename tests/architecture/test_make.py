@@ -47,8 +47,8 @@ class Checkout:
         (folder / "python").chmod(0o755)
 
     def make(self, *words: str, python: str = "./python") -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         command = ["make", *words, f"PYTHON={python}"]
+        clean = {"PATH": os.environ["PATH"]}  # without the variables and settings of a `make` that runs this test
         return subprocess.run(command, cwd=self.folder, env=clean, capture_output=True, text=True, check=False)
 
     def calls(self) -> list[str]:
@@ -136,6 +136,68 @@ def test_bench_passes_its_variables_on(tmp_path: Path, words: list[str], options
     assert [" ".join(line.split()) for line in checkout.calls()][-1] == (
         f"realface bench --out benchmarks/results{options}"
     )
+
+
+SETTINGS = "OMP_NUM_THREADS ATEN_CPU_CAPABILITY ONEDNN_MAX_CPU_ISA MKL_CBWR MKL_ENABLE_INSTRUCTIONS"
+
+
+@pytest.fixture
+def checkout_with_pytest(tmp_path: Path) -> Checkout:
+    """A checkout whose `pytest` writes down its arguments and settings, and fails where a file `fails` names both."""
+    checkout = Checkout(tmp_path, stand_in())
+    checkout.make("setup")
+    checkout.calls()
+    line = " ".join(f"${{{name}:--}}" for name in SETTINGS.split())
+    script = f'#!/bin/sh\necho "{line} $*" >> calls\n! grep -qsx "{line}" fails\n'
+    (tmp_path / ".venv" / "bin" / "pytest").write_text(script)
+    return checkout
+
+
+def test_the_quick_tests_run_under_each_instruction_set_and_thread_count(checkout_with_pytest: Checkout) -> None:
+    answer = checkout_with_pytest.make("test-cpus", "CPUS=sse4 avx2 native")
+    assert answer.returncode == 0, answer.stderr
+    pytest_words = "-n auto --maxprocesses 8 --dist loadscope -m not long"
+    assert checkout_with_pytest.calls() == [
+        f"{threads} {settings} {pytest_words}"
+        for settings in ("default SSE41 COMPATIBLE -", "avx2 AVX2 - AVX2", "- - - -")
+        for threads in (1, 2)
+    ]
+
+
+def test_each_setting_has_a_line_before_and_after_its_tests(checkout_with_pytest: Checkout) -> None:
+    lines = checkout_with_pytest.make("test-cpus", "CPUS=avx2 native", "THREADS=2").stdout.splitlines()
+    assert lines[0].startswith(
+        "== avx2, threads: 2 (OMP_NUM_THREADS=2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 "
+    )
+    assert lines[1:] == [
+        "== avx2, threads: 2: passed",
+        "== native, threads: 2 (OMP_NUM_THREADS=2)",
+        "== native, threads: 2: passed",
+    ]
+
+
+def test_a_part_of_the_tests_can_be_chosen(checkout_with_pytest: Checkout) -> None:
+    chosen = ["TESTS=tests/unit/models tests/parity", "CPUS=native", "THREADS=1"]
+    checkout_with_pytest.make("test-cpus", *chosen)
+    assert [call.partition("-m ")[2] for call in checkout_with_pytest.calls()] == [
+        "not long tests/unit/models tests/parity"
+    ]
+
+
+def test_a_failure_under_one_setting_is_named_after_all_have_run(checkout_with_pytest: Checkout) -> None:
+    (checkout_with_pytest.folder / "fails").write_text("2 avx2 AVX2 - AVX2\n")
+    answer = checkout_with_pytest.make("test-cpus", "CPUS=avx2 native")
+    assert answer.returncode != 0
+    assert len(checkout_with_pytest.calls()) == 4
+    assert "== avx2, threads: 2: FAILED" in answer.stdout.splitlines()
+    assert answer.stderr.splitlines()[0] == "make: tests failed under: avx2/2"
+
+
+def test_an_unknown_instruction_set_is_refused(checkout_with_pytest: Checkout) -> None:
+    answer = checkout_with_pytest.make("test-cpus", "CPUS=avx2 sse9")
+    assert answer.returncode != 0
+    assert "CPUS must name sse4, avx2 or native, got: avx2 sse9" in answer.stderr
+    assert checkout_with_pytest.calls() == []
 
 
 def test_help_names_every_target() -> None:

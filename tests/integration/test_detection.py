@@ -97,7 +97,7 @@ def test_a_face_has_the_score_that_evaluation_gives_its_stored_crop(
 
 def test_the_score_is_the_same_one_by_one_and_in_batches(artifact: Path, detector: Detector, clip: Path) -> None:
     alone = Detector.load(artifact, device="cpu", batch_size=1)
-    assert alone.detect(clip).score == pytest.approx(detector.detect(clip).score, abs=1e-4)
+    assert alone.detect(clip).score == pytest.approx(detector.detect(clip).score, abs=1e-6)
 
 
 def test_two_people_in_a_picture_are_both_scored(detector: Detector, portrait: np.ndarray, tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ MARK = "demo.json"
 """The file by which a folder is known to be an older demo, which may be replaced."""
 NO_EVIDENCE = (
     "This shows that the pipeline works. It is no evidence about real deepfakes: the people are variants of two "
-    "portraits, both of which occur in training and test, and the forgeries are three simple ones."
+    "portraits, both of which occur in training and test, and the forgeries are three simple ones. The figures vary "
+    "with the CPU and the library versions."
 )
 
 

@@ -43,7 +43,7 @@ def test_pictures_of_different_sizes_come_back_in_their_order(finder, portrait):
 def test_a_face_is_the_same_alone_and_in_company(finder, portrait):
     alone = finder.find([portrait])[0][0]
     together = finder.find([portrait[:, ::-1].copy(), portrait])[1][0]
-    assert together.box == pytest.approx(alone.box, abs=0.01)
+    assert together.box == pytest.approx(alone.box, abs=2e-4)  # pixels, of boxes near 350
 
 
 def test_a_picture_too_small_for_a_face_has_none(finder):

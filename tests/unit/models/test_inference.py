@@ -29,6 +29,17 @@ def network_with_statistics(encoder: str) -> Recce:
     return network
 
 
+def weights_of(network: nn.Module, packed: type[nn.Module], plain: type[nn.Module]) -> list[torch.Tensor]:
+    """Of layers that were packed, and of those that stay because the processor does not multiply in half precision."""
+    layers = [module for module in network.modules() if isinstance(module, packed | plain)]
+    return [layer.packed if isinstance(layer, packed) else layer.weight for layer in layers]
+
+
+def assert_rounding_only(answer: torch.Tensor, expected: torch.Tensor, *, steps: int) -> None:
+    """Float32 kernels round at every layer: differences are counted in its steps (2**-23) of the largest value."""
+    torch.testing.assert_close(answer, expected, rtol=0, atol=steps * 2**-23 * expected.abs().max().item())
+
+
 ENCODERS = [
     "light_xception",
     "legacy_xception",
@@ -51,8 +62,8 @@ def test_a_network_made_ready_answers_the_same(encoder: str) -> None:
     image = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         expected, answer = network.eval()(image), ready(image)
-    torch.testing.assert_close(answer.logit, expected.logit, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(answer.evidence, expected.evidence, rtol=0, atol=1e-4)
+    assert_rounding_only(answer.logit, expected.logit, steps=64)
+    assert_rounding_only(answer.evidence, expected.evidence, steps=7)
 
 
 @pytest.mark.parametrize("encoder", ["light_xception", "legacy_xception"])
@@ -69,11 +80,10 @@ def test_convolutions_hold_bf16_and_the_logit_is_of_float32() -> None:
         expected = network.eval()(image)
         with torch.autocast("cpu", torch.bfloat16):
             answer = ready(image)
-    packed = [module for module in ready.modules() if isinstance(module, PackedConvolution)]
-    assert {module.packed.dtype for module in packed} == {torch.bfloat16}
+    assert {weight.dtype for weight in weights_of(ready, PackedConvolution, nn.Conv2d)} == {torch.bfloat16}
     assert answer.logit.dtype == torch.float32
     assert not torch.equal(answer.logit, answer.logit.bfloat16().float())
-    torch.testing.assert_close(answer.score, expected.score, rtol=0, atol=0.05)
+    torch.testing.assert_close(answer.score, expected.score, rtol=0, atol=1.5e-4)
 
 
 @pytest.mark.parametrize(("encoder", "is_packed"), [("light_xception", True), ("resnet18", False)])
@@ -83,7 +93,7 @@ def test_of_the_baselines_encoders_those_of_recce_are_made_ready(encoder: str, i
     assert any(isinstance(module, PackedConvolution) for module in ready.modules()) == is_packed
     image = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(ready(image).logit, network.eval()(image).logit, rtol=0, atol=1e-4)
+        assert_rounding_only(ready(image).logit, network.eval()(image).logit, steps=64)
 
 
 PRIOR = PriorConfig(size="tiny", input_size=64, patch_size=8)
@@ -99,8 +109,8 @@ def test_the_two_branch_detector_made_ready_answers_the_same() -> None:
     ready = for_inference(network, input_size=64)
     with torch.inference_mode():
         expected, answer = network(image), ready(image)
-    torch.testing.assert_close(answer.residual, expected.residual, rtol=0, atol=1e-5)
-    torch.testing.assert_close(answer.logits, expected.logits, rtol=0, atol=1e-5)
+    assert_rounding_only(answer.residual, expected.residual, steps=200)  # of a difference amplified 4 times
+    assert_rounding_only(answer.logits, expected.logits, steps=40)
     linears = [name for name, module in ready.named_modules() if isinstance(module, nn.Linear)]
     assert linears == ["classifier"]
 
@@ -112,10 +122,14 @@ def test_its_transformers_hold_bf16_and_its_logit_is_of_float32() -> None:
         expected = network(image)
         with torch.autocast("cpu", torch.bfloat16):
             answer = ready(image)
-    assert {module.packed.dtype for module in ready.modules() if isinstance(module, PackedLinear)} == {torch.bfloat16}
+    transformers = [ready.prior, ready.backbone_1, ready.backbone_2]
+    assert {weight.dtype for part in transformers for weight in weights_of(part, PackedLinear, nn.Linear)} == {
+        torch.bfloat16
+    }
     assert answer.logit.dtype == torch.float32
     assert not torch.equal(answer.logit, answer.logit.bfloat16().float())
-    torch.testing.assert_close(answer.residual, expected.residual, rtol=0, atol=0.1)
+    torch.testing.assert_close(answer.residual, expected.residual, rtol=0, atol=0.25)  # the worst of 24,576 pixels
+    assert (answer.residual - expected.residual).abs().mean() < 6e-3
 
 
 @pytest.mark.parametrize("kind", [MaskedAutoencoder, RffrPrior])

@@ -32,9 +32,10 @@ def test_it_answers_what_the_convolution_answers(convolution: nn.Conv2d, rectifi
         packed = PackedConvolution(convolution, (1, convolution.in_channels, 16, 16), rectified=rectified)
         with torch.inference_mode():
             expected = convolution(image).relu() if rectified else convolution(image)
-            torch.testing.assert_close(packed(image), expected, rtol=0, atol=1e-6)
+            torch.testing.assert_close(packed(image), expected, rtol=0, atol=9e-7)
 
 
+@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="the processor does not multiply in half precision")
 def test_half_precision_stays() -> None:
     convolution = nn.Conv2d(4, 4, 1).bfloat16()
     packed = PackedConvolution(convolution, (1, 4, 8, 8), rectified=False)
@@ -55,7 +56,7 @@ def test_a_relu_goes_into_the_convolution_before_it_and_no_other_does() -> None:
     with torch.inference_mode():
         expected = network(image)
         pack_convolutions(network, image)
-        torch.testing.assert_close(network(image), expected, rtol=0, atol=1e-6)
+        torch.testing.assert_close(network(image), expected, rtol=0, atol=2**-22)
     kinds = [type(step) for step in network]
     assert kinds == [nn.ReLU, SeparableConv2d, nn.Identity, nn.Identity, PackedConvolution, nn.Sigmoid, nn.ReLU]
 

@@ -86,7 +86,7 @@ def test_inpainting_error_is_that_of_the_held_back_reals(recipe, faces, tmp_path
     with torch.no_grad():
         scores = score_crops(network, reals, input_size=8, device=torch.device("cpu"), quiet=True).scores
     errors = np.log(scores / (1 - scores)) / 10 + float(network.usual_error)
-    assert result.best_metric == pytest.approx(errors.mean(), rel=1e-4)
+    assert result.best_metric == pytest.approx(errors.mean(), rel=3.5e-7)  # of float32 scores
     assert card.metrics["inpainting_error"] == result.best_metric
 
 

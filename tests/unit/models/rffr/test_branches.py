@@ -158,11 +158,11 @@ def test_tokens_of_a_number_are_gathered_for_each_image():
 
 def test_registers_stand_before_the_patches_and_are_kept():
     torch.manual_seed(0)
-    network = build_branch("vit_small_patch14_reg4_dinov2", input_size=40, patch_size=8).eval()
-    image, everything = images().float(), torch.arange(25).expand(2, -1)
+    network = build_branch("vit_small_patch14_reg4_dinov2", input_size=40, patch_size=8).eval().double()
+    image, everything = images(), torch.arange(25).expand(2, -1)
     with torch.no_grad():
         assert placed_tokens(network, image).shape[1] == 1 + 4 + 25
-        torch.testing.assert_close(branch_feature(network, image, everything), network(image), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(branch_feature(network, image, everything), network(image), atol=1e-9, rtol=0)
 
 
 def test_weights_of_its_size_start_a_branch_as_they_are_without_their_classifier():

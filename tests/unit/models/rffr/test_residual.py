@@ -10,7 +10,7 @@ from realface.models.rffr.residual import grid_of, inpaint, require_residual_sou
 
 IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
 PATCH = 4
-CLOSE = {"atol": 1e-6, "rtol": 0}
+CLOSE = {"atol": 1e-9, "rtol": 0}
 
 
 def autoencoder(side=8, **settings):
@@ -232,7 +232,7 @@ def test_pixels_keep_their_precision_under_half_precision():
         got = inpainted(mae, image)
     assert got.dtype == torch.float32
     assert torch.equal(got[:, :, :PATCH], image[:, :, :PATCH])
-    torch.testing.assert_close(got, inpainted(mae, image), atol=0.1, rtol=0)
+    torch.testing.assert_close(got, inpainted(mae, image), atol=0.09, rtol=0)
 
 
 def test_the_residual_is_the_amplified_difference_within_1():
