@@ -83,9 +83,9 @@ def free_port():
 
 
 def assert_close(run, other):
-    """Weights, sums of gradients and logged losses agree within 1e-5."""
+    """Weights agree within 3e-7; momenta, which sum gradients, and logged losses, of up to 3, within 1e-5."""
     one, two = (CheckpointFolder(folder, keep=3).newest() for folder in (run, other))
-    torch.testing.assert_close(one.task, two.task, rtol=0, atol=1e-5)
+    torch.testing.assert_close(one.task, two.task, rtol=0, atol=3e-7)
     torch.testing.assert_close(one.optimiser["state"], two.optimiser["state"], rtol=0, atol=1e-5)  # SGD's momenta
     rows, other_rows = (list(csv.DictReader((folder / "log.csv").open())) for folder in (run, other))
     assert len(rows) == len(other_rows) == 5
