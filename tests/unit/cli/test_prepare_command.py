@@ -45,6 +45,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         num_crops=8,
         num_masks=4,
         num_unmarked=2,
+        num_hdr=3,
         losses={},
         mask_losses={"other size": 1},
         frame_losses={"no face found": 3},
@@ -58,6 +59,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
     assert run(["prepare", str(tmp_path), str(tmp_path / "out")]) == 2
     out = capsys.readouterr().out
     assert "2 of 2 files gave 8 crops, 4 of them with a mask" in out
+    assert "HDR videos converted to SDR: 3" in out
     assert "  mask: other size: 1\n" in out
     assert "  frame: no face found: 3\n" in out
     assert "fakes cut by boxes of their real counterpart: 5" in out
