@@ -109,6 +109,26 @@ class Orientation:
 AS_STORED = Orientation()
 
 
+class Orientations:
+    """Gives the orientation of each frame in turn; it holds until another is stated.
+
+    An H.264 stream states it with key frames only.
+    """
+
+    def __init__(self) -> None:
+        self._rotation: int | None = None
+        self._last = AS_STORED
+
+    def of(self, frame: VideoFrame) -> Orientation:
+        """Return the orientation of the next frame."""
+        # PyAV's side data and its frame refer to one another, so a frame whose side data was read keeps its memory
+        # until Python looks for cycles. The rotation, which is part of the orientation, can be read freely.
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._last = Orientation.of(frame) or self._last
+        return self._last
+
+
 def shown_size(frame: VideoFrame, width: int) -> tuple[int, int]:
     """Return (height, width) in pixels as a player shows the frame; `width` is that of `SquarePixels`."""
     height = frame.height

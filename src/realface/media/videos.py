@@ -13,9 +13,8 @@ from av.video.stream import VideoStream
 from realface.media.containers import codec_name, format_names, no_frames, opened, require_pixels
 from realface.media.decoding import VideoDecoder
 from realface.media.display import (
-    AS_STORED,
     Deinterlacer,
-    Orientation,
+    Orientations,
     SquarePixels,
     hdr_transfer,
     shown_image,
@@ -146,9 +145,9 @@ class VideoReader:
             decoder = VideoDecoder(container, stream, threads=self._threads)
             pixels = _square_pixels(container, stream)
             shown = _until(numbered(decoder.frames(), self._timeline.numbers), max(wanted, default=-1))
-            orientation = AS_STORED
+            orientations = Orientations()
             for index, frame in Deinterlacer().process(shown):
-                orientation = Orientation.of(frame) or orientation  # an H.264 stream states it with key frames only
+                orientation = orientations.of(frame)
                 if index in wanted:
                     num_shown += 1
                     require_pixels(self.path, frame.width, frame.height)

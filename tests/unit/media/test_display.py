@@ -1,7 +1,12 @@
+import gc
+from pathlib import Path
+
 import numpy as np
 from av.video.frame import VideoFrame
 
 from realface.media.display import AS_STORED, shown_image
+from realface.media.video_writing import write_video
+from realface.media.videos import VideoReader
 
 
 def test_transparent_colours_of_a_palette_are_shown_over_white():
@@ -15,3 +20,15 @@ def test_transparent_colours_of_a_palette_are_shown_over_white():
     frame.planes[1].update(colours.tobytes().ljust(frame.planes[1].buffer_size, b"\0"))
     image = shown_image(frame, 16, AS_STORED)
     assert image[0, :2].tolist() == [[255, 255, 255], [10, 20, 30]]
+
+
+def test_decoded_frames_are_freed_while_a_video_is_read(tmp_path: Path):
+    write_video(tmp_path / "a.mp4", [np.full((48, 64, 3), 8 * index, np.uint8) for index in range(30)], fps=25)
+    gc.collect()
+    gc.disable()  # a frame that only the search for cycles can free would be counted
+    try:
+        for _ in VideoReader.open(tmp_path / "a.mp4").frames_at([0, 29]):
+            num_held = sum(isinstance(each, VideoFrame) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert num_held <= 10
