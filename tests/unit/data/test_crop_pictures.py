@@ -82,5 +82,5 @@ def test_a_killed_worker_process_is_explained():
 
 def test_processes_that_cannot_start_are_refused_with_what_to_do(monkeypatch):
     monkeypatch.setattr(worker_limits, "free_files", lambda: 5)
-    with pytest.raises(LoadingError, match="can open 5 more files .* raise the limit with `ulimit -n 4096`"):
+    with pytest.raises(LoadingError, match=r"can open 5 more files .* raise the limit with `ulimit -n 4096`"):
         list(crop_pictures._in_processes(iter([]), 2))
