@@ -49,6 +49,13 @@ dataset.read_image = read
 main()
 """
 
+UNFINISHED = """
+from realface.data.loading import load_batches
+
+batches = load_batches(sum, [[1, 2], [3, 4], [5, 6]], workers=1, batch_bytes=64, prefetch=1)
+print(next(batches))
+"""
+
 
 @pytest.fixture(scope="module")
 def faces(write_manifest, tmp_path_factory):
@@ -130,6 +137,12 @@ def test_small_shared_memory_trains_and_full_one_is_an_error(faces, artifact, tm
     assert not any("Traceback" in line for line in lines)
     assert CheckpointFolder(tmp_path / "full", keep=3).newest().step == 0
     assert not (tmp_path / "none").exists()
+
+
+def test_program_ends_though_it_did_not_read_all_batches():
+    with started(script=UNFINISHED) as process:
+        out, err = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, out, err) == (0, "3\n", "")
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import pickle
 import signal
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
@@ -41,9 +43,9 @@ KILL_S = 2.0
 """Seconds until a killed worker is given up, which a disk that does not answer can keep alive."""
 START_METHOD = "fork" if sys.platform == "linux" else None
 """Forked workers inherit the crops' paths and the slots; elsewhere torch's default, and batches go through pipes."""
+SENDING_ERRORS = (pickle.PickleError, OSError, MemoryError, AttributeError, TypeError, ValueError, RuntimeError)
+"""What pickle and the memory for batches raise for something that cannot be sent."""
 ADVICE_FEWER = f"use fewer workers, or {ADVICE_NO_WORKERS}"
-
-_CANNOT_BE_SENT = (OSError, MemoryError, RuntimeError, TypeError, ValueError, AttributeError, pickle.PicklingError)
 
 K = TypeVar("K")
 B = TypeVar("B")
@@ -157,7 +159,7 @@ class _BatchReader(Dataset[Any]):
             return _Failure(f"a worker process could not read a batch ({_in_words(error)}); check the machine's limits")
         try:
             return pack(batch, number, self._slots)
-        except _CANNOT_BE_SENT as error:
+        except SENDING_ERRORS as error:
             return _Failure(f"a worker process could not send a batch ({_in_words(error)}); {ADVICE_FEWER}")
 
 
@@ -172,6 +174,8 @@ def _started(
     """Start the workers of a loader, which are gone when the block is left."""
     others = set(active_children())
     workers: list[BaseProcess] = []
+    end = partial(_end, workers, slots)
+    atexit.register(end)  # a program may keep batches it did not read; Python would wait at its end for the workers
     try:
         try:
             with _same_sigchld_handler():
@@ -180,10 +184,11 @@ def _started(
             _drop_frames(error)
             raise LoadingError(f"worker processes cannot start ({_in_words(error)}); {ADVICE_FEWER}") from error
         finally:
-            workers = [process for process in active_children() if process not in others]
+            workers += [process for process in active_children() if process not in others]
         yield iterator, workers
     finally:
-        _end(workers, slots)
+        atexit.unregister(end)
+        end()
 
 
 def _drop_frames(error: BaseException) -> None:
@@ -212,12 +217,12 @@ def _same_sigchld_handler() -> Iterator[None]:
 
 def _end(workers: Sequence[BaseProcess], slots: BatchSlots | None) -> None:
     """End the workers: those that wait for work by themselves, so that they die with no lock that torch needs."""
-    if slots is not None:
-        slots.stop()
-    _join(workers, END_S)
     with _same_sigchld_handler():
         if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a loader of somebody else may have set torch's
+        if slots is not None:
+            slots.stop()
+        _join(workers, END_S)
         for worker in workers:
             worker.kill()  # they ignore SIGTERM, and may be inside a read that never returns
         _join(workers, KILL_S)

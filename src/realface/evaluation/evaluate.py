@@ -173,8 +173,7 @@ def evaluate_artifact(
         CropSpecError: a manifest's crops are not what the artifact expects.
         MediaError: no row at all can be read.
         MetricError: a video has real and fake rows, or the network gives something that is no probability.
-        LoadingError: worker processes cannot start, or one failed.
-        StoppedBySignal: SIGTERM came; nothing is written.
+        LoadingError, StoppedBySignal: worker processes failed; SIGTERM came. Nothing is written then.
     """
     folder, on = find_artifact(artifact), resolve_device(device)
     card = read_card(folder)

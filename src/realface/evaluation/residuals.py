@@ -104,8 +104,7 @@ def compute_residuals(
         OutputExistsError: `out` holds something else, or another process is writing there.
         ResidualStoreError: `out` holds residuals of another prior or other settings, or damaged ones.
         DeviceError: no such device, or its memory is too small for a batch.
-        LoadingError: worker processes cannot start, or one failed.
-        StoppedBySignal: SIGTERM came; the residuals of whole shards are kept.
+        LoadingError, StoppedBySignal: worker processes failed; SIGTERM came. Whole shards are kept then.
     """
     on, folder = resolve_device(device), find_artifact(prior)
     crops, notes = _read_manifests(manifests, folder)

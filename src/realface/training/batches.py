@@ -166,17 +166,15 @@ def training_batches(
 
     Raises:
         ManifestError: the rows cannot be drawn in this way.
-        TrainingError: a crop cannot be read; the text names it.
-        LoadingError: as `load_batches`.
+        TrainingError, LoadingError: a crop cannot be read, and the text names it; as `load_batches`.
     """
     transform = FaceTransform(input_size, flip=flip, degradations=degradations)
     crops = CropDataset(rows, transform=transform, seed=seed, training=True, inputs=inputs)
     order = build_sampler(rows, sampling=sampling, seed=seed)
     steps = {"batch_size": batch_size, "num_batches": num_batches, "first_batch": first_batch}
     batches = StepSampler(order, **steps, rank=rank, world_size=world_size)
-    read: ItemReader[RowOfEpoch, Batch | str] = ItemReader(EpochDataset(crops), collate)
     loaded = load_batches(
-        read,
+        ItemReader[RowOfEpoch, Batch | str](EpochDataset(crops), collate),
         batches,
         workers=workers,
         batch_bytes=batch_size * (crop_bytes(input_size, num_inputs=len(inputs or {})) + LABEL_BYTES),
