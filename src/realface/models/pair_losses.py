@@ -52,7 +52,9 @@ def mask_errors(predicted: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B,) >= 0.
     """
-    target = F.adaptive_avg_pool2d((mask > MASK_THRESHOLD).to(predicted.dtype), predicted.shape[-2:])
+    target = F.adaptive_avg_pool2d(
+        (mask > MASK_THRESHOLD).to(predicted.dtype), (predicted.shape[-2], predicted.shape[-1])
+    )
     return F.binary_cross_entropy_with_logits(predicted, target, reduction="none").mean(dim=(1, 2, 3))
 
 
