@@ -99,3 +99,12 @@ def test_an_encoder_without_a_map_at_stride_16_is_refused():
     settings = {"mask_head": True, "encoder": "vit_base_patch32_224", "input_size": 224}
     with pytest.raises(RecipeError, match="with vit_base_patch32_224: it has no map at stride 16; leave mask_head out"):
         check_recipe(BaselineConfig, settings, where="recipe")
+
+
+def test_the_first_scores_of_an_efficientnet_are_near_a_half():
+    torch.manual_seed(0)
+    network = Baseline(BaselineConfig(**LITE)).eval()
+    with torch.no_grad():
+        network.encoder.bn2.weight.fill_(3)  # features as large as pretrained weights give
+        logit = network(a_batch()[0]).logit
+    assert logit.abs().max() < 1

@@ -19,6 +19,8 @@ from realface.models.recce.encoders.xception import LightXception
 from realface.models.timm_networks import normalisation_of, require_tag
 
 LIGHT_XCEPTION = "light_xception"
+CLASSIFIER_STD = 0.01
+"""Standard deviation of a new classifier's weights on a network of timm."""
 
 
 class LightXceptionClassifier(LightXception):
@@ -59,7 +61,22 @@ def build_encoder(name: str, *, input_size: int, num_classes: int, dropout: floa
     encoder: nn.Module = timm.create_model(
         name, num_classes=num_classes, drop_rate=dropout, **size_settings(name, input_size)
     )
+    for classifier in classifier_names(name):
+        _start_small(encoder.get_submodule(classifier))
     return encoder
+
+
+def _start_small(classifier: nn.Module) -> None:
+    """Draw a classifier's weights so that all first scores are near 0.5.
+
+    timm draws those of an EfficientNet with one output from [-1, 1], so its first logits are far apart, and the first
+    hundred steps only undo that.
+    """
+    for part in classifier.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            nn.init.normal_(part.weight, std=CLASSIFIER_STD)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 MIDDLE_STRIDE = 16
