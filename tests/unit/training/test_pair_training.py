@@ -26,8 +26,12 @@ from realface.media.images import write_image
 from realface.models.artifact import load_network, read_card
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.network import Baseline
+from realface.models.catalog import get_method
 from realface.training.pair_batches import MASK_INPUT, PairSampler, join_pairs
+from realface.training.pair_faces import compute_landmarks
 from realface.training.pair_validation import PAIRS_NAME, PairValidation
+from realface.training.recipe import recipe_schema
+from realface.training.rows import read_rows
 from realface.training.run import train
 from realface.training.sections import PairsSection
 from realface.training.state import running_average
@@ -60,21 +64,36 @@ def faces(tmp_path_factory, astronaut, hopper):
     return root / "manifest.parquet"
 
 
-@pytest.fixture
-def recipe(make_recipe, faces):
+@pytest.fixture(scope="session")
+def recipe(faces):
+    """Settings by section -> a recipe of four steps on pairs of the built faces."""
+
     def make(*, pseudo_fakes=MappingProxyType({}), trainer=None, method=None, data=None, **others):
         settings = {"kinds": SHARES, "held_out": ["mouth"], "validation_pairs": 4}
-        section = None if pseudo_fakes is None else settings | dict(pseudo_fakes)
-        return make_recipe(
-            data={"manifests": [faces]} | (data or {}),
-            method={"name": "baseline", "encoder": "light_xception", "input_size": SIZE, "mask_head": True}
+        document = {
+            "method": {"name": "baseline", "encoder": "light_xception", "input_size": SIZE, "mask_head": True}
             | (method or {}),
-            trainer={"steps": 4, "validate_every": 2, "average_decay": 0.9} | (trainer or {}),
-            optim={"name": "adamw", "lr": 1e-3},
-            **{"pseudo_fakes": section} | others,
-        )
+            "data": {"manifests": [faces], "workers": 0} | (data or {}),
+            "optim": {"name": "adamw", "lr": 1e-3},
+            "trainer": {"steps": 4, "batch_size": 4, "device": "cpu", "validate_every": 2, "log_every": 2}
+            | {"average_decay": 0.9}
+            | (trainer or {}),
+            "pseudo_fakes": None if pseudo_fakes is None else settings | dict(pseudo_fakes),
+        }
+        return check_recipe(recipe_schema(), document | others, where="recipe")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, recipe):
+    """A finished run on pairs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the tests, for bitwise equality
+    run = tmp_path_factory.mktemp("finished") / "run"
+    assert train(recipe(), run, quiet=True).metric == "pair_auc"
+    torch.set_num_threads(before)
+    return run
 
 
 def weights(run):
@@ -91,10 +110,8 @@ def real_faces(faces):
     return face_rows(reals, read_landmarks(faces.parent / FILE_NAME))
 
 
-def test_a_run_on_pairs_leaves_a_detector_that_says_what_it_learned(tmp_path, recipe, capsys):
-    result = train(recipe(), tmp_path / "run", quiet=True)
-    assert result.metric == "pair_auc"
-    card = read_card(result.artifact)
+def test_a_run_on_pairs_leaves_a_detector_that_says_what_it_learned(finished):
+    card = read_card(finished / "artifact")
     named = card.trained_on[-1]
     assert (named["role"], named["held_out"]) == ("pseudo-fakes", ["mouth"])
     assert "no real fakes were used" in named["name"]
@@ -102,42 +119,44 @@ def test_a_run_on_pairs_leaves_a_detector_that_says_what_it_learned(tmp_path, re
     assert card.trained_on[0]["rows"] == 4
     assert "at most 0.05 of real videos called fake" in card.threshold_rule
     assert set(card.metrics["pairs"]) >= {"pair_auc", "pair_order", "seen_auc", "held_out_auc", "auc_mouth"}
-    assert "1 of 5 rows are fakes and are left out: a run with pseudo_fakes learns" in capsys.readouterr().err
-    provenance = json.loads((tmp_path / "run" / "provenance.json").read_text(encoding="utf-8"))
+    provenance = json.loads((finished / "provenance.json").read_text(encoding="utf-8"))
     assert provenance["fakes_left_out"] == {"train": 1, "val": 0}
     assert provenance["pseudo_fakes"]["held_out"] == ["mouth"]
 
 
-def test_a_run_on_pairs_logs_losses_and_the_auc_of_each_kind(tmp_path, recipe):
-    train(recipe(), tmp_path / "run", quiet=True)
-    with (tmp_path / "run" / "log.csv").open(encoding="utf-8") as file:
+def test_fakes_in_the_manifest_are_left_out_and_counted(recipe, capsys):
+    rows = read_rows(recipe().data, get_method("baseline"), on_pairs=True)
+    assert not rows.train.labels.any()
+    assert "1 of 5 rows are fakes and are left out: a run with pseudo_fakes learns" in capsys.readouterr().err
+
+
+def test_a_run_on_pairs_logs_losses_and_the_auc_of_each_kind(finished):
+    with (finished / "log.csv").open(encoding="utf-8") as file:
         last = list(csv.DictReader(file))[-1]
     assert {"classification", "ranking", "mask"} <= set(last)
     aucs = [float(last[f"val_auc_{kind}"]) for kind in ("self_blend", "swap", "mouth")]
     assert float(last["val_pair_auc"]) == pytest.approx(np.mean(aucs), abs=1e-6)
     assert float(last["val_seen_auc"]) == pytest.approx(np.mean(aucs[:2]), abs=1e-6)
     assert float(last["val_held_out_auc"]) == pytest.approx(aucs[2], abs=1e-6)
-    pairs = pq.read_table(tmp_path / "run" / PAIRS_NAME).to_pydict()
+    pairs = pq.read_table(finished / PAIRS_NAME).to_pydict()
     assert pairs["kind"] == ["self_blend"] * 4 + ["swap"] * 4 + ["mouth"] * 4
     assert set(pairs["identity"]) == {"/darker0", "/darker1"}
 
 
-def test_a_resumed_run_on_pairs_gives_the_same_weights(tmp_path, recipe):
-    train(recipe(), tmp_path / "whole", quiet=True)
+def test_a_resumed_run_on_pairs_gives_the_same_weights(tmp_path, recipe, finished):
     train(recipe(trainer={"steps": 2}), tmp_path / "parts", quiet=True)
     train(recipe(data={"workers": 1}), tmp_path / "parts", resume=True, quiet=True)
-    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    whole, parts = weights(finished), weights(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
-def test_landmarks_are_computed_if_the_manifest_has_none(tmp_path, recipe, faces):
-    manifest = Manifest.read(faces)
-    manifest.write(tmp_path / "manifest.parquet")
-    train(recipe(data={"manifests": [tmp_path / "manifest.parquet"]}), tmp_path / "run", quiet=True)
-    train(recipe(), tmp_path / "known", quiet=True)
-    assert (tmp_path / "run" / FILE_NAME).read_bytes() == (tmp_path / "known" / FILE_NAME).read_bytes()
-    first, second = weights(tmp_path / "run"), weights(tmp_path / "known")
-    assert all(torch.equal(first[name], second[name]) for name in first)
+def test_landmarks_are_computed_if_the_manifest_has_none(tmp_path, recipe, faces, finished):
+    Manifest.read(faces).write(tmp_path / "manifest.parquet")
+    made = recipe(data={"manifests": [tmp_path / "manifest.parquet"]})
+    run = tmp_path / "run"
+    run.mkdir()
+    compute_landmarks(read_rows(made.data, get_method("baseline"), on_pairs=True), made, run, quiet=True)
+    assert (run / FILE_NAME).read_bytes() == (finished / FILE_NAME).read_bytes()
 
 
 def test_recce_trains_on_pairs_with_all_its_losses(tmp_path, recipe):
@@ -208,7 +227,6 @@ def test_a_warmed_up_mean_keeps_less_of_the_first_weights():
 
 REFUSED = {
     "mask head without pairs": ({"pseudo_fakes": None}, "method.mask_head: only pairs say where"),
-    "a method that cannot": ({"method": {"name": "tiny"}}, "pseudo_fakes: tiny cannot train on pairs"),
     "half a pair": ({"trainer": {"batch_size": 5}}, "trainer.batch_size: 5 images are not a whole number of pairs"),
     "degradations twice": (
         {"data": {"train": {"degradations": {}}}},
@@ -227,7 +245,7 @@ REFUSED = {
         {"data": {"train": {"sampling": "paired"}}},
         "data.train.sampling: paired puts fakes beside reals, and a run with pseudo_fakes learns from real faces",
     ),
-    "one identity for swaps": (
+    "one validation face": (
         {"data": {"val": {"filters": {"video": "darker0"}}}},
         "data.val: 1 real faces have landmarks, but pairs need at least 2",
     ),
@@ -235,14 +253,15 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_settings_that_pairs_cannot_work_with_are_refused(tmp_path, recipe, make_recipe, faces, case):
+def test_settings_that_pairs_cannot_work_with_are_refused(tmp_path, recipe, case):
     changes, text = REFUSED[case]
-    if "tiny" in str(changes.get("method")):
-        made = make_recipe(data={"manifests": [faces]}, pseudo_fakes={})
-    else:
-        made = recipe(**changes)
     with pytest.raises(TrainingError, match=text):
-        train(made, tmp_path / "run", quiet=True)
+        train(recipe(**changes), tmp_path / "run", quiet=True)
+
+
+def test_a_method_that_cannot_train_on_pairs_is_refused(tmp_path, make_recipe, faces):
+    with pytest.raises(TrainingError, match="pseudo_fakes: tiny cannot train on pairs; remove pseudo_fakes"):
+        train(make_recipe(data={"manifests": [faces]}, pseudo_fakes={}), tmp_path / "run", quiet=True)
 
 
 def test_kinds_with_partners_need_two_identities(tmp_path, recipe, faces):
