@@ -39,7 +39,7 @@ from realface.training.pair_faces import (
 )
 from realface.training.pair_validation import PairValidation
 from realface.training.pictures import inpainting_sheet, reconstruction_grid
-from realface.training.priors import settle_prior, with_prior
+from realface.training.priors import PriorRecord, settle_prior, with_prior
 from realface.training.processes import Processes
 from realface.training.randomness import reproducible, seed_process
 from realface.training.recipe import TrainRecipe
@@ -103,10 +103,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     method = get_method(config.name)
     _require_sense(recipe, method, run, resume=resume)
     recipe, prior = settle_prior(recipe, method, run)
-    rows = read_rows(recipe.data, method, on_pairs=recipe.pseudo_fakes is not None)
-    rows = with_encoder_weights(rows, settle_encoder_weights(recipe, method, run))
-    rows = with_pseudo_fakes(rows, recipe.pseudo_fakes)
-    rows = with_residuals(with_prior(rows, prior, recipe), prior, recipe, run)
+    rows = _rows(recipe, method, prior, run)
     fabric = launch(recipe.trainer)
     processes = Processes()
     stopper = Stopper()
@@ -122,15 +119,9 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                 state.restore(checkpoint, fabric, processes)
                 del checkpoint  # as large as the state
             checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
+            pairs = None if faces is None else _pair_validation(recipe, faces)
             validator = Validator(
-                rows.val,
-                method,
-                recipe,
-                checkpoints,
-                processes,
-                fabric.device,
-                rows.val_inputs,
-                pairs=None if faces is None else _pair_validation(recipe, faces),
+                rows.val, method, recipe, checkpoints, processes, fabric.device, rows.val_inputs, pairs
             )
             with (
                 _shown(run, state, validator, quiet=quiet) as (log, bar),
@@ -148,12 +139,17 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                     log=log,
                     shown=bar,
                 )
-                if faces is None:
-                    loop.run(_batches(recipe, rows, state, fabric, processes))
-                else:
-                    loop.run(_pair_batches(recipe, faces, state, fabric, processes))
+                loop.run(_batches(recipe, rows, faces, state, fabric, processes))
         result = processes.on_first(lambda: _finish(state, validator, rows=rows, run=run))
     return replace(result, is_first_process=processes.is_first)
+
+
+def _rows(recipe: TrainRecipe, method: Method, prior: PriorRecord | None, run: Path) -> RunRows:
+    """The rows of a run, with all that its artifact and provenance say of what it uses."""
+    rows = read_rows(recipe.data, method, on_pairs=recipe.pseudo_fakes is not None)
+    rows = with_encoder_weights(rows, settle_encoder_weights(recipe, method, run))
+    rows = with_pseudo_fakes(rows, recipe.pseudo_fakes)
+    return with_residuals(with_prior(rows, prior, recipe), prior, recipe, run)
 
 
 def _require_sense(recipe: TrainRecipe, method: Method, run: Path, *, resume: bool) -> None:
@@ -231,9 +227,16 @@ def _stop_told(run: Path, state: TrainingState) -> Iterator[None]:
 
 
 def _batches(
-    recipe: TrainRecipe, rows: RunRows, state: TrainingState, fabric: Fabric, processes: Processes
+    recipe: TrainRecipe,
+    rows: RunRows,
+    faces: PairFaces | None,
+    state: TrainingState,
+    fabric: Fabric,
+    processes: Processes,
 ) -> Iterator[Batch]:
     """What is left of the run's batches."""
+    if faces is not None:
+        return _pair_batches(recipe, faces, state, fabric, processes)
     config: Any = recipe.method
     trainer, data = recipe.trainer, recipe.data
     return training_batches(

@@ -160,9 +160,9 @@ class PairsSection(PseudoFakesSection):
 
     @property
     def training_shares(self) -> dict[str, float]:
-        """The share of each kind in training; they add up to 1."""
+        """The share of each kind in training, to four digits; they add up to about 1."""
         used = {kind: share for kind, share in self.kinds.items() if share > 0 and kind not in self.held_out}
-        return {kind: share / sum(used.values()) for kind, share in used.items()}
+        return {kind: round(share / sum(used.values()), 4) for kind, share in used.items()}
 
     @property
     def all_kinds(self) -> list[str]:
