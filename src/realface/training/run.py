@@ -105,8 +105,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     recipe, prior = settle_prior(recipe, method, run)
     rows = _rows(recipe, method, prior, run)
     fabric = launch(recipe.trainer)
-    processes = Processes()
-    stopper = Stopper()
+    processes, stopper = Processes(), Stopper()
     with ExitStack() as held:
         with reproducible(recipe.seed, fabric.device), stopper.listening():
             checkpoint = processes.on_first(
@@ -119,14 +118,11 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                 state.restore(checkpoint, fabric, processes)
                 del checkpoint  # as large as the state
             checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
-            pairs = None if faces is None else _pair_validation(recipe, faces)
+            pairs = _pair_validation(recipe, faces)
             validator = Validator(
                 rows.val, method, recipe, checkpoints, processes, fabric.device, rows.val_inputs, pairs
             )
-            with (
-                _shown(run, state, validator, quiet=quiet) as (log, bar),
-                _stop_told(run, state),
-            ):
+            with _shown(run, state, validator, quiet=quiet) as (log, bar), _stop_told(run, state):
                 loop = Loop(
                     state=state,
                     stepper=Stepper(fabric, state, recipe.trainer),
@@ -268,9 +264,10 @@ def _pair_faces(
     return open_faces(rows, recipe, run)
 
 
-def _pair_validation(recipe: TrainRecipe, faces: PairFaces) -> PairValidation:
+def _pair_validation(recipe: TrainRecipe, faces: PairFaces | None) -> PairValidation | None:
     config: Any = recipe.method
-    assert recipe.pseudo_fakes is not None
+    if faces is None or recipe.pseudo_fakes is None:
+        return None
     return PairValidation(faces.val, recipe.pseudo_fakes, config.input_size)
 
 
