@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType
 
+    from realface.evaluation.landmarks import LocatedLandmarks
     from realface.prepare.finish import PrepareResult
     from realface.prepare.pipeline import ShardResult
 
@@ -36,6 +37,12 @@ class Which(StrEnum):
     MASK = "mask"
     LARGEST = "largest"
     ALL = "all"
+
+
+class Landmarks(StrEnum):
+    """Choices of `--landmarks`."""
+
+    MESH = "mesh"
 
 
 class Cluster(StrEnum):
@@ -60,6 +67,9 @@ JpegQuality = Annotated[int | None, typer.Option(min=1, max=95, help="Store JPEG
 Finder = Annotated[
     str, typer.Option(metavar="NAME[=FILE]", help="mtcnn, or yunet, retinaface or scrfd with your ONNX file.")
 ]
+DenseLandmarks = Annotated[
+    Landmarks | None, typer.Option(help="mesh: store 468 landmarks of each crop, for training on pseudo-fakes.")
+]
 Redo = Annotated[list[str] | None, typer.Option(metavar="REASON", help="Try again what was lost for it, or for `all`.")]
 Part = Annotated[
     str | None, typer.Option(metavar="i/N", help="Do only part i of N, on this machine of several; then --merge.")
@@ -82,6 +92,7 @@ def command(
     alignment: Align = Alignment.NONE,
     jpeg_quality: JpegQuality = None,
     finder: Finder = "mtcnn",
+    landmarks: DenseLandmarks = None,
     redo: Redo = None,
     shard: Part = None,
     merge: Merge = None,
@@ -99,6 +110,8 @@ def command(
 
     if merge is not None and (shard or redo or cluster):
         raise typer.BadParameter("--merge goes alone: it finds no faces; give --shard, --redo and --cluster before it")
+    if landmarks and shard:
+        raise typer.BadParameter("--landmarks cannot be combined with --shard; give it with --merge")
     name, file = parse_finder(finder)
     cut = {"margin": margin, "size": size, "alignment": alignment.value, "jpeg_quality": jpeg_quality}
     chosen = {"frames": frames, "face": face.value, "min_face": min_face}
@@ -115,7 +128,8 @@ def command(
             result = merge_shards(source, out, total=merge, spec=spec, layout=layout, finder_file=file)
         else:
             result = prepare(source, out, spec=spec, layout=layout, redo=redo or (), means=means)
-    _print_result(result, out, as_json=as_json)
+        located = _locate_landmarks(result, workers, quiet=as_json) if landmarks else None
+    _print_result(result, out, located, as_json=as_json)
     _end([*result.losses, *result.mask_losses])
 
 
@@ -144,12 +158,28 @@ def _end(losses: Iterable[str]) -> None:
         raise typer.Exit(2)
 
 
-def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
+def _locate_landmarks(result: PrepareResult, workers: int | None, *, quiet: bool) -> LocatedLandmarks:
+    """Store the landmarks of all crops beside the manifest."""
+    import os
+
+    from realface.data.landmark_store import FILE_NAME
+    from realface.data.manifest import Manifest
+    from realface.evaluation.landmarks import store_landmarks
+
+    num_workers = (os.cpu_count() or 1) if workers is None else workers
+    manifest = Manifest.read(result.manifest)
+    return store_landmarks(manifest, result.manifest.parent / FILE_NAME, workers=num_workers, quiet=quiet)
+
+
+def _print_result(result: PrepareResult, out: Path, located: LocatedLandmarks | None, *, as_json: bool) -> None:
     from realface.prepare.looking import FROM_COUNTERPART, OWN
     from realface.prepare.record import FRAME, MASK
 
     if as_json:
-        print(json.dumps(asdict(result) | {"manifest": str(result.manifest)}, indent=2, ensure_ascii=False))
+        shown = asdict(result) | {"manifest": str(result.manifest)}
+        if located is not None:
+            shown["landmarks"] = asdict(located) | {"file": str(located.file)}
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     masks = f", {result.num_masks} of them with a mask" if result.num_masks else ""
     used = result.num_sources - sum(result.losses.values())
@@ -173,6 +203,12 @@ def _print_result(result: PrepareResult, out: Path, *, as_json: bool) -> None:
         | {FRAME + reason: count for reason, count in result.frame_losses.items()},
         where=str(out / "losses.csv"),
     )
+    if located is not None:
+        num_mesh = located.num_crops - located.num_five - located.num_without_face
+        print(
+            f"landmarks: {num_mesh} of {located.num_crops} crops by the face mesh, {located.num_five} by five points, "
+            f"{located.num_without_face} without: {located.file}"
+        )
     print(f"manifest: {result.manifest}")
 
 

@@ -68,6 +68,42 @@ class _Texts:
         return bytes(self._bytes[start : self._ends[index]].numpy()).decode()
 
 
+class CropFiles:
+    """The files of a manifest's crops, whose paths worker processes share.
+
+    Args:
+        manifest: the crops.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._root, self._paths = manifest.root, _Texts(manifest.columns.look("path"))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def file_of(self, row: int) -> Path:
+        """Return the file of a row's crop."""
+        return self._root / self._paths[row]
+
+    def read(self, row: int) -> NDArray[np.uint8]:
+        """Return a row's crop, (H, W, 3) RGB.
+
+        Raises:
+            MediaError: the file is missing or is no image; the text names the row.
+            LoadingError: this process may open no more files.
+        """
+        try:
+            return read_image(self.file_of(row))
+        except MissingInputError as error:
+            raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
+        except MediaError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in {errno.EMFILE, errno.ENFILE}:
+                raise LoadingError(
+                    f"{self.file_of(row)}: too many open files; raise the limit with `ulimit -n 4096`"
+                ) from error
+            raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
+
+
 class CropDataset(Dataset[CropItem]):
     """The rows of a manifest, one crop each.
 
@@ -91,7 +127,7 @@ class CropDataset(Dataset[CropItem]):
         training: bool,
         inputs: Mapping[str, RowInput] | None = None,
     ) -> None:
-        self._root, self._paths = manifest.root, _Texts(manifest.columns.look("path"))
+        self._files = CropFiles(manifest)
         self._labels = torch.from_numpy(manifest.labels)
         self._transform = transform
         self._seed = seed
@@ -104,11 +140,11 @@ class CropDataset(Dataset[CropItem]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._files)
 
     def file_of(self, row: int) -> Path:
         """The crop's file."""
-        return self._root / self._paths[row]
+        return self._files.file_of(row)
 
     def __getitem__(self, row: int) -> CropItem:
         """Decode one crop.
@@ -121,23 +157,11 @@ class CropDataset(Dataset[CropItem]):
         if self._training:
             generator = np.random.default_rng(np.random.SeedSequence((self._seed, self._epoch, row)))
         return CropItem(
-            image=self._transform(self._read(row), generator),
+            image=self._transform(self._files.read(row), generator),
             label=self._labels[row],
             row=row,
             inputs={name: read(row) for name, read in self._inputs.items()},
         )
-
-    def _read(self, row: int) -> NDArray[np.uint8]:
-        try:
-            return read_image(self.file_of(row))
-        except MissingInputError as error:
-            raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
-        except MediaError as error:
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno in {errno.EMFILE, errno.ENFILE}:
-                raise LoadingError(
-                    f"{self.file_of(row)}: too many open files; raise the limit with `ulimit -n 4096`"
-                ) from error
-            raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
 
 
 def joined_inputs(items: Sequence[CropItem]) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ from realface.data.pseudo_fakes.partners import PartnerPool
 FALLBACK_KIND = "self_blend"
 """Made where a drawn kind needs a partner and there is none."""
 
-_PAIRS = 1  # spawn key: pairs draw other numbers than the crops of a `CropDataset` with the same seed
+_PAIRS, _RESIZE = 1, 1  # spawn keys: pairs draw other numbers than the crops of a `CropDataset` with the same seed
 
 
 class PairItem(TypedDict):
@@ -64,15 +64,16 @@ class RealFaces:
 
 @dataclass(frozen=True)
 class _Window:
-    """A square of a crop: its left and upper pixel and its side."""
+    """A square of a crop: its left and upper pixel and its side, and whether shrinking averages areas."""
 
     x: int
     y: int
     side: int
+    averages: bool = True
 
     def cut(self, image: Image, size: int) -> Image:
         """The square, resized to `size`."""
-        interpolation = cv2.INTER_AREA if self.side > size else cv2.INTER_LINEAR
+        interpolation = cv2.INTER_AREA if self.averages and self.side > size else cv2.INTER_LINEAR
         part = image[self.y : self.y + self.side, self.x : self.x + self.side]
         return np.asarray(cv2.resize(part, (size, size), interpolation=interpolation), dtype=np.uint8)
 
@@ -125,7 +126,10 @@ class PairDataset(Dataset[PairItem]):
         """Return the pair of one real face before degradation, cut out and mirrored, and the degradation of both."""
         entropy = np.random.SeedSequence((self._seed, self._epoch, row), spawn_key=(_PAIRS,))
         generator = np.random.default_rng(entropy)
-        pair = self._pair(row, generator)
+        resize = np.random.SeedSequence((self._seed, self._epoch, row), spawn_key=(_PAIRS, _RESIZE))
+        # detection shrinks crops without averaging: a detector must not take what that leaves for a trace of a fake
+        averages = bool(np.random.default_rng(resize).random() < self._section.averaged)
+        pair = self._pair(row, generator, averages)
         if generator.random() < self._section.flip:
             image, real, mask = pair.image[:, ::-1].copy(), pair.real[:, ::-1].copy(), pair.mask[:, ::-1].copy()
             pair = replace(pair, image=image, real=real, mask=mask)
@@ -133,9 +137,9 @@ class PairDataset(Dataset[PairItem]):
             return pair, Degradation()
         return pair, draw_degradations(self._section.degradations, generator)
 
-    def _pair(self, row: int, generator: np.random.Generator) -> PseudoFake:
+    def _pair(self, row: int, generator: np.random.Generator, averages: bool) -> PseudoFake:
         image = self._faces.image(row)
-        window = self._window(image, generator)
+        window = replace(self._window(image, generator), averages=averages)
         kind = self._mixture.draw_kind(generator)
         partner_generator = np.random.default_rng(int(generator.integers(2**63)))
         partner = self._partner(kind, row, window, partner_generator)

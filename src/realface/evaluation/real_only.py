@@ -122,13 +122,28 @@ def fit_on_reals(
     if not measured:
         return None
     scores = score_crops(network, reals, input_size=input_size, inputs=inputs, quiet=quiet, **reading)
+    threshold, rule = threshold_of_reals(scores, false_positive_rate=false_positive_rate, videos_name=videos_name)
+    return FittedScore(scores, threshold, rule, measured)
+
+
+def threshold_of_reals(scores: ScoreTable, *, false_positive_rate: float, videos_name: str) -> tuple[float, str]:
+    """Choose a threshold on real faces.
+
+    Args:
+        scores: of real faces that the network was not trained on.
+        false_positive_rate: largest share of their videos that the threshold may call fake, in [0, 1).
+        videos_name: what the rule calls the videos; `videos` becomes `crops` if no crop names its video.
+
+    Returns:
+        The threshold, and the rule in words.
+    """
     videos, unit = scores.video_level().scores, f"{scores.unit}s"
     threshold = threshold_on_reals(videos, false_positive_rate=false_positive_rate)
     rule = (
         f"false_positive_rate (at most {false_positive_rate:.4g} of real {unit} called fake: "
         f"{int(np.sum(videos >= threshold))} of {len(videos)} {videos_name.replace('videos', unit, 1)}, all real)"
     )
-    return FittedScore(scores, threshold, rule, measured)
+    return threshold, rule
 
 
 def real_rows(path: Path, *, fewest: int, most: int = MOST_FACES) -> RealRows:

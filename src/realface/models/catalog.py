@@ -52,6 +52,8 @@ class Method:
             `encoder` is timm's name of the encoder.
         encoder_parameters: (network) returns the parameters of the pretrained part, which a recipe can train at a rate
             of its own (`optim.encoder_lr`); None where there is no such part.
+        trains_on_pairs: whether its task takes pairs of a real face and a pseudo-fake, see `Task`; its config then has
+            a field `mask_head`.
         real_only: how it is judged and completed, where it learns from real faces alone; None where it needs fakes.
         frozen_prior: where it gets the prior inside its network from; None where there is none.
     """
@@ -65,6 +67,7 @@ class Method:
     download_encoder_weights: Callable[[Any], None] | None = None
     take_encoder_weights: Callable[..., None] | None = None
     encoder_parameters: Callable[[Any], Iterable[nn.Parameter]] | None = None
+    trains_on_pairs: bool = False
     real_only: RealOnly | None = None
     frozen_prior: FrozenPrior | None = None
 
@@ -80,6 +83,7 @@ METHODS: dict[str, Method] = {
         download_encoder_weights=recce.download_encoder_weights,
         take_encoder_weights=recce.take_encoder_weights,
         encoder_parameters=recce.encoder_parameters,
+        trains_on_pairs=True,
     ),
     "rffr-prior": Method(
         name="rffr-prior",
@@ -116,6 +120,7 @@ METHODS: dict[str, Method] = {
         download_encoder_weights=baseline.download_encoder_weights,
         take_encoder_weights=baseline.take_encoder_weights,
         encoder_parameters=baseline.encoder_parameters,
+        trains_on_pairs=True,
     ),
 }
 

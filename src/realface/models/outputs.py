@@ -21,9 +21,12 @@ class Output:
 
     Attributes:
         logit: (B,), > 0 = fake.
+        manipulation_mask: (B, 1, h, w), logits: > 0 = this place was manipulated. None for a network without a mask
+            head.
     """
 
     logit: Tensor
+    manipulation_mask: Tensor | None = field(default=None, kw_only=True)
 
     @property
     def score(self) -> Tensor:
@@ -70,7 +73,11 @@ def own_rows(rows: Tensor) -> Tensor:
 
 @runtime_checkable
 class Task(Protocol):
-    """A method as the training loop sees it: an `nn.Module` with a network inside; the loop knows no method."""
+    """A method as the training loop sees it: an `nn.Module` with a network inside; the loop knows no method.
+
+    A task whose method trains on pairs also takes `manipulation_mask`, (B, 1, H, W) in [0, 1]: the share of pasted
+    content in each pixel. With it, rows 2 i and 2 i + 1 of the batch are a real face and the fake made from it.
+    """
 
     def forward(self, image: Tensor, label: Tensor) -> StepResult:
         """One training step.

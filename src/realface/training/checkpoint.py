@@ -58,7 +58,7 @@ class BestStep:
         network: the network's weights.
         metrics: its validation metrics by name.
         scores: (rows,) float64, of the validation rows in their order; empty for a method that learns from real faces
-            alone, which has no scores until the run ends.
+            alone, which has no scores until the run ends. On pairs (pairs, 2), the logits of both images of each pair.
     """
 
     step: int

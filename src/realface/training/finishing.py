@@ -9,12 +9,14 @@ from typing import Any
 
 from torch import nn
 
+from realface.evaluation.real_only import threshold_of_reals
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import summarise
 from realface.metrics.thresholds import DEFAULT_THRESHOLD, RULES, choose_threshold
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.real_only import RealOnly
 from realface.training.checkpoint import BestStep
+from realface.training.pair_validation import PAIRS_NAME
 from realface.training.resuming import PROVENANCE_NAME
 from realface.training.rows import RunRows
 from realface.training.validation import Validator
@@ -57,7 +59,11 @@ def write_detector(network: nn.Module, best: BestStep, validator: Validator, *, 
     config: Any = recipe.method
     network.load_state_dict(best.network)
     real_only = validator.method.real_only
-    found = _judge(best, validator) if real_only is None else _complete(network, best, validator, real_only)
+    if validator.pairs is not None:
+        validator.pairs.write(run / PAIRS_NAME, best.scores.numpy())
+        found = _judge_on_reals(network, best, validator)
+    else:
+        found = _judge(best, validator) if real_only is None else _complete(network, best, validator, real_only)
     metrics = {"step": best.step, "selected_by": validator.metric, **found.metrics}
     if found.scores is not None:
         found.scores.write(run / SCORES_NAME)
@@ -86,6 +92,14 @@ def _judge(best: BestStep, validator: Validator) -> _Judgement:
     rule = validator.recipe.artifact.threshold_rule
     threshold = choose_threshold(videos.labels, videos.scores, rule=rule)
     return _Judgement(scores, threshold, f"{rule} ({RULES[rule]}) on {len(videos)} validation {scores.unit}s", {})
+
+
+def _judge_on_reals(network: nn.Module, best: BestStep, validator: Validator) -> _Judgement:
+    """Choose the threshold on the real validation faces, for a network that was trained on pairs."""
+    scores = validator.scores_of_reals(network)
+    rate = validator.recipe.artifact.false_positive_rate
+    threshold, rule = threshold_of_reals(scores, false_positive_rate=rate, videos_name="validation videos")
+    return _Judgement(scores, threshold, rule, {"pairs": best.metrics})
 
 
 def _complete(network: nn.Module, best: BestStep, validator: Validator, real_only: RealOnly) -> _Judgement:

@@ -21,7 +21,14 @@ from realface.models.catalog import known_methods
 from realface.models.pretrained import PACKAGES
 from realface.training.optimisers import OptimiserConfig
 from realface.training.schedules import ConstantSchedule, ScheduleConfig
-from realface.training.sections import AbsolutePath, ArtifactSection, DataSection, SelectionSection, TrainerSection
+from realface.training.sections import (
+    AbsolutePath,
+    ArtifactSection,
+    DataSection,
+    PairsSection,
+    SelectionSection,
+    TrainerSection,
+)
 
 SHIPPED_RECIPES = Path(str(resources.files("realface"))) / "recipes"
 
@@ -45,6 +52,11 @@ class TrainRecipe(Section):
         "`rffr` needs one of `rffr-prior`, whose settings become `method.prior`. null: the method has none",
     )
     data: DataSection = Field(description="where the crops come from")
+    pseudo_fakes: PairsSection | None = Field(
+        None,
+        description="train on pairs of a real face and a fake made from it; the manifests then need no fakes, and "
+        "fakes in them are left out. null: train on the manifests' own labels",
+    )
     optim: OptimiserConfig = Field(description="the optimiser")
     schedule: ScheduleConfig = Field(ConstantSchedule(), description="how the learning rate changes")
     trainer: TrainerSection = Field(description="how the steps are taken")

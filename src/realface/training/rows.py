@@ -53,11 +53,16 @@ class RunRows:
     origins: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_rows(data: DataSection, method: Method) -> RunRows:
+def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False) -> RunRows:
     """Read the manifests of a recipe and check that training on them means something.
 
     For a method that learns from real faces alone, fakes are left out, which is told, and every real is drawn once an
-    epoch.
+    epoch. The same holds for a run on pairs of real faces and pseudo-fakes.
+
+    Args:
+        data: the recipe's section.
+        method: the recipe's.
+        on_pairs: whether the run makes its fakes itself.
 
     Raises:
         MissingInputError: a manifest, or crops that it lists, are not there.
@@ -76,15 +81,16 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
     fakes_left_out: dict[str, int] = {}
     sampling = data.train.sampling
-    if method.real_only is not None:
-        _require_no_pairs(sampling, method)
+    if method.real_only is not None or on_pairs:
+        learner = "a run with pseudo_fakes" if on_pairs else method.name
+        _require_no_pairs(sampling, learner)
         sampling = "all"
         for name, parts in chosen.items():
-            chosen[name], fakes_left_out[name] = _reals_of(parts, method, name)
+            chosen[name], fakes_left_out[name] = _reals_of(parts, learner, name)
     train, val = (Manifest.concatenate(list(parts.values())) for parts in chosen.values())
-    if method.real_only is None:
+    if method.real_only is None and not on_pairs:
         _require_both_classes(train, val, sampling)
-    else:
+    elif method.real_only is not None:
         _require_faces(val, method.real_only.fewest_faces, method)
     if "test" in val.distinct("split"):
         raise TrainingError(
@@ -108,27 +114,27 @@ def read_rows(data: DataSection, method: Method) -> RunRows:
     return RunRows(train, val, crop, trained_on, sampling, fakes_left_out, origins=_shared(leaks))
 
 
-def _reals_of(parts: dict[Path, Manifest], method: Method, name: str) -> tuple[dict[Path, Manifest], int]:
+def _reals_of(parts: dict[Path, Manifest], learner: str, name: str) -> tuple[dict[Path, Manifest], int]:
     """The real rows of each manifest, and how many fakes are left out, which is told."""
     reals = {path: part.filter(label=int(Label.REAL)) for path, part in parts.items()}
     num_rows, num_reals = (sum(len(part) for part in each.values()) for each in (parts, reals))
     if num_reals == 0:
         raise TrainingError(
-            f"data.{name}: none of the {num_rows} rows is real, and {method.name} learns from real faces alone; name "
+            f"data.{name}: none of the {num_rows} rows is real, and {learner} learns from real faces alone; name "
             "manifests with real faces"
         )
     if num_fakes := num_rows - num_reals:
         tell_once(
-            f"data.{name}: {num_fakes} of {num_rows} rows are fakes and are left out: {method.name} learns "
+            f"data.{name}: {num_fakes} of {num_rows} rows are fakes and are left out: {learner} learns "
             "from real faces alone"
         )
     return reals, num_fakes
 
 
-def _require_no_pairs(sampling: Sampling, method: Method) -> None:
+def _require_no_pairs(sampling: Sampling, learner: str) -> None:
     if sampling == "paired":
         raise TrainingError(
-            f"data.train.sampling: paired puts fakes beside reals, and {method.name} learns from real faces alone; "
+            f"data.train.sampling: paired puts fakes beside reals, and {learner} learns from real faces alone; "
             "leave data.train.sampling out"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from realface.core.progress import Progress, progress
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import save_recipe
 from realface.core.stopping import Stopper
+from realface.data.pairs import PairDataset
+from realface.data.source_stream import SourceStream
 from realface.models.catalog import Method, get_method
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import Checkpoint, CheckpointFolder
@@ -27,8 +29,17 @@ from realface.training.finishing import write_detector
 from realface.training.launch import launch, started_places
 from realface.training.logs import NoLog, RunLog, open_log
 from realface.training.loop import Loop
+from realface.training.pair_batches import PairSampler, pair_batches
+from realface.training.pair_faces import (
+    PairFaces,
+    compute_landmarks,
+    open_faces,
+    require_pairs_possible,
+    with_pseudo_fakes,
+)
+from realface.training.pair_validation import PairValidation
 from realface.training.pictures import inpainting_sheet, reconstruction_grid
-from realface.training.priors import settle_prior, with_prior
+from realface.training.priors import PriorRecord, settle_prior, with_prior
 from realface.training.processes import Processes
 from realface.training.randomness import reproducible, seed_process
 from realface.training.recipe import TrainRecipe
@@ -41,7 +52,7 @@ from realface.training.resuming import (
     require_same_steps,
 )
 from realface.training.rows import RunRows, read_rows
-from realface.training.selection import MetricName, deciding_metric, metrics_of
+from realface.training.selection import MetricName, deciding_metric, logged_metrics
 from realface.training.setup import build_state, crops_per_step
 from realface.training.state import TrainingState, all_generators
 from realface.training.steps import Stepper
@@ -92,27 +103,26 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     method = get_method(config.name)
     _require_sense(recipe, method, run, resume=resume)
     recipe, prior = settle_prior(recipe, method, run)
-    rows = with_encoder_weights(read_rows(recipe.data, method), settle_encoder_weights(recipe, method, run))
-    rows = with_residuals(with_prior(rows, prior, recipe), prior, recipe, run)
+    rows = _rows(recipe, method, prior, run)
     fabric = launch(recipe.trainer)
-    processes = Processes()
-    stopper = Stopper()
+    processes, stopper = Processes(), Stopper()
     with ExitStack() as held:
         with reproducible(recipe.seed, fabric.device), stopper.listening():
             checkpoint = processes.on_first(
                 lambda: _open_run(run, recipe, rows, fabric, processes, held, resume=resume)
             )
+            faces = _pair_faces(recipe, rows, run, processes, stopper, quiet=quiet)
             state = build_state(recipe, fabric, processes, is_new=checkpoint is None, prior=prior)
             seed_process(recipe.seed, processes.rank)
             if checkpoint is not None:
                 state.restore(checkpoint, fabric, processes)
                 del checkpoint  # as large as the state
             checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
-            validator = Validator(rows.val, method, recipe, checkpoints, processes, fabric.device, rows.val_inputs)
-            with (
-                _shown(run, state, validator, quiet=quiet) as (log, bar),
-                _stop_told(run, state),
-            ):
+            pairs = _pair_validation(recipe, faces)
+            validator = Validator(
+                rows.val, method, recipe, checkpoints, processes, fabric.device, rows.val_inputs, pairs
+            )
+            with _shown(run, state, validator, quiet=quiet) as (log, bar), _stop_told(run, state):
                 loop = Loop(
                     state=state,
                     stepper=Stepper(fabric, state, recipe.trainer),
@@ -125,14 +135,23 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
                     log=log,
                     shown=bar,
                 )
-                loop.run(_batches(recipe, rows, state, fabric, processes))
+                loop.run(_batches(recipe, rows, faces, state, fabric, processes))
         result = processes.on_first(lambda: _finish(state, validator, rows=rows, run=run))
     return replace(result, is_first_process=processes.is_first)
 
 
+def _rows(recipe: TrainRecipe, method: Method, prior: PriorRecord | None, run: Path) -> RunRows:
+    """The rows of a run, with all that its artifact and provenance say of what it uses."""
+    rows = read_rows(recipe.data, method, on_pairs=recipe.pseudo_fakes is not None)
+    rows = with_encoder_weights(rows, settle_encoder_weights(recipe, method, run))
+    rows = with_pseudo_fakes(rows, recipe.pseudo_fakes)
+    return with_residuals(with_prior(rows, prior, recipe), prior, recipe, run)
+
+
 def _require_sense(recipe: TrainRecipe, method: Method, run: Path, *, resume: bool) -> None:
     """Refuse what is known to fail before any crop is looked at."""
-    deciding_metric(recipe.selection.metric, method)
+    require_pairs_possible(recipe, method)
+    deciding_metric(recipe.selection.metric, method, recipe.pseudo_fakes)
     require_encoder_rate(recipe, method)
     if not is_run(run):
         require_free(run)
@@ -188,7 +207,7 @@ def _shown(run: Path, state: TrainingState, validator: Validator, *, quiet: bool
     with ExitStack() as stack:
         log: RunLog = NoLog()
         if is_first:
-            metrics = metrics_of(validator.method)
+            metrics = logged_metrics(validator.method, validator.recipe.pseudo_fakes)
             log = stack.enter_context(open_log(run, metrics=metrics, first_step=state.tally.judged_step + 1))
         bar = progress("train", steps, unit="steps", quiet=quiet or not is_first, done=state.tally.step)
         yield log, stack.enter_context(bar)
@@ -204,9 +223,16 @@ def _stop_told(run: Path, state: TrainingState) -> Iterator[None]:
 
 
 def _batches(
-    recipe: TrainRecipe, rows: RunRows, state: TrainingState, fabric: Fabric, processes: Processes
+    recipe: TrainRecipe,
+    rows: RunRows,
+    faces: PairFaces | None,
+    state: TrainingState,
+    fabric: Fabric,
+    processes: Processes,
 ) -> Iterator[Batch]:
     """What is left of the run's batches."""
+    if faces is not None:
+        return _pair_batches(recipe, faces, state, fabric, processes)
     config: Any = recipe.method
     trainer, data = recipe.trainer, recipe.data
     return training_batches(
@@ -224,6 +250,53 @@ def _batches(
         world_size=processes.size,
         pin_memory=fabric.device.type == "cuda",
         inputs=rows.train_inputs,
+    )
+
+
+def _pair_faces(
+    recipe: TrainRecipe, rows: RunRows, run: Path, processes: Processes, stopper: Stopper, *, quiet: bool
+) -> PairFaces | None:
+    """The faces of a run on pairs, whose landmarks are computed where they are not known; None for other runs."""
+    if recipe.pseudo_fakes is None:
+        return None
+    with stopper.at_once() if processes.size == 1 else nullcontext():
+        processes.on_first(lambda: compute_landmarks(rows, recipe, run, quiet=quiet))
+    return open_faces(rows, recipe, run)
+
+
+def _pair_validation(recipe: TrainRecipe, faces: PairFaces | None) -> PairValidation | None:
+    config: Any = recipe.method
+    if faces is None or recipe.pseudo_fakes is None:
+        return None
+    return PairValidation(faces.val, recipe.pseudo_fakes, config.input_size)
+
+
+def _pair_batches(
+    recipe: TrainRecipe, faces: PairFaces, state: TrainingState, fabric: Fabric, processes: Processes
+) -> Iterator[Batch]:
+    """The remaining batches of a run on pairs."""
+    config: Any = recipe.method
+    section, trainer = recipe.pseudo_fakes, recipe.trainer
+    assert section is not None
+    num_pairs = trainer.batch_size // 2
+    stream = SourceStream(faces.train.sources, faces.train.identities, balance=section.source_balance, seed=recipe.seed)
+    sampler = PairSampler(
+        stream,
+        num_pairs=num_pairs,
+        num_batches=trainer.steps * trainer.accumulate,
+        first_batch=state.tally.step * trainer.accumulate,
+        rank=processes.rank,
+        world_size=processes.size,
+    )
+    trained = section.model_copy(update={"kinds": section.training_shares})
+    pairs = PairDataset(faces.train.real_faces, trained, input_size=config.input_size, seed=recipe.seed)
+    return pair_batches(
+        pairs,
+        sampler,
+        num_pairs=num_pairs,
+        input_size=config.input_size,
+        workers=recipe.data.workers,
+        pin_memory=fabric.device.type == "cuda",
     )
 
 

@@ -14,6 +14,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from realface.core.recipe import Section
 from realface.data.degradations.draw import DegradationsSection
 from realface.data.manifest_schema import COLUMNS, no_such_column
+from realface.data.pseudo_fakes.kinds import KINDS
+from realface.data.pseudo_fakes.mixture import PseudoFakesSection
 from realface.data.sampler import Sampling
 from realface.metrics.thresholds import ThresholdRule
 from realface.training.selection import MetricName
@@ -124,6 +126,50 @@ class DataSection(Section):
         return rows.manifests or self.manifests
 
 
+class PairsSection(PseudoFakesSection):
+    """Training on pairs: each real crop beside a fake that is made from it. Fakes in the manifests are not used."""
+
+    held_out: list[str] = Field(
+        [],
+        description="kinds that are used in validation only, to see how kinds are detected that training never showed; "
+        "they need no entry in `kinds`, and a share there is ignored",
+    )
+    validation_pairs: int = Field(
+        96, ge=2, description="validation pairs of each kind; the same ones in every validation and for every seed"
+    )
+    source_balance: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="each source of real faces (column `dataset`) is drawn in proportion to its number of identities "
+        "to this power: 0 = all equally often, 1 = all identities equally often",
+    )
+
+    @field_validator("held_out")
+    @classmethod
+    def _known_held_out_kinds(cls, held_out: list[str]) -> list[str]:
+        if unknown := sorted(set(held_out) - set(KINDS)):
+            raise ValueError(f"unknown kinds {', '.join(unknown)}; allowed are {', '.join(KINDS)}")
+        return list(dict.fromkeys(held_out))
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Self:
+        if not self.training_shares:
+            raise ValueError("every kind is in `held_out`, so no pseudo-fake is left for training; remove one")
+        return self
+
+    @property
+    def training_shares(self) -> dict[str, float]:
+        """The share of each kind in training, to four digits; they add up to about 1."""
+        used = {kind: share for kind, share in self.kinds.items() if share > 0 and kind not in self.held_out}
+        return {kind: round(share / sum(used.values()), 4) for kind, share in used.items()}
+
+    @property
+    def all_kinds(self) -> list[str]:
+        """The kinds of validation: those of training, then those held out."""
+        return [*self.training_shares, *self.held_out]
+
+
 class TrainerSection(Section):
     """How the steps are taken.
 
@@ -155,6 +201,11 @@ class TrainerSection(Section):
         lt=1,
         description="share of the running mean of the weights (EMA) that each step keeps, such as 0.999; the mean is "
         "then what is validated and becomes the detector. null: none",
+    )
+    average_warmup: bool = Field(
+        False,
+        description="`average_decay` grows with the steps n as (1 + n) / (10 + n) until it is reached, so that a short "
+        "run's mean does not stay near the first weights",
     )
     frozen_norms: bool = Field(
         False,
@@ -188,7 +239,10 @@ class SelectionSection(Section):
     metric: MetricName | None = Field(
         None,
         description="compared on the validation rows; of `log_loss` and `inpainting_error` the lowest is best. null: "
-        "`video_auc`, or `inpainting_error`, the only one, for a method that learns from real faces alone",
+        "`video_auc`, or `inpainting_error`, the only one, for a method that learns from real faces alone. With "
+        "`pseudo_fakes`: `pair_auc` (the default; mean of the AUC of each kind), `pair_order` (share of pairs whose "
+        "fake scores higher), `seen_auc` and `held_out_auc` (means over the kinds of training and those held out), or "
+        "`log_loss`",
     )
     patience: int | None = Field(
         None, ge=1, description="validations without a better one after which the run ends early; null: never"
@@ -211,6 +265,6 @@ class ArtifactSection(Section):
         0.05,
         ge=0,
         lt=1,
-        description="for a method that learns from real faces alone: share of the real validation videos that the "
-        "threshold may call fake",
+        description="for a method that learns from real faces alone, and with `pseudo_fakes`: share of the real "
+        "validation videos that the threshold may call fake",
     )

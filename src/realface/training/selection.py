@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,23 @@ from realface.metrics.ranking import accuracy, auc, log_loss
 from realface.metrics.score_table import ScoreTable
 from realface.models.catalog import Method
 
-MetricName = Literal["video_auc", "auc", "accuracy", "log_loss", "inpainting_error"]
+if TYPE_CHECKING:
+    from realface.training.sections import PairsSection  # which imports MetricName
+
+MetricName = Literal[
+    "video_auc",
+    "auc",
+    "accuracy",
+    "log_loss",
+    "inpainting_error",
+    "pair_auc",
+    "pair_order",
+    "seen_auc",
+    "held_out_auc",
+]
 SCORE_METRICS: tuple[MetricName, ...] = ("video_auc", "auc", "accuracy", "log_loss")
+PAIR_METRICS: tuple[MetricName, ...] = ("pair_auc", "pair_order", "seen_auc", "log_loss")
+"""Of a run on pairs; `held_out_auc` too if kinds are held out."""
 ERROR_METRICS: tuple[MetricName, ...] = ("inpainting_error",)
 LOWEST_IS_BEST: tuple[MetricName, ...] = ("log_loss", "inpainting_error")
 
@@ -46,24 +61,43 @@ class Validation:
         return mine > others
 
 
-def metrics_of(method: Method) -> tuple[MetricName, ...]:
-    """What validation measures of a method; where a recipe names no metric, the first chooses the step."""
+def metrics_of(method: Method, pairs: PairsSection | None = None) -> tuple[MetricName, ...]:
+    """What validation measures of a method; where a recipe names no metric, the first chooses the step.
+
+    Args:
+        method: the recipe's.
+        pairs: `pseudo_fakes` of the recipe.
+    """
+    if pairs is not None:
+        return (*PAIR_METRICS, "held_out_auc") if pairs.held_out else PAIR_METRICS
     return SCORE_METRICS if method.real_only is None else ERROR_METRICS
 
 
-def deciding_metric(asked: MetricName | None, method: Method) -> MetricName:
+def logged_metrics(method: Method, pairs: PairsSection | None = None) -> tuple[str, ...]:
+    """Return the names of all validation metrics of a run: on pairs, also the AUC of each kind."""
+    by_kind = () if pairs is None else tuple(f"auc_{kind}" for kind in pairs.all_kinds)
+    return (*metrics_of(method, pairs), *by_kind)
+
+
+def deciding_metric(asked: MetricName | None, method: Method, pairs: PairsSection | None = None) -> MetricName:
     """The metric that chooses the best step.
 
     Args:
         asked: `selection.metric` of the recipe.
         method: the recipe's.
+        pairs: `pseudo_fakes` of the recipe.
 
     Raises:
         TrainingError: the method has no such metric.
     """
-    known = metrics_of(method)
+    known = metrics_of(method, pairs)
     if asked is None:
         return known[0]
+    if asked not in known and pairs is not None:
+        raise TrainingError(
+            f"selection.metric: a run with pseudo_fakes has no {asked}; leave selection.metric out, or set it to "
+            f"{' or '.join(known)}"
+        )
     if asked not in known:
         why = "learns from fakes too" if method.real_only is None else "learns from real faces alone"
         raise TrainingError(

@@ -57,7 +57,9 @@ def build_state(
     return TrainingState(
         task=task,
         network=network,
-        average=None if decay is None else running_average(network, decay=decay),
+        average=None
+        if decay is None
+        else running_average(network, decay=decay, has_warmup=recipe.trainer.average_warmup),
         losses=losses,
         optimiser=wrapped_optimiser,
         schedule=build_schedule(recipe.schedule, optimiser, num_steps=recipe.trainer.steps),

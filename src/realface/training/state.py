@@ -115,18 +115,21 @@ def all_generators(fabric: Fabric, processes: Processes) -> list[dict[str, Any]]
     return processes.gather(generator_states(fabric.device))
 
 
-def running_average(network: nn.Module, *, decay: float) -> AveragedModel:
+def running_average(network: nn.Module, *, decay: float, has_warmup: bool = False) -> AveragedModel:
     """The running mean of a network's weights and batch-norm statistics, which starts as a copy of the network.
 
     Args:
         network: already on its device.
         decay: share of the mean that an update keeps, in (0, 1).
+        has_warmup: whether update n keeps no more than (1 + n) / (10 + n), as in TensorFlow's moving averages.
     """
-    move: Any = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update(averages: Sequence[Tensor], values: Sequence[Tensor], num_averaged: Tensor | int) -> None:
         if averages[0].is_floating_point():
+            count = float(num_averaged)
+            kept = min(decay, (1 + count) / (10 + count)) if has_warmup else decay
+            move: Any = get_ema_multi_avg_fn(kept)  # type: ignore[no-untyped-call]
             move(averages, values, num_averaged)
         else:  # a count of batches has no mean
             for average, value in zip(averages, values, strict=True):

@@ -20,6 +20,7 @@ from realface.metrics.score_table import ScoreTable
 from realface.models.catalog import Method
 from realface.models.real_only import RealOnly
 from realface.training.checkpoint import BestStep, CheckpointFolder
+from realface.training.pair_validation import PairValidation
 from realface.training.processes import Processes
 from realface.training.recipe import TrainRecipe
 from realface.training.selection import (
@@ -44,6 +45,7 @@ class Validator:
         processes: which share the rows.
         device: of this process.
         inputs: what was computed beforehand for each row, by the name under which the network takes it.
+        pairs: the validation pairs of a run on pairs, made from `rows`; None for other runs.
     """
 
     rows: Manifest
@@ -53,11 +55,12 @@ class Validator:
     processes: Processes
     device: torch.device
     inputs: Mapping[str, RowInput] = field(default_factory=dict)
+    pairs: PairValidation | None = None
 
     @property
     def metric(self) -> MetricName:
         """What chooses the best step."""
-        return deciding_metric(self.recipe.selection.metric, self.method)
+        return deciding_metric(self.recipe.selection.metric, self.method, self.recipe.pseudo_fakes)
 
     def judge(self, state: TrainingState) -> dict[str, float]:
         """The validation metrics of the state's network; the tally is brought up to date.
@@ -98,8 +101,25 @@ class Validator:
             **self._reading,
         )
 
+    def scores_of_reals(self, network: nn.Module) -> ScoreTable:
+        """Return the score table of the validation rows, by this process only, for a network in its final state."""
+        return score_crops(network, self.rows, **self._reading)
+
     def _measured(self, network: nn.Module) -> tuple[dict[str, float], NDArray[np.float64]]:
-        """Every metric, and the scores of the rows; errors on real faces are no scores, and there are none then."""
+        """Every metric, and the scores of the rows; errors on real faces are no scores, and there are none then.
+
+        On pairs, the scores are the logits of both images of each pair.
+        """
+        if self.pairs is not None:
+            data = self.recipe.data
+            logits = self.pairs.score(
+                network,
+                device=self.device,
+                batch_size=data.val.batch_size,
+                workers=data.workers,
+                share=self._share,
+            )
+            return self.pairs.metrics(logits), logits
         if self.method.real_only is not None:
             return error_metrics(self._errors(network, self.method.real_only)), np.empty(0)
         scores = score_crops(network, self.rows, **self._reading, share=self._share)

@@ -161,3 +161,22 @@ def test_face_crops_are_said_to_be_copied_as_they_are(tmp_path, capsys):
     Image.new("RGB", (24, 24)).save(tmp_path / "wild" / "real_train" / "1" / "a" / "1.png")
     assert run(["prepare", str(tmp_path / "wild"), str(tmp_path / "out"), "--workers", "0", "--size", "64"]) == 0
     assert "wilddeepfake comes as face crops, which are copied as they are: of the options" in capsys.readouterr().err
+
+
+def test_landmarks_are_stored_beside_the_manifest(source, tmp_path, capsys):
+    from realface.data.landmark_store import read_landmarks
+
+    words = ["prepare", str(source), str(tmp_path / "out"), "--workers", "0", "--landmarks", "mesh"]
+    assert run(words) == 0
+    file = tmp_path / "out" / "landmarks.parquet"
+    assert f"landmarks: 1 of 1 crops by the face mesh, 0 by five points, 0 without: {file}" in capsys.readouterr().out
+    assert len(read_landmarks(file)) == 1
+    before = file.read_bytes()
+    assert run([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["landmarks"]["num_computed"] == 0
+    assert file.read_bytes() == before
+
+
+def test_landmarks_of_a_shard_are_refused(source, tmp_path, capsys):
+    assert run(["prepare", str(source), str(tmp_path / "out"), "--landmarks", "mesh", "--shard", "1/2"]) == 2
+    assert "--landmarks cannot be combined with --shard" in capsys.readouterr().err

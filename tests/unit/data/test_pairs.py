@@ -98,9 +98,22 @@ def test_resynthesis_uses_the_window_of_its_crop(faces, astronaut):
 
 
 def test_a_smaller_window_shows_less_of_the_crop(faces, astronaut):
-    settings = {"degradations": None, "flip": 0, "kinds": {"mouth": 1}}
+    settings = {"degradations": None, "flip": 0, "kinds": {"mouth": 1}, "averaged": 1}
     whole = dataset(faces(), window=(1, 1), **settings)[0]["real"]
     expected = cv2.resize(astronaut[0], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     assert np.array_equal((whole.permute(1, 2, 0) * 255).round().numpy(), expected)
     part = dataset(faces(), window=(0.6, 0.6), **settings)[0]["real"]
     assert not torch.equal(part, whole)
+
+
+def test_windows_are_shrunk_in_both_ways_that_crops_are(faces, astronaut):
+    settings = {"degradations": None, "flip": 0, "kinds": {"mouth": 1}, "window": (1, 1)}
+    ways = {
+        name: cv2.resize(astronaut[0], (SIZE, SIZE), interpolation=way)
+        for name, way in (("areas", cv2.INTER_AREA), ("bilinear", cv2.INTER_LINEAR))
+    }
+    found = set()
+    for epoch in range(12):
+        shown = (dataset(faces(), epoch=epoch, **settings)[0]["real"].permute(1, 2, 0) * 255).round().numpy()
+        found.add(next(name for name, image in ways.items() if np.array_equal(shown, image)))
+    assert found == {"areas", "bilinear"}

@@ -155,3 +155,22 @@ def test_a_detector_of_rffr_can_be_built_on_the_prior_of_its_recipe(detector, pr
     method = load(detector).method
     built = type(method).model_validate({**method.model_dump(exclude_unset=True), "prior": load(prior).method})
     assert (built.input_size, built.residual.mode) == (load(prior).method.input_size, "exact")
+
+
+def test_the_real_faces_only_recipe_is_the_one_that_was_found_to_work():
+    recipe = load("real-faces-only")
+    assert (recipe.method.encoder, recipe.method.input_size, recipe.encoder_weights) == (
+        "tf_efficientnet_lite0",
+        160,
+        "lite0",
+    )
+    assert recipe.method.folded_norms
+    assert (recipe.method.mask_head, recipe.method.rank_weight, recipe.method.mask_weight) == (True, 0.5, 1.0)
+    assert (recipe.optim.name, recipe.optim.lr, recipe.optim.encoder_lr) == ("adamw", 3e-4, 1e-4)
+    assert recipe.optim.weight_decay == 0.01
+    assert (recipe.schedule.name, recipe.schedule.warmup_steps) == ("cosine", 100)
+    assert (recipe.trainer.batch_size, recipe.trainer.precision) == (16, "bf16")
+    assert (recipe.trainer.average_decay, recipe.trainer.average_warmup) == (0.998, True)
+    assert recipe.pseudo_fakes.training_shares["swap"] >= 0.15
+    assert recipe.pseudo_fakes.degradations is not None
+    assert recipe.artifact.false_positive_rate == 0.05

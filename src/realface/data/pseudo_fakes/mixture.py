@@ -44,6 +44,13 @@ class PseudoFakesSection(Section):
     window: tuple[float, float] = Field(
         (0.85, 1.0), description="range of the side of the window that is cut out of a crop, as a share of its side"
     )
+    averaged: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="probability that a window is shrunk by averaging areas; other ones are shrunk bilinearly, as "
+        "detection shrinks crops",
+    )
     flip: float = Field(0.5, ge=0, le=1, description="probability that a pair is mirrored")
     degradations: DegradationsSection | None = Field(
         DegradationsSection(), description="one draw for both images of a pair; null: none"

@@ -58,6 +58,19 @@ class BaselineConfig(Section):
     flood_level: float = Field(
         0.0, ge=0, description="b of |loss - b| + b, below which the loss rises again; 0: none; RECCE: 0.04"
     )
+    mask_head: bool = Field(
+        False,
+        description="add a 1x1 convolution at stride 16 that says where a face was manipulated; trained on pairs only "
+        "(`pseudo_fakes`)",
+    )
+    rank_weight: float = Field(
+        0.5,
+        ge=0,
+        description="weight of the ranking loss softplus(real - fake) within a pair; used on pairs only. Ours",
+    )
+    mask_weight: float = Field(
+        1.0, ge=0, description="weight of the mask head's cross-entropy; used on pairs only. Ours"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -89,6 +102,14 @@ class BaselineConfig(Section):
             from realface.models.baseline.encoders import require_foldable  # imports timm
 
             require_foldable(self.encoder, self.input_size)
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_map_for_the_mask_head(self) -> Self:
+        if self.mask_head:
+            from realface.models.baseline.encoders import require_middle_map  # imports timm
+
+            require_middle_map(self.encoder, self.input_size)
         return self
 
 

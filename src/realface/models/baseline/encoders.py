@@ -19,6 +19,8 @@ from realface.models.recce.encoders.xception import LightXception
 from realface.models.timm_networks import normalisation_of, require_tag
 
 LIGHT_XCEPTION = "light_xception"
+CLASSIFIER_STD = 0.01
+"""Standard deviation of a new classifier's weights on a network of timm."""
 
 
 class LightXceptionClassifier(LightXception):
@@ -36,9 +38,13 @@ class LightXceptionClassifier(LightXception):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> logits (B, K)."""
-        feature = self.to_features(self.to_attention(self.to_reasoning(self.embed(image))))
-        logits: Tensor = self.fc(self.dropout(F.adaptive_avg_pool2d(feature, 1).flatten(1)))
-        return logits
+        return self.with_middle_map(image)[0]
+
+    def with_middle_map(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) -> logits (B, K) and the last map at stride 16 (B, C, h, w)."""
+        middle = self.to_attention(self.to_reasoning(self.embed(image)))
+        logits: Tensor = self.fc(self.dropout(F.adaptive_avg_pool2d(self.to_features(middle), 1).flatten(1)))
+        return logits, middle
 
 
 def build_encoder(name: str, *, input_size: int, num_classes: int, dropout: float) -> nn.Module:
@@ -55,7 +61,71 @@ def build_encoder(name: str, *, input_size: int, num_classes: int, dropout: floa
     encoder: nn.Module = timm.create_model(
         name, num_classes=num_classes, drop_rate=dropout, **size_settings(name, input_size)
     )
+    for classifier in classifier_names(name):
+        _start_small(encoder.get_submodule(classifier))
     return encoder
+
+
+def _start_small(classifier: nn.Module) -> None:
+    """Draw a classifier's weights so that all first scores are near 0.5.
+
+    timm draws those of an EfficientNet with one output from [-1, 1], so its first logits are far apart, and the first
+    hundred steps only undo that.
+    """
+    for part in classifier.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            nn.init.normal_(part.weight, std=CLASSIFIER_STD)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+MIDDLE_STRIDE = 16
+"""Pixels of the image per place of the map that a mask head sees."""
+
+
+def with_middle_map(encoder: Any, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits (B, K) and the encoder's last map at stride 16, (B, C, h, w).
+
+    Args:
+        encoder: as from `build_encoder`, of a name that `require_middle_map` accepts.
+        image: (B, 3, S, S), normalised.
+    """
+    if isinstance(encoder, LightXceptionClassifier):
+        return encoder.with_middle_map(image)
+    last, (middle,) = encoder.forward_intermediates(image, indices=[_middle_index(encoder)])
+    logits: Tensor = encoder.forward_head(last)
+    return logits, middle
+
+
+def middle_width(encoder: Any) -> int:
+    """Return the number of channels of the encoder's last map at stride 16."""
+    if isinstance(encoder, LightXceptionClassifier):
+        return encoder.embedding_width
+    return int(encoder.feature_info[_middle_index(encoder)]["num_chs"])
+
+
+@functools.cache
+def require_middle_map(name: str, input_size: int) -> None:
+    """Accept an encoder that gives a map at stride 16, which a mask head needs.
+
+    Raises:
+        ValueError: another one; says why.
+    """
+    if name == LIGHT_XCEPTION:
+        return
+    with torch.device("meta"):  # shapes without memory or random numbers
+        encoder: Any = build_encoder(name, input_size=input_size, num_classes=1, dropout=0.0)
+    if _middle_index(encoder) is None:
+        raise ValueError(
+            f"`mask_head` is not possible with {name}: it has no map at stride {MIDDLE_STRIDE}; leave mask_head out, "
+            "or take another encoder"
+        )
+
+
+def _middle_index(encoder: Any) -> int | None:
+    """Return the index of the last map at stride 16 among those that timm can return; None if there is none."""
+    found = [index for index, one in enumerate(encoder.feature_info) if one["reduction"] == MIDDLE_STRIDE]
+    return found[-1] if found else None
 
 
 def fold_encoder(encoder: nn.Module, *, input_size: int) -> None:

@@ -13,11 +13,14 @@ from realface.models.baseline.encoders import (
     build_encoder,
     classifier_names,
     fold_encoder,
+    middle_width,
     size_settings,
     takes_one_size,
+    with_middle_map,
 )
 from realface.models.inputs import require_size, require_square_rgb
 from realface.models.outputs import Output
+from realface.models.pair_losses import mask_head
 from realface.models.timm_networks import download_weights
 from realface.models.weights import read_weights, start_encoder
 
@@ -34,6 +37,7 @@ class Baseline(nn.Module):
         self.encoder = _encoder_with_norms(config)
         if config.folded_norms:
             fold_encoder(self.encoder, input_size=config.input_size)
+        self.mask_head = mask_head(middle_width(self.encoder)) if config.mask_head else None
         self._takes_one_size = takes_one_size(config.encoder)
         # settings and no weights: they stand in the config, so not in the state dict
         self.register_buffer("encoder_mean", torch.tensor(config.encoder_mean).reshape(1, 3, 1, 1), persistent=False)
@@ -50,9 +54,16 @@ class Baseline(nn.Module):
             ModelInputError: another shape.
         """
         self._require_size(image)
-        logits: Tensor = self.encoder((image - self.encoder_mean) / self.encoder_std)  # (B, num_classes)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # no half precision, also under autocast
-        return Output(logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0])
+        image = (image - self.encoder_mean) / self.encoder_std
+        mask: Tensor | None = None
+        if self.mask_head is None:
+            logits: Tensor = self.encoder(image)  # (B, num_classes)
+        else:
+            logits, middle = with_middle_map(self.encoder, image)
+            mask = _at_least_float32(self.mask_head(middle))
+        logits = _at_least_float32(logits)
+        logit = logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0]
+        return Output(logit, manipulation_mask=mask)
 
     def _require_size(self, image: Tensor) -> None:
         require_square_rgb(image, method="baseline", smallest=MIN_INPUT_SIZE)
@@ -123,3 +134,8 @@ def _encoder_with_norms(config: BaselineConfig) -> nn.Module:
 def _heads(network: Baseline) -> tuple[str, ...]:
     """Return how the names of the classifier's parameters begin in the encoder."""
     return tuple(f"{name}." for name in classifier_names(network.config.encoder))
+
+
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    """Outputs are never in the half precision that autocast computes in."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

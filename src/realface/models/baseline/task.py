@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from realface.models.baseline.network import Baseline
 from realface.models.outputs import Gather, Output, StepResult, own_rows
+from realface.models.pair_losses import pair_losses, weighted_pair_losses
 from realface.models.recce.losses import classification_loss
 
 
 class BaselineTask(nn.Module):
-    """The network with RECCE's classification loss and no other.
+    """The network with RECCE's classification loss, and on pairs with a ranking loss and that of the mask head.
 
     Args:
         network: what is trained.
@@ -23,16 +24,21 @@ class BaselineTask(nn.Module):
         self.network = network
         self._gather = gather
 
-    def forward(self, image: Tensor, label: Tensor) -> StepResult:
-        """The loss of a batch.
+    def forward(self, image: Tensor, label: Tensor, manipulation_mask: Tensor | None = None) -> StepResult:
+        """Compute the loss of a batch.
 
         Args:
             image: (B, 3, S, S), in [0, 1].
             label: (B,) int64, 1 = fake.
+            manipulation_mask: for a batch of pairs, see `Task`; None for other batches.
         """
+        config = self.network.config
         output: Output = self.network(image)
         with torch.autocast(image.device.type, enabled=False):
-            loss = classification_loss(
-                self._gather(output.logit), self._gather(label), flood_level=self.network.config.flood_level
-            )
-        return StepResult(loss, {"classification": loss.detach()}, output)
+            logit = self._gather(output.logit)
+            loss = classification_loss(logit, self._gather(label), flood_level=config.flood_level)
+            parts = {"classification": loss}
+            if manipulation_mask is not None:
+                parts |= pair_losses(output, logit, manipulation_mask, gather=self._gather)
+                loss = loss + weighted_pair_losses(parts, rank=config.rank_weight, mask=config.mask_weight)
+        return StepResult(loss, {name: part.detach() for name, part in parts.items()}, output)

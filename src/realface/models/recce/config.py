@@ -90,6 +90,20 @@ class RecceConfig(Section):
         1.0, description="how much more alike two reals should be than a real and a fake. Source: paper, 3.2"
     )
 
+    mask_head: bool = Field(
+        False,
+        description="add a 1x1 convolution at stride 16 that says where a face was manipulated; trained on pairs only "
+        "(`pseudo_fakes`)",
+    )
+    rank_weight: float = Field(
+        0.5,
+        ge=0,
+        description="weight of the ranking loss softplus(real - fake) within a pair; used on pairs only. Ours",
+    )
+    mask_weight: float = Field(
+        1.0, ge=0, description="weight of the mask head's cross-entropy; used on pairs only. Ours"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _suit_the_encoder(cls, values: Any) -> Any:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from realface.models.inputs import require_square_rgb
 from realface.models.outputs import ReconstructionOutput
+from realface.models.pair_losses import mask_head
 from realface.models.recce.attention import GuidedAttention
 from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
 from realface.models.recce.decoder import doubling, refinement, to_rgb
@@ -85,6 +86,7 @@ class Recce(nn.Module):
             else None
         )
         self.attention = GuidedAttention(width, dropout=config.dropout) if config.attention else None
+        self.mask_head = mask_head(width) if config.mask_head else None
         self.dropout = nn.Dropout(config.dropout)
         self.fc = nn.Linear(self.encoder.feature_width, config.num_classes)
         # settings and no weights: they stand in the config, so not in the state dict
@@ -111,6 +113,7 @@ class Recce(nn.Module):
         if self.reasoning is not None:
             feature = self.reasoning(feature, decoded.fine, decoded.finest) + feature
         feature = self.encoder.to_attention(feature)
+        mask = None if self.mask_head is None else _at_least_float32(self.mask_head(feature))
         attention = None
         if self.attention is not None:
             feature, attention = self.attention(image, reconstruction, feature)
@@ -120,6 +123,7 @@ class Recce(nn.Module):
         reconstruction = _at_least_float32(reconstruction)
         return RecceOutput(
             logit=logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0],
+            manipulation_mask=mask,
             reconstruction=from_network_range(reconstruction),
             evidence=(image - reconstruction).abs().mean(dim=1, keepdim=True) / 2,  # [-1, 1] is twice as long as [0, 1]
             attention=None if attention is None else _at_least_float32(attention),

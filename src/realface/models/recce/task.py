@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from realface.models.outputs import Gather, StepResult, own_rows
+from realface.models.pair_losses import pair_losses, weighted_pair_losses
 from realface.models.recce.losses import classification_loss, metric_loss, reconstruction_errors, reconstruction_loss
 from realface.models.recce.network import Recce, RecceOutput, to_network_range
 from realface.models.recce.similarity import similarity_map
 
 
 class RecceTask(nn.Module):
-    """The network with its three losses.
+    """The network with its three losses, and on pairs with a ranking loss and that of the mask head.
 
     Args:
         network: what is trained.
@@ -24,12 +25,13 @@ class RecceTask(nn.Module):
         self.network = network
         self._gather = gather
 
-    def forward(self, image: Tensor, label: Tensor) -> StepResult:
-        """The loss of a batch.
+    def forward(self, image: Tensor, label: Tensor, manipulation_mask: Tensor | None = None) -> StepResult:
+        """Compute the loss of a batch.
 
         Args:
             image: (B, 3, H, W), in [0, 1].
             label: (B,) int64, 1 = fake.
+            manipulation_mask: for a batch of pairs, see `Task`; None for other batches.
 
         Source: release, classification + lambda_1 reconstruction + lambda_2 metric.
         """
@@ -38,10 +40,14 @@ class RecceTask(nn.Module):
         with torch.autocast(image.device.type, enabled=False):  # similarities of a batch differ in the third digit
             errors = reconstruction_errors(to_network_range(output.reconstruction), to_network_range(image))
             labels = self._gather(label)
-            classification = classification_loss(self._gather(output.logit), labels, flood_level=config.flood_level)
+            logit = self._gather(output.logit)
+            classification = classification_loss(logit, labels, flood_level=config.flood_level)
             reconstruction = reconstruction_loss(self._gather(errors), labels)
             similarities = [similarity_map(self._gather(embedding)) for embedding in output.embeddings]
             metric = torch.stack([metric_loss(s, labels, margin=config.metric_margin) for s in similarities]).sum()
             loss = classification + config.lambda_1 * reconstruction + config.lambda_2 * metric
-        parts = {"classification": classification, "reconstruction": reconstruction, "metric": metric}
+            parts = {"classification": classification, "reconstruction": reconstruction, "metric": metric}
+            if manipulation_mask is not None:
+                parts |= pair_losses(output, logit, manipulation_mask, gather=self._gather)
+                loss = loss + weighted_pair_losses(parts, rank=config.rank_weight, mask=config.mask_weight)
         return StepResult(loss, {name: part.detach() for name, part in parts.items()}, output)

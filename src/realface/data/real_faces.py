@@ -1,0 +1,104 @@
+"""The real faces of a manifest as pairs need them: images, landmarks, identities and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realface.data.dataset import CropFiles
+from realface.data.landmark_store import StoredFace
+from realface.data.manifest import Manifest
+from realface.data.pairs import RealFaces
+from realface.data.pseudo_fakes.contract import Image
+from realface.data.pseudo_fakes.partners import PartnerPool
+from realface.data.residual_store import crop_keys
+
+
+@dataclass(frozen=True, eq=False)
+class FaceRows:
+    """The real faces of a manifest whose landmarks are known.
+
+    Attributes:
+        rows: (faces,) number of each in the manifest.
+        identities: (faces,) `dataset/identity`: the first of the manifest's `identities`, else the video, else the
+            file. Many frames of one video are one identity.
+        sources: (faces,) the manifest's `dataset`; empty where it is null.
+        real_faces: what `PairDataset` takes.
+        num_without_landmarks: rows that are left out.
+    """
+
+    rows: NDArray[np.int64]
+    identities: list[str]
+    sources: list[str]
+    real_faces: RealFaces
+    num_without_landmarks: int
+
+    @property
+    def has_partners(self) -> bool:
+        """Whether a swap finds another identity."""
+        return self.real_faces.partners is not None
+
+
+def face_rows(manifest: Manifest, faces: Mapping[str, StoredFace]) -> FaceRows:
+    """Join a manifest's reals with their stored landmarks.
+
+    Args:
+        manifest: real faces.
+        faces: as from `read_landmarks`.
+    """
+    nothing = StoredFace(None, None)
+    stored = [faces.get(key, nothing) for key in crop_keys(manifest)]
+    rows = np.array([row for row, face in enumerate(stored) if face.points is not None], np.int64)
+    points = np.array([stored[row].points for row in rows], np.float16)
+    traits = np.array([stored[row].traits for row in rows], np.float32)
+    sources, identities = _sources(manifest), _identities(manifest)
+    own_identities = [identities[row] for row in rows]
+    reader = _Reader(CropFiles(manifest), rows, points)
+    has_others = len(set(own_identities)) > 1
+    return FaceRows(
+        rows=rows,
+        identities=own_identities,
+        sources=[sources[row] for row in rows],
+        real_faces=RealFaces(
+            num_faces=len(rows),
+            image=reader.image,
+            landmarks=reader.landmarks,
+            partners=PartnerPool(traits, own_identities) if has_others else None,
+        ),
+        num_without_landmarks=len(stored) - len(rows),
+    )
+
+
+class _Reader:
+    """Reads a face's crop and gives its landmarks in the crop's pixels."""
+
+    def __init__(self, files: CropFiles, rows: NDArray[np.int64], points: NDArray[np.float16]) -> None:
+        self._files, self._rows, self._points = files, rows, points
+        self._sizes: dict[int, tuple[int, int]] = {}
+
+    def image(self, face: int) -> Image:
+        """Return the crop, (H, W, 3) RGB."""
+        image = self._files.read(int(self._rows[face]))
+        self._sizes[face] = (image.shape[0], image.shape[1])
+        return image
+
+    def landmarks(self, face: int) -> NDArray[np.float32]:
+        """Return (468, 2) in pixels of the crop."""
+        height, width = self._sizes.get(face) or self.image(face).shape[:2]
+        return np.asarray(self._points[face].astype(np.float32) * (width, height) - 0.5, dtype=np.float32)
+
+
+def _sources(manifest: Manifest) -> list[str]:
+    return [name or "" for name in manifest.column("dataset")]
+
+
+def _identities(manifest: Manifest) -> list[str]:
+    """Return `dataset/identity` of each row; a video or file stands for an identity that is not known."""
+    listed, videos = manifest.column("identities"), manifest.video_keys()
+    return [
+        f"{source}/{people[0]}" if people else f"{source}//{video}"
+        for source, people, video in zip(_sources(manifest), listed, videos, strict=True)
+    ]

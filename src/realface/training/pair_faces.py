@@ -1,0 +1,125 @@
+"""The faces that a run on pairs learns from and is validated on, with their landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from realface.core.errors import TrainingError
+from realface.core.process_number import tell_once
+from realface.data.landmark_store import FILE_NAME, read_landmarks
+from realface.data.manifest import Manifest
+from realface.data.pseudo_fakes.kinds import KINDS
+from realface.data.real_faces import FaceRows, face_rows
+from realface.evaluation.landmarks import store_landmarks
+from realface.models.catalog import Method
+from realface.training.recipe import TrainRecipe
+from realface.training.rows import RunRows
+from realface.training.sections import PairsSection
+
+MIN_VALIDATION_FACES = 2
+ROLE = "pseudo-fakes"
+"""Role of the pseudo-fakes in the artifact's `trained_on`."""
+
+
+@dataclass(frozen=True)
+class PairFaces:
+    """The real faces of a run.
+
+    Attributes:
+        train: those that training pairs are made from.
+        val: those that validation pairs are made from.
+    """
+
+    train: FaceRows
+    val: FaceRows
+
+
+def require_pairs_possible(recipe: TrainRecipe, method: Method) -> None:
+    """Refuse settings of pairs that cannot work, before anything is read.
+
+    Raises:
+        TrainingError: the method cannot train on pairs, the batch size is odd, settings contradict `pseudo_fakes`, or a
+            mask head has nothing to learn from.
+    """
+    config: Any = recipe.method
+    section = recipe.pseudo_fakes
+    if section is None:
+        if getattr(config, "mask_head", False):
+            raise TrainingError(
+                "method.mask_head: only pairs say where a face was manipulated; add a section pseudo_fakes, or leave "
+                "mask_head out"
+            )
+        return
+    if not method.trains_on_pairs:
+        raise TrainingError(f"pseudo_fakes: {method.name} cannot train on pairs; remove pseudo_fakes")
+    if recipe.trainer.batch_size % 2:
+        raise TrainingError(
+            f"trainer.batch_size: {recipe.trainer.batch_size} images are not a whole number of pairs; set an even "
+            "number"
+        )
+    if recipe.data.train.degradations is not None:
+        raise TrainingError(
+            "data.train.degradations: both images of a pair need one draw, which pseudo_fakes.degradations gives; "
+            "remove data.train.degradations"
+        )
+    if stored := [name for name in section.all_kinds if KINDS[name].partner == "stored"]:
+        raise TrainingError(
+            f"pseudo_fakes: {stored[0]} needs stored images, which training cannot read yet; remove {stored[0]}"
+        )
+
+
+def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
+    """Return the rows of a run whose artifact and provenance name the pseudo-fakes too."""
+    if section is None:
+        return rows
+    named = {
+        "role": ROLE,
+        "name": "made from the real faces of this run; no real fakes were used",
+        "shares": section.training_shares,
+        "held_out": section.held_out,
+    }
+    origins = {**rows.origins, "pseudo_fakes": {"shares": named["shares"], "held_out": section.held_out}}
+    return replace(rows, trained_on=[*rows.trained_on, named], origins=origins)
+
+
+def compute_landmarks(rows: RunRows, recipe: TrainRecipe, run: Path, *, quiet: bool) -> None:
+    """Write the landmarks of all faces of a run into its folder.
+
+    Those that `prepare --landmarks mesh` left beside a manifest are taken over; others are computed now, in 5 to 20 ms
+    per face.
+    """
+    data = recipe.data
+    manifests = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
+    faces = Manifest.concatenate([rows.train, rows.val])
+    known = [path.parent / FILE_NAME for path in manifests]
+    store_landmarks(faces, run / FILE_NAME, known=known, workers=data.workers, quiet=quiet)
+
+
+def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
+    """Return the faces of a run, whose landmarks are in its folder.
+
+    Raises:
+        TrainingError: too few faces have landmarks, or kinds need two identities and there is one.
+    """
+    assert recipe.pseudo_fakes is not None
+    stored = read_landmarks(run / FILE_NAME)
+    found = {name: face_rows(part, stored) for name, part in (("train", rows.train), ("val", rows.val))}
+    for name, faces in found.items():
+        if faces.num_without_landmarks:
+            total = len(faces.rows) + faces.num_without_landmarks
+            tell_once(f"data.{name}: {faces.num_without_landmarks} of {total} crops show no face and are left out")
+    for name, fewest in (("train", 1), ("val", MIN_VALIDATION_FACES)):
+        if (count := len(found[name].rows)) < fewest:
+            raise TrainingError(
+                f"data.{name}: {count} real faces have landmarks, but pairs need at least {fewest}; add more faces"
+            )
+    needing = [name for name in recipe.pseudo_fakes.all_kinds if KINDS[name].partner == "face"]
+    for name, faces in found.items():
+        if needing and not faces.has_partners:
+            raise TrainingError(
+                f"data.{name}: all faces are of one identity, but {needing[0]} needs two; add identities, or remove "
+                f"{needing[0]} from pseudo_fakes"
+            )
+    return PairFaces(train=found["train"], val=found["val"])
