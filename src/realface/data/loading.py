@@ -185,10 +185,28 @@ def _started(
             raise LoadingError(f"worker processes cannot start ({_in_words(error)}); {ADVICE_FEWER}") from error
         finally:
             workers += [process for process in active_children() if process not in others]
-        yield iterator, workers
+        try:
+            yield iterator, workers
+        finally:
+            _leave_alone(iterator)
     finally:
         atexit.unregister(end)
         end()
+
+
+def _leave_alone(iterator: Any) -> None:
+    """Keep torch from speaking to the workers when its iterator is deleted.
+
+    A signal that interrupts a queue can leave the queue's lock held, and torch would wait for that lock for ever. The
+    workers are ended here, so nothing is left for torch to do.
+    """
+    for queue in iterator._index_queues:
+        queue.cancel_join_thread()  # else Python would wait at its end for the queue to be emptied
+        if queue._close is not None:
+            queue._close.cancel()  # else the queue would take the lock when it is deleted
+    if iterator._pin_memory:
+        iterator._pin_memory_thread_done_event.set()
+    iterator._shutdown = True
 
 
 def _drop_frames(error: BaseException) -> None:

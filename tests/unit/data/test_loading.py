@@ -55,6 +55,17 @@ def test_batches_through_pipes_are_the_same(monkeypatch):
     assert all(map(torch.equal, load(images, num_batches=3), load(images, num_batches=3, workers=0)))
 
 
+def test_lock_that_a_signal_left_held_does_not_keep_a_loader_from_closing():
+    batches = load(images)
+    next(batches)
+    for queue in batches.gi_frame.f_locals["iterator"]._index_queues:
+        queue._notempty.acquire()  # as after a signal within `Queue.put`
+    closing = threading.Thread(target=batches.close, daemon=True)
+    closing.start()
+    closing.join(timeout=20)
+    assert not closing.is_alive()
+
+
 def test_batch_consists_of_the_items_of_its_keys():
     assert ItemReader("abc", "-".join)([2, 0]) == "c-a"
 
