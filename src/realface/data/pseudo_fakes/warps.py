@@ -84,7 +84,8 @@ def warp_dense(
         target: (468, 2) in pixels of the result.
         shape: (height, width, ...) of the result.
         controls: mesh points that steer the warp.
-        stiffness: how much a smooth warp is preferred to an exact one, >= 0.
+        stiffness: how much a smooth warp is preferred to an exact one, > 0; at 0 control points that coincide have no
+            solution, and the result would depend on the CPU.
 
     Returns:
         As `warp_affine`.

@@ -45,7 +45,7 @@ def test_an_affine_warp_marks_where_the_source_has_no_pixels():
 def test_a_dense_warp_brings_features_to_their_place():
     source, target = dense_points(FIVE), dense_points(FIVE)
     target[list(LEFT_EYE)] += (6, 4)
-    warped, _ = warp_dense(dot_at(source[list(LEFT_EYE)].mean(axis=0)), source, target, (200, 200), stiffness=0)
+    warped, _ = warp_dense(dot_at(source[list(LEFT_EYE)].mean(axis=0)), source, target, (200, 200), stiffness=0.01)
     assert center_of(warped) == pytest.approx(target[list(LEFT_EYE)].mean(axis=0), abs=1.5)
 
 
