@@ -48,7 +48,7 @@ def _prepare_case(source: Path, *, workers: int) -> Case:
 
 
 def _has_prepared(cost: ProcessCost, out: Path) -> bool:
-    """Return whether there is a manifest; exit code 2 alone says that some file was skipped."""
+    """Return whether there is a manifest; exit code 2 only says that some file was skipped."""
     return cost.exit_code in {0, 2} and (out / MANIFEST).is_file()
 
 

@@ -22,7 +22,7 @@ from realface.prepare.sample_study.portraits import CANVAS, FACE_CENTER, load_po
 MOST_CROPS = 64
 ANGLES = (-6.0, 0.0, 6.0)
 SCALES = (1.0, 1.2)
-_CLOSER = np.s_[24:256, 36:268]  # of a view, the head alone
+_CLOSER = np.s_[24:256, 36:268]  # only the head of a view
 
 
 def read_crops(source: Path | None, image_size: int) -> Tensor:
@@ -47,10 +47,10 @@ def read_crops(source: Path | None, image_size: int) -> Tensor:
 
 
 def named_crops(source: Path | None) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    """Return face crops in their own size, and a name of each person.
+    """Return face crops in their own size, and the name of each identity.
 
     Args:
-        source: as for `read_crops`, but all crops are taken. The name of a person is that of the file.
+        source: as for `read_crops`, but all crops are taken. The name of an identity is that of the file.
 
     Raises:
         MissingInputError, ManifestError, MediaError: as `read_crops`.

@@ -1,4 +1,4 @@
-"""Reading batches ahead in worker processes, so that no failure of theirs leaves the caller waiting."""
+"""Reading batches ahead in worker processes, so that the caller never waits for a worker that failed."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder
 
 
 def _tracked(frames: list[list[Face]], sizes: list[tuple[int, int]]) -> list[list[TrackedFace]]:
-    """Return each face with the number of its person, frame by frame."""
+    """Return each face with the number of its track, frame by frame."""
     return [
         [TrackedFace(face, track) for face, track in zip(faces, tracks, strict=True)]
         for faces, tracks in zip(frames, link_faces(frames, sizes), strict=True)
