@@ -31,6 +31,13 @@ class Alignment(StrEnum):
     FIVE_POINT = "five-point"
 
 
+class Edge(StrEnum):
+    """Choices of `--edge`."""
+
+    REPEAT = "repeat"
+    INSIDE = "inside"
+
+
 class Which(StrEnum):
     """Choices of `--face`."""
 
@@ -63,6 +70,9 @@ MinFace = Annotated[int, typer.Option(min=0, help="Leave out faces below so many
 Margin = Annotated[float, typer.Option(min=0, help="Added around the face, as a share of its longer side.")]
 Size = Annotated[int, typer.Option(min=16, help="Height and width of a crop, in pixels.")]
 Align = Annotated[Alignment, typer.Option(help="five-point: turn and scale by eyes, nose and mouth.")]
+CropEdge = Annotated[
+    Edge, typer.Option(help="Near the image's border: repeat it, or move and shrink the crop to stay inside.")
+]
 JpegQuality = Annotated[int | None, typer.Option(min=1, max=95, help="Store JPEG of this quality; PNG when left out.")]
 Finder = Annotated[
     str, typer.Option(metavar="NAME[=FILE]", help="mtcnn, or yunet, retinaface or scrfd with your ONNX file.")
@@ -90,6 +100,7 @@ def command(
     margin: Margin = 0.3,
     size: Size = 256,
     alignment: Align = Alignment.NONE,
+    edge: CropEdge = Edge.REPEAT,
     jpeg_quality: JpegQuality = None,
     finder: Finder = "mtcnn",
     landmarks: DenseLandmarks = None,
@@ -113,7 +124,13 @@ def command(
     if landmarks and shard:
         raise typer.BadParameter("--landmarks cannot be combined with --shard; give it with --merge")
     name, file = parse_finder(finder)
-    cut = {"margin": margin, "size": size, "alignment": alignment.value, "jpeg_quality": jpeg_quality}
+    cut = {
+        "margin": margin,
+        "size": size,
+        "alignment": alignment.value,
+        "edge": edge.value,
+        "jpeg_quality": jpeg_quality,
+    }
     chosen = {"frames": frames, "face": face.value, "min_face": min_face}
     spec = crop_spec_for(build_finder(name, file=file), **cut, **chosen)
     means = Means(workers=workers, finder_file=file, cluster=cluster.value if cluster else None, quiet=as_json)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realface.core.errors import CropSpecError
 
@@ -33,6 +33,11 @@ class CropSpec(BaseModel):
         description="`none`: upright square around the box; `five-point`: turned and scaled so that eyes, nose and "
         "mouth stand where ArcFace's template of 112 pixels has them",
     )
+    edge: Literal["repeat", "inside"] = Field(
+        "repeat",
+        description="`repeat`: a square that reaches beyond the image repeats its border there; `inside`: the square "
+        "is moved, and shrunk if necessary, until it is inside the image; only with alignment `none`",
+    )
     jpeg_quality: int | None = Field(
         None, ge=1, le=95, description="quality of the stored JPEG; none: PNG, which loses nothing"
     )
@@ -43,6 +48,12 @@ class CropSpec(BaseModel):
     )
     min_face: int = Field(0, ge=0, description="a face box whose longer side has fewer pixels is left out in preparing")
     frames: int = Field(32, ge=1, description="frames taken from a video, evenly spread over its length")
+
+    @model_validator(mode="after")
+    def _edge_fits_alignment(self) -> Self:
+        if self.edge == "inside" and self.alignment != "none":
+            raise ValueError("edge `inside` needs alignment `none`: an aligned square cannot be moved")
+        return self
 
     @property
     def is_external(self) -> bool:
@@ -65,9 +76,10 @@ class CropSpec(BaseModel):
         version = f" ({self.finder_version})" if self.finder_version else ""
         stored = "PNG" if self.jpeg_quality is None else f"JPEG {self.jpeg_quality}"
         smallest = f" from {self.min_face} px" if self.min_face else ""
+        edge = "" if self.edge == "repeat" else f", edge {self.edge}"
         return (
-            f"{self.finder}{version}, margin {self.margin:g}, {self.size} px {stored}, alignment {self.alignment}, "
-            f"face {self.face}{smallest}, {self.frames} frames"
+            f"{self.finder}{version}, margin {self.margin:g}, {self.size} px {stored}, alignment {self.alignment}"
+            f"{edge}, face {self.face}{smallest}, {self.frames} frames"
         )
 
 

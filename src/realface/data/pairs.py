@@ -22,6 +22,9 @@ from realface.data.pseudo_fakes.partners import PartnerPool
 FALLBACK_KIND = "self_blend"
 """Made where a drawn kind needs a partner and there is none."""
 
+MAX_SHIFT = 0.075
+"""Largest distance of a window's center from the crop's, as a share of the crop's side: the face stays in view."""
+
 _PAIRS, _RESIZE = 1, 1  # spawn keys: pairs draw other numbers than the crops of a `CropDataset` with the same seed
 
 
@@ -152,7 +155,8 @@ class PairDataset(Dataset[PairItem]):
         height, width = image.shape[:2]
         share, right, down = generator.uniform(*self._section.window), generator.random(), generator.random()
         side = max(1, round(share * min(height, width)))
-        return _Window(x=round(right * (width - side)), y=round(down * (height - side)), side=side)
+        x, y = _offset(width, side, right), _offset(height, side, down)
+        return _Window(x=x, y=y, side=side)
 
     def _partner(self, kind: str, row: int, window: _Window, generator: np.random.Generator) -> Partner | None:
         use = KINDS[kind].partner
@@ -162,6 +166,12 @@ class PairDataset(Dataset[PairItem]):
             other = self._faces.partners.choose(row, generator)
             return None if other is None else Partner(self._faces.image(other), self._faces.landmarks(other))
         return None
+
+
+def _offset(length: int, side: int, position: float) -> int:
+    """Return the first pixel of a window: anywhere in the crop, but a small one stays near the middle."""
+    free = min(length - side, 2 * MAX_SHIFT * length)
+    return round((length - side - free) / 2 + position * free)
 
 
 def _as_tensor(image: Image) -> Tensor:

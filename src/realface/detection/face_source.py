@@ -83,12 +83,15 @@ class FaceSource:
         """
         return image if self.finder is None else as_stored(crop_face(image, face, self.spec), self.spec)
 
-    def map_matrix(self, face: Face, shape: tuple[int, ...], *, scale: float = 1.0) -> Matrix:
+    def map_matrix(
+        self, face: Face, shape: tuple[int, ...], *, image_shape: tuple[int, ...], scale: float = 1.0
+    ) -> Matrix:
         """Where each pixel of the picture lies in a map over a face's crop.
 
         Args:
             face: in the picture.
             shape: height and width of the map.
+            image_shape: (height, width, ...) of the image before it is enlarged.
             scale: by which the picture is enlarged.
 
         Returns:
@@ -97,7 +100,7 @@ class FaceSource:
         if self.finder is None:
             matrix, width, height = np.eye(2, 3), face.box.width, face.box.height
         else:
-            matrix, width, height = crop_matrix(face, self.spec), self.spec.size, self.spec.size
+            matrix, width, height = crop_matrix(face, self.spec, image_shape), self.spec.size, self.spec.size
         in_picture = np.vstack([matrix, (0, 0, 1)]) @ _enlargement(1 / scale, 1 / scale)
         in_map = _enlargement(shape[1] / width, shape[0] / height) @ in_picture
         return np.asarray(in_map[:2], dtype=np.float64)

@@ -160,7 +160,7 @@ def _marked(
     picture = resized(shown.image, height=round(height * scale), width=round(width * scale))
     if scale_of_maps is not None:
         matrices = [
-            detector.faces.map_matrix(face.face, face_map.shape, scale=scale)
+            detector.faces.map_matrix(face.face, face_map.shape, image_shape=shown.image.shape, scale=scale)
             for face, face_map in zip(shown.faces, maps, strict=True)
         ]
         picture = lay_in_place(picture, maps, matrices, scale_of_maps)

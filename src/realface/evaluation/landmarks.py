@@ -116,13 +116,16 @@ class _Locator(Dataset[StoredFace]):
         return StoredFace(shares, face_traits(image, points).astype(np.float32), is_mesh=mesh.has_face)
 
     def _dense_from_five(self, row: int) -> NDArray[np.float32] | None:
-        """Fit a mean face to the manifest's five landmarks; None if they or the crop's place are unknown."""
+        """Fit a mean face to the manifest's five landmarks; None if they or the crop's place are unknown.
+
+        With edge `inside` the place depends on the size of the image, which manifests do not have.
+        """
         box, five = self._boxes[row].as_py(), self._points[row].as_py()
-        if self._spec.is_external or box is None or five is None:
+        if self._spec.is_external or self._spec.edge == "inside" or box is None or five is None:
             return None
         landmarks = as_landmarks(np.array(five))
         try:
-            matrix = crop_matrix(Face(Box(*box), score=1.0, landmarks=landmarks), self._spec)
+            matrix = crop_matrix(Face(Box(*box), score=1.0, landmarks=landmarks), self._spec, ())
         except CropSpecError:  # all in one place
             return None
         return np.asarray(dense_points(landmarks @ matrix[:, :2].T + matrix[:, 2]), dtype=np.float32)

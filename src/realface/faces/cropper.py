@@ -30,18 +30,31 @@ MOST_SAMPLES = 8192  # per side, before areas are averaged: bounds the memory wh
 Matrix = NDArray[np.float64]
 
 
-def crop_box(box: Box, spec: CropSpec) -> Box:
-    """The square of source pixels that becomes the upright crop, on whole pixels; it may reach beyond the picture."""
+def crop_box(box: Box, spec: CropSpec, shape: tuple[int, ...]) -> Box:
+    """Return the square of source pixels that becomes the upright crop, on whole pixels.
+
+    Args:
+        box: of the face, in pixels of the image.
+        spec: margin and edge. With edge `inside` the square is inside the image; otherwise it may reach beyond it.
+        shape: (height, width, ...) of the image.
+    """
     square = box.squared(spec.margin)
     side = max(1, round(square.width))
     x0, y0 = round(square.x0), round(square.y0)
+    if spec.edge == "inside":
+        height, width = shape[:2]
+        side = min(side, height, width)
+        center_x, center_y = box.center
+        x0 = min(max(round(center_x - side / 2), 0), width - side)
+        y0 = min(max(round(center_y - side / 2), 0), height - side)
     return Box(x0, y0, x0 + side, y0 + side)
 
 
 def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np.uint8]:
     """Cut a face out of a picture.
 
-    What lies beyond the picture repeats its border: black there would tell a network where a face stood in the frame.
+    Pixels beyond the image repeat its border: black there would tell a network where a face was in the frame. With edge
+    `inside` there are none.
 
     Args:
         image: (H, W, 3) RGB.
@@ -55,9 +68,9 @@ def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[n
         CropSpecError: as `crop_matrix`.
     """
     if spec.alignment == "five-point":
-        return _warped(image, crop_matrix(face, spec), spec.size)
+        return _warped(image, crop_matrix(face, spec, image.shape), spec.size)
     height, width = image.shape[:2]
-    square = crop_box(face.box, spec)
+    square = crop_box(face.box, spec, image.shape)
     x0, y0, x1, y1 = (int(value) for value in square)
     columns = np.clip(np.arange(x0, x1), 0, width - 1)
     rows = np.clip(np.arange(y0, y1), 0, height - 1)
@@ -68,18 +81,23 @@ def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[n
     return np.ascontiguousarray(resized, dtype=np.uint8)
 
 
-def crop_matrix(face: Face, spec: CropSpec) -> Matrix:
+def crop_matrix(face: Face, spec: CropSpec, shape: tuple[int, ...]) -> Matrix:
     """Where each pixel of the picture lies in the crop: (2, 3), from pixels of the one to pixels of the other.
 
     Five points are brought as near as turning, scaling and moving can to ArcFace's template, in the sense of least
     squares. The template is scaled to the crop's size, and with a margin seen from further off: at 0.3 a crop shows
     1.3 times the template's side, which is what DeepfakeBench's crops of scale 1.3 show.
 
+    Args:
+        face: in pixels of the image.
+        spec: margin, size, alignment and edge.
+        shape: (height, width, ...) of the image; matters with edge `inside`.
+
     Raises:
         CropSpecError: the spec aligns by five points and the face has none, or all in one place.
     """
     if spec.alignment == "none":
-        square = crop_box(face.box, spec)
+        square = crop_box(face.box, spec, shape)
         scale = spec.size / square.width
         # a resize keeps edges, not centers, in their places
         return np.array(

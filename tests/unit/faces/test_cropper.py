@@ -26,13 +26,33 @@ def gradient(height, width):
 
 
 def test_crop_box_is_a_square_of_the_longer_side_plus_margin():
-    assert crop_box(Box(10, 20, 30, 60), spec(margin=0.5)) == Box(-10, 10, 50, 70)
+    assert crop_box(Box(10, 20, 30, 60), spec(margin=0.5), (100, 100)) == Box(-10, 10, 50, 70)
 
 
 def test_crop_box_lies_on_whole_pixels():
-    box = crop_box(Box(10.4, 20.4, 30.4, 40.4), spec(margin=0.3))
+    box = crop_box(Box(10.4, 20.4, 30.4, 40.4), spec(margin=0.3), (100, 100))
     assert all(value == int(value) for value in box)
     assert box.width == box.height == 26
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((10, 10, 20, 20), (8, 8, 23, 23)),  # far from the border: as with `repeat`
+        ((0, 0, 10, 10), (0, 0, 15, 15)),  # moved down and right
+        ((50, 28, 62, 42), (39, 19, 60, 40)),  # moved up and left
+        ((-20, -10, 70, 50), (5, 0, 45, 40)),  # larger than the image: its shorter side, around the face
+    ],
+)
+def test_edge_inside_moves_and_shrinks_the_square(box, expected):
+    inside = spec(margin=0.5, edge="inside")
+    assert crop_box(Box(*box), inside, (40, 60)) == Box(*expected)
+
+
+def test_a_crop_with_edge_inside_shows_pixels_of_the_image_only():
+    image = gradient(40, 60)
+    crop = crop_face(image, upright(50, 30, 66, 46), spec(edge="inside"))
+    assert np.array_equal(crop, image[24:40, 44:60])
 
 
 def test_a_crop_of_the_stored_size_copies_pixels():
@@ -93,14 +113,14 @@ def applied(matrix, points):
 
 def test_with_margin_0_the_landmarks_come_to_lie_on_the_template():
     face = turned_template(angle=0.4, scale=2.5, dx=90, dy=-30)
-    matrix = crop_matrix(face, spec(alignment="five-point", size=112))
+    matrix = crop_matrix(face, spec(alignment="five-point", size=112), (112, 112))
     assert applied(matrix, face.landmarks)[2] == pytest.approx([56.0252, 71.7366], abs=1e-3)
     assert applied(matrix, face.landmarks)[0] == pytest.approx([38.2946, 51.6963], abs=1e-3)
 
 
 def test_a_margin_of_0_3_is_the_scale_1_3_of_other_projects():
     face = turned_template(angle=-1.0, scale=0.5, dx=300, dy=10)
-    matrix = crop_matrix(face, spec(alignment="five-point", size=256, margin=0.3))
+    matrix = crop_matrix(face, spec(alignment="five-point", size=256, margin=0.3), (112, 112))
     # 256 px for 1.3 times 112 px, and the template's middle in the crop's: (56.0252 - 56) * 256 / 145.6 + 128
     assert applied(matrix, face.landmarks)[2] == pytest.approx([128.0443, 155.6688], abs=1e-3)
     assert np.hypot(*matrix[:, 0]) == pytest.approx(256 / (1.3 * 112) / 0.5, rel=1e-5)
@@ -109,7 +129,7 @@ def test_a_margin_of_0_3_is_the_scale_1_3_of_other_projects():
 def test_points_that_do_not_fit_are_brought_nearest_by_least_squares():
     rng = np.random.default_rng(0)
     face = Face(Box(0, 0, 99, 99), 1.0, rng.uniform(0, 99, (5, 2)).astype(np.float32))
-    matrix = crop_matrix(face, spec(alignment="five-point", size=112))
+    matrix = crop_matrix(face, spec(alignment="five-point", size=112), (112, 112))
     # the same by the normal equations of x' = a x - b y + c, y' = b x + a y + d
     x, y = face.landmarks.T.astype(float)
     one, nil = np.ones(5), np.zeros(5)
@@ -191,7 +211,7 @@ def test_alignment_by_landmarks_in_one_place_is_refused():
     with pytest.raises(
         CropSpecError, match=r"how the face at \[4\.0, 4\.0\] is turned: its landmarks lie in one place"
     ):
-        crop_matrix(face, spec(alignment="five-point"))
+        crop_matrix(face, spec(alignment="five-point"), (112, 112))
 
 
 # Upright crops
@@ -224,7 +244,7 @@ def test_an_upright_crop_is_the_resized_square_around_the_box(box, margin, size)
 def test_the_matrix_of_an_upright_crop_says_what_the_resize_does(size):
     face, settings = upright(5, 7, 25, 27), spec(size=max(16, size))
     crop = crop_face(gradient(60, 60), face, settings).astype(float)
-    inverse = cv2.invertAffineTransform(crop_matrix(face, settings))
+    inverse = cv2.invertAffineTransform(crop_matrix(face, settings, (60, 60)))
     inner = range(4, settings.size - 4)  # at the edges a resize repeats the last column
     for x, y in zip(inner, reversed(inner), strict=True):
         assert inverse @ (x, y, 1) == pytest.approx(crop[y, x, :2], abs=1.0)  # cut off to whole values
