@@ -35,3 +35,13 @@ def available_devices() -> list[str]:
     if torch.backends.mps.is_available():
         gpus.append("mps")
     return [*gpus, "cpu"]
+
+
+def computes_bf16_fast(device: torch.device) -> bool:
+    """Return whether the device has instructions that make bf16 worthwhile.
+
+    A CPU without AVX-512 emulates bf16 and can be 30 times slower than in float32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512")

@@ -11,7 +11,8 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from realface.core.errors import DeviceError
-from realface.models.devices import resolve_device
+from realface.core.process_number import tell_once
+from realface.models.devices import computes_bf16_fast, resolve_device
 from realface.training.sections import TrainerSection
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -51,10 +52,20 @@ def launch(trainer: TrainerSection) -> Fabric:
         devices=[device.index] if num_processes == 1 and device.index is not None else places.devices,
         num_nodes=places.nodes,
         strategy="ddp" if num_processes > 1 else "auto",
-        precision=PRECISIONS[trainer.precision],
+        precision=PRECISIONS[_precision(trainer, device)],
     )
     fabric.launch()
     return fabric
+
+
+def _precision(trainer: TrainerSection, device: torch.device) -> str:
+    """Return the precision of a run; warn of one that this device computes slowly."""
+    is_fast = computes_bf16_fast(device)
+    if trainer.precision == "auto":
+        return "bf16" if is_fast else "fp32"
+    if trainer.precision == "bf16" and device.type == "cpu" and not is_fast:
+        tell_once("trainer.precision bf16 is slow on this CPU, which has no AVX-512; fp32 or auto is faster")
+    return trainer.precision
 
 
 def started_places() -> Places | None:

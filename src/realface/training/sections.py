@@ -185,10 +185,11 @@ class TrainerSection(Section):
         ge=1,
         description="processes on this machine, each with its device; torchrun and SLURM set their own number",
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
         "fp32",
         description="`bf16`, `fp16`: computes in half precision where torch deems it safe; weights stay float32. "
-        "`fp16` scales the loss, so that small gradients are not lost",
+        "`fp16` scales the loss, so that small gradients are not lost. `auto`: bf16 where the device has instructions "
+        "for it, otherwise fp32",
     )
     channels_last: bool = Field(
         True, description="memory order with channels innermost; much faster on CPUs and tensor cores"

@@ -64,7 +64,8 @@ class Stepper:
         self._buffers_before = [buffer.clone() for buffer in self._buffers]
         self._memory_format = torch.channels_last if trainer.channels_last else torch.contiguous_format
         # torch.compile makes its own kernels
-        self._is_quickened = fabric.device.type == "cpu" and trainer.precision == "bf16" and not trainer.compile
+        is_bf16 = fabric.strategy.precision.precision == "bf16-mixed"
+        self._is_quickened = fabric.device.type == "cpu" and is_bf16 and not trainer.compile
         if trainer.frozen_norms:
             freeze_norms(state.task)
 

@@ -72,6 +72,18 @@ def test_half_precision_with_scaling_needs_a_gpu():
         launch(trainer(precision="fp16"))
 
 
+@pytest.mark.parametrize(("capability", "expected"), [("AVX2", "32-true"), ("AVX512", "bf16-mixed")])
+def test_auto_precision_is_bf16_where_the_cpu_has_instructions_for_it(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert launch(trainer(precision="auto")).strategy.precision.precision == expected
+
+
+def test_bf16_on_a_cpu_that_emulates_it_is_warned_of(monkeypatch, capsys):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert launch(trainer(precision="bf16")).strategy.precision.precision == "bf16-mixed"
+    assert "bf16 is slow on this CPU, which has no AVX-512; fp32 or auto is faster" in capsys.readouterr().err
+
+
 def test_one_named_device_for_several_processes_is_refused(two_gpus):
     with pytest.raises(DeviceError, match=r"trainer\.device 'cuda:1' is one device, but 2 processes were asked for"):
         launch(trainer(device="cuda:1", devices=2))
