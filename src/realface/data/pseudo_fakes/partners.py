@@ -16,7 +16,9 @@ from realface.data.pseudo_fakes.warps import similarity, warp_affine
 NUM_CANDIDATES = 300
 """Faces that are compared for one draw, so that a large pool costs no more than a small one."""
 NUM_NEAREST = 6
-"""Of the candidates, one of so many most similar ones becomes the partner."""
+"""Of the candidates, one of this number of most similar ones becomes the partner."""
+LOOSE_SHARE, NUM_LOOSE = 0.3, 30
+"""How often the choice is wider, and how wide: real swaps rarely have a donor of the same light, beard and glasses."""
 SAME_IDENTITY_SHARE = 0.2
 """Share of partners of the same identity, where another image of it is known."""
 
@@ -91,7 +93,7 @@ class PartnerPool:
         if wants_same and len(others):
             return int(others[int(pick * len(others))])
         candidates = generator.integers(total, size=NUM_CANDIDATES) if total > NUM_CANDIDATES else np.arange(total)
-        rank = int(generator.integers(NUM_NEAREST))
+        rank = int(generator.integers(NUM_LOOSE if generator.random() < LOOSE_SHARE else NUM_NEAREST))
         candidates = np.unique(candidates[self._identities[candidates] != self._identities[face]])
         if not len(candidates):
             return None

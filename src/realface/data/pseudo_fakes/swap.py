@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from realface.data.degradations.operator import as_uint8
 from realface.data.degradations.resampling import ENLARGING, resized, shrunk
 from realface.data.pseudo_fakes.alterations import SOFTER_SHARES, altered_detail
 from realface.data.pseudo_fakes.blending import alpha_blend, poisson_blend, smallest_share, transfer_colour
@@ -42,8 +43,13 @@ DETAIL_SHARE = 0.25
 """How often the donor's detail is altered as well."""
 COLOUR_STRENGTH = (0.6, 1.0)
 """Range of the strength of the colour transfer."""
-LANDMARK_NOISE = 0.006
-"""Standard deviation of the donor's misplacement as a share of the face."""
+LANDMARK_NOISE, MISPLACED_SHARE, MISPLACED_NOISE = 0.006, 0.3, 0.018
+"""Standard deviation of the donor's misplacement as a share of the face; how often it is larger, and how large then.
+
+A misplaced face leaves doubled eyebrows and glasses, as many real swaps have.
+"""
+SHADED_SHARE, SHADING = 0.4, (0.04, 0.18)
+"""How often the donor's light is uneven, and the standard deviation of its logarithm."""
 REGION_SHARES = {
     "low_hull": 0.42,
     "inner": 0.26,
@@ -82,6 +88,8 @@ def swap(
     donor = aligned_donor(partner, points, image.shape, generator, kind=NAME)
     strength = float(generator.uniform(*COLOUR_STRENGTH))
     source = transfer_colour(donor.image, image, _core(points, image.shape), strength)
+    if generator.random() < SHADED_SHARE:
+        source = _shaded(source, generator)
     altered = bool(generator.random() < DETAIL_SHARE)
     detail_generator = np.random.default_rng(int(generator.integers(2**32)))
     if altered:
@@ -127,7 +135,8 @@ def aligned_donor(
     generator_side = float(generator.uniform(*GENERATOR_SIDES))
     up = ENLARGING[int(generator.integers(len(ENLARGING)))]
     is_dense = bool(generator.random() < DENSE_SHARE)
-    noise = generator.normal(0, LANDMARK_NOISE, size=2) * face_side(points)
+    sigma = MISPLACED_NOISE if generator.random() < MISPLACED_SHARE else LANDMARK_NOISE
+    noise = generator.normal(0, sigma, size=2) * face_side(points)
     goal = (points + noise).astype(np.float32)
     if is_dense:
         aligned, valid = warp_dense(image, donor_points, goal, shape)
@@ -138,6 +147,14 @@ def aligned_donor(
         height, width = shape[:2]
         aligned = resized(shrunk(aligned, generator_side / face_side(points), cv2.INTER_AREA), width, height, up)
     return AlignedDonor(aligned, valid, "dense" if is_dense else "similarity")
+
+
+def _shaded(image: Image, generator: np.random.Generator) -> Image:
+    """Return the image in an uneven light, as relighting from few values leaves it."""
+    height, width = image.shape[:2]
+    steps = generator.normal(0, generator.uniform(*SHADING), size=(4, 4)).astype(np.float32)
+    light = np.exp(cv2.resize(steps, (width, height), interpolation=cv2.INTER_CUBIC))
+    return as_uint8(image.astype(np.float32) * light[..., None])
 
 
 def _face(points: Points, shape: tuple[int, ...]) -> Mask:

@@ -152,9 +152,10 @@ def test_a_partner_is_similar_and_somebody_else():
     traits = np.zeros((10, 6), dtype=np.float32)
     traits[:, 0] = range(10)
     pool = PartnerPool(traits, [str(index) for index in range(10)])
-    chosen = {pool.choose(5, generator(seed)) for seed in range(60)}
+    chosen = [pool.choose(5, generator(seed)) for seed in range(300)]
     assert 5 not in chosen
-    assert chosen <= {2, 3, 4, 6, 7, 8}
+    # seven of ten are among the six nearest of the nine others, and so are six of nine of the wider choices
+    assert np.mean([face in {2, 3, 4, 6, 7, 8} for face in chosen]) > 0.75
 
 
 def test_a_partner_is_sometimes_another_image_of_the_same_person():
