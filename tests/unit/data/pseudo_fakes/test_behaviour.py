@@ -154,8 +154,8 @@ def test_a_partner_is_similar_and_somebody_else():
     pool = PartnerPool(traits, [str(index) for index in range(10)])
     chosen = [pool.choose(5, generator(seed)) for seed in range(300)]
     assert 5 not in chosen
-    # seven of ten are among the six nearest of the nine others, and so are six of nine of the wider choices
-    assert np.mean([face in {2, 3, 4, 6, 7, 8} for face in chosen]) > 0.75
+    # all narrow choices are among the six nearest, and of the wider ones 6 of 30: 0.7 + 0.3 * 0.2
+    assert np.mean([face in {2, 3, 4, 6, 7, 8} for face in chosen]) == pytest.approx(0.76, abs=0.08)
 
 
 def test_a_partner_is_sometimes_another_image_of_the_same_person():
