@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from realface.core.errors import MediaError
+from realface.core.files import sha256_of
 from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.faces.finders import default_crop_spec, finder_for
@@ -62,6 +63,15 @@ def named_crops(source: Path | None) -> tuple[list[NDArray[np.uint8]], list[str]
         return [view for pair in pairs for view in pair], ["astronaut", "hopper"] * half
     files = _files(source, most=None)
     return [read_image(path) for path in files], [path.stem for path in files]
+
+
+def crop_hashes(source: Path) -> list[str]:
+    """Return the SHA-256 of the file of each crop of `named_crops`.
+
+    Args:
+        source: a folder or a manifest of face crops.
+    """
+    return [sha256_of(path) for path in _files(source, most=None)]
 
 
 def portrait_views() -> list[NDArray[np.uint8]]:

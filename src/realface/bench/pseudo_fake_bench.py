@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
+import numpy as np
 
 from realface.bench.face_crops import named_crops
 from realface.bench.spread import show_spread, spread
 from realface.core.progress import progress
 from realface.data.pairs import PairDataset, RealFaces
+from realface.data.pseudo_fakes.contract import Partner
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mixture import PseudoFakesSection
 from realface.evaluation.pseudo_fakes import find_faces
@@ -93,9 +95,10 @@ def pseudo_fakes_table(result: Mapping[str, Any]) -> list[str]:
 def _portraits() -> RealFaces:
     found = find_faces(*named_crops(None))
     faces = found.real_faces()
-    blurred = [cv2.GaussianBlur(image, (0, 0), 2) for image in found.images]
-    stored: Callable[[int], Any] = blurred.__getitem__
-    return RealFaces(faces.num_faces, faces.image, faces.landmarks, faces.partners, stored)
+    blurred = [np.asarray(cv2.GaussianBlur(image, (0, 0), 2), dtype=np.uint8) for image in found.images]
+    return RealFaces(
+        faces.num_faces, faces.image, faces.landmarks, faces.partners, stored=lambda face, _: Partner(blurred[face])
+    )
 
 
 def _pairs_per_cpu_second(dataset: PairDataset, count: int) -> float:

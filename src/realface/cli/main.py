@@ -28,6 +28,7 @@ from realface.cli import (
     pseudo_fakes,
     report,
     residuals,
+    resynthesise,
     train,
 )
 from realface.core.allocator import keep_freed_memory
@@ -49,6 +50,7 @@ app.command("prepare")(prepare.command)
 app.add_typer(manifest.app, name="manifest")
 app.command("pseudo-fakes")(pseudo_fakes.command)
 app.command("residuals")(residuals.command)
+app.command("resynthesise")(resynthesise.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("detect")(detect.command)

@@ -14,6 +14,10 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a contact sheet of each kind here.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Kind to look at; repeat for several. Default: all.")] = None,
+    resynthesis: Annotated[
+        Path | None,
+        typer.Option(metavar="STORE", help="Folder that `realface resynthesise` wrote, for the kind resynthesis."),
+    ] = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="Check that nothing outside the masks tells the fakes.")
     ] = False,
@@ -31,16 +35,29 @@ def command(
     import json
     from dataclasses import asdict
 
-    from realface.bench.face_crops import named_crops
+    from realface.bench.face_crops import crop_hashes, named_crops
     from realface.core.progress import progress
     from realface.data.leak_audit import LeakReport
+    from realface.data.pseudo_fakes.kinds import KINDS
+    from realface.data.resynthesis_store import ResynthesisStore
     from realface.evaluation.pseudo_fakes import audit_kind, available_kinds, contact_sheet, draw_pairs, find_faces
     from realface.media.images import write_image
 
-    kinds = kind or available_kinds()
-    if unknown := [name for name in kinds if name not in available_kinds()]:
-        raise typer.BadParameter(f"unknown kind {unknown[0]!r}; allowed: {', '.join(available_kinds())}")
-    found = find_faces(*named_crops(crops))
+    allowed = available_kinds(with_stored=resynthesis is not None)
+    kinds = kind or allowed
+    if unknown := [name for name in kinds if name not in KINDS]:
+        raise typer.BadParameter(f"unknown kind {unknown[0]!r}; allowed: {', '.join(KINDS)}")
+    if missing := [name for name in kinds if name not in allowed]:
+        raise typer.BadParameter(
+            f"kind {missing[0]} needs faces that a network has rendered; run `realface resynthesise MANIFEST --out "
+            "STORE` and give --resynthesis STORE"
+        )
+    if resynthesis is None:
+        found = find_faces(*named_crops(crops))
+    elif crops is None:
+        raise typer.BadParameter("--resynthesis needs the folder or manifest of the crops that were rendered")
+    else:
+        found = find_faces(*named_crops(crops), ResynthesisStore(resynthesis).faces(crop_hashes(crops)))
     if found.num_without_face:
         typer.echo(f"{found.num_without_face} crops without a face are left out", err=True)
     faces = found.real_faces()

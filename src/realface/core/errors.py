@@ -83,6 +83,10 @@ class ResidualStoreError(RealfaceError, ValueError):
     """Stored residuals are damaged, incomplete, or of something else."""
 
 
+class ResynthesisStoreError(RealfaceError, ValueError):
+    """A store of re-synthesised faces is damaged, or is something else."""
+
+
 class MethodError(RealfaceError, ValueError):
     """A method is not known, or an installed add-on that offers one is broken."""
 

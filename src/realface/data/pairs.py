@@ -55,14 +55,15 @@ class RealFaces:
         image: row -> (H, W, 3) RGB, a square crop.
         landmarks: row -> (5, 2) or (468, 2 or 3) in pixels of that crop.
         partners: chooses similar faces for swaps; None: no face has a partner.
-        stored: row -> the re-synthesised crop in the crop's size, for the kind `resynthesis`; None: there are none.
+        stored: row and (height, width, ...) of its crop -> a re-synthesis of the crop in that size, or None if there is
+            none; for the kind `resynthesis`. None: there are none at all.
     """
 
     num_faces: int
     image: Callable[[int], Image]
     landmarks: Callable[[int], Landmarks]
     partners: PartnerPool | None = None
-    stored: Callable[[int], Image] | None = None
+    stored: Callable[[int, tuple[int, ...]], Partner | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,14 @@ class _Window:
         interpolation = cv2.INTER_AREA if self.averages and self.side > size else cv2.INTER_LINEAR
         part = image[self.y : self.y + self.side, self.x : self.x + self.side]
         return np.asarray(cv2.resize(part, (size, size), interpolation=interpolation), dtype=np.uint8)
+
+    def partner(self, stored: Partner, size: int) -> Partner:
+        """The square of a stored re-synthesis, resized to `size`."""
+        share = stored.share
+        if share is not None:
+            part = share[self.y : self.y + self.side, self.x : self.x + self.side]
+            share = np.asarray(cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+        return Partner(self.cut(stored.image, size), share=share)
 
     def place(self, landmarks: Landmarks, size: int) -> NDArray[np.float32]:
         """The landmarks in pixels of the resized square."""
@@ -145,7 +154,7 @@ class PairDataset(Dataset[PairItem]):
         window = replace(self._window(image, generator), averages=averages)
         kind = self._mixture.draw_kind(generator)
         partner_generator = np.random.default_rng(int(generator.integers(2**63)))
-        partner = self._partner(kind, row, window, partner_generator)
+        partner = self._partner(kind, row, window, image.shape, partner_generator)
         if partner is None and KINDS[kind].partner in ("face", "stored"):
             kind = FALLBACK_KIND
         landmarks = window.place(self._faces.landmarks(row), self._size)
@@ -158,10 +167,13 @@ class PairDataset(Dataset[PairItem]):
         x, y = _offset(width, side, right), _offset(height, side, down)
         return _Window(x=x, y=y, side=side)
 
-    def _partner(self, kind: str, row: int, window: _Window, generator: np.random.Generator) -> Partner | None:
+    def _partner(
+        self, kind: str, row: int, window: _Window, shape: tuple[int, ...], generator: np.random.Generator
+    ) -> Partner | None:
         use = KINDS[kind].partner
         if use == "stored" and self._faces.stored is not None:
-            return Partner(window.cut(self._faces.stored(row), self._size))
+            stored = self._faces.stored(row, shape)
+            return None if stored is None else window.partner(stored, self._size)
         if use in ("face", "optional") and self._faces.partners is not None:
             other = self._faces.partners.choose(row, generator)
             return None if other is None else Partner(self._faces.image(other), self._faces.landmarks(other))

@@ -15,6 +15,7 @@ from realface.data.pairs import RealFaces
 from realface.data.pseudo_fakes.contract import Image
 from realface.data.pseudo_fakes.partners import PartnerPool
 from realface.data.residual_store import crop_keys
+from realface.data.resynthesis_store import ResynthesisStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class FaceRows:
         sources: (faces,) the manifest's `dataset`; empty where it is null.
         real_faces: what `PairDataset` takes.
         num_without_landmarks: rows that are left out.
+        num_not_rendered: faces that the store of re-synthesised faces does not contain; 0 without such a store.
     """
 
     rows: NDArray[np.int64]
@@ -35,6 +37,7 @@ class FaceRows:
     sources: list[str]
     real_faces: RealFaces
     num_without_landmarks: int
+    num_not_rendered: int = 0
 
     @property
     def has_partners(self) -> bool:
@@ -42,21 +45,26 @@ class FaceRows:
         return self.real_faces.partners is not None
 
 
-def face_rows(manifest: Manifest, faces: Mapping[str, StoredFace]) -> FaceRows:
+def face_rows(
+    manifest: Manifest, faces: Mapping[str, StoredFace], resynthesised: ResynthesisStore | None = None
+) -> FaceRows:
     """Join a manifest's reals with their stored landmarks.
 
     Args:
         manifest: real faces.
         faces: as from `read_landmarks`.
+        resynthesised: the renderings of the faces, for the kind `resynthesis`.
     """
     nothing = StoredFace(None, None)
-    stored = [faces.get(key, nothing) for key in crop_keys(manifest)]
+    keys = crop_keys(manifest)
+    stored = [faces.get(key, nothing) for key in keys]
     rows = np.array([row for row, face in enumerate(stored) if face.points is not None], np.int64)
     points = np.array([stored[row].points for row in rows], np.float16)
     traits = np.array([stored[row].traits for row in rows], np.float32)
     sources, identities = _sources(manifest), _identities(manifest)
     own_identities = [identities[row] for row in rows]
     reader = _Reader(CropFiles(manifest), rows, points)
+    renderings = None if resynthesised is None else resynthesised.faces([keys[row] for row in rows])
     has_others = len(set(own_identities)) > 1
     return FaceRows(
         rows=rows,
@@ -67,8 +75,10 @@ def face_rows(manifest: Manifest, faces: Mapping[str, StoredFace]) -> FaceRows:
             image=reader.image,
             landmarks=reader.landmarks,
             partners=PartnerPool(traits, own_identities) if has_others else None,
+            stored=None if renderings is None else renderings.partner,
         ),
         num_without_landmarks=len(stored) - len(rows),
+        num_not_rendered=0 if renderings is None else renderings.num_missing,
     )
 
 

@@ -16,6 +16,7 @@ from realface.data.pseudo_fakes.contract import Image, PseudoFake
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mixture import PseudoFakesSection
 from realface.data.pseudo_fakes.partners import PartnerPool, face_traits
+from realface.data.resynthesis_store import StoredRenderings
 from realface.faces.mesh import FaceMesh
 from realface.media.sheets import Picture, beside, framed, line, resized, stacked
 
@@ -35,46 +36,63 @@ class FaceSet:
         landmarks: each (468, 3), in pixels of its image.
         identities: who each face is.
         num_without_face: crops that were left out because the mesh found no face.
+        renderings: a re-synthesis of each, for the kind `resynthesis`; None: there are none.
     """
 
     images: Sequence[Image]
     landmarks: Sequence[NDArray[np.float32]]
     identities: Sequence[str]
     num_without_face: int = 0
+    renderings: StoredRenderings | None = None
 
     def real_faces(self) -> RealFaces:
-        """Return what `PairDataset` takes. The kind `resynthesis` is not available: its images are not stored."""
+        """Return what `PairDataset` takes."""
         traits = [face_traits(image, points) for image, points in zip(self.images, self.landmarks, strict=True)]
         return RealFaces(
             num_faces=len(self.images),
             image=lambda row: self.images[row],
             landmarks=lambda row: self.landmarks[row],
             partners=PartnerPool(np.stack(traits), self.identities),
+            stored=None if self.renderings is None else self.renderings.partner,
         )
 
 
-def find_faces(images: Sequence[Image], identities: Sequence[str]) -> FaceSet:
+def find_faces(
+    images: Sequence[Image], identities: Sequence[str], renderings: StoredRenderings | None = None
+) -> FaceSet:
     """Locate the face mesh in face crops.
 
     Args:
         images: each (H, W, 3) RGB, a crop of one face.
         identities: who each face is.
+        renderings: a re-synthesis of each crop. Crops without one are left out.
 
     Raises:
-        PseudoFakeError: no crop shows a face.
+        PseudoFakeError: no crop shows a face, or none has a re-synthesis.
     """
+    rows = list(range(len(images)))
+    if renderings is not None:
+        rows = np.flatnonzero(renderings.is_there).tolist()
+        if not rows:
+            raise PseudoFakeError(
+                f"{renderings.folder} contains none of {len(images)} crops; give their manifest to "
+                "`realface resynthesise`"
+            )
     mesh = FaceMesh.load()
     kept: list[tuple[Image, NDArray[np.float32], str]] = []
-    for image, identity in zip(images, identities, strict=True):
-        found = mesh.landmarks(image)
+    kept_rows = []
+    for row in rows:
+        found = mesh.landmarks(images[row])
         if found.has_face:
-            kept.append((image, found.points, identity))
+            kept.append((images[row], found.points, identities[row]))
+            kept_rows.append(row)
     if not kept:
         raise PseudoFakeError(
             f"none of {len(images)} crops shows a face; give crops of faces with a margin of 0.3 to 1"
         )
     faces, points, names = zip(*kept, strict=True)
-    return FaceSet(faces, points, names, num_without_face=len(images) - len(kept))
+    own = None if renderings is None else renderings.take(kept_rows)
+    return FaceSet(faces, points, names, num_without_face=len(rows) - len(kept), renderings=own)
 
 
 def draw_pairs(
@@ -109,9 +127,9 @@ def audit_kind(kind: str, faces: RealFaces, *, num_pairs: int, seed: int = 0) ->
     return audit_pairs(kind, pairs, degradations, seed=seed)
 
 
-def available_kinds() -> list[str]:
-    """Return the kinds that need no stored images."""
-    return [name for name, entry in KINDS.items() if entry.partner != "stored"]
+def available_kinds(*, with_stored: bool = False) -> list[str]:
+    """Return the kinds that need no stored images; with them, if they are there."""
+    return [name for name, entry in KINDS.items() if with_stored or entry.partner != "stored"]
 
 
 def contact_sheet(pairs: Sequence[PseudoFake], *, columns: int = 2) -> Picture:

@@ -12,6 +12,7 @@ from realface.data.landmark_store import FILE_NAME, read_landmarks
 from realface.data.manifest import Manifest
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.real_faces import FaceRows, face_rows
+from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.landmarks import store_landmarks
 from realface.models.catalog import Method
 from realface.training.recipe import TrainRecipe
@@ -64,9 +65,11 @@ def require_pairs_possible(recipe: TrainRecipe, method: Method) -> None:
             "data.train.degradations: both images of a pair need one draw, which pseudo_fakes.degradations gives; "
             "remove data.train.degradations"
         )
-    if stored := [name for name in section.all_kinds if KINDS[name].partner == "stored"]:
+    stored = [name for name in section.all_kinds if KINDS[name].partner == "stored"]
+    if stored and section.resynthesis is None:
         raise TrainingError(
-            f"pseudo_fakes: {stored[0]} needs stored images, which training cannot read yet; remove {stored[0]}"
+            f"pseudo_fakes: {stored[0]} needs faces that a network has rendered; run `realface resynthesise MANIFEST "
+            f"--out STORE` and set pseudo_fakes.resynthesis: STORE, or remove {stored[0]}"
         )
 
 
@@ -105,7 +108,9 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
     """
     assert recipe.pseudo_fakes is not None
     stored = read_landmarks(run / FILE_NAME)
-    found = {name: face_rows(part, stored) for name, part in (("train", rows.train), ("val", rows.val))}
+    folder = recipe.pseudo_fakes.resynthesis
+    rendered = None if folder is None else ResynthesisStore(folder)
+    found = {name: face_rows(part, stored, rendered) for name, part in (("train", rows.train), ("val", rows.val))}
     for name, faces in found.items():
         if faces.num_without_landmarks:
             total = len(faces.rows) + faces.num_without_landmarks
@@ -114,6 +119,16 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
         if (count := len(found[name].rows)) < fewest:
             raise TrainingError(
                 f"data.{name}: {count} real faces have landmarks, but pairs need at least {fewest}; add more faces"
+            )
+        if faces.num_not_rendered == len(faces.rows):
+            raise TrainingError(
+                f"pseudo_fakes.resynthesis: {folder} contains none of the {len(faces.rows)} faces of data.{name}; give "
+                "their manifest to `realface resynthesise`"
+            )
+        if faces.num_not_rendered:
+            tell_once(
+                f"data.{name}: {faces.num_not_rendered} of {len(faces.rows)} faces are missing in {folder}; they "
+                "become self-blends instead of re-syntheses"
             )
     needing = [name for name in recipe.pseudo_fakes.all_kinds if KINDS[name].partner == "face"]
     for name, faces in found.items():

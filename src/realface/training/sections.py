@@ -134,6 +134,11 @@ class PairsSection(PseudoFakesSection):
         description="kinds that are used in validation only, to see how kinds are detected that training never showed; "
         "they need no entry in `kinds`, and a share there is ignored",
     )
+    resynthesis: AbsolutePath | None = Field(
+        None,
+        description="folder that `realface resynthesise` wrote, relative to the current directory; the kind "
+        "`resynthesis` needs it",
+    )
     validation_pairs: int = Field(
         96, ge=2, description="validation pairs of each kind; the same ones in every validation and for every seed"
     )

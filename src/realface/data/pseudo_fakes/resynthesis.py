@@ -9,7 +9,7 @@ import numpy as np
 
 from realface.core.errors import PseudoFakeError
 from realface.data.degradations.resampling import sharpened
-from realface.data.pseudo_fakes.blending import alpha_blend, transfer_colour
+from realface.data.pseudo_fakes.blending import alpha_blend, smallest_share, transfer_colour
 from realface.data.pseudo_fakes.contract import Image, Landmarks, Parameter, Partner, PseudoFake, require_partner
 from realface.data.pseudo_fakes.points import dense_points
 from realface.data.pseudo_fakes.regions import draw_mask, draw_region
@@ -17,7 +17,7 @@ from realface.data.pseudo_fakes.regions import draw_mask, draw_region
 NAME = "resynthesis"
 REGION_SHARES = {"oval": 0.3, "hull": 0.25, "head": 0.35, "inner": 0.05, "lower": 0.05}
 WHOLE_SHARE = 0.25
-"""How often the whole crop is replaced; the mask is then 1 everywhere."""
+"""How often the whole crop is replaced, if the stored image shows all of it; the mask is then 1 everywhere."""
 RATIOS = (0.5, 0.75, 1.0, 1.0, 1.0, 1.0)
 SHARPENED_SHARE = 0.3
 
@@ -30,7 +30,8 @@ def resynthesis(
     Raises:
         PseudoFakeError: the partner is missing or has another size.
     """
-    stored = require_partner(partner, NAME).image
+    partner = require_partner(partner, NAME)
+    stored = partner.image
     if stored.shape != image.shape:
         raise PseudoFakeError(
             f"pseudo-fake {NAME} needs a stored image of the crop's shape {image.shape}, found {stored.shape}; "
@@ -43,7 +44,9 @@ def resynthesis(
     region = draw_region(generator, REGION_SHARES)
     mask = draw_mask(region, points, image.shape, generator)
     ratio = RATIOS[int(generator.integers(len(RATIOS)))]
-    if is_whole:
+    if partner.share is not None:
+        mask = smallest_share(mask, partner.share)
+    elif is_whole:
         region, mask = "whole", np.ones(image.shape[:2], dtype=np.float32)
     source = transfer_colour(stored, image, mask, colour)
     if sharpening:
