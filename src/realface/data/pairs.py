@@ -22,6 +22,9 @@ from realface.data.pseudo_fakes.partners import PartnerPool
 FALLBACK_KIND = "self_blend"
 """Made where a drawn kind needs a partner and there is none."""
 
+RENDERED_SHARE = 0.4
+"""How often a swap pastes the partner's stored re-synthesis instead of its crop, where there is one. Ours."""
+
 MAX_SHIFT = 0.075
 """Largest distance of a window's center from the crop's, as a share of the crop's side: the face stays in view."""
 
@@ -56,7 +59,7 @@ class RealFaces:
         landmarks: row -> (5, 2) or (468, 2 or 3) in pixels of that crop.
         partners: chooses similar faces for swaps; None: no face has a partner.
         stored: row and (height, width, ...) of its crop -> a re-synthesis of the crop in that size, or None if there is
-            none; for the kind `resynthesis`. None: there are none at all.
+            none; for the kind `resynthesis`, and for some partners of swaps. None: there are none at all.
     """
 
     num_faces: int
@@ -176,8 +179,17 @@ class PairDataset(Dataset[PairItem]):
             return None if stored is None else window.partner(stored, self._size)
         if use in ("face", "optional") and self._faces.partners is not None:
             other = self._faces.partners.choose(row, generator)
-            return None if other is None else Partner(self._faces.image(other), self._faces.landmarks(other))
+            return None if other is None else self._other_face(other, generator, may_be_rendered=use == "face")
         return None
+
+    def _other_face(self, other: int, generator: np.random.Generator, *, may_be_rendered: bool) -> Partner:
+        """Another face: its crop, or its re-synthesis as a face-swap autoencoder would have rendered it."""
+        image, landmarks = self._faces.image(other), self._faces.landmarks(other)
+        if may_be_rendered and self._faces.stored is not None and generator.random() < RENDERED_SHARE:
+            rendered = self._faces.stored(other, image.shape)
+            if rendered is not None:
+                return replace(rendered, landmarks=landmarks)
+        return Partner(image, landmarks)
 
 
 def _offset(length: int, side: int, position: float) -> int:

@@ -27,9 +27,10 @@ class Partner:
     """A second image for a pseudo-fake.
 
     Attributes:
-        image: (H, W, 3) RGB: another face of any size, or a stored version of the same crop in its size.
+        image: (H, W, 3) RGB: another face of any size, as its crop or re-synthesised, or a stored version of the same
+            crop in its size.
         landmarks: (5, 2) or (468, 2 or 3) in pixels of `image`; None where the partner is the same crop.
-        share: (H, W) in [0, 1], how much of a stored version may be used at each pixel; None: all of it.
+        share: (H, W) in [0, 1], how much of a re-synthesis may be used at each pixel; None: all of `image`.
     """
 
     image: Image

@@ -70,7 +70,7 @@ class AlignedDonor:
 
     Attributes:
         image: (H, W, 3) RGB.
-        valid: (H, W) in [0, 1], 0 where the donor's image has no pixels.
+        valid: (H, W) in [0, 1], 0 where the donor's image has no pixels, or none that may be used.
         alignment: "dense" or "similarity".
     """
 
@@ -82,7 +82,10 @@ class AlignedDonor:
 def swap(
     image: Image, landmarks: Landmarks, generator: np.random.Generator, partner: Partner | None = None
 ) -> PseudoFake:
-    """Replace a face by the partner's; see `Kind`. The partner is another face with landmarks."""
+    """Replace a face by the partner's; see `Kind`. The partner is another face with landmarks.
+
+    A partner with a share is a re-synthesis: it is pasted only where a network has rendered it.
+    """
     partner = require_partner(partner, NAME)
     points = dense_points(landmarks)
     donor = aligned_donor(partner, points, image.shape, generator, kind=NAME)
@@ -110,6 +113,7 @@ def swap(
         "alignment": donor.alignment,
         "blend": "poisson" if is_poisson else "alpha",
         "ratio": 1.0 if is_poisson else ratio,
+        "donor": "crop" if partner.share is None else "re-synthesis",
     }
     return PseudoFake(fake, image, mask, NAME, parameters)
 
@@ -127,10 +131,11 @@ def aligned_donor(
         kind: named in errors.
     """
     donor_points = dense_points(require_partner_landmarks(partner, kind))
-    image = partner.image
+    image, share = partner.image, partner.share
     if yaw(donor_points) * yaw(points) < 0:
         donor_points = mirrored_points(donor_points, image.shape[1])
         image = np.ascontiguousarray(image[:, ::-1])
+        share = None if share is None else np.ascontiguousarray(share[:, ::-1])
     is_reduced = bool(generator.random() < GENERATOR_SHARE)
     generator_side = float(generator.uniform(*GENERATOR_SIDES))
     up = ENLARGING[int(generator.integers(len(ENLARGING)))]
@@ -139,10 +144,10 @@ def aligned_donor(
     noise = generator.normal(0, sigma, size=2) * face_side(points)
     goal = (points + noise).astype(np.float32)
     if is_dense:
-        aligned, valid = warp_dense(image, donor_points, goal, shape)
+        aligned, valid = warp_dense(image, donor_points, goal, shape, share=share)
     else:
         chosen = list(_ALIGNED)
-        aligned, valid = warp_affine(image, similarity(donor_points[chosen], goal[chosen]), shape)
+        aligned, valid = warp_affine(image, similarity(donor_points[chosen], goal[chosen]), shape, share=share)
     if is_reduced and generator_side < face_side(points):
         height, width = shape[:2]
         aligned = resized(shrunk(aligned, generator_side / face_side(points), cv2.INTER_AREA), width, height, up)

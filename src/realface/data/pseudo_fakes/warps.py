@@ -47,13 +47,16 @@ def similarity(source: Points, target: Points) -> NDArray[np.float64]:
     return np.column_stack([turn, target_middle - turn @ middle])
 
 
-def warp_affine(image: Image, matrix: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[Image, Mask]:
+def warp_affine(
+    image: Image, matrix: NDArray[np.float64], shape: tuple[int, ...], *, share: Mask | None = None
+) -> tuple[Image, Mask]:
     """Warp an image.
 
     Args:
         image: (H, W, 3) RGB.
         matrix: (2, 3), from its pixels to those of the result.
         shape: (height, width, ...) of the result.
+        share: (H, W) in [0, 1], where the source has pixels that may be used; None: everywhere.
 
     Returns:
         The warped image and a (H, W) mask that is 0 where the source has no pixels and 1 well inside it.
@@ -61,7 +64,7 @@ def warp_affine(image: Image, matrix: NDArray[np.float64], shape: tuple[int, ...
     size = (shape[1], shape[0])
     warped = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(warped, dtype=np.uint8), _validity(
-        lambda known: cv2.warpAffine(known, matrix, size, flags=cv2.INTER_LINEAR), image
+        lambda known: cv2.warpAffine(known, matrix, size, flags=cv2.INTER_LINEAR), image, share
     )
 
 
@@ -73,6 +76,7 @@ def warp_dense(
     *,
     controls: Sequence[int] = CONTROL_POINTS,
     stiffness: float = STIFFNESS,
+    share: Mask | None = None,
 ) -> tuple[Image, Mask]:
     """Warp an image so that the mesh `source` comes to lie on the mesh `target`.
 
@@ -86,6 +90,7 @@ def warp_dense(
         controls: mesh points that steer the warp.
         stiffness: how much a smooth warp is preferred to an exact one, > 0; at 0 control points that coincide have no
             solution, and the result would depend on the CPU.
+        share: (H, W) in [0, 1], where the source has pixels that may be used; None: everywhere.
 
     Returns:
         As `warp_affine`.
@@ -93,7 +98,7 @@ def warp_dense(
     columns, rows = dense_map(source, target, shape, controls=controls, stiffness=stiffness)
     warped = cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(warped, dtype=np.uint8), _validity(
-        lambda known: cv2.remap(known, columns, rows, cv2.INTER_LINEAR), image
+        lambda known: cv2.remap(known, columns, rows, cv2.INTER_LINEAR), image, share
     )
 
 
@@ -186,8 +191,8 @@ def _bend(places: NDArray[np.float64], controls: NDArray[np.float64]) -> NDArray
     return np.asarray(squared * np.log(squared))
 
 
-def _validity(warp: Callable[[Mask], Any], image: Image) -> Mask:
-    known = np.ones(image.shape[:2], dtype=np.float32)
+def _validity(warp: Callable[[Mask], Any], image: Image, share: Mask | None) -> Mask:
+    known = np.ones(image.shape[:2], dtype=np.float32) if share is None else share.copy()
     known[:1] = known[-1:] = 0
     known[:, :1] = known[:, -1:] = 0
     inside = np.asarray(warp(known), dtype=np.float32)
