@@ -95,7 +95,10 @@ def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
     """What of a file that could be read is not used: all of it, or single frames and faces."""
     path, num_frames = item.source, len(seen.frames)
     frames = f"{num_frames} frame{'s' * (num_frames > 1)}"
+    damaged = f"{seen.num_damaged} of {num_frames + seen.num_damaged} frames cannot be decoded"
     if not tracks:
+        if seen.num_damaged:
+            frames = f"{frames} ({damaged})"
         if any(seen.faces.values()):
             return [Loss(NOT_FORGED, f"{path}: the mask marks none of the faces found in {frames}")]
         if seen.num_too_small:
@@ -103,8 +106,7 @@ def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
         return [Loss(NO_FACE, f"{path}: {NO_FACE} in {frames}")]
     losses = []
     if seen.num_damaged:
-        text = f"{path}: {seen.num_damaged} of {num_frames + seen.num_damaged} frames cannot be decoded"
-        losses.append(Loss(FRAME + DAMAGED, text, seen.num_damaged))
+        losses.append(Loss(FRAME + DAMAGED, f"{path}: {damaged}", seen.num_damaged))
     if without := sum(not any(one.track in tracks for one in here) for here in seen.faces.values()):
         losses.append(Loss(FRAME + NO_FACE, f"{path}: the face was not found in {without} of {frames}", without))
     if seen.num_too_small:

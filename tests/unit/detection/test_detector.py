@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from realface.core.boxes import Box
@@ -77,6 +78,17 @@ def test_frames_that_cannot_be_decoded_are_counted(
     monkeypatch.setattr(VideoDecoder, "frames", damaged)
     verdict = build_detector([[WHOLE]] * 2).detect(video(0.5, 0.5, 0.5))
     assert (verdict.num_damaged, [frame.index for frame in verdict.frames]) == (1, [0, 2])
+
+
+def test_damaged_frames_are_named_if_no_face_is_found(tmp_path: Path, build_detector: Callable) -> None:
+    frames = [Image.effect_noise((64, 64), 90) for _ in range(4)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    whole = (tmp_path / "a.gif").read_bytes()
+    (tmp_path / "a.gif").write_bytes(whole[: len(whole) * 5 // 8])
+    text = r"a\.gif: no face found; 1 of 3 frames cannot be decoded$"
+    with pytest.raises(MediaError, match=text) as caught:
+        build_detector([[]] * 2).detect(tmp_path / "a.gif")
+    assert caught.value.reason == "no face found"
 
 
 def test_num_frames_bounds_the_frames_looked_at(video: Callable, build_detector: Callable) -> None:
