@@ -89,7 +89,7 @@ def decoded(image: Image.Image, path: Path, *, max_pixels: int = MAX_PIXELS) -> 
         except MediaError:
             raise
         except DECODING_ERRORS as error:
-            if has_too_many_files(error):
+            if isinstance(error, OSError) and has_too_many_files(error):
                 raise unreadable(path, error) from error
             raise MediaError(
                 f"{path} is cut off or damaged ({one_line(error)}); copy or download it again", reason="truncated"
@@ -127,7 +127,7 @@ def _opened(path: Path, file: BinaryIO, max_pixels: int) -> Image.Image:
     except MediaError:
         raise
     except DECODING_ERRORS as error:
-        if isinstance(error, PermissionError) or has_too_many_files(error):
+        if isinstance(error, OSError) and (isinstance(error, PermissionError) or has_too_many_files(error)):
             raise unreadable(path, error) from error
         raise MediaError(
             f"{path} is not a picture that can be read, or is damaged; convert it to PNG or JPEG, or leave it out",

@@ -125,9 +125,10 @@ def _cut_as_counterpart(
     wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.extent.num_frames)
     faces = counterpart.faces
     if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were looked at
-        faces = _faces_at(counterpart.source, wanted, spec, finder, size=size, threads=threads)
-        if faces is None:
+        searched = _faces_at(counterpart.source, wanted, spec, finder, size=size, threads=threads)
+        if searched is None:
             return None
+        faces = searched
     frames = []
     hdr: HdrTransfer | None = None
     for frame in media.frames_at(wanted):
