@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import threading
@@ -25,6 +24,7 @@ from realface.core.errors import LoadingError, MediaError, MissingInputError
 from realface.data.columns import bytes_of
 from realface.data.manifest import Manifest
 from realface.media.images import read_image
+from realface.media.input_files import has_too_many_files
 
 Transform = Callable[[NDArray[np.uint8], np.random.Generator | None], Tensor]
 RowInput = Callable[[int], Tensor]
@@ -97,7 +97,7 @@ class CropFiles:
         except MissingInputError as error:
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
         except MediaError as error:
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno in {errno.EMFILE, errno.ENFILE}:
+            if has_too_many_files(error.__cause__):
                 raise LoadingError(
                     f"{self.file_of(row)}: too many open files; raise the limit with `ulimit -n 4096`"
                 ) from error

@@ -19,9 +19,17 @@ from realface.detection.aggregation import RULE, deciding_track, score_tracks
 from realface.detection.face_source import FaceSource, chosen_finder, chosen_spec
 from realface.detection.job import Job, ScoreQueue, SeenFrame
 from realface.detection.scoring import CropScorer, Precision
-from realface.detection.verdict import DEMONSTRATION_NOTE, FaceScore, Failure, FrameScore, Verdict, failure_of
+from realface.detection.verdict import (
+    DEMONSTRATION_NOTE,
+    FaceScore,
+    Failure,
+    FrameScore,
+    Verdict,
+    failure_of,
+    no_face,
+)
 from realface.evaluation.forgery_map import FaceMap
-from realface.faces.finder import NO_FACE, FaceFinder
+from realface.faces.finder import FaceFinder
 from realface.faces.tracks import link_faces
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
@@ -208,7 +216,7 @@ class Detector:
                         queue.add(job, prepared)
             job.num_damaged = media.num_damaged
             if not job.num_faces:
-                raise MediaError(f"{job.path}: {NO_FACE}", reason=NO_FACE)
+                raise no_face(job.path, num_frames=len(job.frames), num_damaged=job.num_damaged)
         except (MediaError, MissingInputError) as error:
             job.error = error
         job.is_read = True

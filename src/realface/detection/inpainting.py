@@ -15,12 +15,12 @@ from torch import Tensor
 
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import DeviceError, MediaError, ModelInputError
+from realface.core.errors import DeviceError, ModelInputError
 from realface.data.transforms import FaceTransform
 from realface.detection.face_source import FaceSource, chosen_finder, chosen_spec
 from realface.detection.job import SeenFrame
-from realface.detection.verdict import DEMONSTRATION_NOTE, in_one_line
-from realface.faces.finder import NO_FACE, FaceFinder
+from realface.detection.verdict import DEMONSTRATION_NOTE, damaged_note, in_one_line, no_face
+from realface.faces.finder import FaceFinder
 from realface.faces.tracks import link_faces
 from realface.media.frames import MediaKind
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
@@ -86,12 +86,16 @@ class InpaintedFile:
         kind: what it is.
         faces: by frame, then by person; never empty.
         num_left_out: faces beyond `MOST_FACES`, which were found and not inpainted.
+        num_frames: frames that were searched for faces.
+        num_damaged: frames that should have been searched and cannot be decoded.
     """
 
     path: Path
     kind: MediaKind
     faces: tuple[ShownFace, ...]
     num_left_out: int
+    num_frames: int
+    num_damaged: int = 0
 
     @property
     def mean_error(self) -> float:
@@ -102,7 +106,9 @@ class InpaintedFile:
         """One line; `sheet` is the picture drawn of it."""
         faces = f"{len(self.faces)} of {len(self.faces) + self.num_left_out}" if self.num_left_out else len(self.faces)
         names = f"path: {in_one_line(self.path)} | sheet: {in_one_line(sheet)}"
-        return f"{names} | faces: {faces} | mean error: {self.mean_error:.2f}"
+        line = f"{names} | faces: {faces} | mean error: {self.mean_error:.2f}"
+        damaged = damaged_note(num_frames=self.num_frames, num_damaged=self.num_damaged)
+        return f"{line} | {damaged}" if damaged else line
 
     def to_json(self) -> dict[str, Any]:
         """The file as an element of `files` in the JSON document."""
@@ -112,6 +118,7 @@ class InpaintedFile:
             "mean_error": self.mean_error,
             "faces": [face.to_json() for face in self.faces],
             "num_left_out": self.num_left_out,
+            "num_damaged": self.num_damaged,
         }
 
 
@@ -259,9 +266,9 @@ class Inpainter:
                 frames.append(SeenFrame(frame.index, frame.time_s, frame.size, kept))
                 crops += [self._transform(self.faces.crop(frame.image, face)) for face in kept]
         if not crops:
-            raise MediaError(f"{path}: {NO_FACE}", reason=NO_FACE)
+            raise no_face(path, num_frames=len(frames), num_damaged=media.num_damaged)
         shown = sorted(self._shown(path, frames, crops), key=lambda face: (face.index, face.track))
-        return InpaintedFile(path, media.kind, tuple(shown), num_left_out)
+        return InpaintedFile(path, media.kind, tuple(shown), num_left_out, len(frames), media.num_damaged)
 
     def _shown(self, path: Path, frames: Sequence[SeenFrame], crops: Sequence[Tensor]) -> Iterator[ShownFace]:
         tracks = link_faces([frame.faces for frame in frames], [frame.size for frame in frames])

@@ -13,7 +13,7 @@ import numpy as np
 from realface.core.boxes import Box
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.labels import Label
-from realface.faces.finder import Face, as_landmarks
+from realface.faces.finder import NO_FACE, Face, as_landmarks
 from realface.media.frames import HdrTransfer, MediaKind
 from realface.models.artifact import DEMONSTRATION
 
@@ -25,6 +25,28 @@ STAGES = ("decode", "find", "crop", "score")
 def in_one_line(text: Path | str) -> str:
     """The text with line breaks and other control characters escaped: a file's name may hold them, a line may not."""
     return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" or c in "\u2028\u2029" else c for c in str(text))
+
+
+def damaged_note(*, num_frames: int, num_damaged: int) -> str | None:
+    """Return what must be said if frames cannot be decoded; None if all can be.
+
+    Args:
+        num_frames: number of frames that were decoded.
+        num_damaged: number of frames that should have been decoded, too.
+    """
+    return f"{num_damaged} of {num_frames + num_damaged} frames cannot be decoded" if num_damaged else None
+
+
+def no_face(path: Path, *, num_frames: int, num_damaged: int) -> MediaError:
+    """Return the error for a file in which no face was found; its text also names damaged frames.
+
+    Args:
+        path: the file.
+        num_frames: number of frames that were decoded.
+        num_damaged: number of frames that should have been decoded, too.
+    """
+    damaged = damaged_note(num_frames=num_frames, num_damaged=num_damaged)
+    return MediaError(f"{path}: {NO_FACE}" + (f"; {damaged}" if damaged else ""), reason=NO_FACE)
 
 
 @dataclass(frozen=True)
@@ -179,9 +201,8 @@ class Verdict:
         """Return what must be said with this verdict; None when there is nothing."""
         notes = [DEMONSTRATION_NOTE] if self.purpose == DEMONSTRATION else []
         notes += [f"HDR video ({self.hdr.upper()}) converted to SDR"] if self.hdr else []
-        if self.num_damaged:
-            wanted = len(self.frames) + self.num_damaged
-            notes.append(f"{self.num_damaged} of {wanted} frames cannot be decoded")
+        if damaged := damaged_note(num_frames=len(self.frames), num_damaged=self.num_damaged):
+            notes.append(damaged)
         return "; ".join(notes) or None
 
     def line(self) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 from realface.core.errors import MediaError
 from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_frames_inside, spread_over_time
 from realface.media.library_messages import without_warnings
-from realface.media.pillow_files import DECODING_ERRORS, MAX_PIXELS, decoded, open_image, require_pixels
+from realface.media.pillow_files import DECODING_ERRORS, MAX_PIXELS, decoded, one_line, open_image, require_pixels
 
 _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF", "HEIF"}  # an MPO contains a photo and versions of it
 _PAGED = {"TIFF", "HEIF"}  # each frame is decoded by itself and has no duration
@@ -61,9 +61,9 @@ def shown_frames(image: Image.Image) -> Sequence[int]:
         try:
             if not getattr(image, "is_animated", False):
                 return [0]
+            if image.format == "TIFF":
+                return _tiff_pages(image)
             count: int = image.n_frames  # type: ignore[attr-defined]
-            if image.format == "TIFF" and count <= _MAX_FRAMES:
-                return [page for page in range(count) if _is_page(image, page)] or [0]
             return range(1 if getattr(image, "default_image", False) else 0, count)
         except (*DECODING_ERRORS, Image.DecompressionBombError):
             return [0]  # what is wrong is reported when the image is decoded
@@ -166,7 +166,8 @@ def _measured(image: Image.Image, path: Path, numbers: Sequence[int]) -> _Timing
     if codec in _PAGED:
         size = _first_size(image, path, numbers)
         times = tuple(_PAGE_MS / 1000 * position for position in range(len(numbers)))
-        return _Timing(tuple(numbers), times, _PAGE_MS / 1000 * len(numbers), size, codec, is_broken=False)
+        is_broken = not _can_decode(image, numbers[-1], path)
+        return _Timing(tuple(numbers), times, _PAGE_MS / 1000 * len(numbers), size, codec, is_broken=is_broken)
     size = _first_size(image, path, numbers[:1])
     durations = [_duration_ms(image)]
     is_broken = False
@@ -202,6 +203,14 @@ def _first_size(image: Image.Image, path: Path, numbers: Sequence[int]) -> tuple
     raise failure
 
 
+def _can_decode(image: Image.Image, number: int, path: Path) -> bool:
+    try:
+        decoded_frame(image, number, path)
+    except MediaError:
+        return False
+    return True
+
+
 def _require_few(image: Image.Image, path: Path, numbers: Sequence[int]) -> None:
     """Raise if there are more frames than can be decoded in reasonable time.
 
@@ -233,7 +242,8 @@ def _seek(image: Image.Image, number: int, path: Path) -> None:
         raise MediaError(f"{path} is too large: {error}; make it smaller", reason="too large") from error
     except DECODING_ERRORS as error:
         raise MediaError(
-            f"{path} is cut off or damaged at frame {number} ({error}); copy or download it again", reason="truncated"
+            f"{path} is cut off or damaged at frame {number} ({one_line(error)}); copy or download it again",
+            reason="truncated",
         ) from error
     require_pixels(image, path, MAX_PIXELS)
 
@@ -243,6 +253,26 @@ def _duration_ms(image: Image.Image) -> float:
     duration = image.info.get("duration", 0)
     is_long = isinstance(duration, int | float) and duration > _IGNORED_MS
     return float(duration) if is_long else _REPLACED_MS
+
+
+def _tiff_pages(image: Image.Image) -> list[int]:
+    """Return the numbers of the pages that are shown.
+
+    Each page refers to the next one. If the file is cut off or damaged behind a page, the number of the missing next
+    page is the last one, so that it counts as a frame that cannot be decoded.
+    """
+    pages: list[int] = []
+    for page in range(_MAX_FRAMES + 1):
+        try:
+            if not _is_page(image, page):
+                continue
+        except EOFError:
+            break
+        except DECODING_ERRORS:
+            pages.append(page)
+            break
+        pages.append(page)
+    return pages or [0]
 
 
 def _is_page(image: Image.Image, page: int) -> bool:

@@ -15,7 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from realface.core.errors import MediaError
-from realface.media.input_files import require_file
+from realface.media.input_files import has_too_many_files, require_file, unreadable
 from realface.media.mp4_boxes import is_cut_off
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic in its type stub only
@@ -47,14 +47,19 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, list[VideoStream]]]:
             "unsupported" or "too large".
     """
     require_file(path, what="video")
-    if is_cut_off(path):
+    try:
+        is_cut = is_cut_off(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if is_cut:
         raise MediaError(f"{path} is cut off: its end is missing; copy or download it again", reason="truncated")
     try:
         # "file:" keeps a name with a colon from being read as an address
         container = av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="ignore")
     except av.FFmpegError as error:
-        if error.errno == errno.EACCES:  # not EPERM, which FFmpeg also gives for damage
-            raise MediaError(f"{path} may not be read; change its permissions", reason="unreadable") from error
+        # not every PermissionError: FFmpeg gives EPERM for damage, too
+        if isinstance(error, OSError) and (error.errno == errno.EACCES or has_too_many_files(error)):
+            raise unreadable(path, error) from error
         raise MediaError(
             f"{path} is not a video that can be read, or is damaged ({error.strerror}); "
             "convert it to MP4, or leave it out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from realface.core.errors import MediaError
@@ -24,3 +25,24 @@ def require_file(path: Path, *, what: str) -> Path:
     if path.stat().st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes); copy or download it again", reason="empty file")
     return path
+
+
+def unreadable(path: Path, error: OSError) -> MediaError:
+    """Return the error for a file that the system does not let us read, whatever it contains.
+
+    Args:
+        path: the file.
+        error: what the system raised.
+    """
+    if isinstance(error, PermissionError):
+        text = f"{path} may not be read; change its permissions"
+    elif has_too_many_files(error):
+        text = f"cannot read {path}: too many open files; raise the limit with `ulimit -n 4096`"
+    else:
+        text = f"{path} cannot be read: {error.strerror or error}"
+    return MediaError(text, reason="unreadable")
+
+
+def has_too_many_files(error: BaseException | None) -> bool:
+    """Return whether the process or the system may open no more files."""
+    return isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}

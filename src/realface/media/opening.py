@@ -13,7 +13,7 @@ from realface.core.errors import MediaError
 from realface.media.animations import AnimationReader, decoded_frame, shown_frames
 from realface.media.file_types import is_text, kind_of_head, read_head
 from realface.media.frames import Frame, MediaKind, MediaReader, Spans, VideoInfo, require_frames_inside, spread_indices
-from realface.media.input_files import require_file
+from realface.media.input_files import require_file, unreadable
 from realface.media.library_messages import set_library_messages
 from realface.media.pillow_files import open_image
 from realface.media.videos import VideoReader, is_video_name
@@ -38,12 +38,7 @@ def open_media(path: Path, *, threads: int = 0) -> MediaReader:
     try:
         head = read_head(path)
     except OSError as error:
-        text = (
-            "may not be read; change its permissions"
-            if isinstance(error, PermissionError)
-            else f"cannot be read: {error}"
-        )
-        raise MediaError(f"{path} {text}", reason="unreadable") from error
+        raise unreadable(path, error) from error
     kind = kind_of_head(head)
     if kind == "image":
         return _open_image(path)

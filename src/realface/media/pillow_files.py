@@ -15,6 +15,7 @@ from PIL import Image
 
 from realface.core.errors import MediaError
 from realface.media.file_types import HEAD_BYTES, is_heic, is_png
+from realface.media.input_files import has_too_many_files, unreadable
 from realface.media.library_messages import set_library_messages, without_warnings
 from realface.media.png_chunks import shown_chunks
 
@@ -65,8 +66,8 @@ def open_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Im
     set_library_messages()
     try:
         file = path.open("rb")
-    except PermissionError as error:
-        raise _not_permitted(path) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
     with file, _opened(path, file, max_pixels) as image:
         yield image
 
@@ -88,8 +89,10 @@ def decoded(image: Image.Image, path: Path, *, max_pixels: int = MAX_PIXELS) -> 
         except MediaError:
             raise
         except DECODING_ERRORS as error:
+            if isinstance(error, OSError) and has_too_many_files(error):
+                raise unreadable(path, error) from error
             raise MediaError(
-                f"{path} is cut off or damaged ({error}); copy or download it again", reason="truncated"
+                f"{path} is cut off or damaged ({one_line(error)}); copy or download it again", reason="truncated"
             ) from error
         except Image.DecompressionBombError as error:
             raise _too_large(path, "more pixels than Pillow decodes", max_pixels) from error
@@ -121,11 +124,11 @@ def _opened(path: Path, file: BinaryIO, max_pixels: int) -> Image.Image:
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise _too_large(path, f"more than {limit:,} pixels", min(max_pixels, limit)) from error
-    except PermissionError as error:
-        raise _not_permitted(path) from error
     except MediaError:
         raise
     except DECODING_ERRORS as error:
+        if isinstance(error, OSError) and (isinstance(error, PermissionError) or has_too_many_files(error)):
+            raise unreadable(path, error) from error
         raise MediaError(
             f"{path} is not a picture that can be read, or is damaged; convert it to PNG or JPEG, or leave it out",
             reason="not a picture",
@@ -150,14 +153,15 @@ def _register_heic(path: Path) -> None:
     pillow_heif.register_heif_opener()
 
 
+def one_line(error: BaseException) -> str:
+    """Return an error's text without the line breaks that some libraries write."""
+    return " ".join(str(error).split())
+
+
 def _too_large(path: Path, size: str, max_pixels: int) -> MediaError:
     return MediaError(
         f"{path} is too large: {size}, and the limit is {max_pixels:,}; make it smaller", reason="too large"
     )
-
-
-def _not_permitted(path: Path) -> MediaError:
-    return MediaError(f"{path} may not be read; change its permissions", reason="unreadable")
 
 
 def _upright(image: Image.Image) -> Image.Image:

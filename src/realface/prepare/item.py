@@ -19,7 +19,17 @@ from realface.media.opening import open_media
 from realface.prepare.choice import Cuts, chosen_tracks
 from realface.prepare.looking import Seen, SeenFrame, look_at
 from realface.prepare.masks import cut_masks
-from realface.prepare.record import FRAME, MASK, Extent, ItemRecord, Loss, Task, TrackedFace, faces_to_numbers
+from realface.prepare.record import (
+    FRAME,
+    MASK,
+    Extent,
+    FacesByFrame,
+    ItemRecord,
+    Loss,
+    Task,
+    TrackedFace,
+    faces_to_numbers,
+)
 from realface.prepare.workplace import CROPS, MASKS, Workplace, crop_folder
 
 TOO_SMALL = "face too small"
@@ -62,9 +72,14 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
         boxes=seen.boxes,
         num_unmarked=_num_unmarked(seen, tracks, cuts),
         extent=extent,
-        faces=faces_to_numbers(seen.faces) if task.is_counterpart else {},
+        faces={} if extent is None else faces_to_numbers(_faces_of_first_size(seen, extent)),
         hdr=seen.hdr,
     )
+
+
+def _faces_of_first_size(seen: Seen, extent: Extent) -> FacesByFrame:
+    """Return the faces of frames that have the size of the first frame, from which a fake may take its boxes."""
+    return {frame.index: frame.faces for frame in seen.frames if frame.size == (extent.height, extent.width)}
 
 
 def item_row(item: SourceItem) -> dict[str, Any]:
@@ -86,7 +101,7 @@ def _cut_masks(item: SourceItem, media: MediaReader, seen: Seen, place: Workplac
     if item.mask is None or not any(seen.faces.values()):
         return None, []
     try:
-        return cut_masks(item.mask, media, seen.faces, place.spec, threads=place.threads), []
+        return cut_masks(item.mask, media, seen.faces, place.spec, sizes=seen.sizes, threads=place.threads), []
     except (MediaError, OSError) as error:
         return None, [Loss.of_file(item.mask, error, kind=MASK)]
 
@@ -95,7 +110,10 @@ def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
     """What of a file that could be read is not used: all of it, or single frames and faces."""
     path, num_frames = item.source, len(seen.frames)
     frames = f"{num_frames} frame{'s' * (num_frames > 1)}"
+    damaged = f"{seen.num_damaged} of {num_frames + seen.num_damaged} frames cannot be decoded"
     if not tracks:
+        if seen.num_damaged:
+            frames = f"{frames} ({damaged})"
         if any(seen.faces.values()):
             return [Loss(NOT_FORGED, f"{path}: the mask marks none of the faces found in {frames}")]
         if seen.num_too_small:
@@ -103,8 +121,7 @@ def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
         return [Loss(NO_FACE, f"{path}: {NO_FACE} in {frames}")]
     losses = []
     if seen.num_damaged:
-        text = f"{path}: {seen.num_damaged} of {num_frames + seen.num_damaged} frames cannot be decoded"
-        losses.append(Loss(FRAME + DAMAGED, text, seen.num_damaged))
+        losses.append(Loss(FRAME + DAMAGED, f"{path}: {damaged}", seen.num_damaged))
     if without := sum(not any(one.track in tracks for one in here) for here in seen.faces.values()):
         losses.append(Loss(FRAME + NO_FACE, f"{path}: the face was not found in {without} of {frames}", without))
     if seen.num_too_small:

@@ -21,6 +21,7 @@ from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, Tra
 FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
 SAME_RATE = 0.005  # share by which frame rates of one scene may differ: files round 29.97 in several ways
 FROM_COUNTERPART, OWN = "counterpart", "own: "
+OTHER_SIZE = "other size"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +31,14 @@ class SeenFrame:
     Attributes:
         index: its number in the video.
         time_s: seconds from the start; None for an image.
+        size: (height, width) in pixels.
         faces: those that are large enough, each with its person.
         crops: of each face.
     """
 
     index: int
     time_s: float | None
+    size: tuple[int, int]
     faces: list[TrackedFace]
     crops: list[NDArray[np.uint8]]
 
@@ -63,6 +66,11 @@ class Seen:
         """All faces, by the frame's number."""
         return {frame.index: frame.faces for frame in self.frames}
 
+    @property
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """(height, width) of each frame in pixels, by its number."""
+        return {frame.index: frame.size for frame in self.frames}
+
 
 def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, *, threads: int) -> Seen:
     """Find and cut out every face in the frames that are used.
@@ -83,10 +91,9 @@ def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, 
     """
     if task.counterpart is None:
         return _find_in(task, media, spec, finder, boxes=task.why_none and OWN + task.why_none)
-    extent = Extent.of(media)
-    if why := _unlike(extent, task.counterpart.extent, task.item.spans):
-        return _find_in(task, media, spec, finder, boxes=OWN + why)
-    return _cut_as_counterpart(task, media, task.counterpart, spec, finder, threads=threads)
+    why = _unlike(Extent.of(media), task.counterpart.extent, task.item.spans)
+    seen = None if why else _cut_as_counterpart(task, media, task.counterpart, spec, finder, threads=threads)
+    return seen or _find_in(task, media, spec, finder, boxes=OWN + (why or OTHER_SIZE))
 
 
 def _find_in(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, *, boxes: str = "") -> Seen:
@@ -104,32 +111,44 @@ def _find_in(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder,
         hdr = hdr or frame.hdr
     tracked = _tracked(faces, [size for _, _, size in looked_at])
     frames = [
-        SeenFrame(index, time_s, here, cut)
-        for (index, time_s, _), here, cut in zip(looked_at, tracked, crops, strict=True)
+        SeenFrame(index, time_s, size, here, cut)
+        for (index, time_s, size), here, cut in zip(looked_at, tracked, crops, strict=True)
     ]
     return Seen(frames, boxes, num_too_small, num_damaged=media.num_damaged, hdr=hdr)
 
 
 def _cut_as_counterpart(
     task: Task, media: MediaReader, counterpart: Counterpart, spec: CropSpec, finder: FaceFinder, *, threads: int
-) -> Seen:
+) -> Seen | None:
+    """Return the fake's faces where they are in its counterpart; None if the size of either changes in these frames."""
+    size = (counterpart.extent.height, counterpart.extent.width)
     wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.extent.num_frames)
     faces = counterpart.faces
     if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were looked at
-        faces = _faces_at(counterpart.source, wanted, spec, finder, threads=threads)
+        searched = _faces_at(counterpart.source, wanted, spec, finder, size=size, threads=threads)
+        if searched is None:
+            return None
+        faces = searched
     frames = []
     hdr: HdrTransfer | None = None
     for frame in media.frames_at(wanted):
+        if frame.size != size:
+            return None
         here = list(faces.get(frame.index, ()))
         crops = [crop_face(frame.image, one.face, spec) for one in here]
-        frames.append(SeenFrame(frame.index, _time_of(media, frame), here, crops))
+        frames.append(SeenFrame(frame.index, _time_of(media, frame), frame.size, here, crops))
         hdr = hdr or frame.hdr
     return Seen(frames, FROM_COUNTERPART, num_damaged=media.num_damaged, hdr=hdr)
 
 
-def _faces_at(path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder, *, threads: int) -> FacesByFrame:
+def _faces_at(
+    path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder, *, size: tuple[int, int], threads: int
+) -> FacesByFrame | None:
+    """Return the faces of these frames; None if one has another (height, width) than `size`."""
     numbers, faces, sizes = [], [], []
     for frame, found in _found(open_media(path, threads=threads).frames_at(indices), finder):
+        if frame.size != size:
+            return None
         numbers.append(frame.index)
         faces.append([face for face in found if _is_large_enough(face, spec)])
         sizes.append(frame.size)
@@ -158,7 +177,7 @@ def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
 def _unlike(extent: Extent, other: Extent, spans: Spans) -> str:
     """Why two files do not show the same scene frame by frame; empty where they may."""
     if (extent.width, extent.height) != (other.width, other.height):
-        return "other size"
+        return OTHER_SIZE
     if abs(extent.fps - other.fps) > SAME_RATE * other.fps:
         return "other frame rate"
     if not spread_indices(min(extent.num_frames, other.num_frames), 1, spans=spans):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,13 @@ class MaskCut:
 
 
 def cut_masks(
-    mask: Path, source: MediaReader, faces: FacesByFrame, spec: CropSpec, *, threads: int = 0
+    mask: Path,
+    source: MediaReader,
+    faces: FacesByFrame,
+    spec: CropSpec,
+    *,
+    sizes: Mapping[int, tuple[int, int]] | None = None,
+    threads: int = 0,
 ) -> dict[int, list[MaskCut]]:
     """Cut the mask's crop of every face, out of the face's own frame.
 
@@ -46,6 +53,7 @@ def cut_masks(
         source: the file that it is the mask of, open.
         faces: by the frame's number; frames without a face may be among them.
         spec: how the faces are cropped.
+        sizes: (height, width) of the source's frames in pixels, by number; by default that of the first frame.
         threads: number of threads that decode the mask; 0 uses all cores.
 
     Returns:
@@ -60,6 +68,8 @@ def cut_masks(
     wanted = {frame for frame, here in faces.items() if here}
     cuts: dict[int, list[MaskCut]] = {}
     for frame in media.frames_at(wanted):
+        if sizes is not None and frame.size != sizes[frame.index]:
+            raise _other_size(media.path, frame.size, source.path, sizes[frame.index], where=f" in frame {frame.index}")
         forged = forged_pixels(frame.image)
         crops = [forged_pixels(crop_face(frame.image, one.face, spec)) for one in faces[frame.index]]
         cuts[frame.index] = [
@@ -92,8 +102,15 @@ def _require_same_extent(mask: MediaReader, source: MediaReader) -> None:
             reason="other length",
         )
     if (of_mask.width, of_mask.height) != (of_source.width, of_source.height):
-        raise MediaError(
-            f"{mask.path} has {of_mask.width} x {of_mask.height} pixels but {source.path} has "
-            f"{of_source.width} x {of_source.height}; give the mask of the source's own size",
-            reason="other size",
-        )
+        raise _other_size(mask.path, (of_mask.height, of_mask.width), source.path, (of_source.height, of_source.width))
+
+
+def _other_size(
+    mask: Path, of_mask: tuple[int, int], source: Path, of_source: tuple[int, int], *, where: str = ""
+) -> MediaError:
+    """Return the error for a mask of another (height, width) than its source."""
+    return MediaError(
+        f"{mask} has {of_mask[1]} x {of_mask[0]} pixels{where} but {source} has "
+        f"{of_source[1]} x {of_source[0]}; give the mask of the source's own size",
+        reason="other size",
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from realface.core.boxes import Box
@@ -137,6 +138,26 @@ def test_faces_beyond_what_a_sheet_holds_are_left_out_and_counted(
     assert (len(inpainted.faces), inpainted.num_left_out) == (3, 1)
     assert "| faces: 3 of 4 |" in inpainted.line(tmp_path / "sheet.jpg")
     assert inpainted.to_json()["num_left_out"] == 1
+
+
+def cut_animation(path: Path) -> Path:
+    frames = [Image.effect_noise((64, 64), 90) for _ in range(4)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 5 // 8])
+    return path
+
+
+def test_frames_that_cannot_be_decoded_are_counted(tmp_path: Path, build_inpainter: Callable) -> None:
+    inpainted = build_inpainter([[LEFT]] * 2).inpaint(cut_animation(tmp_path / "a.gif"))
+    assert (inpainted.num_frames, inpainted.num_damaged) == (2, 1)
+    assert inpainted.line(tmp_path / "sheet.jpg").endswith(" | 1 of 3 frames cannot be decoded")
+    assert inpainted.to_json()["num_damaged"] == 1
+
+
+def test_damaged_frames_are_named_if_no_face_is_found(tmp_path: Path, build_inpainter: Callable) -> None:
+    with pytest.raises(MediaError, match=r"a\.gif: no face found; 1 of 3 frames cannot be decoded$"):
+        build_inpainter([[]] * 2).inpaint(cut_animation(tmp_path / "a.gif"))
 
 
 def test_a_file_without_a_face_is_refused(tmp_path: Path, build_inpainter: Callable) -> None:

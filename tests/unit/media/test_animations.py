@@ -202,6 +202,21 @@ def test_a_damaged_page_does_not_hide_the_others(tmp_path: Path):
     assert (reader.info().width, reader.info().height) == (48, 32)
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_adobe_deflate"])
+@pytest.mark.parametrize("kept", [0.4, 0.7])
+def test_pages_that_a_tiff_has_lost_are_reported(tmp_path: Path, compression: str | None, kept: float):
+    frames = noise_frames()
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:], compression=compression)
+    whole = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(whole[: int(len(whole) * kept)])
+    reader = open_media(tmp_path / "a.tif")
+    good = [frame.index for frame in reader.frames(32)]
+    assert good == list(range(int(6 * kept)))
+    assert 1 <= reader.num_damaged <= 2
+    assert len(list(reader.frames(2))) == 1  # the damaged page is among those asked for, so it is reported
+    assert reader.num_damaged == 1
+
+
 def test_a_tiff_without_a_page_that_can_be_decoded_is_an_error(tmp_path: Path):
     frames = noise_frames(2)
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:], compression="tiff_adobe_deflate")

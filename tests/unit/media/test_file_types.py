@@ -36,19 +36,22 @@ VIDEOS = {
     "ivf": ("ivf", "vp8"),
     "y4m": ("yuv4mpegpipe", "rawvideo"),
     "dv": ("dv", "dvvideo"),
+    "rm": ("rm", "rv10"),
+    "nut": ("nut", "mpeg4"),
+    "wtv": ("wtv", "mpeg2video"),
 }
 
 
 def video_bytes(
     container_format: str, codec: str, *, num_frames: int = 3, options: dict[str, str] | None = None
 ) -> bytes:
-    """A short video, as FFmpeg writes it; DV allows only the size used here."""
+    """A short video, as FFmpeg writes it; DV and RealVideo allow only the sizes used here."""
     stored = io.BytesIO()
     with av.open(stored, "w", format=container_format, options=options or {}) as container:
         stream = container.add_stream(
             codec, rate=25, options={"x265-params": "log-level=none"} if codec == "hevc" else {}
         )
-        stream.width, stream.height = (720, 576) if codec == "dvvideo" else (64, 64)
+        stream.width, stream.height = {"dvvideo": (720, 576), "rv10": (176, 144)}.get(codec, (64, 64))
         stream.pix_fmt = "yuv420p"
         for number in range(num_frames):
             image = np.full((stream.height, stream.width, 3), 10 * number, np.uint8)

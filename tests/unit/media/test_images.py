@@ -1,3 +1,4 @@
+import errno
 import io
 import struct
 import warnings
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
 from realface.core.errors import MediaError, MissingInputError
 from realface.media.images import image_size, is_image_name, read_image, resize_image, write_image
@@ -281,6 +282,43 @@ def test_an_image_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: py
     (tmp_path / "a.png").write_bytes(b"x")
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(MediaError, match=r"a\.png may not be read; change its permissions$"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("function", [(Path, "open"), (Image, "open")])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_too_many_open_files_are_no_damage_of_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: tuple[object, str], number: int
+):
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(number, "Too many open files")
+
+    (tmp_path / "a.png").write_bytes(b"x")
+    monkeypatch.setattr(*function, refuse)
+    text = r"^cannot read .*a\.png: too many open files; raise the limit with `ulimit -n 4096`$"
+    with pytest.raises(MediaError, match=text) as caught:
+        read_image(tmp_path / "a.png")
+    assert caught.value.reason == "unreadable"
+
+
+def test_too_many_open_files_while_decoding_are_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(image: Image.Image) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    write_image(tmp_path / "a.png", four_colours())
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
+    with pytest.raises(MediaError, match=r"a\.png: too many open files; raise the limit with `ulimit -n 4096`$"):
+        read_image(tmp_path / "a.png")
+
+
+def test_damage_is_told_in_one_line_whatever_the_decoder_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(image: Image.Image) -> None:
+        raise ValueError("Invalid input:\nUnexpected end\n")
+
+    write_image(tmp_path / "a.png", four_colours())
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    text = r"a\.png is cut off or damaged \(Invalid input: Unexpected end\); copy or download it again$"
+    with pytest.raises(MediaError, match=text):
         read_image(tmp_path / "a.png")
 
 

@@ -1,9 +1,12 @@
+import errno
 from pathlib import Path
 
+import av
 import pytest
 
 from realface.core.errors import MediaError, MissingInputError
 from realface.media.input_files import require_file
+from realface.media.videos import VideoReader
 
 
 def test_a_file_with_bytes_is_returned(tmp_path: Path):
@@ -29,3 +32,18 @@ def test_an_empty_file_is_refused(tmp_path: Path):
     with pytest.raises(MediaError, match=r"a\.jpg is empty \(0 bytes\); copy or download it again$") as caught:
         require_file(path, what="picture")
     assert caught.value.reason == "empty file"
+
+
+@pytest.mark.parametrize("function", [(av, "open"), (Path, "open")])
+def test_too_many_open_files_are_no_damage_of_a_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: tuple[object, str]
+):
+    def refuse(*args: object, **options: object) -> None:
+        raise av.error.OSError(errno.EMFILE, "Too many open files")
+
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    monkeypatch.setattr(*function, refuse)
+    text = r"^cannot read .*a\.mp4: too many open files; raise the limit with `ulimit -n 4096`$"
+    with pytest.raises(MediaError, match=text) as caught:
+        VideoReader.open(tmp_path / "a.mp4")
+    assert caught.value.reason == "unreadable"

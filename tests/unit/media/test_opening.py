@@ -71,7 +71,8 @@ def test_a_missing_or_empty_file_is_named(tmp_path: Path):
     ("error", "text"),
     [
         (PermissionError(13, "Permission denied"), r"a may not be read; change its permissions$"),
-        (OSError(5, "Input/output error"), r"a cannot be read: .*Input/output error"),
+        (OSError(24, "Too many open files"), r"cannot read .*a: too many open files; raise the limit with `ulimit -n"),
+        (OSError(5, "Input/output error"), r"a cannot be read: Input/output error$"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(

@@ -190,6 +190,20 @@ def test_frames_that_cannot_be_decoded_are_counted(prepare, tmp_path, grey_video
     assert record.losses == [Loss("frame: damaged", f"{source}: 1 of 4 frames cannot be decoded", 1)]
 
 
+def test_damaged_frames_are_named_if_no_face_is_found(prepare, tmp_path, grey_video, fixed_finder, monkeypatch):
+    source = grey_video(tmp_path / "dark.mp4", 0, 0, 0)
+    whole = VideoDecoder.frames
+
+    def damaged(decoder):
+        decoder.num_failed = 1
+        return (frame for index, frame in enumerate(whole(decoder)) if index != 1)
+
+    monkeypatch.setattr(VideoDecoder, "frames", damaged)
+    record = prepare(source, fixed_finder((0, 0, 20, 20)))
+    text = f"{source}: no face found in 2 frames (1 of 3 frames cannot be decoded)"
+    assert record.losses == [Loss("no face found", text)]
+
+
 def test_faces_below_the_smallest_size_are_left_out_and_counted(prepare, tmp_path, grey_video, fixed_finder):
     source = grey_video(tmp_path / "a.mp4", 200, 200)
     finder = fixed_finder((0, 0, 30, 10), (40, 0, 59, 19))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
 
@@ -73,6 +74,41 @@ def test_a_fake_that_cannot_show_the_same_scene_is_searched_itself(prepare_pair,
     )
     assert (fake.boxes, finder.num_pictures) == (why, 4)
     assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
+
+
+def stream_of(path, level, heights):
+    """An MPEG-TS of four plain grey frames of each height."""
+    parts = []
+    for height in heights:
+        with av.open(str(path), "w", format="mpegts") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.height, stream.width, stream.pix_fmt = height, 64, "yuv420p"
+            for _ in range(4):
+                grey = np.full((height, 64, 3), level, dtype=np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+            container.mux(stream.encode(None))
+        parts.append(path.read_bytes())
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+@pytest.mark.parametrize(("of_real", "of_fake"), [((48, 64), (48, 48)), ((48, 48), (48, 64)), ((48, 64), (48, 64))])
+def test_a_fake_is_searched_itself_if_the_size_of_one_of_the_two_changes(prepare_pair, tmp_path, of_real, of_fake):
+    real, fake, _ = prepare_pair(
+        stream_of(tmp_path / "a.ts", 200, of_real), stream_of(tmp_path / "a_b.ts", 90, of_fake)
+    )
+    assert (len(real.rows), len(fake.rows), fake.boxes) == (4, 4, "own: other size")
+    assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
+
+
+def test_a_mask_of_one_size_does_not_fit_a_fake_whose_size_changes(prepare_pair, tmp_path):
+    same, changing = (48, 48), (48, 64)
+    _, fake, _ = prepare_pair(
+        stream_of(tmp_path / "a.ts", 200, same),
+        stream_of(tmp_path / "a_b.ts", 90, changing),
+        mask=stream_of(tmp_path / "mask.ts", 255, same),
+    )
+    assert [loss.reason for loss in fake.losses] == ["mask: other size"]
 
 
 def test_a_fake_whose_forged_part_lies_behind_the_end_of_the_real_one_is_searched_itself(

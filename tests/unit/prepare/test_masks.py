@@ -93,6 +93,17 @@ def test_a_mask_of_other_size_is_refused(tmp_path):
     assert fault.value.reason == "other size"
 
 
+def test_a_mask_that_does_not_follow_a_change_of_size_is_refused(tmp_path):
+    mask = video(tmp_path / "mask.mp4", [mask_frame(16, 16)] * 3)
+    text = (
+        r"mask\.mp4 has 64 x 48 pixels in frame 2 but .*fake\.mp4 has 128 x 96; give the mask of the source's own size"
+    )
+    sizes = {0: (48, 64), 2: (96, 128)}
+    with pytest.raises(MediaError, match=text) as fault:
+        cut_masks(mask, open_media(fake(tmp_path, 3)), {0: FACE, 2: FACE}, SPEC, sizes=sizes)
+    assert fault.value.reason == "other size"
+
+
 def test_a_mask_with_a_frame_that_cannot_be_decoded_is_refused_as_a_whole(tmp_path, monkeypatch):
     whole = VideoReader.frames_at
     monkeypatch.setattr(VideoReader, "frames_at", lambda reader, indices: [*whole(reader, indices)][:-1])
