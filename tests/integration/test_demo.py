@@ -46,5 +46,5 @@ def test_a_verdict_of_the_demos_detector_says_what_it_is_worth(told, capsys):
     video = next((told / "study" / "original_sequences").rglob("*.mp4"))
     assert run(["detect", str(video), "--model", str(told / "run")]) == 0
     line = capsys.readouterr().out.strip()
-    assert re.match(rf"path: {re.escape(str(video))} \| fake probability: [01]\.\d{{4}} \|", line)
+    assert re.match(rf"path: {re.escape(str(video))} \| score: [01]\.\d{{4}} \|", line)
     assert line.endswith("| demonstration model: says nothing about real videos")
