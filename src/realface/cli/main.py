@@ -16,6 +16,7 @@ import typer
 
 from realface.cli import (
     bench,
+    calibrate,
     demo,
     detect,
     doctor,
@@ -51,6 +52,7 @@ app.command("pseudo-fakes")(pseudo_fakes.command)
 app.command("residuals")(residuals.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
+app.command("calibrate")(calibrate.command)
 app.command("detect")(detect.command)
 app.command("inpaint")(inpaint.command)
 app.add_typer(import_.app, name="import")

@@ -160,6 +160,8 @@ class Detector:
 
     def describe(self) -> dict[str, Any]:
         """What the detector is, ready for JSON."""
+        calibration = self.card.calibration if self.rule.is_calibrated else None
+        validated_on = self.card.validated_on if self.rule.is_calibrated else None
         return {
             "method": self.card.method,
             "weights_sha256": self.card.weights_sha256,
@@ -168,10 +170,8 @@ class Detector:
             "licence": self.card.licence,
             "input_size": self.input_size,
             "threshold": self.rule.threshold,
-            "calibration": self.card.calibration.model_dump(mode="json")
-            if self.rule.is_calibrated and self.card.calibration
-            else None,
-            "validated_on": None if self.rule.validated_on is None else self.rule.validated_on.model_dump(mode="json"),
+            "calibration": calibration.model_dump(mode="json") if calibration else None,
+            "validated_on": validated_on.model_dump(mode="json") if validated_on else None,
             "num_frames": self.faces.num_frames,
             "precision": self.precision,
             "crop": None if self.faces.finder is None else self.card.crop.model_dump(mode="json"),

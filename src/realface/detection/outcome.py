@@ -75,13 +75,14 @@ class DecisionRule:
         calibration = card.calibration
         if threshold is not None or calibration is None:
             return cls(card.threshold if threshold is None else threshold)
+        fits = finds_faces and (input_size, num_frames) == (calibration.input_size, calibration.num_frames)
         return cls(
             card.threshold,
             is_calibrated=True,
             image=calibration.image,
             video=calibration.video,
-            validated_on=card.validated_on,
-            fits=finds_faces and (input_size, num_frames) == (calibration.input_size, calibration.num_frames),
+            validated_on=card.validated_on if fits else None,
+            fits=fits,
         )
 
     def band(self, kind: MediaKind) -> Band:

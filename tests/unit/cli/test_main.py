@@ -2,8 +2,8 @@ import pytest
 
 from realface.cli import main as command_line
 from realface.cli.main import run
-from realface.core.debugging import is_debugging
 from realface.core import shipped
+from realface.core.debugging import is_debugging
 from realface.core.errors import ManifestError, StoppedBySignal
 
 

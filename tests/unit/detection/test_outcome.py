@@ -44,6 +44,7 @@ def test_a_kind_of_file_that_was_not_calibrated_gets_no_verdict():
 @pytest.mark.parametrize("setting", [{"input_size": 128}, {"num_frames": 4}, {"finds_faces": False}])
 def test_other_settings_than_those_of_the_calibration_give_no_verdict(setting):
     assert rule(**setting).is_outside("image")
+    assert rule(**setting).reason_to_ignore(size=1, sharpness=0) is None
 
 
 def test_a_given_threshold_decides_alone():
