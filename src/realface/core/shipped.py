@@ -54,5 +54,5 @@ def artifact_folder(named: Path) -> Path:
     shipped = shipped_detectors()
     if str(named) in shipped:
         return shipped[str(named)]
-    names = f"one of the shipped detectors: {', '.join(shipped)}" if shipped else "a path; this build ships no detector"
-    raise MissingInputError(f"artifact {named} does not exist; check the path, or give {names}")
+    names = f", or give a shipped detector: {', '.join(shipped)}" if shipped else " (this build ships no detector)"
+    raise MissingInputError(f"artifact {named} does not exist; check the path{names}")

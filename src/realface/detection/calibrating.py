@@ -19,7 +19,7 @@ import numpy as np
 
 from realface.core.boxes import Box
 from realface.core.calibration import Band, Calibration, SourceCounts, TableHash, ValidatedRange
-from realface.core.errors import CalibrationError
+from realface.core.errors import CalibrationError, MetricError
 from realface.core.files import existing, sha256_of
 from realface.core.text_files import read_text
 from realface.detection.aggregation import deciding_track, score_tracks
@@ -124,19 +124,18 @@ def calibrate(
     Raises:
         MissingInputError: a file does not exist.
         CalibrationError: a document or the CSV cannot be used, or they do not belong together.
-        MetricError: too few people for the bound.
+        MetricError: too few people for the bound, in images and in videos.
     """
     settings, answers = _read_documents(verdicts, card)
     files = _joined(answers, _read_identities(identities), identities)
-    kinds = [kind for kind in KINDS if any(file.kind == kind and not file.is_fake for file in files)]
-    if not kinds:
+    if all(file.is_fake for file in files):
         raise CalibrationError(f"{identities} names no real file of {_names(verdicts)}; a calibration needs real files")
-    min_frames = max(1, -(-settings["num_frames"] // FRAMES_SHARE))
-    ranges = _candidate_ranges(files, min_frames)
+    notes: list[str] = []
+    ranges = _candidate_ranges(files, max(1, -(-settings["num_frames"] // FRAMES_SHARE)))
+    kinds = _kinds_with_enough_people(_scored_within(files, KINDS, ranges[0]), alpha, notes)
     scored = [_scored_within(files, kinds, one) for one in ranges]
     chosen = choose_range([list(one.values()) for one in scored], alpha=alpha)
     pairs = scored[chosen]
-    notes: list[str] = []
     bands: dict[MediaKind, Band] = {}
     for kind, (reals, fakes) in pairs.items():
         upper = fake_from(reals, alpha=alpha)
@@ -144,7 +143,6 @@ def calibrate(
         bands[kind] = Band(real_below=real_below(enough, beta=beta, highest=upper), fake_from=upper)
         if not bands[kind].real_below:
             notes.append(f"no {kind} will be called real: the tables have too few fakes")
-    notes += [f"no {kind} will get a verdict: the tables have no real {kind}" for kind in KINDS if kind not in kinds]
     validated = ranges[chosen].model_copy(
         update={"share_answered": round(float(np.mean([share_answered(reals) for reals, _ in pairs.values()])), 4)}
     )
@@ -164,6 +162,32 @@ def calibrate(
         {kind: _shares(*pairs[kind], bands[kind]) for kind in pairs},
         tuple(notes),
     )
+
+
+def _kinds_with_enough_people(
+    pairs: Mapping[MediaKind, tuple[FileScores, FileScores]], alpha: float, notes: list[str]
+) -> list[MediaKind]:
+    """The kinds of files that can have a band, and a note for each that cannot.
+
+    Raises:
+        MetricError: none can.
+    """
+    kinds: list[MediaKind] = []
+    error: MetricError | None = None
+    for kind, (reals, _) in pairs.items():
+        if not len(reals.answered):
+            notes.append(f"no {kind} will get a verdict: the tables have no real {kind} with a face")
+            continue
+        try:
+            fake_from(reals, alpha=alpha)
+        except MetricError as too_few:
+            error = too_few
+            notes.append(f"no {kind} will get a verdict: {too_few}")
+        else:
+            kinds.append(kind)
+    if error is not None and not kinds:
+        raise error
+    return kinds
 
 
 def _enough_fakes(

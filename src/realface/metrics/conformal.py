@@ -7,9 +7,9 @@ Several files of one person are not independent, so people are the unit. Each pe
 their files, and one more person with an unknown score is added. The threshold is just above the smallest score at or
 below which a share `1 - alpha` of the total is.
 
-Sources count equally, whatever their sizes. A source with fewer than `FEWEST_IDENTITIES` people counts in proportion to
-its people. Each source with at least that many people also has its own threshold. The highest of all thresholds is
-used, so the bound applies to each of those sources separately.
+Sources count equally, whatever their sizes. Sources with fewer than `FEWEST_IDENTITIES` people are joined into one; if
+that one has fewer people, too, it counts in proportion to them. Each source with at least that many people also has its
+own threshold. The highest of all thresholds is used, so the bound applies to each of those sources separately.
 
 Source: Papadopoulos et al. 2002, "Inductive Confidence Machines for Regression"; Angelopoulos and Bates 2021, arXiv
 2107.07511, section 1; for groups of files: Lee, Barber and Willett 2023, arXiv 2306.06342.
@@ -92,10 +92,13 @@ def conformal_threshold(files: FileScores, *, alpha: float) -> float:
         raise MetricError("no file has a score; a threshold needs scores of held-out people")
     weights = answered.weights()
     people = {name: answered.num_identities(name) for name in answered.source_names}
-    counts = {name: min(1.0, number / FEWEST_IDENTITIES) for name, number in people.items()}
-    for name, number in people.items():
+    few = [name for name, number in people.items() if number < FEWEST_IDENTITIES]
+    groups = [(np.isin(answered.sources, few), sum(people[name] for name in few))] if few else []
+    groups += [(answered.sources == name, number) for name, number in people.items() if name not in few]
+    counts = [min(1.0, number / FEWEST_IDENTITIES) for _, number in groups]
+    for (is_of, number), count in zip(groups, counts, strict=True):
         # + 1 is the unknown person, whose score may be anything
-        weights[answered.sources == name] *= counts[name] / sum(counts.values()) / (number + 1)
+        weights[is_of] *= count / sum(counts) / (number + 1)
     order = np.argsort(answered.scores, kind="stable")
     total = np.cumsum(weights[order])
     reached = np.flatnonzero(total >= 1.0 - alpha - 1e-9)  # sums of shares: equal up to rounding
@@ -121,7 +124,7 @@ def fake_from(files: FileScores, *, alpha: float) -> float:
         people = sum(files.answered.num_identities(name) for name in files.answered.source_names)
         raise MetricError(
             f"{people} people with a score are too few to bound false alarms at {alpha:.0%}; "
-            f"give scores of at least {smallest_number(alpha)} people per source"
+            f"give scores of at least {smallest_number(alpha)} people, better of {FEWEST_IDENTITIES} per source"
         )
     return max([pooled, *(conformal_threshold(one, alpha=alpha) for one in _large_sources(files))])
 

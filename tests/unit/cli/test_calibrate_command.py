@@ -104,7 +104,7 @@ def test_the_bands_of_images_come_from_reals_and_fakes(
     printed = capsys.readouterr().out.splitlines()
     assert "images: real below 0.2300, fake from 0.3800; called fake: lfw 2.5%" in printed
     assert "  fakes found 52.5%, called real 7.5%" in printed
-    assert "note: no video will get a verdict: the tables have no real video" in printed
+    assert "note: no video will get a verdict: the tables have no real video with a face" in printed
 
 
 def test_the_copy_has_the_same_weights_and_decides_by_its_band(
@@ -153,7 +153,7 @@ def test_the_outcome_can_be_printed_as_json(
     printed = json.loads(capsys.readouterr().out)
     assert printed["calibration"]["alpha"] == 0.1
     assert printed["shares"]["image"]["false_alarms"] == {"lfw": pytest.approx(0.075)}
-    assert printed["notes"] == ["no video will get a verdict: the tables have no real video"]
+    assert printed["notes"] == ["no video will get a verdict: the tables have no real video with a face"]
 
 
 def test_videos_without_fakes_take_those_of_images(
@@ -166,6 +166,17 @@ def test_videos_without_fakes_take_those_of_images(
     assert (band.real_below, band.fake_from) == (pytest.approx(0.23), pytest.approx(0.5))
     note = "note: real_below of videos rests on the fakes of all kinds of files: too few fake videos"
     assert note in capsys.readouterr().out.splitlines()
+
+
+def test_a_kind_of_file_with_too_few_people_has_no_band(
+    artifact: Path, tmp_path: Path, images: list[dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [*images, *(entry(f"real/{number}.mp4", [0.5, 0.5]) for number in range(7))]
+    verdicts = document(artifact, tmp_path / "verdicts.json", files)
+    assert calibrate(artifact, verdicts, table(tmp_path / "a.csv", *rows_of(files)), tmp_path / "out") == 0
+    assert read_card(tmp_path / "out").calibration.video is None
+    note = "note: no video will get a verdict: 7 people with a score are too few to bound false alarms at 5%; give "
+    assert note in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

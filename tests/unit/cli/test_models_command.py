@@ -97,7 +97,10 @@ def test_an_unknown_name_is_answered_with_the_shipped_ones(
 ) -> None:
     ship(folder, "real-faces-only")
     assert run(["detect", str(image(tmp_path / "a.png")), "--model", "real-face-only"]) == 2
-    assert "artifact real-face-only does not exist; check the path, or give one of" in capsys.readouterr().err
+    assert (
+        "artifact real-face-only does not exist; check the path, or give a shipped detector: real-faces-only"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_python_class_loads_the_default_too(folder: Path, tmp_path: Path) -> None:

@@ -83,6 +83,13 @@ def test_a_source_of_few_people_counts_in_proportion_to_them():
     assert math.isinf(conformal_threshold(given, alpha=1 - 0.8 * 0.99 - 0.2 * 5 / 6 - 1e-6))
 
 
+def test_sources_of_few_people_are_joined():
+    # 10 + 10 people are one source of 20, the 20th of which is the quantile at 0.05
+    given = joined(files([0.1] * 10), files(np.linspace(0.2, 0.3, 10), sources=["b"] * 10))
+    assert conformal_threshold(given, alpha=0.05) == just_above(0.3)
+    assert conformal_threshold(joined(given, files([0.05] * 100, sources=["c"] * 100)), alpha=0.05) == just_above(0.3)
+
+
 def test_the_strictest_source_with_20_people_decides():
     easy, hard = files(np.linspace(0, 0.3, 100)), files(np.linspace(0.5, 0.9, 20), sources=["b"] * 20)
     few = files([0.99] * 5, sources=["c"] * 5)
