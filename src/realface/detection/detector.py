@@ -234,8 +234,9 @@ class Detector:
         frames = self._scored_frames(job)
         tracks = score_tracks(frames, frames_needed=self.rule.frames_needed(job.kind))
         deciding = deciding_track(tracks)
+        band = self.rule.band(job.kind)
         reason = None if deciding is not None else reason_without_score(tracks)
-        if reason is None and self.rule.is_outside(job.kind):
+        if reason is None and band is None:
             reason = Reason.OUTSIDE_CALIBRATION
         height, width = job.frames[0].size
         return Verdict(
@@ -246,7 +247,7 @@ class Detector:
             hdr=job.hdr,
             num_damaged=job.num_damaged,
             score=None if deciding is None else deciding.score,
-            band=self.rule.band(job.kind),
+            band=band,
             is_calibrated=self.rule.is_calibrated,
             reason=reason,
             frames=frames,

@@ -85,18 +85,16 @@ class DecisionRule:
             fits=fits,
         )
 
-    def band(self, kind: MediaKind) -> Band:
+    def band(self, kind: MediaKind) -> Band | None:
         """Return the two scores that separate the outcomes of a kind of file.
 
-        Without a calibration, both are the threshold. The band of a kind that the calibration had not is never used for
-        a verdict, but for the colours of boxes.
+        Returns:
+            Without a calibration, both scores are the threshold. None where the calibration does not apply to this kind
+            of file, or to these settings.
         """
-        band = self.image if kind == "image" else self.video
-        return band or Band(real_below=self.threshold, fake_from=self.threshold)
-
-    def is_outside(self, kind: MediaKind) -> bool:
-        """Return whether the calibration does not apply to this kind of file, or to these settings."""
-        return self.is_calibrated and (not self.fits or (self.image if kind == "image" else self.video) is None)
+        if not self.is_calibrated:
+            return Band(real_below=self.threshold, fake_from=self.threshold)
+        return (self.image if kind == "image" else self.video) if self.fits else None
 
     def reason_to_ignore(self, *, size: float, sharpness: float) -> Reason | None:
         """Return why a face has no say in its file's score; None for a face within the validated range.

@@ -190,11 +190,13 @@ def _with_boxes(picture: Picture, faces: Sequence[FaceScore], verdict: Verdict, 
     unit = max(0.8, max(canvas.size) / 640)  # lines and letters grow with the picture
     letters = font(13 * unit)
     for face in sorted(faces, key=lambda face: face.score):  # the most suspicious one on top
-        outcome = Outcome.CANNOT_SAY if face.ignored else decide(face.score, verdict.band)
+        outcome = Outcome.CANNOT_SAY
+        if verdict.band is not None and verdict.reason is None and face.ignored is None:
+            outcome = decide(face.score, verdict.band)
         color = COLORS[outcome]
         x0, y0, x1, y1 = face.box.scaled(scale).intersection(Box(0, 0, canvas.width - 1, canvas.height - 1))
         draw.rectangle((x0, y0, x1, y1), outline=color, width=max(2, round(2 * unit)))
-        text = f" {face.score:.2f} {in_words(face.ignored or outcome)} "
+        text = f" {face.score:.2f} {in_words(face.ignored or verdict.reason or outcome)} "
         width, height = draw.textlength(text, font=letters), 18 * unit
         left, top = min(x0, canvas.width - width), max(0.0, y0 - height)
         draw.rectangle((left, top, left + width, top + height), fill=color)
@@ -246,7 +248,7 @@ def headline(verdict: Verdict) -> str:
     parts = [] if verdict.reason is None else [in_words(verdict.reason)]
     if verdict.score is not None:
         parts.append(f"score {verdict.score:.4f}")
-        if verdict.reason is None:
+        if verdict.reason is None and verdict.band is not None:
             parts += [f"real below {verdict.band.real_below:.4f}"] if verdict.is_calibrated else []
             parts.append(f"fake from {verdict.band.fake_from:.4f} up")
     return ", ".join(parts)

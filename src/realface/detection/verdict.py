@@ -173,6 +173,7 @@ class Verdict:
         height: of the image or the first frame as it is shown, in pixels.
         score: of the file, in [0, 1], by `aggregation.RULE`; None where no face has a say.
         band: the two scores that separate the outcomes; both are the threshold where the detector is not calibrated.
+            None where its calibration does not apply.
         is_calibrated: whether the band comes from the detector's calibration.
         reason: why there is no verdict; None where there is one.
         frames: those looked at, in the order of time.
@@ -189,7 +190,7 @@ class Verdict:
     width: int
     height: int
     score: float | None
-    band: Band
+    band: Band | None
     frames: tuple[FrameScore, ...]
     tracks: tuple[TrackScore, ...]
     model: str
@@ -203,7 +204,9 @@ class Verdict:
     @property
     def outcome(self) -> Outcome:
         """What is said of the file."""
-        return Outcome.CANNOT_SAY if self.reason is not None or self.score is None else decide(self.score, self.band)
+        if self.reason is not None or self.score is None or self.band is None:
+            return Outcome.CANNOT_SAY
+        return decide(self.score, self.band)
 
     @property
     def num_faces(self) -> int:
@@ -239,7 +242,7 @@ class Verdict:
             "score": self.score,
             "verdict": self.outcome,
             "reason": self.reason,
-            "band": self.band.model_dump(mode="json"),
+            "band": None if self.band is None else self.band.model_dump(mode="json"),
             "is_calibrated": self.is_calibrated,
             "scope": {"not_examined": list(NOT_EXAMINED)},
             "note": self.note,

@@ -142,6 +142,7 @@ def test_other_settings_than_those_of_the_calibration_give_a_score_and_no_verdic
     path = two_tone(tmp_path / "a.png", 0.9, 0.9)
     verdict = build_detector(None, calibration=calibration()).detect(path)
     assert (verdict.outcome, verdict.reason) == ("cannot_say", "outside_calibration")
+    assert (verdict.band, verdict.to_json()["band"]) == (None, None)
     assert verdict.score == pytest.approx(0.9, abs=0.01)
     assert build_detector(None, calibration=calibration(), threshold=0.5).detect(path).outcome == "fake"
 

@@ -34,23 +34,22 @@ def rule(*, threshold=None, input_size=64, num_frames=8, finds_faces=True, **cha
 def test_a_calibrated_detector_decides_by_the_band_of_the_kind_of_file():
     found = rule()
     assert found.is_calibrated
-    assert (found.band("image"), found.is_outside("image")) == (BAND, False)
+    assert found.band("image") == BAND
 
 
 def test_a_kind_of_file_that_was_not_calibrated_gets_no_verdict():
-    assert rule().is_outside("video")
+    assert rule().band("video") is None
 
 
 @pytest.mark.parametrize("setting", [{"input_size": 128}, {"num_frames": 4}, {"finds_faces": False}])
 def test_other_settings_than_those_of_the_calibration_give_no_verdict(setting):
-    assert rule(**setting).is_outside("image")
+    assert rule(**setting).band("image") is None
     assert rule(**setting).reason_to_ignore(size=1, sharpness=0) is None
 
 
 def test_a_given_threshold_decides_alone():
     found = rule(threshold=0.6, num_frames=4)
     assert found.band("video") == Band(real_below=0.6, fake_from=0.6)
-    assert not found.is_outside("video")
     assert found.reason_to_ignore(size=1, sharpness=0) is None
 
 
@@ -58,7 +57,7 @@ def test_without_a_calibration_the_threshold_decides_alone():
     found = rule(calibration=None)
     assert found.band("image") == Band(real_below=0.4, fake_from=0.4)
     assert found.reason_to_ignore(size=1, sharpness=0) is None
-    assert (found.frames_needed("video"), found.is_outside("video")) == (1, False)
+    assert found.frames_needed("video") == 1
 
 
 def test_faces_outside_the_validated_range_are_ignored():

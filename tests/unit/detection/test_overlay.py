@@ -149,6 +149,17 @@ def test_a_face_without_a_say_is_boxed_in_grey_with_the_reason(tmp_path: Path, b
     assert (drawn[60:] == COLORS[Outcome.CANNOT_SAY]).all(axis=2).any()
 
 
+def test_no_face_is_called_fake_in_a_file_outside_the_calibration(
+    tmp_path: Path, build_detector: Callable, calibration: Callable
+) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, np.full((64, 64, 3), 230, np.uint8))
+    detector = build_detector([[LEFT]], calibration=calibration(image=None))
+    drawn = draw_overlay(detector, detector.detect(path))
+    assert not (drawn == COLORS[Outcome.FAKE]).all(axis=2).any()
+    assert (drawn[60:] == COLORS[Outcome.CANNOT_SAY]).all(axis=2).any()
+
+
 def test_a_file_without_a_face_is_drawn_as_it_is(tmp_path: Path, video: Callable, build_detector: Callable) -> None:
     detector = build_detector([[], [], [], []])
     for path in (picture(tmp_path / "a.png"), video(0.3, 0.4, 0.5)):

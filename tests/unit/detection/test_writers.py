@@ -52,6 +52,14 @@ def test_csv_has_a_header_and_a_row_per_file_even_with_a_comma_in_the_name() -> 
     assert (second["path"], second["score"], second["error"]) == ("b.jpg", "", "empty file")
 
 
+def test_csv_leaves_out_the_band_of_a_file_outside_the_calibration() -> None:
+    stream = io.StringIO()
+    writer = CsvWriter(stream)
+    writer.add(replace(verdict(), band=None, reason=Reason.OUTSIDE_CALIBRATION))
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert (row["verdict"], row["reason"], row["fake_from"]) == ("cannot_say", "outside_calibration", "")
+
+
 def test_json_is_one_document_with_the_counts_at_its_end() -> None:
     stream = io.StringIO()
     writer, tally = JsonWriter(stream, model={"method": "recce"}), Tally({".txt": 3, ".md": 1})
