@@ -144,10 +144,10 @@ class JsonDocument:
     It is to be closed on Ctrl-C too, and says then that it is not complete.
     """
 
-    def __init__(self, stream: TextIO, *, model: Mapping[str, Any]) -> None:
+    def __init__(self, stream: TextIO, *, version: int, model: Mapping[str, Any]) -> None:
         self._stream = stream
         self._separator = "\n"
-        self._stream.write(f'{{"format": {FORMAT},\n"model": {_json(model)},\n"files": [')
+        self._stream.write(f'{{"format": {version},\n"model": {_json(model)},\n"files": [')
 
     def add(self, element: Mapping[str, Any]) -> None:
         """Print one element of `files`."""
@@ -165,7 +165,7 @@ class JsonWriter:
     """One JSON document."""
 
     def __init__(self, stream: TextIO, *, model: Mapping[str, Any]) -> None:
-        self._document = JsonDocument(stream, model=model)
+        self._document = JsonDocument(stream, version=FORMAT, model=model)
 
     def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
         """Print one element of `files`."""
