@@ -1,10 +1,13 @@
 import json
 import re
+import shutil
 
 import pytest
 
-from realface.cli.demo_story import MARK
+from realface.cli.demo_story import MARK, verdict_lines
 from realface.cli.main import run
+from realface.core import shipped
+from realface.core.shipped import DEFAULT_NAME, shipped_detectors
 from realface.models.artifact import read_card
 
 
@@ -25,10 +28,20 @@ def test_every_stage_leaves_what_the_next_one_needs(told):
 
 def test_the_outcome_names_stages_videos_and_what_it_does_not_show(told):
     outcome = json.loads((told / MARK).read_text(encoding="utf-8"))
-    assert list(outcome["seconds"]) == ["sample study", "prepare", "train", "evaluate", "detect", "report"]
+    stages = ["sample study", "prepare", "train", "evaluate", "detect", "report"]
+    stages += ["shipped detector"] if DEFAULT_NAME in shipped_detectors() else []
+    assert list(outcome["seconds"]) == stages
     assert (outcome["real_videos"], outcome["fake_videos"]) == (2, 6)
     assert "no evidence about real deepfakes" in outcome["note"]
     assert outcome["losses"] == {}
+
+
+def test_the_shipped_detector_gives_verdicts_on_the_demos_videos(told, tmp_path, monkeypatch):
+    shutil.copytree(told / "run" / "artifact", tmp_path / DEFAULT_NAME)
+    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path)
+    video = next((told / "study" / "original_sequences").rglob("*.mp4"))
+    (line,) = verdict_lines(None, [video])
+    assert line.startswith(f"path: {video} | score: ")
 
 
 def test_an_older_demo_is_replaced_but_nothing_else(told, tmp_path, capsys):
@@ -46,5 +59,5 @@ def test_a_verdict_of_the_demos_detector_says_what_it_is_worth(told, capsys):
     video = next((told / "study" / "original_sequences").rglob("*.mp4"))
     assert run(["detect", str(video), "--model", str(told / "run")]) == 0
     line = capsys.readouterr().out.strip()
-    assert re.match(rf"path: {re.escape(str(video))} \| fake probability: [01]\.\d{{4}} \|", line)
+    assert re.match(rf"path: {re.escape(str(video))} \| score: [01]\.\d{{4}} \|", line)
     assert line.endswith("| demonstration model: says nothing about real videos")

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from realface.core.errors import OutputExistsError
 from realface.core.files import write_json
+from realface.core.shipped import DEFAULT_NAME, shipped_detectors
 from realface.data.manifest import Manifest
 from realface.detection.detector import Detector
 from realface.evaluation.evaluate import Evaluation, evaluate_artifact
@@ -94,12 +95,16 @@ def tell_story(out: Path, size: DemoSize, *, workers: int | None = None, quiet: 
         )
         story.say(describe_auc(evaluation))
     with story.stage("detect"):
-        detector = Detector.load(trained.artifact, device="cpu")
-        for verdict in detector.detect_many(_example_videos(study, prepared)):
-            story.say(verdict.line())
+        videos = _example_videos(study, prepared)
+        for line in verdict_lines(trained.artifact, videos):
+            story.say(line)
     with story.stage("report"):
         report = out / "report.html"
         write_report([out / "evaluation"], report)
+    if DEFAULT_NAME in shipped_detectors():
+        with story.stage("shipped detector"):
+            for line in verdict_lines(None, videos):
+                story.say(line)
     outcome = _outcome(story, trivial, prepared, trained, evaluation, report)
     write_json(out / MARK, outcome)
     story.say(NO_EVIDENCE)
@@ -128,6 +133,12 @@ class _Story:
         if not self._quiet:
             print(text)
             sys.stdout.flush()  # progress goes to stderr: keep the order
+
+
+def verdict_lines(artifact: Path | None, videos: Sequence[Path]) -> Iterator[str]:
+    """Yield a line per video with the verdict of an artifact; None for the shipped default."""
+    for answer in Detector.load(artifact, device="cpu").detect_many(videos):
+        yield answer.line()
 
 
 def describe_auc(evaluation: Evaluation) -> str:

@@ -10,7 +10,6 @@ import typer
 
 from realface.cli import crop_argument
 from realface.cli.standard_output import forgiving_stdout
-from realface.core.errors import ArtifactError
 from realface.core.map_kinds import MapKind
 
 if TYPE_CHECKING:
@@ -22,11 +21,9 @@ if TYPE_CHECKING:
     from realface.detection.verdict import Failure, Verdict
     from realface.detection.writers import Writer
 
-NO_MODEL = (
-    "detect needs a model: give --model ARTIFACT; `realface demo` makes one to try things out (demo/run/artifact) and "
-    "`realface train` makes one from your data (RUN/artifact), `realface import` one from a method's authors' weights"
+MODEL_HELP = (
+    "Artifact, run folder that contains it, or name of a shipped detector. Default: the shipped real-faces-only."
 )
-
 MAP_HELP = (
     "What --overlay lays over the faces: evidence, where they differ from their reconstruction (default), or "
     "attention, where the reconstruction error steers the classifier."
@@ -42,7 +39,7 @@ PrecisionName = Annotated[
 
 def command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Images, videos, or folders of them.")],
-    model: Annotated[Path | None, typer.Option(metavar="ARTIFACT", help="The artifact, or the run with it.")] = None,
+    model: Annotated[Path | None, typer.Option(metavar="ARTIFACT_OR_NAME", help=MODEL_HELP)] = None,
     crops: crop_argument.AreCrops = False,
     crop: crop_argument.CropWord = None,
     finder: crop_argument.FinderWord = None,
@@ -52,7 +49,8 @@ def command(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and faces scored, together.")] = 16,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Fake from this score up; the model's own by default.")
+        float | None,
+        typer.Option(min=0, max=1, help="Fake from this score up, real below; by default, the model's calibration."),
     ] = None,
     frames: Frames = None,
     precision: PrecisionName = "fp32",
@@ -63,19 +61,17 @@ def command(
     ] = None,
     map_kind: Annotated[MapKind | None, typer.Option("--map", help=MAP_HELP)] = None,
 ) -> None:
-    """Say of every picture and video how probably a face in it is forged.
+    """Detect manipulated faces in images and videos.
 
-    Every face is scored; a picture has the score of its most suspicious face. A video has the score of its most
-    suspicious person: the mean over the frames that show them, leaving out those seen in less than a third of the
-    frames with faces, unless nobody is seen longer.
+    The verdict is fake, real, uncertain or cannot_say, with the reason. An image has the score of its most suspicious
+    face. A video has the score of its most suspicious person, averaged over the frames that show them; people who
+    appear in fewer than a third of the frames with faces are ignored, unless no one appears more often.
 
-    A file without a verdict gets a line with the reason, and the exit code is 2. Other files in folders are counted.
+    A file that cannot be read gets a line with the error, and the exit code is 2. Other files in folders are counted.
     """
     _refuse_contradictions(as_json=as_json, as_csv=as_csv)
     crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
     drawn_map = _map_to_draw(map_kind, overlay)
-    if model is None:
-        raise ArtifactError(NO_MODEL)
 
     from realface.core.files import new_folder
     from realface.detection.detector import Detector

@@ -148,7 +148,7 @@ def _print_fit(card: ArtifactCard, reals: Path) -> None:
 
 
 def _print_prior(card: ArtifactCard, out: Path) -> None:
-    from realface.models.artifact import WEIGHTS_NAME
+    from realface.core.shipped import WEIGHTS_NAME
 
     _print_origin(card)
     if card.config["norm_pix"]:

@@ -63,7 +63,7 @@ def command(
     crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
 
     from realface.core.files import new_folder
-    from realface.detection.inpainting import Inpainter, Inpainting
+    from realface.detection.inpainting import FORMAT, Inpainter, Inpainting
     from realface.detection.writers import JsonDocument
 
     inpainter = Inpainter.load(
@@ -78,7 +78,7 @@ def command(
     )
     new_folder(out)
     stream = forgiving_stdout()
-    answers = _Answers(stream, JsonDocument(stream, model=inpainter.describe()) if as_json else None)
+    answers = _Answers(stream, JsonDocument(stream, version=FORMAT, model=inpainter.describe()) if as_json else None)
     if not _run(inpainter, files, out, answers):
         raise typer.Exit(2)
 

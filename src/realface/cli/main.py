@@ -16,6 +16,7 @@ import typer
 
 from realface.cli import (
     bench,
+    calibrate,
     demo,
     detect,
     doctor,
@@ -53,6 +54,7 @@ app.command("residuals")(residuals.command)
 app.command("resynthesise")(resynthesise.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
+app.command("calibrate")(calibrate.command)
 app.command("detect")(detect.command)
 app.command("inpaint")(inpaint.command)
 app.add_typer(import_.app, name="import")

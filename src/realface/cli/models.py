@@ -1,4 +1,4 @@
-"""`realface models`: the methods that can be trained."""
+"""`realface models`: the shipped detectors, and the methods that can be trained."""
 
 from __future__ import annotations
 
@@ -8,13 +8,33 @@ import typer
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """List the methods that `train` knows."""
+    """List the shipped detectors, for `detect --model`, and the methods that `train` knows."""
     import json
 
+    from realface.core.shipped import DEFAULT_NAME, shipped_detectors
+    from realface.models.artifact import read_card
     from realface.models.catalog import METHODS
 
+    cards = {name: read_card(folder) for name, folder in shipped_detectors().items()}
     if as_json:
-        print(json.dumps({name: method.summary for name, method in METHODS.items()}, indent=2))
+        shown = {
+            name: {
+                "method": card.method,
+                "input_size": card.input_size,
+                "purpose": card.purpose,
+                "licence": card.licence,
+                "weights_sha256": card.weights_sha256,
+                "is_default": name == DEFAULT_NAME,
+            }
+            for name, card in cards.items()
+        }
+        methods = {name: method.summary for name, method in METHODS.items()}
+        print(json.dumps({"detectors": shown, "methods": methods}, indent=2))
         return
+    print("shipped detectors:" if cards else "shipped detectors: none in this build")
+    for name, card in cards.items():
+        default = " (default)" if name == DEFAULT_NAME else ""
+        print(f"  {name}{default}: {card.method}, {card.input_size} px, {card.weights_sha256[:12]}; {card.licence}")
+    print("methods:")
     for name, method in METHODS.items():
-        print(f"{name}: {method.summary}")
+        print(f"  {name}: {method.summary}")

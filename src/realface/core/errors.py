@@ -79,6 +79,10 @@ class ArtifactError(RealfaceError, ValueError):
     """A detector's folder is missing, damaged, or does not fit."""
 
 
+class CalibrationError(RealfaceError, ValueError):
+    """Verdicts of held-out files cannot calibrate a detector."""
+
+
 class ResidualStoreError(RealfaceError, ValueError):
     """Stored residuals are damaged, incomplete, or of something else."""
 

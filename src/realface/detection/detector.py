@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from torch import nn
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.map_kinds import MapKind
-from realface.detection.aggregation import RULE, deciding_track, score_tracks
+from realface.core.shipped import default_artifact
+from realface.detection.aggregation import RULE, deciding_track, reason_without_score, score_tracks
 from realface.detection.face_source import FaceSource, chosen_finder, chosen_spec
 from realface.detection.job import Job, ScoreQueue, SeenFrame
+from realface.detection.outcome import NOT_EXAMINED, DecisionRule, Reason
 from realface.detection.scoring import CropScorer, Precision
 from realface.detection.verdict import (
     DEMONSTRATION_NOTE,
@@ -26,10 +29,10 @@ from realface.detection.verdict import (
     FrameScore,
     Verdict,
     failure_of,
-    no_face,
 )
 from realface.evaluation.forgery_map import FaceMap
-from realface.faces.finder import FaceFinder
+from realface.faces.finder import Face, FaceFinder
+from realface.faces.sharpness import sharpness
 from realface.faces.tracks import link_faces
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
@@ -46,7 +49,7 @@ class Detector:
         device: where the network computes.
         image_size: height and width given to the network, in pixels; the artifact's input size by default.
         batch_size: frames that are searched and faces that are scored together.
-        threshold: from which score on a file is called fake; the artifact's by default.
+        threshold: from which score on a file is called fake, in place of the artifact's threshold and bands.
         num_frames: frames looked at per video, evenly spread; those of the artifact's crop spec by default.
         precision: what the network computes in. `bf16` is faster on processors and GPUs that have it, and moves scores
             by what `realface bench recce` tells of a model; `fp32` gives those of `evaluate`.
@@ -69,8 +72,14 @@ class Detector:
         self.faces = FaceSource(
             card.crop, finder=finder, num_frames=num_frames or card.crop.frames, batch_size=batch_size
         )
-        self.threshold = card.threshold if threshold is None else threshold
         self.input_size = image_size or card.input_size
+        self.rule = DecisionRule.of(
+            card,
+            threshold=threshold,
+            input_size=self.input_size,
+            num_frames=self.faces.num_frames,
+            finds_faces=finder is not None,
+        )
         self.precision = precision
         self._scorer = CropScorer(
             network, input_size=self.input_size, batch_size=batch_size, device=device, precision=precision
@@ -79,7 +88,7 @@ class Detector:
     @classmethod
     def load(
         cls,
-        folder: Path | str,
+        folder: Path | str | None = None,
         *,
         device: str = "auto",
         crops: bool = False,
@@ -94,7 +103,8 @@ class Detector:
         """Load an artifact.
 
         Args:
-            folder: the artifact, or the run folder that holds it.
+            folder: the artifact, the run folder that contains it, or the name of a shipped detector. Default: the
+                shipped `realface.core.shipped.DEFAULT_NAME`.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             crops: the files will be face crops already, so no face is looked for.
             crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
@@ -106,12 +116,13 @@ class Detector:
             precision: likewise.
 
         Raises:
+            MissingInputError: no such folder, and no such shipped detector.
             ArtifactError: there is no artifact, or it is damaged.
             CropSpecError: the artifact's crops cannot be made here.
             DeviceError: the device is not here.
         """
         place = resolve_device(device)
-        artifact = find_artifact(Path(folder))
+        artifact = default_artifact() if folder is None else find_artifact(Path(folder))
         card = read_card(artifact)
         card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
         chosen = None if crops else chosen_finder(card.crop, artifact=artifact, device=place, given=finder)
@@ -139,7 +150,7 @@ class Detector:
 
         Raises:
             MissingInputError: no such file.
-            MediaError: it cannot be read, or it shows no face ("no face found").
+            MediaError: it cannot be read.
         """
         job = next(self._finished_jobs([Path(path)]))
         if job.error is not None:
@@ -156,6 +167,8 @@ class Detector:
 
     def describe(self) -> dict[str, Any]:
         """What the detector is, ready for JSON."""
+        calibration = self.card.calibration if self.rule.is_calibrated else None
+        validated_on = self.card.validated_on if self.rule.is_calibrated else None
         return {
             "method": self.card.method,
             "weights_sha256": self.card.weights_sha256,
@@ -163,11 +176,14 @@ class Detector:
             "note": DEMONSTRATION_NOTE if self.card.purpose == DEMONSTRATION else None,
             "licence": self.card.licence,
             "input_size": self.input_size,
-            "threshold": self.threshold,
+            "threshold": self.rule.threshold,
+            "calibration": calibration.model_dump(mode="json") if calibration else None,
+            "validated_on": validated_on.model_dump(mode="json") if validated_on else None,
             "num_frames": self.faces.num_frames,
             "precision": self.precision,
             "crop": None if self.faces.finder is None else self.card.crop.model_dump(mode="json"),
             "rule": RULE,
+            "scope": {"not_examined": list(NOT_EXAMINED)},
         }
 
     def maps(
@@ -212,43 +228,58 @@ class Detector:
                     job.frames.append(SeenFrame(frame.index, frame.time_s, frame.size, faces))
                     for face in faces:
                         with job.clock("crop"):
-                            prepared = self._scorer.prepare(self.faces.crop(frame.image, face))
+                            crop = self.faces.crop(frame.image, face)
+                            job.sharpness.append(sharpness(crop, margin=self.card.crop.margin))
+                            prepared = self._scorer.prepare(crop)
                         queue.add(job, prepared)
             job.num_damaged = media.num_damaged
-            if not job.num_faces:
-                raise no_face(job.path, num_frames=len(job.frames), num_damaged=job.num_damaged)
         except (MediaError, MissingInputError) as error:
             job.error = error
         job.is_read = True
 
     def _verdict(self, job: Job) -> Verdict:
-        numbers = link_faces([frame.faces for frame in job.frames], [frame.size for frame in job.frames])
-        scores = iter(job.scores)
-        frames = tuple(
-            FrameScore(
-                frame.index,
-                frame.time_s,
-                *frame.size,
-                tuple(
-                    FaceScore.of(face, next(scores), track, is_found=self.faces.finder is not None)
-                    for face, track in zip(frame.faces, tracks, strict=True)
-                ),
-            )
-            for frame, tracks in zip(job.frames, numbers, strict=True)
-        )
-        tracks = score_tracks(frames)
+        frames = self._scored_frames(job)
+        tracks = score_tracks(frames, frames_needed=self.rule.frames_needed(job.kind))
+        deciding = deciding_track(tracks)
+        band = self.rule.band(job.kind)
+        reason = None if deciding is not None else reason_without_score(tracks)
+        if reason is None and band is None:
+            reason = Reason.OUTSIDE_CALIBRATION
+        height, width = job.frames[0].size
         return Verdict(
             path=job.path,
             kind=job.kind,
-            width=frames[0].width,
-            height=frames[0].height,
+            width=width,
+            height=height,
             hdr=job.hdr,
             num_damaged=job.num_damaged,
-            score=deciding_track(tracks).score,
-            threshold=self.threshold,
+            score=None if deciding is None else deciding.score,
+            band=band,
+            is_calibrated=self.rule.is_calibrated,
+            reason=reason,
             frames=frames,
             tracks=tracks,
             model=self.model,
             purpose=self.card.purpose,
             seconds=dict(job.seconds),
         )
+
+    def _scored_frames(self, job: Job) -> tuple[FrameScore, ...]:
+        numbers = link_faces([frame.faces for frame in job.frames], [frame.size for frame in job.frames])
+        measured = iter(zip(job.scores, job.sharpness, strict=True))
+        return tuple(
+            FrameScore(
+                frame.index,
+                frame.time_s,
+                *frame.size,
+                tuple(
+                    self._scored_face(face, *next(measured), track)
+                    for face, track in zip(frame.faces, tracks, strict=True)
+                ),
+            )
+            for frame, tracks in zip(job.frames, numbers, strict=True)
+        )
+
+    def _scored_face(self, face: Face, score: float, detail: float, track: int) -> FaceScore:
+        scored = FaceScore.of(face, score, track, is_found=self.faces.finder is not None, sharpness=detail)
+        return replace(scored, ignored=self.rule.reason_to_ignore(size=scored.size, sharpness=detail))

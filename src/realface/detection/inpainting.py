@@ -40,6 +40,8 @@ from realface.models.rffr.sheets import (
 BlockChoice: TypeAlias = Literal["random", "all"] | Corner
 """Which blocks are inpainted: one drawn for each face, every one alone and put together, or one of that place."""
 
+FORMAT = 1
+"""Version of the JSON document of `realface inpaint`."""
 NUM_FRAMES = 8
 MOST_FACES = 96
 """Faces of a file that are inpainted: what fits a sheet; bounds the memory too."""

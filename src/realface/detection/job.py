@@ -41,6 +41,7 @@ class Job:
         num_damaged: frames that should have been looked at and could not be decoded.
         frames: those that were looked through.
         scores: of the faces in the order of frames, as far as they are known.
+        sharpness: of the faces, in the same order.
         is_read: whether all frames were looked through.
         error: why there will be no verdict.
         seconds: spent in each stage.
@@ -52,6 +53,7 @@ class Job:
     num_damaged: int = 0
     frames: list[SeenFrame] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    sharpness: list[float] = field(default_factory=list)
     is_read: bool = False
     error: MediaError | MissingInputError | None = None
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))

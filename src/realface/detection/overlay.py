@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw
 
 from realface.core.boxes import Box
 from realface.core.errors import MediaError
-from realface.core.labels import Label
 from realface.core.map_kinds import MapKind
 from realface.detection.aggregation import deciding_track
 from realface.detection.detector import Detector
 from realface.detection.named_files import drawing_path
+from realface.detection.outcome import Outcome, decide
 from realface.detection.verdict import FaceScore, FrameScore, Verdict
 from realface.evaluation.forgery_map import FaceMap, Scale, colour_bar, lay_over
 from realface.faces.cropper import Matrix
@@ -27,7 +27,12 @@ from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn picture; boxes and text must be readable in it
 NUM_COLUMNS = 6  # frames on a video's sheet
 CELL = 300  # pixels: width of a column
-COLORS = {Label.FAKE: (226, 61, 61), Label.REAL: (38, 145, 120)}
+COLORS = {
+    Outcome.FAKE: (226, 61, 61),
+    Outcome.REAL: (38, 145, 120),
+    Outcome.UNCERTAIN: (176, 118, 20),
+    Outcome.CANNOT_SAY: (110, 114, 122),
+}
 
 
 def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: MapKind = MapKind.EVIDENCE) -> Path:
@@ -53,6 +58,8 @@ def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: M
 def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKind.EVIDENCE) -> Picture:
     """A picture with its faces marked; of a video a sheet of its most suspicious frames. The file is read again.
 
+    Of a file without a face, the picture or the first frame is drawn as it is.
+
     Args:
         detector: that gave the verdict.
         verdict: what to draw.
@@ -68,7 +75,7 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKin
     images = {frame.index: frame.image for frame in _reread(detector, verdict.path, {frame.index for frame in chosen})}
     if len(images) < len(chosen):
         raise MediaError(f"{verdict.path} changed while it was looked at; try again", reason="unreadable")
-    track = deciding_track(verdict.tracks).track
+    track = _shown_track(verdict)
     shown = [
         Shown(
             frame, images[frame.index], [face for face in frame.faces if face.track == track or verdict.kind == "image"]
@@ -78,10 +85,10 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKin
     maps = [detector.maps(one.image, one.faces, kind) or [] for one in shown]
     drawn = [face_map for of_frame in maps for face_map in of_frame]
     scale = Scale.spanning(kind, drawn) if drawn else None
-    if verdict.kind == "image":
-        body = _marked(detector, shown[0], maps[0], scale, verdict.threshold)
+    if verdict.kind == "image" or track is None:
+        body = _marked(detector, shown[0], maps[0], scale, verdict)
     else:
-        body = _sheet(detector, shown, maps, scale, verdict.threshold)
+        body = _sheet(detector, shown, maps, scale, verdict)
     width = max(body.shape[1], SHORTEST_LONG_SIDE)  # or words would be cut off
     return stacked([_header(verdict, width=width), _legend(kind, scale, width=width), body], gap=0)
 
@@ -144,15 +151,25 @@ def _reread(detector: Detector, path: Path, wanted: set[int]) -> Iterator[Frame]
 
 
 def _most_suspicious(verdict: Verdict) -> list[FrameScore]:
-    """The frames in which the deciding face scores highest, in the order of time."""
-    track = deciding_track(verdict.tracks).track
+    """The frames in which the shown face scores highest, in the order of time; without a face the first one."""
+    track = _shown_track(verdict)
+    if track is None:
+        return [verdict.frames[0]]
     scores = {frame.index: face.score for frame in verdict.frames for face in frame.faces if face.track == track}
     chosen = sorted(scores, key=lambda index: -scores[index])[:NUM_COLUMNS]
     return [frame for frame in verdict.frames if frame.index in chosen]
 
 
+def _shown_track(verdict: Verdict) -> int | None:
+    """The track that decides; where none does, the longest one; None without a face."""
+    deciding = deciding_track(verdict.tracks)
+    if deciding is None:
+        return max(verdict.tracks, key=lambda track: track.num_frames).track if verdict.tracks else None
+    return deciding.track
+
+
 def _marked(
-    detector: Detector, shown: Shown, maps: Sequence[FaceMap], scale_of_maps: Scale | None, threshold: float
+    detector: Detector, shown: Shown, maps: Sequence[FaceMap], scale_of_maps: Scale | None, verdict: Verdict
 ) -> Picture:
     """A whole picture with the map, a box and a score on every face, at a size that can be read."""
     height, width = shown.image.shape[:2]
@@ -164,19 +181,22 @@ def _marked(
             for face, face_map in zip(shown.faces, maps, strict=True)
         ]
         picture = lay_in_place(picture, maps, matrices, scale_of_maps)
-    return _with_boxes(picture, shown.faces, threshold, scale=scale)
+    return _with_boxes(picture, shown.faces, verdict, scale=scale)
 
 
-def _with_boxes(picture: Picture, faces: Sequence[FaceScore], threshold: float, *, scale: float) -> Picture:
+def _with_boxes(picture: Picture, faces: Sequence[FaceScore], verdict: Verdict, *, scale: float) -> Picture:
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
     unit = max(0.8, max(canvas.size) / 640)  # lines and letters grow with the picture
     letters = font(13 * unit)
     for face in sorted(faces, key=lambda face: face.score):  # the most suspicious one on top
-        color = COLORS[Label(face.score >= threshold)]
+        outcome = Outcome.CANNOT_SAY
+        if verdict.band is not None and verdict.reason is None and face.ignored is None:
+            outcome = decide(face.score, verdict.band)
+        color = COLORS[outcome]
         x0, y0, x1, y1 = face.box.scaled(scale).intersection(Box(0, 0, canvas.width - 1, canvas.height - 1))
         draw.rectangle((x0, y0, x1, y1), outline=color, width=max(2, round(2 * unit)))
-        text = f" {face.score:.2f} {Label(face.score >= threshold).word} "
+        text = f" {face.score:.2f} {in_words(face.ignored or verdict.reason or outcome)} "
         width, height = draw.textlength(text, font=letters), 18 * unit
         left, top = min(x0, canvas.width - width), max(0.0, y0 - height)
         draw.rectangle((left, top, left + width, top + height), fill=color)
@@ -189,7 +209,7 @@ def _sheet(
     shown: Sequence[Shown],
     maps: Sequence[Sequence[FaceMap]],
     scale_of_maps: Scale | None,
-    threshold: float,
+    verdict: Verdict,
 ) -> Picture:
     """One column per frame: the frame, the face as the network sees it, and the same face with the map."""
     columns = []
@@ -198,7 +218,7 @@ def _sheet(
         scale = CELL / max(height, width)
         small = resized(one.image, height=round(height * scale), width=round(width * scale))
         crop = resized(detector.faces.crop(one.image, one.faces[0].face), height=CELL, width=CELL)
-        parts = [_with_boxes(small, one.frame.faces, threshold, scale=scale), crop]
+        parts = [_with_boxes(small, one.frame.faces, verdict, scale=scale), crop]
         if scale_of_maps is not None:
             parts.append(lay_over(crop, of_frame[0], scale_of_maps))
         caption = line(f"{one.frame.time_s:.1f} s   {one.faces[0].score:.2f}", width=CELL, centred=True)
@@ -212,9 +232,9 @@ def _header(verdict: Verdict, *, width: int) -> Picture:
     canvas = Image.new("RGB", (width, round((58 if verdict.note else 36) * unit)), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     margin, middle = 10 * unit, 18 * unit
-    word = f" {verdict.prediction.upper()} "
+    word = f" {in_words(verdict.outcome).upper()} "
     end = margin + draw.textlength(word, font=font(15 * unit))
-    color = COLORS[Label(verdict.score >= verdict.threshold)]
+    color = COLORS[verdict.outcome]
     draw.rectangle((margin, middle - 11 * unit, end, middle + 11 * unit), fill=color)
     draw.text((margin, middle), word, fill="white", font=font(15 * unit), anchor="lm")
     draw.text((end + margin, middle), headline(verdict), fill=TEXT, font=font(13 * unit), anchor="lm")
@@ -224,8 +244,19 @@ def _header(verdict: Verdict, *, width: int) -> Picture:
 
 
 def headline(verdict: Verdict) -> str:
-    """The score and the threshold in the same digits, so that the eye can tell which is larger."""
-    return f"fake probability {verdict.score:.4f}, fake from {verdict.threshold:.4f} up"
+    """Return the reason, the score and the band, in the same digits, so that the eye can tell which is larger."""
+    parts = [] if verdict.reason is None else [in_words(verdict.reason)]
+    if verdict.score is not None:
+        parts.append(f"score {verdict.score:.4f}")
+        if verdict.reason is None and verdict.band is not None:
+            parts += [f"real below {verdict.band.real_below:.4f}"] if verdict.is_calibrated else []
+            parts.append(f"fake from {verdict.band.fake_from:.4f} up")
+    return ", ".join(parts)
+
+
+def in_words(word: str) -> str:
+    """Return `cannot_say` as `cannot say`."""
+    return word.replace("_", " ")
 
 
 def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:

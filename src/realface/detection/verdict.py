@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from realface.core.boxes import Box
+from realface.core.calibration import Band
 from realface.core.errors import MediaError, MissingInputError
-from realface.core.labels import Label
+from realface.detection.outcome import NOT_EXAMINED, Outcome, Reason, decide
 from realface.faces.finder import NO_FACE, Face, as_landmarks
 from realface.media.frames import HdrTransfer, MediaKind
 from realface.models.artifact import DEMONSTRATION
@@ -55,10 +56,12 @@ class FaceScore:
 
     Attributes:
         box: in pixels of the frame as it is shown; may reach beyond it. With face crops it is the whole picture.
-        score: probability of a forgery, in [0, 1].
+        score: of the detector, in [0, 1]; higher for faces that look fake.
         track: number of the person within the file, from 0.
         found: the finder's confidence, in [0, 1]; None for face crops, where none was asked.
         landmarks: five (x, y), in pixels of the frame, in the order of `Face`; None where there are none.
+        sharpness: of the face in its crop, by `realface.faces.sharpness`, >= 0.
+        ignored: why the face has no say in the file's score; None where it has.
     """
 
     box: Box
@@ -66,9 +69,25 @@ class FaceScore:
     track: int
     found: float | None
     landmarks: tuple[tuple[float, float], ...] | None = None
+    sharpness: float = 0.0
+    ignored: Reason | None = None
+
+    @property
+    def size(self) -> float:
+        """Longer side of the box, in pixels of the frame as it is shown."""
+        return max(self.box.width, self.box.height)
 
     @classmethod
-    def of(cls, face: Face, score: float, track: int, *, is_found: bool) -> FaceScore:
+    def of(
+        cls,
+        face: Face,
+        score: float,
+        track: int,
+        *,
+        is_found: bool,
+        sharpness: float = 0.0,
+        ignored: Reason | None = None,
+    ) -> FaceScore:
         """A face with its score; `is_found` is false for face crops."""
         points = [(float(x), float(y)) for x, y in face.landmarks] if np.isfinite(face.landmarks).all() else None
         return cls(
@@ -77,6 +96,8 @@ class FaceScore:
             track,
             found=face.score if is_found else None,
             landmarks=None if points is None else tuple(points),
+            sharpness=sharpness,
+            ignored=ignored,
         )
 
     @property
@@ -93,6 +114,9 @@ class FaceScore:
             "track": self.track,
             "found": self.found,
             "landmarks": None if self.landmarks is None else [list(point) for point in self.landmarks],
+            "size": self.size,
+            "sharpness": self.sharpness,
+            "ignored": self.ignored,
         }
 
 
@@ -138,18 +162,26 @@ class TrackScore:
     Attributes:
         track: its number.
         num_frames: frames in which it was found.
-        score: mean of its faces' scores.
+        score: mean of its faces' scores, of those that are not ignored; None where all are.
         counts: whether it is long enough to have a say in the file's score.
+        ignored: why it has no say although it is long enough; None where it has one, or is too short.
     """
 
     track: int
     num_frames: int
-    score: float
+    score: float | None
     counts: bool
+    ignored: Reason | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The track as it stands in the JSON document."""
-        return {"track": self.track, "num_frames": self.num_frames, "score": self.score, "counts": self.counts}
+        return {
+            "track": self.track,
+            "num_frames": self.num_frames,
+            "score": self.score,
+            "counts": self.counts,
+            "ignored": self.ignored,
+        }
 
 
 @dataclass(frozen=True)
@@ -161,10 +193,13 @@ class Verdict:
         kind: what it is.
         width: of the image or the first frame as it is shown, in pixels.
         height: of the image or the first frame as it is shown, in pixels.
-        score: probability of a forgery, in [0, 1], by `aggregation.RULE`.
-        threshold: from which score on the prediction is fake.
+        score: of the file, in [0, 1], by `aggregation.RULE`; None where no face has a say.
+        band: the two scores that separate the outcomes; both are the threshold where the detector is not calibrated.
+            None where its calibration does not apply.
+        is_calibrated: whether the band comes from the detector's calibration.
+        reason: why there is no verdict; None where there is one.
         frames: those looked at, in the order of time.
-        tracks: the people found in them; never empty.
+        tracks: the people found in them; empty where no face was found.
         model: method and weights that said it, such as `recce 1a2b3c4d5e6f`.
         purpose: what the artifact is for; of a demonstration every verdict says that it means nothing.
         seconds: spent in each of `STAGES`.
@@ -176,8 +211,8 @@ class Verdict:
     kind: MediaKind
     width: int
     height: int
-    score: float
-    threshold: float
+    score: float | None
+    band: Band | None
     frames: tuple[FrameScore, ...]
     tracks: tuple[TrackScore, ...]
     model: str
@@ -185,11 +220,15 @@ class Verdict:
     seconds: Mapping[str, float]
     hdr: HdrTransfer | None = None
     num_damaged: int = 0
+    is_calibrated: bool = False
+    reason: Reason | None = None
 
     @property
-    def prediction(self) -> str:
-        """`fake` from the threshold up, `real` below."""
-        return Label(self.score >= self.threshold).word
+    def outcome(self) -> Outcome:
+        """What is said of the file."""
+        if self.reason is not None or self.score is None or self.band is None:
+            return Outcome.CANNOT_SAY
+        return decide(self.score, self.band)
 
     @property
     def num_faces(self) -> int:
@@ -206,8 +245,10 @@ class Verdict:
         return "; ".join(notes) or None
 
     def line(self) -> str:
-        """One line as RECCE prints it."""
-        line = f"path: {in_one_line(self.path)} | fake probability: {self.score:.4f} | prediction: {self.prediction}"
+        """One line with the path, the score and the verdict, as RECCE prints them."""
+        score = "none" if self.score is None else f"{self.score:.4f}"
+        verdict = self.outcome if self.reason is None else f"{self.outcome} ({self.reason})"
+        line = f"path: {in_one_line(self.path)} | score: {score} | verdict: {verdict}"
         return f"{line} | {self.note}" if self.note else line
 
     def to_json(self) -> dict[str, Any]:
@@ -220,8 +261,11 @@ class Verdict:
             "hdr": self.hdr,
             "num_damaged": self.num_damaged,
             "score": self.score,
-            "prediction": self.prediction,
-            "threshold": self.threshold,
+            "verdict": self.outcome,
+            "reason": self.reason,
+            "band": None if self.band is None else self.band.model_dump(mode="json"),
+            "is_calibrated": self.is_calibrated,
+            "scope": {"not_examined": list(NOT_EXAMINED)},
             "note": self.note,
             "tracks": [track.to_json() for track in self.tracks],
             "frames": [frame.to_json() for frame in self.frames],
@@ -237,7 +281,7 @@ class Failure:
 
     Attributes:
         path: the file.
-        reason: a short fixed phrase such as `no face found`, by which failures are counted.
+        reason: a short fixed phrase such as `empty file`, by which failures are counted.
         text: what was expected, what came, and what to do.
     """
 

@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from realface.detection.outcome import Outcome
 from realface.detection.verdict import Failure, Verdict
 
-FORMAT = 1
+FORMAT = 2
 CSV_COLUMNS = (
     "path",
     "kind",
     "score",
-    "prediction",
-    "threshold",
+    "verdict",
+    "reason",
+    "real_below",
+    "fake_from",
     "num_frames",
     "num_faces",
     "note",
@@ -35,7 +38,7 @@ class Tally:
     """
 
     def __init__(self, skipped: Mapping[str, int] | None = None) -> None:
-        self.predictions: Counter[str] = Counter()
+        self.outcomes: Counter[Outcome] = Counter()
         self.failures: Counter[str] = Counter()
         self.skipped = dict(skipped or {})
 
@@ -44,17 +47,20 @@ class Tally:
         if isinstance(result, Failure):
             self.failures[result.reason] += 1
         else:
-            self.predictions[result.prediction] += 1
+            self.outcomes[result.outcome] += 1
 
     @property
     def num_files(self) -> int:
         """Files that have an answer."""
-        return self.predictions.total() + self.failures.total()
+        return self.outcomes.total() + self.failures.total()
 
     def line(self) -> str:
-        """Such as `12 files: 7 real, 3 fake, 2 without a verdict (1 empty file, 1 no face found)`."""
+        """Such as `12 files: 7 real, 3 fake, 1 uncertain, 1 without a verdict (1 empty file)`."""
         files = "1 file" if self.num_files == 1 else f"{self.num_files} files"
-        text = f"{files}: {self.predictions['real']} real, {self.predictions['fake']} fake"
+        text = f"{files}: {self.outcomes[Outcome.REAL]} real, {self.outcomes[Outcome.FAKE]} fake"
+        for outcome in (Outcome.UNCERTAIN, Outcome.CANNOT_SAY):
+            if self.outcomes[outcome]:
+                text += f", {self.outcomes[outcome]} {outcome}"
         if self.failures:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.failures.most_common())
             text += f", {self.failures.total()} without a verdict ({reasons})"
@@ -64,8 +70,7 @@ class Tally:
         """The counts as they stand in the JSON document."""
         return {
             "num_files": self.num_files,
-            "num_real": self.predictions["real"],
-            "num_fake": self.predictions["fake"],
+            **{f"num_{outcome}": self.outcomes[outcome] for outcome in Outcome},
             "num_failed": self.failures.total(),
             "failures": dict(self.failures.most_common()),
             **skipped_counts(self.skipped),
@@ -118,8 +123,9 @@ class CsvWriter:
             row |= {
                 "kind": result.kind,
                 "score": result.score,
-                "prediction": result.prediction,
-                "threshold": result.threshold,
+                "verdict": result.outcome,
+                "reason": result.reason,
+                **({} if result.band is None else result.band.model_dump()),
                 "num_frames": len(result.frames),
                 "num_faces": result.num_faces,
                 "note": result.note,
@@ -138,10 +144,10 @@ class JsonDocument:
     It is to be closed on Ctrl-C too, and says then that it is not complete.
     """
 
-    def __init__(self, stream: TextIO, *, model: Mapping[str, Any]) -> None:
+    def __init__(self, stream: TextIO, *, version: int, model: Mapping[str, Any]) -> None:
         self._stream = stream
         self._separator = "\n"
-        self._stream.write(f'{{"format": {FORMAT},\n"model": {_json(model)},\n"files": [')
+        self._stream.write(f'{{"format": {version},\n"model": {_json(model)},\n"files": [')
 
     def add(self, element: Mapping[str, Any]) -> None:
         """Print one element of `files`."""
@@ -159,7 +165,7 @@ class JsonWriter:
     """One JSON document."""
 
     def __init__(self, stream: TextIO, *, model: Mapping[str, Any]) -> None:
-        self._document = JsonDocument(stream, model=model)
+        self._document = JsonDocument(stream, version=FORMAT, model=model)
 
     def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
         """Print one element of `files`."""

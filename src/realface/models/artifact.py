@@ -17,17 +17,17 @@ from pydantic import Field
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from realface.core.calibration import Calibration, ValidatedRange
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, MethodError, RecipeError
-from realface.core.files import existing, folder_written_atomically, sha256_of, write_json
+from realface.core.files import existing, folder_written_atomically, require_free, sha256_of, write_json
 from realface.core.recipe import Section, check_recipe
+from realface.core.shipped import CARD_NAME, WEIGHTS_NAME, artifact_folder
 from realface.core.text_files import read_text
 from realface.models.catalog import Method, get_method
 from realface.models.weights import load_weights
 
-FORMAT: Literal[1] = 1
-CARD_NAME = "model.json"
-WEIGHTS_NAME = "model.safetensors"
+FORMAT: Literal[2] = 2
 DEMONSTRATION = "demonstration"
 """The purpose of a detector that means nothing about real videos; every verdict and evaluation of it says so."""
 
@@ -37,7 +37,7 @@ S = TypeVar("S", bound=Section)
 class ArtifactCard(Section):
     """What `model.json` says of the weights beside it."""
 
-    format: Literal[1] = Field(FORMAT, description="version of the artifact's format")
+    format: Literal[2] = Field(FORMAT, description="version of the artifact's format")
     method: str = Field(description="name of the method in the catalog")
     config: dict[str, Any] = Field(description="the method's config, as in the recipe's `method` section")
     input_size: int = Field(gt=0, description="height and width to which crops are resized, in pixels")
@@ -45,9 +45,16 @@ class ArtifactCard(Section):
         "bilinear", description="how crops are resized: OpenCV's bilinear, without antialiasing"
     )
     crop: CropSpec = Field(description="how the crops were made that the network was trained on")
-    threshold: float = Field(0.5, ge=0, le=1, description="score from which a face is called fake")
+    threshold: float = Field(
+        0.5, ge=0, le=1, description="score from which a face is called fake, in evaluations and without a calibration"
+    )
     threshold_rule: str = Field("", description="what chose the threshold, and on which set")
-    calibration: dict[str, Any] | None = Field(None, description="what maps scores to probabilities; null: nothing")
+    calibration: Calibration | None = Field(
+        None, description="how scores become verdicts; null: by the threshold alone"
+    )
+    validated_on: ValidatedRange | None = Field(
+        None, description="faces and files that get a verdict; null: all of them"
+    )
     trained_on: list[dict[str, Any]] = Field(
         default=[],
         description="per manifest: name, sha256, rows, crop in words; of a prior inside the network: role, name, "
@@ -88,14 +95,39 @@ def save_artifact(folder: Path, network: nn.Module, card: ArtifactCard) -> None:
 
 
 def find_artifact(path: Path) -> Path:
-    """The artifact that a user means by a path: the folder itself, or `artifact` in a run folder of `realface train`.
+    """Return the artifact that a user means.
+
+    Args:
+        path: the artifact's folder, the run folder of `realface train` that contains it as `artifact`, or the name of a
+            shipped detector. A path that exists wins over a name.
+
+    Raises:
+        MissingInputError: no such folder and no such shipped detector.
+    """
+    folder = artifact_folder(path)
+    inner = folder / "artifact"
+    is_run = not (folder / CARD_NAME).exists() and (inner / CARD_NAME).is_file()
+    return inner if is_run else folder
+
+
+def copy_artifact(source: Path, out: Path, card: ArtifactCard) -> None:
+    """Write a copy of an artifact with another card, atomically; the weights' bytes stay the same.
+
+    Args:
+        source: the artifact.
+        out: the new folder.
+        card: of the same weights.
 
     Raises:
         MissingInputError: no such folder.
+        ArtifactError: the weights are missing, or their hash is not the card's.
+        OutputExistsError: `out` exists and is not empty.
     """
-    inner = existing(path, what="artifact") / "artifact"
-    is_run = not (path / CARD_NAME).exists() and (inner / CARD_NAME).is_file()
-    return inner if is_run else path
+    content = _checked_weights(source, card)
+    require_free(out)
+    with folder_written_atomically(out) as partial:
+        (partial / WEIGHTS_NAME).write_bytes(content)
+        write_json(partial / CARD_NAME, card.model_dump(mode="json"))
 
 
 def read_card(folder: Path) -> ArtifactCard:
@@ -115,9 +147,10 @@ def read_card(folder: Path) -> ArtifactCard:
     if not isinstance(document, dict):
         raise ArtifactError(f"{path}: expected a mapping, got {type(document).__name__}; copy the artifact again")
     if document.get("format") != FORMAT:
+        old = document.get("format") == 1
         raise ArtifactError(
             f"{path}: this version of realface reads format {FORMAT}, got format {document.get('format')!r}; "
-            "use the version that wrote it, or a newer one"
+            + ("train or import the detector again" if old else "use the version that wrote it, or a newer one")
         )
     return _checked(ArtifactCard, document, str(path))
 
@@ -145,6 +178,15 @@ def load_network(folder: Path, *, device: torch.device | str = "cpu") -> nn.Modu
 
 
 def _read_weights(folder: Path, card: ArtifactCard) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(_checked_weights(folder, card))
+    except SafetensorError as error:
+        path = folder / WEIGHTS_NAME
+        raise ArtifactError(f"{path} is not a safetensors file ({error}); copy the artifact again") from error
+
+
+def _checked_weights(folder: Path, card: ArtifactCard) -> bytes:
+    """The bytes of an artifact's weights, which have the hash that the card gives."""
     path = folder / WEIGHTS_NAME
     if not path.is_file():
         raise ArtifactError(f"{folder} has no {WEIGHTS_NAME}; copy the artifact again")
@@ -155,10 +197,7 @@ def _read_weights(folder: Path, card: ArtifactCard) -> dict[str, Tensor]:
             f"{path} is damaged or was exchanged: its SHA-256 is {sha256}, {CARD_NAME} says "
             f"{card.weights_sha256 or 'nothing'}; copy the artifact again"
         )
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
-        raise ArtifactError(f"{path} is not a safetensors file ({error}); copy the artifact again") from error
+    return content
 
 
 def _method_of(card: ArtifactCard, where: str) -> Method:

@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from realface.cli import detect
+from realface.core import shipped
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import (
     ArtifactError,
@@ -64,10 +65,10 @@ def test_a_line_per_file_as_recce_prints_it(artifact: Path, tmp_path: Path) -> N
     path = crop_file(tmp_path / "a b é.png")
     result = run(artifact, path)
     assert result.exit_code == 0, result.output
-    score, prediction = result.stdout.split(" | ")[1:3]
-    assert result.stdout.startswith(f"path: {path} | fake probability: 0.")
-    assert len(score) == len("fake probability: 0.1234")
-    assert prediction in ("prediction: real", "prediction: fake")
+    score, verdict = result.stdout.split(" | ")[1:3]
+    assert result.stdout.startswith(f"path: {path} | score: 0.")
+    assert len(score) == len("score: 0.1234")
+    assert verdict in ("verdict: real", "verdict: fake")
     assert result.stdout.endswith(" | demonstration model: says nothing about real videos\n")
 
 
@@ -83,7 +84,7 @@ def test_bad_files_get_a_line_the_rest_go_on_and_the_code_is_2(artifact: Path, t
     result = run(artifact, tmp_path / "gone.mp4", tmp_path / "folder", tmp_path / "nothing")
     assert result.exit_code == 2
     kinds = [line.split(" | ")[1].split(":")[0] for line in result.stdout.splitlines()]
-    assert kinds == ["missing", "empty folder", "empty file", "fake probability", "not an image or video"]
+    assert kinds == ["missing", "empty folder", "empty file", "score", "not an image or video"]
     assert "4 without a verdict (1 missing, 1 empty folder, 1 empty file, 1 not an image or video)" in result.stderr
 
 
@@ -159,7 +160,7 @@ def test_faces_are_cut_out_as_told_for_a_model_that_does_not_know_it(artifact: P
     result = CliRunner().invoke(app, [str(word) for word in words])
     document = json.loads(result.stdout)
     assert document["model"]["crop"]["finder"] == "mtcnn"
-    assert document["files"][0]["error"]["reason"] == "no face found"
+    assert document["files"][0]["reason"] == "no_face"
     assert "is not known" not in result.stderr
 
 
@@ -168,7 +169,8 @@ def test_a_file_given_twice_is_judged_once(artifact: Path, tmp_path: Path) -> No
     assert len(run(artifact, path, path, tmp_path).stdout.splitlines()) == 1
 
 
-def test_without_a_model_it_says_what_makes_one() -> None:
+def test_without_a_model_it_says_what_makes_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path)
     result = CliRunner().invoke(app, ["a.jpg"])
     assert isinstance(result.exception, ArtifactError)
     for word in ("--model ARTIFACT", "realface demo", "realface train", "realface import"):
@@ -187,10 +189,10 @@ def test_a_model_that_does_not_exist_is_said(tmp_path: Path) -> None:
     assert isinstance(result.exception, MissingInputError)
 
 
-def test_the_threshold_decides_the_prediction(artifact: Path, tmp_path: Path) -> None:
+def test_the_threshold_decides_the_verdict(artifact: Path, tmp_path: Path) -> None:
     path = crop_file(tmp_path / "a.png")
-    assert "prediction: fake" in run(artifact, path, "--threshold", "0").stdout
-    assert "prediction: real" in run(artifact, path, "--threshold", "1").stdout
+    assert "verdict: fake" in run(artifact, path, "--threshold", "0").stdout
+    assert "verdict: real" in run(artifact, path, "--threshold", "1").stdout
 
 
 def test_overlays_are_drawn_into_a_new_folder_and_named_in_the_json(artifact: Path, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_it_says_what_it_made_and_how_to_use_it(
 
 def test_face_crops_are_judged(external: Path, face: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["detect", face, "--model", str(external), "--crops", "--device", "cpu"]) == 0
-    assert capsys.readouterr().out == f"path: {face} | fake probability: 0.8808 | prediction: fake\n"
+    assert capsys.readouterr().out == f"path: {face} | score: 0.8808 | verdict: fake\n"
 
 
 def test_pictures_that_are_no_crops_are_refused(external: Path, face: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,8 +73,8 @@ def test_size_and_crop_are_written_down(
     assert printed == {"artifact": str(out), **json.loads((out / "model.json").read_text())}
     assert (printed["input_size"], printed["config"]["input_size"]) == (224, 224)
     assert printed["crop"] == default_crop_spec().model_dump(mode="json")
-    assert run(["detect", face, "--model", str(out), "--device", "cpu"]) == 2
-    assert "no face" in capsys.readouterr().out
+    assert run(["detect", face, "--model", str(out), "--device", "cpu"]) == 0
+    assert "(no_face)" in capsys.readouterr().out
 
 
 def test_a_bad_file_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +145,7 @@ def test_rffr_is_made_of_prior_and_detector_and_judges_faces(
         f"detector: {out}",
     ]
     assert run(["detect", face, "--model", str(out), "--crops", "--device", "cpu"]) == 0
-    assert capsys.readouterr().out == f"path: {face} | fake probability: 0.8808 | prediction: fake\n"
+    assert capsys.readouterr().out == f"path: {face} | score: 0.8808 | verdict: fake\n"
 
 
 def test_a_prior_alone_is_said_to_inpaint_and_to_judge_nothing(
@@ -196,7 +196,7 @@ def test_real_faces_make_a_detector_of_a_prior(
     ]
     crop = str(tmp_path / "crops" / "0.png")
     assert run(["detect", crop, "--model", str(out), "--crops", "--device", "cpu"]) == 0
-    assert capsys.readouterr().out.startswith(f"path: {crop} | fake probability: 0.")
+    assert capsys.readouterr().out.startswith(f"path: {crop} | score: 0.")
 
 
 @pytest.mark.parametrize(

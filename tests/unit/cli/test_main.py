@@ -2,6 +2,7 @@ import pytest
 
 from realface.cli import main as command_line
 from realface.cli.main import run
+from realface.core import shipped
 from realface.core.debugging import is_debugging
 from realface.core.errors import ManifestError, StoppedBySignal
 
@@ -78,16 +79,12 @@ def test_the_version_is_printed(capsys):
     assert capsys.readouterr().out == f"realface {__version__}\n"
 
 
-def test_a_command_without_a_model_names_what_makes_one(capsys, tmp_path):
+def test_a_command_without_a_model_names_what_makes_one(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
     assert run(["detect", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     assert "realface demo" in message
     assert "realface train" in message
-
-
-def test_models_lists_the_methods(capsys):
-    assert run(["models"]) == 0
-    assert capsys.readouterr().out.startswith("recce: ")
 
 
 def test_signal_is_told_with_its_code(monkeypatch, capsys):

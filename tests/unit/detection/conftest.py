@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from realface.core.boxes import Box
+from realface.core.calibration import Band, Calibration, SourceCounts, TableHash
 from realface.core.crop_spec import CropSpec
 from realface.detection.detector import Detector
 from realface.detection.inpainting import Inpainter, Inpainting
@@ -52,9 +53,15 @@ DetectorBuilder = Callable[..., Detector]
 def build_detector() -> DetectorBuilder:
     def build(script: Sequence[Sequence[Box]] | None, **settings: object) -> Detector:
         """A detector whose score of a face is its brightness; without a script the files are face crops."""
-        purpose = settings.pop("purpose", "detection")
+        fields = {name: settings.pop(name, None) for name in ("calibration", "validated_on")}
         card = ArtifactCard(
-            method="recce", config={}, input_size=16, crop=SPEC, purpose=purpose, weights_sha256="0123456789abcdef"
+            method="recce",
+            config={},
+            input_size=16,
+            crop=SPEC,
+            purpose=settings.pop("purpose", "detection"),
+            weights_sha256="0123456789abcdef",
+            **fields,
         )
         finder = None if script is None else ScriptedFinder([list(boxes) for boxes in script])
         network = settings.pop("network", None) or Brightness()
@@ -110,3 +117,22 @@ def video(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def calibration() -> Callable[..., Calibration]:
+    """A calibration for the detectors of `build_detector`."""
+
+    def build(**changes: object) -> Calibration:
+        fields: dict[str, object] = {
+            "rule": "as a test has it",
+            "image": Band(real_below=0.3, fake_from=0.7),
+            "video": Band(real_below=0.4, fake_from=0.6),
+            "sources": [SourceCounts(name="lfw", label="real", images=40, videos=40, identities=40)],
+            "tables": [TableHash(name="verdicts.json", sha256="0" * 64)],
+            "input_size": 16,
+            "num_frames": SPEC.frames,
+        }
+        return Calibration.model_validate(fields | changes)
+
+    return build

@@ -9,8 +9,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from realface.core.boxes import Box
+from realface.core.calibration import ValidatedRange
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import ArtifactError, CropSpecError, DeviceError, MediaError, MissingInputError
+from realface.core.errors import ArtifactError, CropSpecError, DeviceError, MissingInputError
 from realface.detection.detector import Detector
 from realface.detection.verdict import FaceScore, Failure, Verdict
 from realface.faces.finders import build_finder, crop_spec_for, default_crop_spec
@@ -36,15 +37,14 @@ def test_a_picture_has_the_score_of_its_most_suspicious_face(tmp_path: Path, bui
     assert verdict.score == pytest.approx(0.8, abs=5e-7)
     assert [face.score for face in verdict.frames[0].faces] == pytest.approx([0.2, 0.8], abs=5e-7)
     assert [face.box for face in verdict.frames[0].faces] == [LEFT, RIGHT]
-    assert verdict.prediction == "fake"
+    assert verdict.outcome == "fake"
     assert (verdict.kind, verdict.width, verdict.height) == ("image", 64, 64)
 
 
-def test_a_picture_without_a_face_has_no_verdict(tmp_path: Path, build_detector: Callable) -> None:
-    path = two_tone(tmp_path / "a.png", 0.2, 0.8)
-    with pytest.raises(MediaError, match=r"a\.png: no face found") as caught:
-        build_detector([[]]).detect(path)
-    assert caught.value.reason == "no face found"
+def test_nothing_is_said_of_a_picture_without_a_face(tmp_path: Path, build_detector: Callable) -> None:
+    verdict = build_detector([[]]).detect(two_tone(tmp_path / "a.png", 0.2, 0.8))
+    assert (verdict.outcome, verdict.reason, verdict.score) == ("cannot_say", "no_face", None)
+    assert (verdict.tracks, verdict.width, verdict.height) == ((), 64, 64)
 
 
 def test_a_video_has_the_mean_over_its_frames(video: Callable, build_detector: Callable) -> None:
@@ -85,10 +85,9 @@ def test_damaged_frames_are_named_if_no_face_is_found(tmp_path: Path, build_dete
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     whole = (tmp_path / "a.gif").read_bytes()
     (tmp_path / "a.gif").write_bytes(whole[: len(whole) * 5 // 8])
-    text = r"a\.gif: no face found; 1 of 3 frames cannot be decoded$"
-    with pytest.raises(MediaError, match=text) as caught:
-        build_detector([[]] * 2).detect(tmp_path / "a.gif")
-    assert caught.value.reason == "no face found"
+    verdict = build_detector([[]] * 2).detect(tmp_path / "a.gif")
+    assert (verdict.reason, verdict.num_damaged) == ("no_face", 1)
+    assert verdict.note == "1 of 3 frames cannot be decoded"
 
 
 def test_num_frames_bounds_the_frames_looked_at(video: Callable, build_detector: Callable) -> None:
@@ -106,8 +105,66 @@ def test_face_crops_are_scored_whole_without_a_finder(tmp_path: Path, build_dete
 
 def test_the_threshold_given_replaces_the_artifacts(tmp_path: Path, build_detector: Callable) -> None:
     path = two_tone(tmp_path / "a.png", 0.2, 0.2)
-    assert build_detector(None).detect(path).prediction == "real"
-    assert build_detector(None, threshold=0.1).detect(path).prediction == "fake"
+    assert build_detector(None).detect(path).outcome == "real"
+    assert build_detector(None, threshold=0.1).detect(path).outcome == "fake"
+
+
+def test_a_calibrated_detector_gives_each_kind_of_file_the_verdict_of_its_band(
+    tmp_path: Path, video: Callable, build_detector: Callable, calibration: Callable
+) -> None:
+    image, clip = two_tone(tmp_path / "a.png", 0.65, 0.65), video(0.65, 0.65)
+    detector = build_detector([[WHOLE]] * 3, calibration=calibration())
+    assert [detector.detect(path).outcome for path in (image, clip)] == ["uncertain", "fake"]
+    bands = [build_detector([[WHOLE]] * 2, calibration=calibration()).detect(path).band for path in (image, clip)]
+    assert [band.fake_from for band in bands] == [0.7, 0.6]
+
+
+def test_small_and_soft_faces_have_no_say(tmp_path: Path, build_detector: Callable, calibration: Callable) -> None:
+    image = np.full((64, 64, 3), 50, np.uint8)
+    image[::2, :32] += 20  # the left half has detail, the right half has none
+    write_image(tmp_path / "a.png", image)
+    small, sharp, soft = Box(0, 0, 12, 12), Box(0, 0, 32, 32), Box(32, 0, 64, 32)
+    settings = {
+        "calibration": calibration(),
+        "validated_on": ValidatedRange(min_face_size=20, min_sharpness=0.1, share_answered=1.0),
+    }
+    verdict = build_detector([[small, sharp, soft]], **settings).detect(tmp_path / "a.png")
+    faces = verdict.frames[0].faces
+    assert [face.ignored for face in faces] == ["face_too_small", None, "too_soft"]
+    assert (verdict.score, verdict.outcome) == (faces[1].score, "real")
+    assert faces[1].sharpness > 0.1 > faces[2].sharpness
+    verdict = build_detector([[small]], **settings).detect(tmp_path / "a.png")
+    assert (verdict.score, verdict.outcome, verdict.reason) == (None, "cannot_say", "face_too_small")
+    assert verdict.frames[0].faces[0].score > 0
+
+
+def test_a_video_with_a_face_in_too_few_frames_gets_no_verdict(
+    video: Callable, build_detector: Callable, calibration: Callable
+) -> None:
+    validated = ValidatedRange(min_face_size=0, min_sharpness=0, min_frames=3, share_answered=1.0)
+    detector = build_detector([[WHOLE]] * 2, calibration=calibration(), validated_on=validated)
+    verdict = detector.detect(video(0.2, 0.4))
+    assert (verdict.outcome, verdict.reason) == ("cannot_say", "too_few_frames")
+
+
+def test_other_settings_than_those_of_the_calibration_give_a_score_and_no_verdict(
+    tmp_path: Path, build_detector: Callable, calibration: Callable
+) -> None:
+    path = two_tone(tmp_path / "a.png", 0.9, 0.9)
+    verdict = build_detector(None, calibration=calibration()).detect(path)
+    assert (verdict.outcome, verdict.reason) == ("cannot_say", "outside_calibration")
+    assert (verdict.band, verdict.to_json()["band"]) == (None, None)
+    assert verdict.score == pytest.approx(0.9, abs=0.01)
+    assert build_detector(None, calibration=calibration(), threshold=0.5).detect(path).outcome == "fake"
+
+
+def test_a_detector_describes_its_calibration_unless_a_threshold_is_given(
+    build_detector: Callable, calibration: Callable
+) -> None:
+    described = build_detector([], calibration=calibration()).describe()
+    assert described["calibration"] == calibration().model_dump(mode="json")
+    assert described["scope"] == {"not_examined": ["wholly generated images", "voices"]}
+    assert build_detector([], calibration=calibration(), threshold=0.5).describe()["calibration"] is None
 
 
 def test_a_bad_file_does_not_stop_the_others_and_keeps_its_place(tmp_path: Path, build_detector: Callable) -> None:

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from realface.core.boxes import Box
+from realface.core.calibration import Band
 from realface.core.errors import MediaError
 from realface.core.map_kinds import MapKind
+from realface.detection.outcome import Outcome, Reason
 from realface.detection.overlay import COLORS, draw_overlay, headline, lay_in_place, write_overlay
 from realface.evaluation.forgery_map import Scale
 from realface.faces.cropper import Matrix
@@ -100,7 +102,7 @@ def test_each_face_is_boxed_in_the_colour_of_its_prediction(tmp_path: Path, buil
     detector = build_detector([[LEFT, RIGHT]])
     drawn = draw_overlay(detector, detector.detect(path))
     left, right = drawn[:, : drawn.shape[1] // 2], drawn[100:, drawn.shape[1] // 2 :]
-    real, fake = COLORS[0], COLORS[1]
+    real, fake = COLORS[Outcome.REAL], COLORS[Outcome.FAKE]
     assert (left == real).all(axis=2).any()
     assert (right == fake).all(axis=2).any()
     assert not (right == real).all(axis=2).any()
@@ -118,8 +120,52 @@ def test_small_pictures_are_enlarged_and_large_ones_shrunk_to_be_readable(
 
 def test_a_score_just_below_the_threshold_looks_below_it(tmp_path: Path, build_detector: Callable) -> None:
     detector = build_detector(None)
-    verdict = replace(detector.detect(picture(tmp_path / "a.png")), score=0.4961, threshold=0.4975)
-    assert headline(verdict) == "fake probability 0.4961, fake from 0.4975 up"
+    band = Band(real_below=0.4975, fake_from=0.4975)
+    verdict = replace(detector.detect(picture(tmp_path / "a.png")), score=0.4961, band=band)
+    assert headline(verdict) == "score 0.4961, fake from 0.4975 up"
+
+
+def test_the_header_of_a_calibrated_verdict_names_both_scores_or_the_reason(
+    tmp_path: Path, build_detector: Callable
+) -> None:
+    verdict = build_detector(None).detect(picture(tmp_path / "a.png"))
+    band = Band(real_below=0.25, fake_from=0.75)
+    calibrated = replace(verdict, score=0.5, band=band, is_calibrated=True)
+    assert headline(calibrated) == "score 0.5000, real below 0.2500, fake from 0.7500 up"
+    assert headline(replace(calibrated, reason=Reason.OUTSIDE_CALIBRATION)) == "outside calibration, score 0.5000"
+    assert headline(replace(calibrated, score=None, reason=Reason.TOO_SOFT)) == "too soft"
+
+
+def test_a_face_without_a_say_is_boxed_in_grey_with_the_reason(tmp_path: Path, build_detector: Callable) -> None:
+    path = picture(tmp_path / "a.png")
+    detector = build_detector([[LEFT]])
+    verdict = detector.detect(path)
+    (face,) = verdict.frames[0].faces
+    frame = replace(verdict.frames[0], faces=(replace(face, ignored=Reason.FACE_TOO_SMALL),))
+    track = replace(verdict.tracks[0], score=None, ignored=Reason.FACE_TOO_SMALL)
+    drawn = draw_overlay(
+        detector, replace(verdict, score=None, reason=Reason.FACE_TOO_SMALL, frames=(frame,), tracks=(track,))
+    )
+    assert (drawn[60:] == COLORS[Outcome.CANNOT_SAY]).all(axis=2).any()
+
+
+def test_no_face_is_called_fake_in_a_file_outside_the_calibration(
+    tmp_path: Path, build_detector: Callable, calibration: Callable
+) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, np.full((64, 64, 3), 230, np.uint8))
+    detector = build_detector([[LEFT]], calibration=calibration(image=None))
+    drawn = draw_overlay(detector, detector.detect(path))
+    assert not (drawn == COLORS[Outcome.FAKE]).all(axis=2).any()
+    assert (drawn[60:] == COLORS[Outcome.CANNOT_SAY]).all(axis=2).any()
+
+
+def test_a_file_without_a_face_is_drawn_as_it_is(tmp_path: Path, video: Callable, build_detector: Callable) -> None:
+    detector = build_detector([[], [], [], []])
+    for path in (picture(tmp_path / "a.png"), video(0.3, 0.4, 0.5)):
+        drawn = draw_overlay(detector, detector.detect(path))
+        assert (drawn[:60] == COLORS[Outcome.CANNOT_SAY]).all(axis=2).any()
+        assert drawn.shape[1] == 640
 
 
 def test_a_demonstration_has_a_taller_header_with_its_warning(tmp_path: Path, build_detector: Callable) -> None:

@@ -4,10 +4,11 @@ import pytest
 import safetensors.torch
 import torch
 
+from realface.core.calibration import Band, Calibration, SourceCounts, TableHash, ValidatedRange
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import ArtifactError, MissingInputError
+from realface.core.errors import ArtifactError, MissingInputError, OutputExistsError
 from realface.core.files import sha256_of, write_json
-from realface.models.artifact import ArtifactCard, load_network, read_card, save_artifact
+from realface.models.artifact import ArtifactCard, copy_artifact, load_network, read_card, save_artifact
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
 
@@ -123,11 +124,62 @@ def test_a_damaged_card_is_refused(artifact, content, text):
         read_card(artifact)
 
 
-@pytest.mark.parametrize("format_version", [2, None])
-def test_another_format_is_refused(artifact, format_version):
+@pytest.mark.parametrize(
+    ("format_version", "advice"),
+    [
+        (1, "train or import the detector again"),
+        (3, "use the version that wrote it"),
+        (None, "use the version that wrote"),
+    ],
+)
+def test_another_format_is_refused(artifact, format_version, advice):
     change_card(artifact, format=format_version)
-    with pytest.raises(ArtifactError, match=f"reads format 1, got format {format_version}; use the version that wrote"):
+    with pytest.raises(ArtifactError, match=f"realface reads format 2, got format {format_version}; {advice}"):
         read_card(artifact)
+
+
+def calibration(**changes):
+    fields = {
+        "rule": "as a test has it",
+        "image": Band(real_below=0.2, fake_from=0.8),
+        "sources": [SourceCounts(name="lfw", label="real", images=40, videos=0, identities=40)],
+        "tables": [TableHash(name="verdicts.json", sha256="0" * 64)],
+        "input_size": 64,
+        "num_frames": 8,
+    }
+    return Calibration(**(fields | changes))
+
+
+def test_a_calibration_and_the_validated_range_come_back(tmp_path, network):
+    validated = ValidatedRange(min_face_size=40, min_sharpness=0.1, min_frames=2, share_answered=0.9)
+    save_artifact(tmp_path / "artifact", network, card(calibration=calibration(), validated_on=validated))
+    found = read_card(tmp_path / "artifact")
+    assert (found.calibration, found.validated_on) == (calibration(), validated)
+    assert (found.calibration.alpha, found.calibration.video) == (0.05, None)
+
+
+def test_a_band_whose_scores_are_in_the_wrong_order_is_refused(artifact):
+    document = calibration().model_dump(mode="json")
+    document["image"] = {"real_below": 0.9, "fake_from": 0.1}
+    change_card(artifact, calibration=document)
+    with pytest.raises(ArtifactError, match=r"calibration.image: real_below 0.9 must not exceed fake_from 0.1"):
+        read_card(artifact)
+
+
+def test_a_copy_has_the_same_weights_and_the_new_card(artifact, tmp_path, network):
+    copy = tmp_path / "copy"
+    copy_artifact(artifact, copy, read_card(artifact).model_copy(update={"threshold": 0.75}))
+    assert (copy / "model.safetensors").read_bytes() == (artifact / "model.safetensors").read_bytes()
+    assert read_card(copy).threshold == 0.75
+    assert torch.equal(load_network(copy).state_dict()["fc.bias"], network.state_dict()["fc.bias"])
+
+
+def test_a_copy_of_damaged_weights_or_onto_something_is_refused(artifact, tmp_path):
+    with pytest.raises(OutputExistsError, match=r"artifact exists and is not empty; give another folder"):
+        copy_artifact(artifact, artifact, read_card(artifact))
+    (artifact / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(ArtifactError, match=r"model.safetensors is damaged or was exchanged"):
+        copy_artifact(artifact, tmp_path / "copy", read_card(artifact))
 
 
 def test_all_faults_of_a_card_are_named_at_once(artifact):

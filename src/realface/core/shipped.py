@@ -1,0 +1,58 @@
+"""The detectors that are part of the package: artifact folders below `realface/shipped`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from realface.core.errors import ArtifactError, MissingInputError
+
+CARD_NAME = "model.json"
+WEIGHTS_NAME = "model.safetensors"
+DEFAULT_NAME = "real-faces-only"
+"""The detector that `realface detect` uses by default."""
+
+SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
+
+NO_DETECTOR = (
+    "this build ships no detector; give a model with --model ARTIFACT: `realface demo` makes one to try things out "
+    "(demo/run/artifact), `realface train` makes one from your data (RUN/artifact), and `realface import` makes one "
+    "from the weights of a method's authors"
+)
+
+
+def shipped_detectors(folder: Path | None = None) -> dict[str, Path]:
+    """Return the shipped artifacts by name, the default first, then in alphabetical order.
+
+    Args:
+        folder: the folder that contains them; the package's own by default.
+    """
+    root = SHIPPED_FOLDER if folder is None else folder
+    found = sorted(card.parent for card in root.glob(f"*/{CARD_NAME}"))
+    return {path.name: path for path in sorted(found, key=lambda path: path.name != DEFAULT_NAME)}
+
+
+def default_artifact() -> Path:
+    """Return the folder of the default detector.
+
+    Raises:
+        ArtifactError: this build ships none.
+    """
+    shipped = shipped_detectors()
+    if DEFAULT_NAME not in shipped:
+        raise ArtifactError(NO_DETECTOR)
+    return shipped[DEFAULT_NAME]
+
+
+def artifact_folder(named: Path) -> Path:
+    """Return the folder that a user means: an existing path, or else the shipped detector with that name.
+
+    Raises:
+        MissingInputError: neither exists; the text lists the shipped detectors.
+    """
+    if named.exists():
+        return named
+    shipped = shipped_detectors()
+    if str(named) in shipped:
+        return shipped[str(named)]
+    names = f", or give a shipped detector: {', '.join(shipped)}" if shipped else " (this build ships no detector)"
+    raise MissingInputError(f"artifact {named} does not exist; check the path{names}")
