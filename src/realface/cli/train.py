@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from realface.evaluation.results import Result
 
 
 def command(
@@ -25,11 +28,15 @@ def command(
     """Train a detector; it is written to OUT/artifact.
 
     Paths in a recipe are relative to the current directory. The manifests of a shipped recipe are named with
-    --set data.manifests=[FILE]. SIGTERM or Ctrl-C saves the run before it ends; --resume goes on with it.
+    --set data.manifests=[FILE]. The recipe real-faces-only also takes a folder of photos and videos, with
+    --set data.real=FOLDER; its faces go to OUT/faces, its numbers and model card to OUT/results.json and OUT/card.md.
+    SIGTERM or Ctrl-C saves the run before it ends; --resume goes on with it.
     """
     import json
     from dataclasses import asdict
 
+    from realface.cli.own_faces import CARD_NAME, finish_own_faces, is_own_run, prepare_own_faces, print_results
+    from realface.cli.prepare import stoppable
     from realface.core.errors import RecipeError
     from realface.training.recipe import load_train_recipe
     from realface.training.resuming import RECIPE_NAME, require_run
@@ -41,15 +48,27 @@ def command(
             raise RecipeError("realface train", ["RECIPE: required, but not given; only --resume goes without"])
         require_run(out)
         recipe = str(out / RECIPE_NAME)
-    result = train(load_train_recipe(recipe, overrides=settings or []), out, resume=resume, quiet=as_json)
+    made = load_train_recipe(recipe, overrides=settings or [])
+    results: list[Result] | None = None
+    if is_own := made.data.real is not None:
+        with stoppable("train"):
+            made = prepare_own_faces(made, out, resume=resume, quiet=as_json)
+    result = train(made, out, resume=resume, quiet=as_json)
     if not result.is_first_process:
         return
+    if is_own or is_own_run(made, out):
+        results = finish_own_faces(made, out, quiet=as_json)
     if as_json:
         shown = asdict(result) | {"artifact": str(result.artifact)}
         del shown["is_first_process"]
+        if results is not None:
+            shown |= {"results": [each.model_dump(mode="json") for each in results], "card": str(out / CARD_NAME)}
         print(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     found = metric_text(result.metric, result.best_metric)
     order = " (lower is better)" if result.metric in LOWEST_IS_BEST else ""
     print(f"best of {result.steps} steps: {result.best_step}, validation {found}{order}")
+    if results is not None:
+        print_results(results)
+        print(f"card: {out / CARD_NAME}")
     print(f"detector: {result.artifact}")

@@ -7,7 +7,7 @@ into training and validation, so the guess is told and can be replaced.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -49,12 +49,14 @@ class RealFolderLayout:
         """Find every photo and video.
 
         Raises:
-            LayoutError: the folder is a data set with fakes, or has a sub-folder named after them.
+            LayoutError: the folder has no photo and no video, is a data set with fakes, or has a folder named after them.
             UnreadableFolderError: a folder cannot be listed.
         """
         _require_no_fakes(root)
         files = [(place / name).relative_to(root) for place, _, names in walk_shown(root) for name in names]
         kinds = {path: kind for path in files if (kind := kind_in_folder(root / path)) is not None}
+        if not kinds:
+            raise LayoutError(f"{root} contains no photo and no video; give a folder with real faces")
         media = sorted(kinds, key=natural_order)
         people = self._people(media)
         names = names_without_suffix(media)

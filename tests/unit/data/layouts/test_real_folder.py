@@ -87,6 +87,11 @@ def test_a_folder_with_fakes_is_refused(tmp_path, files, text):
         scan(tmp_path, *files)
 
 
+def test_a_folder_without_photos_and_videos_is_refused(tmp_path):
+    with pytest.raises(LayoutError, match="contains no photo and no video; give a folder with real faces"):
+        scan(tmp_path, "notes.txt")
+
+
 def test_people_with_numbers_for_names_are_not_taken_for_labels(tmp_path):
     found = scan(tmp_path, *(f"{number}/a.jpg" for number in range(FEWEST_PEOPLE)))
     assert len(found.items) == FEWEST_PEOPLE
