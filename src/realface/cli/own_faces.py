@@ -159,18 +159,16 @@ def _require_enough(manifest: Manifest, found: PrepareResult, folder: Path) -> N
 
     if len(manifest) < MIN_FACES:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in found.losses.items())
-        skipped = f" Skipped files by reason: {reasons} (details in {found.manifest.parent / 'losses.csv'})." * bool(
-            reasons
-        )
+        details = f"; skipped files by reason (details in losses.csv): {reasons}" if reasons else ""
         raise TrainingError(
             f"data.real: {len(manifest)} usable faces in {found.num_sources} photos and videos of {folder}, but "
-            f"training needs at least {MIN_FACES}; add more.{skipped}"
+            f"training needs at least {MIN_FACES}; add more{details}"
         )
     num_people = len({*_people(manifest)})
     if num_people < FEWEST_DEALT:
         raise TrainingError(
-            f"data.real: the faces are of {num_people} {'identity' if num_people == 1 else 'identities'}, but training, "
-            f"validation and test need two each, so at least {FEWEST_DEALT}; add other people, or set "
+            f"data.real: the faces are of {num_people} {'identity' if num_people == 1 else 'identities'}, but "
+            f"training, validation and test need two each, so at least {FEWEST_DEALT}; add other people, or set "
             "data.identities=files if each photo or video shows somebody else"
         )
 

@@ -27,11 +27,11 @@ Do not use it
 - as evidence in court or for decisions about people, such as at work, in insurance or in identity checks;
 - to find out who somebody is;
 - on content of which you may not keep or process the faces."""
-OUT_OF_SCOPE = """- Wholly generated images and videos: training made fakes by manipulating real faces and has no generated one.
+OUT_OF_SCOPE = """- Wholly generated images and videos: training fakes are manipulated real faces, never generated ones.
 - Voices and sound: only images are looked at.
 - Anything but faces: text, bodies, places, edited scenes.
 - Faces smaller or blurrier than those of the data below, and heavy filters: expect more false alarms there."""
-LIMITS = """- The numbers hold for data like those they were measured on. A new method of forgery may be missed completely.
+LIMITS = """- The numbers hold for data like those they were measured on. New kinds of forgery may be missed completely.
 - A video or photo that was compressed, resized or filtered several times is harder, and so is a face from the side.
 - If few of the files that you check are fake, most of those called fake can be real, even with few false alarms."""
 
@@ -74,8 +74,8 @@ def write_model_card(
     """
     folder = find_artifact(artifact)
     card = read_card(folder)
-    own = folder.parent / RESULTS_NAME
-    if folder != artifact and own.is_file() and own.resolve() not in {path.resolve() for path in results}:
+    own = artifact / RESULTS_NAME
+    if folder.parent == artifact and own.is_file() and own.resolve() not in {path.resolve() for path in results}:
         results = [own, *results]
     weights = folder / WEIGHTS_NAME
     if not weights.is_file():
@@ -245,7 +245,7 @@ def _failures(folder: Path | None, out: Path) -> str:
 def _licence(card: ArtifactCard) -> str:
     return (
         f"## Licence of the weights\n\n{card.licence or 'Unstated.'}\n\nThe weights inherit the terms of the faces "
-        "that they were trained on. The code of Realface is under the Apache License 2.0, which does not cover the weights."
+        "that they were trained on. The code of Realface is under the Apache License 2.0, which does not cover them."
     )
 
 

@@ -32,7 +32,8 @@ FEWEST_PEOPLE = 10
 class RealFolderLayout:
     """Real photos and videos in any folders.
 
-    A source is a first-level sub-folder, or the folder itself for files at its top and where its sub-folders are people.
+    A source is a first-level sub-folder. It is the folder itself for files at its top, and where its sub-folders are
+    people.
 
     Attributes:
         identities: what counts as one person.
@@ -41,7 +42,7 @@ class RealFolderLayout:
     identities: Identities = "auto"
     name: str = "real faces"
 
-    def recognise(self, root: Path) -> list[str]:
+    def recognise(self, root: Path) -> list[str]:  # noqa: ARG002 (the protocol's)
         """Return nothing: any folder will do."""
         return []
 
@@ -49,7 +50,8 @@ class RealFolderLayout:
         """Find every photo and video.
 
         Raises:
-            LayoutError: the folder has no photo and no video, is a data set with fakes, or has a folder named after them.
+            LayoutError: the folder has no photo and no video, is a data set with fakes, or has a folder named after
+                them.
             UnreadableFolderError: a folder cannot be listed.
         """
         _require_no_fakes(root)
