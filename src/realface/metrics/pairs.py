@@ -100,14 +100,15 @@ def _drawn(num_identities: int, *, seed: int, num_resamples: int) -> NDArray[np.
 
 
 def _higher(real: NDArray[np.float64], fake: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (fake > real) + 0.5 * (fake == real)
+    return np.asarray((fake > real) + 0.5 * (fake == real), dtype=np.float64)
 
 
 def _weighted_auc(higher: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """(resamples,): the AUC if each pair counts as often as its weight says; nan where no pair was drawn."""
     total = weights.sum(axis=1) ** 2
     summed = ((weights @ higher) * weights).sum(axis=1)
-    return np.divide(summed, total, out=np.full(len(total), np.nan), where=total > 0)
+    auc: NDArray[np.float64] = np.divide(summed, total, out=np.full(len(total), np.nan), where=total > 0)
+    return auc
 
 
 def _known_mean(drawn: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
