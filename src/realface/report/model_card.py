@@ -177,7 +177,9 @@ def _method(card: ArtifactCard) -> str:
     if isinstance(spent, dict):
         machine = card.provenance.get("machine", {})
         threads = card.provenance.get("threads")
-        where = f" on {card.provenance.get('device', '-')}" + (f" with {threads} threads" if threads else "")
+        where = f" on {card.provenance.get('device', '-')}" + (
+            f" with {threads} thread{'s' * (threads != 1)}" if threads else ""
+        )
         cores = f" of a machine with {machine['cores']} cores" if machine.get("cores") else ""
         parts.append(
             f"Training: {_count(spent.get('images'))} images in {_duration(float(spent.get('seconds', 0)))}, without "

@@ -145,7 +145,10 @@ class DataSection(Section):
                 "faces with `realface prepare` and add their manifest"
             )
         if self.real is None and not self.manifests and not all(named[1:]):
-            raise ValueError("no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`")
+            raise ValueError(
+                "no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`; a recipe with "
+                "`pseudo_fakes` also takes a folder of real photos and videos, `real`"
+            )
         return self
 
     @model_validator(mode="after")
