@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from realface.data.manifest import Manifest
     from realface.evaluation.results import Result
     from realface.prepare.finish import PrepareResult
@@ -78,7 +80,7 @@ def finish_own_faces(recipe: TrainRecipe, run: Path, *, quiet: bool) -> list[Res
     return results
 
 
-def print_results(results: list[Result]) -> None:
+def print_results(results: Sequence[Result]) -> None:
     """Print the numbers of the test identities, a line each."""
     from realface.report.model_card import estimate_text, named
     from realface.training.held_out import TEST

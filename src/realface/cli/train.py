@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from realface.evaluation.results import Result
+    from realface.training.run import TrainResult
 
 
 def command(
@@ -32,16 +35,12 @@ def command(
     --set data.real=FOLDER; its faces go to OUT/faces, its numbers and model card to OUT/results.json and OUT/card.md.
     SIGTERM or Ctrl-C saves the run before it ends; --resume goes on with it.
     """
-    import json
-    from dataclasses import asdict
-
-    from realface.cli.own_faces import CARD_NAME, finish_own_faces, is_own_run, prepare_own_faces, print_results
+    from realface.cli.own_faces import CARD_NAME, finish_own_faces, is_own_run, prepare_own_faces
     from realface.cli.prepare import stoppable
     from realface.core.errors import RecipeError
     from realface.training.recipe import load_train_recipe
     from realface.training.resuming import RECIPE_NAME, require_run
     from realface.training.run import train
-    from realface.training.selection import LOWEST_IS_BEST, metric_text
 
     if recipe is None:
         if not resume:
@@ -58,17 +57,32 @@ def command(
         return
     if is_own or is_own_run(made, out):
         results = finish_own_faces(made, out, quiet=as_json)
+    card = None if results is None else out / CARD_NAME
     if as_json:
-        shown = asdict(result) | {"artifact": str(result.artifact)}
-        del shown["is_first_process"]
-        if results is not None:
-            shown |= {"results": [each.model_dump(mode="json") for each in results], "card": str(out / CARD_NAME)}
-        print(json.dumps(shown, indent=2, ensure_ascii=False))
-        return
+        _print_json(result, results, card)
+    else:
+        _print(result, results, card)
+
+
+def _print_json(result: TrainResult, results: Sequence[Result] | None, card: Path | None) -> None:
+    import json
+    from dataclasses import asdict
+
+    shown = asdict(result) | {"artifact": str(result.artifact)}
+    del shown["is_first_process"]
+    if results is not None:
+        shown |= {"results": [each.model_dump(mode="json") for each in results], "card": str(card)}
+    print(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+def _print(result: TrainResult, results: Sequence[Result] | None, card: Path | None) -> None:
+    from realface.cli.own_faces import print_results
+    from realface.training.selection import LOWEST_IS_BEST, metric_text
+
     found = metric_text(result.metric, result.best_metric)
     order = " (lower is better)" if result.metric in LOWEST_IS_BEST else ""
     print(f"best of {result.steps} steps: {result.best_step}, validation {found}{order}")
     if results is not None:
         print_results(results)
-        print(f"card: {out / CARD_NAME}")
+        print(f"card: {card}")
     print(f"detector: {result.artifact}")
