@@ -138,7 +138,8 @@ def _head(card: ArtifactCard, size: int) -> str:
 
 
 def _data(card: ArtifactCard, data_sets: Sequence[DataSet]) -> str:
-    rows, sources = [], {}
+    rows: list[tuple[str, ...]] = []
+    sources: dict[str, Any] = {}
     for entry in card.trained_on:
         role = str(entry.get("role", "training faces"))
         sha256 = str(entry.get("sha256", ""))
@@ -194,8 +195,7 @@ def _verdicts(card: ArtifactCard) -> str:
         ("chosen by", card.threshold_rule or "-"),
     ]
     for name in ("calibration", "validated_on"):
-        value = getattr(card, name, None)
-        document = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        document = card.model_dump(mode="json").get(name)  # absent in older formats
         rows += _flat(document, name) if document else []
     return f"## Verdicts\n\n{_table(('', ''), rows)}"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from realface.core.errors import TrainingError
 from realface.core.labels import Label
-from realface.data.landmark_store import FILE_NAME, read_landmarks
+from realface.data.landmark_store import FILE_NAME, StoredFace, read_landmarks
 from realface.data.manifest import Manifest
 from realface.data.real_faces import face_rows
 from realface.evaluation.results import RESULTS_NAME, Result, false_alarm_results, pair_results, write_results
@@ -42,7 +42,7 @@ def measure_held_out(recipe: TrainRecipe, run: Path, *, quiet: bool = False) -> 
     assert recipe.pseudo_fakes is not None
     manifests = recipe.data.manifests
     rows = Manifest.concatenate([Manifest.read(path) for path in manifests]).filter(split="test", label=int(Label.REAL))
-    stored = {}
+    stored: dict[str, StoredFace] = {}
     for path in manifests:
         stored |= read_landmarks(path.parent / FILE_NAME)
     faces = face_rows(rows, stored)

@@ -28,7 +28,7 @@ FEWEST_PEOPLE = 10
 """Sub-folders side by side from which `auto` takes each for one person; fewer are taken for sources."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RealFolderLayout:
     """Real photos and videos in any folders.
 
