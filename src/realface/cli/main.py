@@ -17,6 +17,7 @@ import typer
 from realface.cli import (
     bench,
     calibrate,
+    card,
     demo,
     detect,
     doctor,
@@ -59,6 +60,7 @@ app.command("detect")(detect.command)
 app.command("inpaint")(inpaint.command)
 app.add_typer(import_.app, name="import")
 app.command("report")(report.command)
+app.command("card")(card.command)
 app.command("models")(models.command)
 app.command("bench")(bench.command)
 app.command("doctor")(doctor.command)

@@ -134,7 +134,7 @@ def command(
     chosen = {"frames": frames, "face": face.value, "min_face": min_face}
     spec = crop_spec_for(build_finder(name, file=file), **cut, **chosen)
     means = Means(workers=workers, finder_file=file, cluster=cluster.value if cluster else None, quiet=as_json)
-    with _stoppable():
+    with stoppable("prepare"):
         if shard is not None:
             part = Shard.parse(shard)
             of_part = prepare_shard(source, out, shard=part, spec=spec, layout=layout, redo=redo or (), means=means)
@@ -151,8 +151,12 @@ def command(
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """End by Ctrl-C, or by the SIGTERM that clusters send, in order: workers first, and with a word on how to go on."""
+def stoppable(command: str) -> Iterator[None]:
+    """End by Ctrl-C, or by the SIGTERM that clusters send, in order: workers first, and with a word on how to go on.
+
+    Args:
+        command: name of the running command.
+    """
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise StoppedBySignal(number, "; finished files are kept, and the same command goes on from there")
@@ -161,7 +165,7 @@ def _stoppable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("realface prepare: finished files are kept; the same command goes on from there", file=sys.stderr)
+        print(f"realface {command}: finished files are kept; the same command goes on from there", file=sys.stderr)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

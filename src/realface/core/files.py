@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,24 +89,32 @@ def existing(path: Path, *, what: str) -> Path:
     return path
 
 
-def new_folder(path: Path) -> Path:
+def new_folder(path: Path, *, besides: Collection[str] = ()) -> Path:
     """Make an output folder, which must be absent or empty, so that nothing is ever mixed or overwritten.
+
+    Args:
+        path: the folder.
+        besides: names that may be in it already.
 
     Raises:
         OutputExistsError: as `require_free`.
     """
-    require_free(path)
+    require_free(path, besides=besides)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def require_free(path: Path) -> None:
+def require_free(path: Path, *, besides: Collection[str] = ()) -> None:
     """Refuse an output folder that is neither absent nor empty; nothing is made.
+
+    Args:
+        path: the folder.
+        besides: names that may be in it.
 
     Raises:
         OutputExistsError: there is a file of that name, or a folder with something in it.
     """
     if path.exists() and not path.is_dir():
         raise OutputExistsError(f"{path} is a file; give a folder to write to")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(inner.name not in besides for inner in path.iterdir()):
         raise OutputExistsError(f"{path} exists and is not empty; give another folder, or remove it first")

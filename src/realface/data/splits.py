@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from realface.data.leaks import person_names, source_names, video_names
 from realface.data.manifest import Manifest
 
 DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+FEWEST_DEALT = 6
+"""Identities that `deal_identities` needs: two for each split."""
 
 
 def split_again(
@@ -82,6 +84,51 @@ def split_by_identity(
     split_of_group = _deal(videos, shares, np.random.default_rng(seed))
     names = np.array(list(wanted), dtype=object)
     return manifest.with_column("split", pa.array(names[split_of_group[group_of_row]], pa.string()))
+
+
+def deal_identities(manifest: Manifest, *, val_share: float, test_share: float, seed: int) -> Manifest:
+    """Split real faces by identity, with every source in each split and at least two identities in validation and test.
+
+    Unlike `split_by_identity`, the shares are those of identities, and however few there are, no split stays without a
+    partner for a face swap.
+
+    Args:
+        manifest: rows with `identities`, the first of which is the face's own, within `dataset`.
+        val_share: share of the identities for validation.
+        test_share: share of the identities for the test.
+        seed: another seed gives another split.
+
+    Returns:
+        The same rows with a new `split` column.
+
+    Raises:
+        ManifestError: fewer than six identities.
+    """
+    sources, listed = manifest.column("dataset"), manifest.column("identities")
+    of_row = [(source or "", people[0]) for source, people in zip(sources, listed, strict=True)]
+    people = list(dict.fromkeys(of_row))
+    if len(people) < FEWEST_DEALT:
+        raise ManifestError(
+            f"{len(people)} identities cannot be split into training, validation and test, which need two each; add "
+            f"faces of at least {FEWEST_DEALT - len(people)} more people"
+        )
+    ordered = _mixed_by_source(people, np.random.default_rng(seed))
+    split_of = dict.fromkeys(people, "train")
+    for name, share in (("test", test_share), ("val", val_share)):
+        left = [person for person in ordered if split_of[person] == "train"]
+        count = max(2, round(share * len(people)))
+        for number in range(count):
+            split_of[left[int((number + 0.5) * len(left) / count)]] = name
+    return manifest.with_column("split", pa.array([split_of[person] for person in of_row], pa.string()))
+
+
+def _mixed_by_source(people: Sequence[tuple[str, str]], rng: np.random.Generator) -> list[tuple[str, str]]:
+    """People in an order in which those of each source are shuffled and evenly spread."""
+    placed = []
+    for source in dict.fromkeys(source for source, _ in people):
+        own = [person for person in people if person[0] == source]
+        placed += [((place + 0.5) / len(own), own[index]) for place, index in enumerate(rng.permutation(len(own)))]
+    return [person for _, person in sorted(placed, key=lambda each: each[0])]
 
 
 def _canonical(fractions: Mapping[str, float]) -> dict[str, float]:

@@ -28,7 +28,7 @@ from realface.core.errors import LayoutError, OutputExistsError, PrepareError
 from realface.core.files import existing, require_free, write_json
 from realface.core.lock import locked
 from realface.core.progress import progress
-from realface.data.layouts.layout import Scan
+from realface.data.layouts.layout import Layout, Scan
 from realface.data.layouts.registry import scan_folder
 from realface.faces.finders import finder_for
 from realface.prepare.executors import Do, largest_first, num_workers, workers
@@ -83,7 +83,7 @@ def prepare(
     out: Path,
     *,
     spec: CropSpec,
-    layout: str | None = None,
+    layout: str | Layout | None = None,
     redo: Collection[str] = (),
     means: Means | None = None,
 ) -> PrepareResult:
@@ -93,7 +93,7 @@ def prepare(
         source: the data set's folder.
         out: a new or empty folder, or one in which the same preparation was begun.
         spec: how to crop; its finder must be known here.
-        layout: the layout's name; recognised when None.
+        layout: the layout, or its name; recognised when None.
         redo: reasons of losses that are tried again, or `all` of them.
         means: how.
 
@@ -193,7 +193,9 @@ class _Study:
         return set(self.counterparts.values())
 
 
-def _open_study(source: Path, out: Path, *, spec: CropSpec, layout: str | None, total: int, means: Means) -> _Study:
+def _open_study(
+    source: Path, out: Path, *, spec: CropSpec, layout: str | Layout | None, total: int, means: Means
+) -> _Study:
     """Read what there is to do and make the output folder, or check that what was begun there is the same."""
     source = existing(source, what="source folder").resolve()
     scan = scan_folder(source, layout, without=out.resolve())

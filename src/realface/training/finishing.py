@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from realface.metrics.thresholds import DEFAULT_THRESHOLD, RULES, choose_thresho
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.real_only import RealOnly
 from realface.training.checkpoint import BestStep
+from realface.training.logs import CSV_NAME
 from realface.training.pair_validation import PAIRS_NAME
 from realface.training.resuming import PROVENANCE_NAME
 from realface.training.rows import RunRows
@@ -79,10 +81,27 @@ def write_detector(network: nn.Module, best: BestStep, validator: Validator, *, 
         metrics=metrics,
         licence=recipe.artifact.licence,
         purpose=recipe.artifact.purpose,
-        provenance={"recipe": recipe.name, **json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8"))},
+        provenance={
+            "recipe": recipe.name,
+            **json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8")),
+            "training": _training_time(validator, run),
+        },
     )
     save_artifact(run / ARTIFACT_NAME, network, card)
     return run / ARTIFACT_NAME
+
+
+def _training_time(validator: Validator, run: Path) -> dict[str, float]:
+    """Images and seconds of all steps, without validation, from the log, so that it counts what was before a stop."""
+    trainer = validator.recipe.trainer
+    per_step = trainer.batch_size * trainer.accumulate * validator.processes.size
+    with (run / CSV_NAME).open(encoding="utf-8", newline="") as file:
+        rows = [(int(row["step"]), float(row["crops_per_s"])) for row in csv.DictReader(file)]
+    seconds, before = 0.0, 0
+    for step, crops_per_s in rows:
+        seconds += (step - before) * per_step / crops_per_s if crops_per_s > 0 else 0.0
+        before = step
+    return {"images": before * per_step, "seconds": round(seconds, 1)}
 
 
 def _judge(best: BestStep, validator: Validator) -> _Judgement:

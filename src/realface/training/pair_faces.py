@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,20 @@ def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
         "name": "made from the real faces of this run; no real fakes were used",
         "shares": section.training_shares,
         "held_out": section.held_out,
+        "sources": _counted_by_source(rows.train),
     }
     origins = {**rows.origins, "pseudo_fakes": {"shares": named["shares"], "held_out": section.held_out}}
     return replace(rows, trained_on=[*rows.trained_on, named], origins=origins)
+
+
+def _counted_by_source(reals: Manifest) -> dict[str, dict[str, int]]:
+    """Crops and identities of each source of training faces."""
+    people: defaultdict[str, list[str]] = defaultdict(list)
+    for source, names, video in zip(
+        reals.column("dataset"), reals.column("identities"), reals.video_keys(), strict=True
+    ):
+        people[source or ""].append(names[0] if names else f"video {video}")
+    return {source: {"crops": len(own), "identities": len(set(own))} for source, own in sorted(people.items())}
 
 
 def compute_landmarks(rows: RunRows, recipe: TrainRecipe, run: Path, *, quiet: bool) -> None:

@@ -11,7 +11,7 @@ from functools import cache, reduce
 from importlib import resources
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
@@ -73,6 +73,15 @@ class TrainRecipe(Section):
         if package is None or str(method.get("encoder")).partition(".")[0] != package.network:
             return values
         return {**values, "method": {"encoder_mean": package.mean, "encoder_std": package.std, **method}}
+
+    @model_validator(mode="after")
+    def _fakes_for_real_faces(self) -> Self:
+        if self.data.real is not None and self.pseudo_fakes is None:
+            raise ValueError(
+                "`data.real` has real faces only, and this recipe makes no fakes from them; use the recipe "
+                "real-faces-only, or add a section `pseudo_fakes`"
+            )
+        return self
 
 
 def recipe_schema() -> type[TrainRecipe]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from realface.core.errors import OutputExistsError, StoppedBySignal
+from realface.core.errors import OutputExistsError, StoppedBySignal, TrainingError
 from realface.core.files import new_folder, require_free, write_json
 from realface.core.lock import locked
 from realface.core.progress import Progress, progress
@@ -59,6 +60,9 @@ from realface.training.steps import Stepper
 from realface.training.stored_residuals import with_residuals
 from realface.training.validation import Validator
 
+FACES_NAME = "faces"
+"""Folder of the crops in a run's folder, if they were prepared for this run."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -91,7 +95,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         recipe: as `load_train_recipe` gives it.
         run: a new or empty folder, or with `resume` one in which this recipe's run was broken off. It then holds
             `recipe.yaml`, `provenance.json`, `log.csv`, `tensorboard/`, `checkpoints/`, `validation_scores.parquet` (of
-            the best step) and `artifact/`.
+            the best step) and `artifact/`. It may have crops in `faces/` already, if the recipe names them.
         resume: go on from the newest checkpoint; where there is none, begin.
         quiet: show no progress.
 
@@ -99,9 +103,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         RealfaceError: as `launch`, `read_rows`, `require_same_run` and `new_folder`, before anything is written;
             TrainingError when the run cannot go on; StoppedBySignal when it was asked to stop, its state saved.
     """
-    config: Any = recipe.method
-    method = get_method(config.name)
-    _require_sense(recipe, method, run, resume=resume)
+    method = require_sense(recipe, run, resume=resume)
     recipe, prior = settle_prior(recipe, method, run)
     rows = _rows(recipe, method, prior, run)
     fabric = launch(recipe.trainer)
@@ -148,15 +150,43 @@ def _rows(recipe: TrainRecipe, method: Method, prior: PriorRecord | None, run: P
     return with_residuals(with_prior(rows, prior, recipe), prior, recipe, run)
 
 
-def _require_sense(recipe: TrainRecipe, method: Method, run: Path, *, resume: bool) -> None:
-    """Refuse what is known to fail before any crop is looked at."""
+def require_sense(recipe: TrainRecipe, run: Path, *, resume: bool) -> Method:
+    """Refuse what is known to fail before any crop is read; return the recipe's method.
+
+    Args:
+        recipe: of the run.
+        run: its folder.
+        resume: whether the run may have begun.
+
+    Raises:
+        TrainingError: settings that contradict each other.
+        OutputExistsError: the folder has something in it.
+    """
+    config: Any = recipe.method
+    method = get_method(config.name)
     require_pairs_possible(recipe, method)
     deciding_metric(recipe.selection.metric, method, recipe.pseudo_fakes)
     require_encoder_rate(recipe, method)
+    if recipe.data.real is not None:
+        raise TrainingError(
+            "data.real: the faces are not prepared yet; start this recipe with the command `realface train`"
+        )
     if not is_run(run):
-        require_free(run)
+        require_free(run, besides=_own_faces(recipe, run))
     elif not resume:
         raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
+    return method
+
+
+def faces_folder(run: Path) -> Path:
+    """Return the absolute folder of the crops that are prepared for a run."""
+    return Path(os.path.abspath(run)) / FACES_NAME  # noqa: PTH100 (as the recipe's own paths)
+
+
+def _own_faces(recipe: TrainRecipe, run: Path) -> list[str]:
+    """The folder of faces in a run's folder, if the run trains on these."""
+    folder = faces_folder(run)
+    return [FACES_NAME] if any(folder in path.parents for path in recipe.data.manifests) else []
 
 
 def _open_run(
@@ -183,7 +213,7 @@ def _open_run(
         **rows.origins,
     )
     if not (resume and is_run(run)):
-        held.enter_context(locked(new_folder(run)))
+        held.enter_context(locked(new_folder(run, besides=_own_faces(recipe, run))))
         write_json(run / PROVENANCE_NAME, origin)
         save_recipe(recipe, run / RECIPE_NAME)
         return None

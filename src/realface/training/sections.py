@@ -5,6 +5,7 @@ Paths are relative to the current directory, as on the command line; the recipe 
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from realface.core.recipe import Section
 from realface.data.degradations.draw import DegradationsSection
+from realface.data.layouts.real_folder import Identities
 from realface.data.manifest_schema import COLUMNS, no_such_column
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mixture import PseudoFakesSection
@@ -76,11 +78,47 @@ class ValidationRows(RowsSection):
         return filters
 
 
+class OwnCropsSection(Section):
+    """How the photos and videos of `data.real` become crops."""
+
+    margin: float = Field(0.4, ge=0, le=4, description="added around the face, as a share of its longer side")
+    size: int | None = Field(
+        None,
+        ge=16,
+        le=4096,
+        description="height and width of a crop, in pixels; null: the multiple of 64 from `method.input_size` / 0.7 "
+        "up, so that a crop can be cut closer and still be large enough",
+    )
+    min_face: int = Field(64, ge=0, description="smaller faces are left out; longer side of the face box, in pixels")
+    frames: int = Field(16, ge=1, description="frames of each video, evenly spread")
+
+    def size_for(self, input_size: int) -> int:
+        """Return the height and width of a crop, in pixels.
+
+        Args:
+            input_size: of the network, in pixels.
+        """
+        return self.size or 64 * math.ceil(input_size / 0.7 / 64)
+
+
 class DataSection(Section):
     """Where the crops come from."""
 
     manifests: list[AbsolutePath] = Field(
         default=[], description="manifests of `train` and `val` alike, relative to the current directory"
+    )
+    real: AbsolutePath | None = Field(
+        None,
+        description="folder of real photos and videos, for a recipe with `pseudo_fakes`: `realface train` finds the "
+        "faces and splits them by identity before it trains. Replaces `manifests`",
+    )
+    identities: Identities = Field(
+        "auto",
+        description="what counts as one person in `data.real`. `folders`: all files of a sub-folder; `files`: each "
+        "photo or video; `auto`: sub-folders if ten or more stand side by side, else files",
+    )
+    crops: OwnCropsSection = Field(
+        OwnCropsSection(), description="how the photos and videos of `data.real` become crops"
     )
     train: TrainRows = Field(TrainRows(filters={"split": "train"}), description="what the network learns from")
     val: ValidationRows = Field(
@@ -100,8 +138,17 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _some_manifests(self) -> Self:
-        if not self.manifests and not (self.train.manifests and self.val.manifests):
-            raise ValueError("no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`")
+        named = [self.manifests, self.train.manifests, self.val.manifests]
+        if self.real is not None and any(named):
+            raise ValueError(
+                "`real` and `manifests` are both given, but a run trains on one of them; remove `real`, or prepare its "
+                "faces with `realface prepare` and add their manifest"
+            )
+        if self.real is None and not self.manifests and not all(named[1:]):
+            raise ValueError(
+                "no manifest is named; give `manifests`, or `train.manifests` and `val.manifests`; a recipe with "
+                "`pseudo_fakes` also takes a folder of real photos and videos, `real`"
+            )
         return self
 
     @model_validator(mode="after")

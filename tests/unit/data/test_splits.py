@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from realface.core.errors import ManifestError
 from realface.data.leaks import find_leaks
 from realface.data.manifest import Manifest
-from realface.data.splits import split_again, split_by_identity
+from realface.data.splits import deal_identities, split_again, split_by_identity
 
 
 def pairs_study(num_pairs, frames=2):
@@ -170,3 +170,48 @@ def test_the_sequences_of_one_tar_stay_together():
     for tar, name in zip(split.column("source"), split.column("split"), strict=True):
         splits_of_tar[tar].add(name)
     assert all(len(names) == 1 for names in splits_of_tar.values())
+
+
+def faces_of(sources):
+    """(source, people) -> a manifest with three images of each person."""
+    rows = [
+        {"path": f"{source}-{person}-{image}.png", "label": 0, "dataset": source, "identities": [str(person)]}
+        for source, people in sources.items()
+        for person in range(people)
+        for image in range(3)
+    ]
+    return Manifest.from_rows(rows, root="/faces")
+
+
+def people_by_split(manifest):
+    people = {}
+    for source, names, split in zip(
+        manifest.column("dataset"), manifest.column("identities"), manifest.column("split"), strict=True
+    ):
+        people.setdefault(split, set()).add((source, names[0]))
+    return people
+
+
+def test_identities_are_dealt_by_share_with_every_source_in_each_split():
+    dealt = people_by_split(deal_identities(faces_of({"a": 40, "b": 20}), val_share=0.15, test_share=0.15, seed=0))
+    assert {name: len(people) for name, people in dealt.items()} == {"train": 42, "val": 9, "test": 9}
+    assert all({source for source, _ in people} == {"a", "b"} for people in dealt.values())
+    assert not dealt["train"] & dealt["val"] | dealt["train"] & dealt["test"] | dealt["val"] & dealt["test"]
+
+
+def test_six_identities_are_two_for_each_split():
+    dealt = people_by_split(deal_identities(faces_of({"a": 6}), val_share=0.1, test_share=0.1, seed=0))
+    assert {name: len(people) for name, people in dealt.items()} == {"train": 2, "val": 2, "test": 2}
+
+
+def test_dealing_depends_on_the_seed():
+    first, second, other = (
+        deal_identities(faces_of({"a": 30}), val_share=0.2, test_share=0.2, seed=seed).column("split")
+        for seed in (0, 0, 1)
+    )
+    assert first == second != other
+
+
+def test_five_identities_cannot_be_dealt():
+    with pytest.raises(ManifestError, match=r"5 identities cannot be split .*; add faces of at least 1 more people"):
+        deal_identities(faces_of({"a": 5}), val_share=0.1, test_share=0.1, seed=0)

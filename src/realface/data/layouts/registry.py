@@ -68,12 +68,12 @@ def _loaded(point: EntryPoint) -> Layout:
     return layout
 
 
-def scan_folder(root: Path, name: str | None = None, *, without: Path | None = None) -> Scan:
+def scan_folder(root: Path, name: str | Layout | None = None, *, without: Path | None = None) -> Scan:
     """Find every file of a data set, and count the files that its layout leaves out.
 
     Args:
         root: the data set's folder.
-        name: the layout's name; recognised when None.
+        name: the layout, or its name; recognised when None.
         without: a folder below `root` that is not part of the data set, such as the output folder.
 
     Raises:
@@ -82,7 +82,8 @@ def scan_folder(root: Path, name: str | None = None, *, without: Path | None = N
         UnreadableFolderError: a folder or a list cannot be read.
     """
     try:
-        scan = choose_layout(root, name).scan(root)
+        layout = choose_layout(root, name) if name is None or isinstance(name, str) else name
+        scan = layout.scan(root)
         return replace(scan, left_out=count_left_out(scan, without=without))
     except PermissionError as error:
         if isinstance(error, RealfaceError):
@@ -111,6 +112,15 @@ def choose_layout(root: Path, name: str | None = None) -> Layout:
     if lacks := layouts[name].recognise(root):
         raise LayoutError(f"{root} does not have the layout {name}: it lacks {' and '.join(lacks)}")
     return layouts[name]
+
+
+def fitting_layouts(root: Path) -> list[str]:
+    """Return the names of all known layouts that a folder has.
+
+    Raises:
+        LayoutError: a package's layout cannot be loaded.
+    """
+    return _fitting(root, known_layouts())
 
 
 def _recognised(root: Path, layouts: Mapping[str, Layout]) -> Layout:
