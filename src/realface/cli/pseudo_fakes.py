@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from realface.evaluation.pseudo_fakes import FaceSet
 
 
 def command(
@@ -16,7 +19,9 @@ def command(
     kind: Annotated[list[str] | None, typer.Option(help="Kind to look at; repeat for several. Default: all.")] = None,
     resynthesis: Annotated[
         Path | None,
-        typer.Option(metavar="STORE", help="Folder that `realface resynthesise` wrote, for the kind resynthesis."),
+        typer.Option(
+            metavar="STORE", help="Folder that `realface resynthesise` wrote, for the kind resynthesis and for swaps."
+        ),
     ] = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="Check that nothing outside the masks tells the fakes.")
@@ -35,31 +40,13 @@ def command(
     import json
     from dataclasses import asdict
 
-    from realface.bench.face_crops import crop_hashes, named_crops
     from realface.core.progress import progress
     from realface.data.leak_audit import LeakReport
-    from realface.data.pseudo_fakes.kinds import KINDS
-    from realface.data.resynthesis_store import ResynthesisStore
-    from realface.evaluation.pseudo_fakes import audit_kind, available_kinds, contact_sheet, draw_pairs, find_faces
+    from realface.evaluation.pseudo_fakes import audit_kind, contact_sheet, draw_pairs
     from realface.media.images import write_image
 
-    allowed = available_kinds(with_stored=resynthesis is not None)
-    kinds = kind or allowed
-    if unknown := [name for name in kinds if name not in KINDS]:
-        raise typer.BadParameter(f"unknown kind {unknown[0]!r}; allowed: {', '.join(KINDS)}")
-    if missing := [name for name in kinds if name not in allowed]:
-        raise typer.BadParameter(
-            f"kind {missing[0]} needs faces that a network has rendered; run `realface resynthesise MANIFEST --out "
-            "STORE` and give --resynthesis STORE"
-        )
-    if resynthesis is None:
-        found = find_faces(*named_crops(crops))
-    elif crops is None:
-        raise typer.BadParameter("--resynthesis needs the folder or manifest of the crops that were rendered")
-    else:
-        found = find_faces(*named_crops(crops), ResynthesisStore(resynthesis).faces(crop_hashes(crops)))
-    if found.num_without_face:
-        typer.echo(f"{found.num_without_face} crops without a face are left out", err=True)
+    kinds = _chosen_kinds(kind, with_stored=resynthesis is not None)
+    found = _find_faces(crops, resynthesis)
     faces = found.real_faces()
     sheets: dict[str, str] = {}
     reports: list[LeakReport] = []
@@ -83,3 +70,38 @@ def command(
             print(path)
     if any(not report.passes for report in reports):
         raise typer.Exit(1)
+
+
+def _chosen_kinds(kinds: list[str] | None, *, with_stored: bool) -> list[str]:
+    from realface.data.pseudo_fakes.kinds import KINDS
+    from realface.evaluation.pseudo_fakes import available_kinds
+
+    allowed = available_kinds(with_stored=with_stored)
+    chosen = kinds or allowed
+    if unknown := [name for name in chosen if name not in KINDS]:
+        raise typer.BadParameter(f"unknown kind {unknown[0]!r}; allowed: {', '.join(KINDS)}")
+    if missing := [name for name in chosen if name not in allowed]:
+        raise typer.BadParameter(
+            f"kind {missing[0]} needs faces that a network has rendered; run `realface resynthesise MANIFEST --out "
+            "STORE` and pass --resynthesis STORE"
+        )
+    return chosen
+
+
+def _find_faces(crops: Path | None, resynthesis: Path | None) -> FaceSet:
+    """Locate the faces in the crops and say how many crops are left out."""
+    from realface.bench.face_crops import crop_hashes, named_crops
+    from realface.data.resynthesis_store import ResynthesisStore
+    from realface.evaluation.pseudo_fakes import find_faces
+
+    if resynthesis is None:
+        found = find_faces(*named_crops(crops))
+    elif crops is None:
+        raise typer.BadParameter("--resynthesis needs the folder or manifest of the crops that were rendered")
+    else:
+        found = find_faces(*named_crops(crops), ResynthesisStore(resynthesis).faces(crop_hashes(crops)))
+    if found.num_not_rendered:
+        typer.echo(f"{found.num_not_rendered} crops that {resynthesis} does not contain are left out", err=True)
+    if found.num_without_face:
+        typer.echo(f"{found.num_without_face} crops without a face are left out", err=True)
+    return found

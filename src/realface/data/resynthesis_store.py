@@ -27,6 +27,8 @@ from realface.data.pseudo_fakes.contract import Image, Partner
 from realface.data.pseudo_fakes.face_frame import pasted_face
 from realface.media.images import encoded_image
 
+ROLE = "re-synthesis"
+"""Role of the network in the artifact's `trained_on`."""
 HEADER_NAME, IMAGES_NAME, INDEX_NAME = "header.json", "faces.bin", "faces.parquet"
 SCHEMA = pa.schema(
     [
@@ -45,6 +47,7 @@ class ResynthesisHeader(Section):
     format: Literal[1] = Field(1, description="version of the store's format")
     network: str = Field(description="kind of network")
     side: int = Field(gt=0, description="height and width of the images, in pixels")
+    weights: str = Field("", description="SHA-256 of the weights of all networks; empty: not recorded")
     settings: dict[str, Any] = Field({}, description="of the network and its training")
 
 
@@ -106,9 +109,9 @@ class ResynthesisStore:
         self.folder = folder
         self.header = _read_header(folder)
         try:
-            table = pq.read_table(folder / INDEX_NAME, schema=SCHEMA)
+            table = pq.read_table(folder / INDEX_NAME).cast(SCHEMA)
             size = (folder / IMAGES_NAME).stat().st_size
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, ValueError) as error:  # ValueError: the columns have other names
             raise ResynthesisStoreError(f"{folder} is damaged ({error}); {_AGAIN}") from error
         offsets, lengths = (table.column(name).to_numpy() for name in ("offset", "length"))
         if len(table) and size != int((offsets + lengths).max()):
@@ -116,6 +119,13 @@ class ResynthesisStore:
         self._places = np.column_stack([offsets, lengths])
         self._frames = np.array(table.column("frame").to_pylist(), np.float64).reshape(-1, 2, 3)
         self._rows = {key: row for row, key in enumerate(table.column("sha256").to_pylist())}
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What an artifact's `trained_on` says of the store: role, name, sha256 of the weights, settings."""
+        weights = {"sha256": self.header.weights} if self.header.weights else {}
+        named = f"{self.header.network} that rendered real faces for pseudo-fakes"
+        return {"role": ROLE, "name": named, **weights, **self.header.settings}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -204,7 +214,7 @@ _AGAIN = "make it again with `realface resynthesise`"
 def _read_header(folder: Path) -> ResynthesisHeader:
     path = existing(folder, what="folder of re-synthesised faces") / HEADER_NAME
     if not path.is_file():
-        raise ResynthesisStoreError(f"{folder} has no {HEADER_NAME}; give a folder that `realface resynthesise` wrote")
+        raise ResynthesisStoreError(f"{folder} has no {HEADER_NAME}; pass a folder that `realface resynthesise` wrote")
     try:
         document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return check_recipe(ResynthesisHeader, document, where=str(path))

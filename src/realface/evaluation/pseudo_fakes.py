@@ -37,6 +37,7 @@ class FaceSet:
         identities: who each face is.
         num_without_face: crops that were left out because the mesh found no face.
         renderings: a re-synthesis of each, for the kind `resynthesis`; None: there are none.
+        num_not_rendered: crops that were left out because they have no re-synthesis.
     """
 
     images: Sequence[Image]
@@ -44,6 +45,7 @@ class FaceSet:
     identities: Sequence[str]
     num_without_face: int = 0
     renderings: StoredRenderings | None = None
+    num_not_rendered: int = 0
 
     def real_faces(self) -> RealFaces:
         """Return what `PairDataset` takes."""
@@ -75,8 +77,8 @@ def find_faces(
         rows = np.flatnonzero(renderings.is_there).tolist()
         if not rows:
             raise PseudoFakeError(
-                f"{renderings.folder} contains none of {len(images)} crops; give their manifest to "
-                "`realface resynthesise`"
+                f"{renderings.folder} contains none of {len(images)} crops; run `realface resynthesise` on their "
+                "manifest"
             )
     mesh = FaceMesh.load()
     kept: list[tuple[Image, NDArray[np.float32], str]] = []
@@ -92,7 +94,14 @@ def find_faces(
         )
     faces, points, names = zip(*kept, strict=True)
     own = None if renderings is None else renderings.take(kept_rows)
-    return FaceSet(faces, points, names, num_without_face=len(rows) - len(kept), renderings=own)
+    return FaceSet(
+        faces,
+        points,
+        names,
+        num_without_face=len(rows) - len(kept),
+        renderings=own,
+        num_not_rendered=len(images) - len(rows),
+    )
 
 
 def draw_pairs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ def resynthesise(
     header = ResynthesisHeader(
         network="autoencoder",
         side=SIDE,
+        weights=_sha256_of_weights(trained),
         settings={"steps": steps, "seed": seed, "split": split, "trained_on": len(chosen)},
     )
     keys = crop_keys(crops)
@@ -179,6 +181,16 @@ def _steps(
 def as_batch(faces: NDArray[np.uint8]) -> Tensor:
     """Return (B, 3, S, S) in [0, 1] from (B, S, S, 3) RGB, with channels innermost in memory."""
     return torch.from_numpy(faces).permute(0, 3, 1, 2).to(torch.float32).div(255)
+
+
+def _sha256_of_weights(trained: Sequence[TrainedNetwork]) -> str:
+    """Return the SHA-256 of the weights of all networks, in order."""
+    digest = hashlib.sha256()
+    for part in trained:
+        for name, value in part.network.state_dict().items():
+            digest.update(f"{part.name} {name}".encode())
+            digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _read_reals(paths: Sequence[Path]) -> Manifest:

@@ -75,9 +75,14 @@ def require_pairs_possible(recipe: TrainRecipe, method: Method) -> None:
 
 
 def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
-    """Return the rows of a run whose artifact and provenance name the pseudo-fakes too."""
+    """Return the rows of a run whose artifact and provenance name the pseudo-fakes too.
+
+    Raises:
+        MissingInputError, ResynthesisStoreError: the store of re-synthesised faces cannot be read.
+    """
     if section is None:
         return rows
+    rendered = [] if section.resynthesis is None else [ResynthesisStore(section.resynthesis).origin]
     named = {
         "role": ROLE,
         "name": "made from the real faces of this run; no real fakes were used",
@@ -85,8 +90,12 @@ def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
         "held_out": section.held_out,
         "sources": _counted_by_source(rows.train),
     }
-    origins = {**rows.origins, "pseudo_fakes": {"shares": named["shares"], "held_out": section.held_out}}
-    return replace(rows, trained_on=[*rows.trained_on, named], origins=origins)
+    used: dict[str, Any] = {"shares": named["shares"], "held_out": section.held_out}
+    if rendered:
+        used["resynthesis"] = rendered[0]
+    return replace(
+        rows, trained_on=[*rows.trained_on, *rendered, named], origins={**rows.origins, "pseudo_fakes": used}
+    )
 
 
 def _counted_by_source(reals: Manifest) -> dict[str, dict[str, int]]:
@@ -116,12 +125,13 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
     """Return the faces of a run, whose landmarks are in its folder.
 
     Raises:
-        TrainingError: too few faces have landmarks, or kinds need two identities and there is one.
+        TrainingError: too few faces have landmarks, none is in the store of re-synthesised faces, or kinds need two
+            identities and there is one.
     """
-    assert recipe.pseudo_fakes is not None
+    section = recipe.pseudo_fakes
+    assert section is not None
     stored = read_landmarks(run / FILE_NAME)
-    folder = recipe.pseudo_fakes.resynthesis
-    rendered = None if folder is None else ResynthesisStore(folder)
+    rendered = None if section.resynthesis is None else ResynthesisStore(section.resynthesis)
     found = {name: face_rows(part, stored, rendered) for name, part in (("train", rows.train), ("val", rows.val))}
     for name, faces in found.items():
         if faces.num_without_landmarks:
@@ -132,21 +142,27 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
             raise TrainingError(
                 f"data.{name}: {count} real faces have landmarks, but pairs need at least {fewest}; add more faces"
             )
-        if faces.num_not_rendered == len(faces.rows):
-            raise TrainingError(
-                f"pseudo_fakes.resynthesis: {folder} contains none of the {len(faces.rows)} faces of data.{name}; give "
-                "their manifest to `realface resynthesise`"
-            )
-        if faces.num_not_rendered:
-            tell_once(
-                f"data.{name}: {faces.num_not_rendered} of {len(faces.rows)} faces are missing in {folder}; they "
-                "become self-blends instead of re-syntheses"
-            )
-    needing = [name for name in recipe.pseudo_fakes.all_kinds if KINDS[name].partner == "face"]
+    needing = [name for name in section.all_kinds if KINDS[name].partner == "face"]
     for name, faces in found.items():
+        _check_rendered(name, faces, section)
         if needing and not faces.has_partners:
             raise TrainingError(
                 f"data.{name}: all faces are of one identity, but {needing[0]} needs two; add identities, or remove "
                 f"{needing[0]} from pseudo_fakes"
             )
     return PairFaces(train=found["train"], val=found["val"])
+
+
+def _check_rendered(name: str, faces: FaceRows, section: PairsSection) -> None:
+    """Count the faces that the store does not contain, and refuse a store of other faces."""
+    total, missing = len(faces.rows), faces.num_not_rendered
+    if missing == total:
+        raise TrainingError(
+            f"pseudo_fakes.resynthesis: {section.resynthesis} contains none of the {total} faces of data.{name}; run "
+            "`realface resynthesise` on their manifest"
+        )
+    if missing:
+        tell_once(
+            f"data.{name}: {missing} of {total} faces are missing in {section.resynthesis}; self-blends replace their "
+            "re-syntheses"
+        )

@@ -184,7 +184,7 @@ class PairsSection(PseudoFakesSection):
     resynthesis: AbsolutePath | None = Field(
         None,
         description="folder that `realface resynthesise` wrote, relative to the current directory; the kind "
-        "`resynthesis` needs it",
+        "`resynthesis` needs it, and some swaps paste a face from it",
     )
     validation_pairs: int = Field(
         96, ge=2, description="validation pairs of each kind; the same ones in every validation and for every seed"

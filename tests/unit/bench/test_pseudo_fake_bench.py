@@ -6,6 +6,7 @@ import skimage.data
 
 from realface.bench.pseudo_fake_bench import DEGRADED, MIXTURE, PseudoFakeSize, bench_pseudo_fakes, pseudo_fakes_table
 from realface.data.pairs import RealFaces
+from realface.data.pseudo_fakes.contract import Partner
 from realface.data.pseudo_fakes.kinds import KINDS
 
 
@@ -13,7 +14,9 @@ from realface.data.pseudo_fakes.kinds import KINDS
 def result():
     crop = skimage.data.astronaut()[30:200, 140:310].copy()
     points = [(64, 71), (108, 74), (85, 99), (63, 110), (106, 112)]
-    faces = RealFaces(num_faces=1, image=lambda row: crop, landmarks=lambda row: points, stored=lambda row: crop)
+    faces = RealFaces(
+        num_faces=1, image=lambda row: crop, landmarks=lambda row: points, stored=lambda row, shape: Partner(crop)
+    )
     threads = cv2.getNumThreads()
     measured = bench_pseudo_fakes(repeats=2, size=PseudoFakeSize(input_size=64, num_pairs=2), faces=faces, quiet=True)
     assert cv2.getNumThreads() == threads

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from realface.data.pairs import PairDataset, RealFaces
+from realface.data.pairs import RENDERED_SHARE, PairDataset, RealFaces
+from realface.data.pseudo_fakes.contract import Partner
 from realface.data.pseudo_fakes.mixture import PseudoFakesSection
 from realface.data.pseudo_fakes.partners import PartnerPool, face_traits
 
@@ -91,10 +92,59 @@ def test_resynthesis_uses_the_window_of_its_crop(faces, astronaut):
     blurred = cv2.GaussianBlur(astronaut[0], (0, 0), 4)
     settings = {"kinds": {"resynthesis": 1}, "degradations": None, "window": (0.6, 0.7)}
     for epoch in range(6):
-        item = dataset(faces(stored=lambda row: blurred), epoch=epoch, **settings)[0]
+        item = dataset(faces(stored=lambda row, shape: Partner(blurred)), epoch=epoch, **settings)[0]
         assert item["kind"] == "resynthesis"
         # a blurred face in another window would differ far more
         assert float((item["fake"] - item["real"]).abs().mean()) < 0.06
+
+
+def test_a_face_without_a_stored_re_synthesis_becomes_a_self_blend(faces):
+    settings = {"kinds": {"resynthesis": 1}, "degradations": None}
+    assert dataset(faces(stored=lambda row, shape: None), **settings)[0]["kind"] == "self_blend"
+
+
+def green(row, shape):
+    """A re-synthesis that is valid in its middle only, and red where it is not."""
+    image, share = np.zeros((*shape[:2], 3), np.uint8), np.zeros(shape[:2], np.float32)
+    image[..., 0] = 255
+    middle = np.s_[shape[0] * 2 // 5 : shape[0] * 3 // 5, shape[1] * 2 // 5 : shape[1] * 3 // 5]
+    image[middle], share[middle] = (0, 255, 0), 1
+    return Partner(image, share=share)
+
+
+def donors(faces, *, number=200):
+    pairs = dataset(faces, kinds={"swap": 1}, degradations=None)
+    for epoch in range(number):
+        pairs.set_epoch(epoch)
+        yield pairs.draw(0)[0]
+
+
+def test_a_share_of_swaps_pastes_the_re_synthesis_of_the_partner(faces):
+    asked = []
+
+    def stored(row, shape):
+        asked.append((row, shape))
+        return green(row, shape)
+
+    found = [pair.parameters["donor"] for pair in donors(faces(stored=stored))]
+    assert np.mean([donor == "re-synthesis" for donor in found]) == pytest.approx(RENDERED_SHARE, abs=0.1)
+    assert set(asked) == {(1, (180, 180, 3))}  # the donor's crop, in its own size
+
+
+def test_swaps_are_the_same_with_a_store_that_contains_none_of_the_partners(faces):
+    without = list(donors(faces(), number=20))
+    empty = list(donors(faces(stored=lambda row, shape: None), number=20))
+    assert [pair.parameters for pair in without] == [pair.parameters for pair in empty]
+    assert all(np.array_equal(one.image, other.image) for one, other in zip(without, empty, strict=True))
+    assert {pair.parameters["donor"] for pair in without} == {"crop"}
+
+
+def test_only_the_rendered_part_of_a_donor_is_pasted(faces):
+    rendered = [pair for pair in donors(faces(stored=green)) if pair.parameters["donor"] == "re-synthesis"]
+    shares = [float((pair.mask > 0).mean()) for pair in rendered]
+    assert 0 < max(shares) < 0.08  # the valid square is 4 % of the donor's crop
+    whole = [float((pair.mask > 0).mean()) for pair in donors(faces()) if pair.parameters["region"] == "low_hull"]
+    assert np.mean(whole) > 0.1
 
 
 def test_a_smaller_window_shows_less_of_the_crop(faces, astronaut):

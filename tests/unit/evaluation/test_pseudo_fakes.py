@@ -1,11 +1,14 @@
 """Finding meshes in crops, drawing pairs, contact sheets."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import skimage.data
 
 from realface.core.errors import PseudoFakeError
 from realface.data.pseudo_fakes.kinds import KINDS
+from realface.data.resynthesis_store import StoredRenderings
 from realface.evaluation.pseudo_fakes import CELL, available_kinds, contact_sheet, draw_pairs, find_faces
 
 
@@ -41,6 +44,29 @@ def test_pairs_follow_from_the_seed(found):
 
 def test_kinds_that_need_stored_images_are_not_available():
     assert set(available_kinds()) == KINDS.keys() - {"resynthesis"}
+
+
+def test_stored_images_make_all_kinds_available():
+    assert available_kinds(with_stored=True) == list(KINDS)
+
+
+def renderings(*is_there):
+    number = len(is_there)
+    return StoredRenderings(
+        Path("store"), np.array(is_there), np.zeros((number, 2), np.int64), np.zeros((number, 2, 3))
+    )
+
+
+def test_crops_without_a_re_synthesis_are_left_out_and_counted(found):
+    again = find_faces([found.images[0], found.images[1]], ["a", "b"], renderings(False, True))
+    assert (again.num_not_rendered, again.num_without_face) == (1, 0)
+    assert list(again.identities) == ["b"]
+    assert again.renderings.is_there.tolist() == [True]
+
+
+def test_a_store_of_other_crops_is_refused(found):
+    with pytest.raises(PseudoFakeError, match=r"store contains none of 1 crops; run `realface resynthesise` on their"):
+        find_faces([found.images[0]], ["a"], renderings(False))
 
 
 def test_a_contact_sheet_shows_four_images_of_each_pair(found):

@@ -19,6 +19,7 @@ from realface.data.manifest import Manifest, ManifestHeader
 from realface.data.pairs import PairDataset
 from realface.data.real_faces import face_rows
 from realface.data.residual_store import crop_keys
+from realface.data.resynthesis_store import RenderedFace, ResynthesisHeader, write_store
 from realface.data.source_stream import SourceStream
 from realface.evaluation.landmarks import store_landmarks
 from realface.evaluation.scoring import ALL
@@ -232,7 +233,7 @@ REFUSED = {
         {"data": {"train": {"degradations": {}}}},
         "data.train.degradations: both images of a pair need one draw",
     ),
-    "stored images": ({"pseudo_fakes": {"held_out": ["resynthesis"]}}, "pseudo_fakes: resynthesis needs stored images"),
+    "stored images": ({"pseudo_fakes": {"held_out": ["resynthesis"]}}, "pseudo_fakes: resynthesis needs faces that a"),
     "another metric": (
         {"selection": {"metric": "video_auc"}},
         "selection.metric: a run with pseudo_fakes has no video_auc; leave selection.metric out, or set it to pair_auc",
@@ -271,6 +272,41 @@ def test_kinds_with_partners_need_two_identities(tmp_path, recipe, faces):
     one.write(faces.parent / "one.parquet")
     with pytest.raises(TrainingError, match=r"data\.val: all faces are of one identity, but swap needs two"):
         train(recipe(data={"manifests": [faces.parent / "one.parquet"]}), tmp_path / "run", quiet=True)
+
+
+def rendered_store(faces, folder, *, without=()):
+    """A store of grey faces for all reals but those of some videos."""
+    reals = Manifest.read(faces).filter(label=0)
+    face = RenderedFace(np.full((16, 16, 3), 128, np.uint8), np.eye(2, 3) / 10, "dense-9")
+    named = zip(reals.column("video"), crop_keys(reals), strict=True)
+    header = ResynthesisHeader(network="autoencoder", side=16, weights="ef" * 32, settings={"steps": 9})
+    write_store(folder, header, [(key, face) for video, key in named if video not in without])
+    return folder
+
+
+def test_a_run_reads_rendered_faces_and_its_artifact_names_the_network(tmp_path, recipe, faces, capsys):
+    store = rendered_store(faces, tmp_path / "store", without=["darker0"])
+    settings = {"kinds": {"resynthesis": 1}, "resynthesis": store}
+    train(recipe(pseudo_fakes=settings), tmp_path / "run", quiet=True)
+    card = read_card(tmp_path / "run" / "artifact")
+    assert [part["role"] for part in card.trained_on[-2:]] == ["re-synthesis", "pseudo-fakes"]
+    assert (card.trained_on[-2]["sha256"], card.trained_on[-2]["steps"]) == ("ef" * 32, 9)
+    assert "auc_resynthesis" in card.metrics["pairs"]
+    provenance = json.loads((tmp_path / "run" / "provenance.json").read_text(encoding="utf-8"))
+    assert provenance["pseudo_fakes"]["resynthesis"] == card.trained_on[-2]
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "data.val: 1 of 2 faces are missing in" in printed
+    assert "self-blends replace their re-syntheses" in printed
+    assert "of 4 faces are missing" not in printed
+
+
+@pytest.mark.parametrize(("split", "own"), [("train", ["person", "mirrored"]), ("val", ["darker"])])
+def test_a_store_of_other_faces_is_refused(tmp_path, recipe, faces, split, own):
+    store = rendered_store(faces, tmp_path / "store", without=[f"{name}{number}" for name in own for number in (0, 1)])
+    settings = {"kinds": {"resynthesis": 1}, "resynthesis": store}
+    text = rf"pseudo_fakes\.resynthesis: .*store contains none of the \d faces of data\.{split}; run `realface resynth"
+    with pytest.raises(TrainingError, match=text):
+        train(recipe(pseudo_fakes=settings), tmp_path / "run", quiet=True)
 
 
 @pytest.mark.parametrize(
