@@ -43,5 +43,5 @@ def computes_bf16_fast(device: torch.device) -> bool:
     A CPU without AVX-512 emulates bf16 and can be 30 times slower than in float32.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX512")

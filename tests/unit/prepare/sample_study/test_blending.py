@@ -72,5 +72,5 @@ def test_a_generated_picture_shows_the_generators_texture():
     texture = np.zeros((50, 50, 1), dtype=np.float32)
     texture[25, 25] = 40
     made = generated(np.full((100, 100, 3), 120, dtype=np.float32), texture)
-    assert made[5, 5].tolist() == [120, 120, 120]
+    assert made[5, 5] == pytest.approx(120, abs=1)  # OpenCV's resize rounds differently without AVX2
     assert made[51, 51].min() > 140  # the texture's pixel covers two by two of the picture, 50 to 51
