@@ -168,14 +168,16 @@ def test_videos_without_fakes_take_those_of_images(
     assert note in capsys.readouterr().out.splitlines()
 
 
-def test_a_kind_of_file_with_too_few_people_has_no_band(
+def test_too_few_videos_get_the_band_of_images(
     artifact: Path, tmp_path: Path, images: list[dict], capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [*images, *(entry(f"real/{number}.mp4", [0.5, 0.5]) for number in range(7))]
     verdicts = document(artifact, tmp_path / "verdicts.json", files)
     assert calibrate(artifact, verdicts, table(tmp_path / "a.csv", *rows_of(files)), tmp_path / "out") == 0
-    assert read_card(tmp_path / "out").calibration.video is None
-    note = "note: no video will get a verdict: 7 people with a score are too few to bound false alarms at 5%; give "
+    calibration = read_card(tmp_path / "out").calibration
+    assert calibration.video == calibration.image
+    assert "; videos: the band of images, since too few people are seen in videos" in calibration.rule
+    note = "note: videos get the band of images, which is not bounded for them: the tables have too few videos"
     assert note in capsys.readouterr().out
 
 
