@@ -25,6 +25,7 @@ from realface.cli import (
     import_,
     inpaint,
     manifest,
+    measure,
     models,
     prepare,
     pseudo_fakes,
@@ -56,6 +57,7 @@ app.command("resynthesise")(resynthesise.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("calibrate")(calibrate.command)
+app.command("measure")(measure.command)
 app.command("detect")(detect.command)
 app.command("inpaint")(inpaint.command)
 app.add_typer(import_.app, name="import")

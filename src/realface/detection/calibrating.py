@@ -62,6 +62,7 @@ class HeldOutFile:
         source: of the file, such as a dataset; of a fake, the kind of fakes.
         identity: of the person in it.
         is_fake: whether it is.
+        pair: name that a real file and the fake made from it share; empty: none.
     """
 
     kind: MediaKind
@@ -69,6 +70,7 @@ class HeldOutFile:
     source: str
     identity: str
     is_fake: bool
+    pair: str = ""
 
     @property
     def typical_face(self) -> tuple[float, float] | None:
@@ -130,8 +132,8 @@ def calibrate(
         CalibrationError: a document or the CSV cannot be used, or they do not belong together.
         MetricError: too few people for the bound, in images and in videos.
     """
-    settings, answers = _read_documents(verdicts, card)
-    files = _joined(answers, _read_identities(identities), identities)
+    settings, answers = read_documents(verdicts, card)
+    files = join_files(answers, read_identities(identities), identities)
     if all(file.is_fake for file in files):
         raise CalibrationError(f"{identities} names no real file of {_names(verdicts)}; a calibration needs real files")
     notes: list[str] = []
@@ -294,8 +296,17 @@ def _source_counts(files: Sequence[HeldOutFile], validated: ValidatedRange) -> l
     return counts
 
 
-def _read_documents(paths: Sequence[Path], card: ArtifactCard) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
-    """The settings of all documents, which agree, and their answers by path."""
+def read_documents(paths: Sequence[Path], card: ArtifactCard) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
+    """Return the settings of documents of `realface detect --json`, which must agree, and their answers by path.
+
+    Args:
+        paths: of the documents.
+        card: of the detector that they must be of.
+
+    Raises:
+        MissingInputError: a document does not exist.
+        CalibrationError: a document is incomplete, of another detector or of face crops, or the settings differ.
+    """
     settings: dict[str, int] = {}
     answers: dict[str, dict[str, Any]] = {}
     for path in paths:
@@ -329,7 +340,13 @@ def _read_document(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def _read_identities(path: Path) -> Iterator[dict[str, str]]:
+def read_identities(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a CSV with the columns of `COLUMNS`.
+
+    Raises:
+        MissingInputError: no such file.
+        CalibrationError: a column is missing, or a value is empty or not allowed.
+    """
     try:
         reader = csv.DictReader(read_text(existing(path, what="file of identities")).splitlines())
     except ValueError as error:
@@ -345,10 +362,19 @@ def _read_identities(path: Path) -> Iterator[dict[str, str]]:
         yield row
 
 
-def _joined(
+def join_files(
     answers: Mapping[str, Mapping[str, Any]], rows: Iterator[dict[str, str]], identities: Path
 ) -> list[HeldOutFile]:
-    """Every file of the documents with its row of the CSV; rows of other files are ignored."""
+    """Return every file of the documents with its row of the CSV; rows of other files are ignored.
+
+    Args:
+        answers: by path, as from `read_documents`.
+        rows: as from `read_identities`.
+        identities: path of the CSV, for errors.
+
+    Raises:
+        CalibrationError: a scored file has no row, or two.
+    """
     by_path = {os.path.normpath(path): answer for path, answer in answers.items()}
     known: dict[str, HeldOutFile] = {}
     for row in rows:
@@ -362,6 +388,7 @@ def _joined(
                 source=row["source"],
                 identity=row["identity"],
                 is_fake=row["label"] == "fake",
+                pair=row.get("pair") or "",
             )
     missing = [path for path in by_path if path not in known]
     if missing:

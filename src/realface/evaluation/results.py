@@ -105,7 +105,7 @@ def pair_results(path: Path, *, data: str, seed: int = 0) -> list[Result]:
             name="pseudo-fakes",
             data=data,
             metric=metric,
-            **_bounds(estimate),
+            **bounds(estimate),
             n=int(rows.sum()),
             groups=len(set(identities[rows])),
             kind=kind,
@@ -149,7 +149,7 @@ def false_alarm_results(
             name="real faces",
             data=data,
             metric="false alarms",
-            **_bounds(false_alarm_rate(is_fake[rows], list(names[rows]))),
+            **bounds(false_alarm_rate(is_fake[rows], list(names[rows]))),
             n=int(rows.sum()),
             groups=len(set(names[rows])),
             unit="photos and videos",
@@ -159,7 +159,8 @@ def false_alarm_results(
     ]
 
 
-def _bounds(estimate: Estimate) -> dict[str, float | None]:
+def bounds(estimate: Estimate) -> dict[str, float | None]:
+    """Return the value and the bounds of an estimate as fields of `Result`."""
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 

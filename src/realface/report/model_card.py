@@ -20,6 +20,8 @@ from realface.models.artifact import ArtifactCard, find_artifact, read_card
 
 FAILURES_NAME = "failures.json"
 PSEUDO_FAKES = "pseudo-fakes"
+RATES = ("false alarms", "not answered", "uncertain", "called fake", "called real")
+"""Metrics that are shown in per cent."""
 MISUSE = """Never publish or remove content on the score alone. The score is a clue for a person who also checks the
 source, the context and the file itself.
 
@@ -108,7 +110,7 @@ def estimate_text(result: Result) -> str:
     """Return a value with its interval, rates in per cent."""
     if result.value is None:
         return "-"
-    is_rate = result.metric == "false alarms"
+    is_rate = result.metric in RATES
 
     def shown(value: float) -> str:
         return f"{100 * value:.1f}" if is_rate else f"{value:.3f}"

@@ -12,6 +12,7 @@ from realface.core.labels import Label
 from realface.data.landmark_store import FILE_NAME, StoredFace, read_landmarks
 from realface.data.manifest import Manifest
 from realface.data.real_faces import face_rows
+from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.results import RESULTS_NAME, Result, false_alarm_results, pair_results, write_results
 from realface.evaluation.scoring import ALL, score_crops
 from realface.models.artifact import load_network, read_card
@@ -45,7 +46,8 @@ def measure_held_out(recipe: TrainRecipe, run: Path, *, quiet: bool = False) -> 
     stored: dict[str, StoredFace] = {}
     for path in manifests:
         stored |= read_landmarks(path.parent / FILE_NAME)
-    faces = face_rows(rows, stored)
+    store = recipe.pseudo_fakes.resynthesis
+    faces = face_rows(rows, stored, None if store is None else ResynthesisStore(store))
     if not faces.has_partners:
         raise TrainingError(
             f"the test split has {len(faces.rows)} real faces with landmarks, but two of different people are needed; "

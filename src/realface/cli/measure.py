@@ -1,0 +1,41 @@
+"""`realface measure`: numbers of a detector's verdicts on files whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The detector: an artifact, a run or a shipped name.")],
+    verdicts: Annotated[
+        list[Path],
+        typer.Option(metavar="JSON", help="What `realface detect --json` printed of the files; can be repeated."),
+    ],
+    identities: Annotated[
+        Path,
+        typer.Option(
+            metavar="CSV",
+            help="Columns path,source,identity,label (real or fake) and, for a fake and its real, pair.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Results to write, which `realface card` reads.")],
+    data: Annotated[str, typer.Option(metavar="NAME", help="Name of the data, such as `test identities`.")],
+) -> None:
+    """Measure the verdicts of a detector on files whose truth is known.
+
+    Gives false alarms among the answered files with Clopper-Pearson intervals, the shares without an answer, and for
+    fakes how many are found; for pairs, the AUC and the share of pairs in the right order.
+    """
+    from realface.detection.measuring import measure_verdicts
+    from realface.evaluation.results import write_results
+    from realface.models.artifact import find_artifact, read_card
+    from realface.report.model_card import estimate_text, named
+
+    results = measure_verdicts(read_card(find_artifact(model)), verdicts, identities, data=data)
+    write_results(out, results)
+    for result in results:
+        print(f"{named(result)}: {estimate_text(result)}, {result.n} {result.unit}, {result.groups} identities")
+    print(f"results: {out}")
