@@ -123,7 +123,11 @@ def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> Pr
     crops, config = recipe.data.crops, recipe.method
     input_size: Any = getattr(config, "input_size", None)
     spec = default_crop_spec(
-        margin=crops.margin, size=crops.size_for(input_size), min_face=crops.min_face, frames=crops.frames
+        margin=crops.margin,
+        size=crops.size_for(input_size),
+        edge="inside",
+        min_face=crops.min_face,
+        frames=crops.frames,
     )
     layout = RealFolderLayout(recipe.data.identities)
     return prepare(folder, out, spec=spec, layout=layout, means=Means(workers=_workers(recipe), quiet=quiet))
