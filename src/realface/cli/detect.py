@@ -25,8 +25,9 @@ MODEL_HELP = (
     "Artifact, run folder that contains it, or name of a shipped detector. Default: the shipped real-faces-only."
 )
 MAP_HELP = (
-    "What --overlay lays over the faces: evidence, where they differ from their reconstruction (default), or "
-    "attention, where the reconstruction error steers the classifier."
+    "What --overlay lays over the faces: evidence, where they differ from their reconstruction; attention, where the "
+    "reconstruction error steers the classifier; or manipulation, where the detector sees it. Default: evidence, or "
+    "manipulation if the detector reconstructs nothing."
 )
 
 
@@ -107,13 +108,15 @@ def _known_precision(name: str) -> Precision:
     raise typer.BadParameter(f"--precision must be fp32 or bf16, got {name!r}")
 
 
-def _map_to_draw(given: MapKind | None, overlay: Path | None) -> MapKind:
+def _map_to_draw(given: MapKind | None, overlay: Path | None) -> MapKind | None:
     if given is not None and overlay is None:
         raise typer.BadParameter("--map says what --overlay draws; give --overlay DIR too")
-    return given or MapKind.EVIDENCE
+    return given
 
 
-def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None, map_kind: MapKind) -> bool:
+def _run(
+    detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None, map_kind: MapKind | None
+) -> bool:
     """Print every answer; whether every file has a verdict."""
     from realface.core.progress import progress
     from realface.detection.named_files import find_files, skipped_line
@@ -150,7 +153,7 @@ def _run(detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: 
 
 
 def _answers(
-    detector: Detector, found: Sequence[Path], overlay: Path | None, map_kind: MapKind
+    detector: Detector, found: Sequence[Path], overlay: Path | None, map_kind: MapKind | None
 ) -> Iterator[tuple[Verdict | Failure, Path | None]]:
     """Each file's answer with the picture drawn of it."""
     from realface.core.errors import MediaError

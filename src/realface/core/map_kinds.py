@@ -10,10 +10,13 @@ class MapKind(StrEnum):
 
     EVIDENCE = "evidence"
     ATTENTION = "attention"
+    MANIPULATION = "manipulation"
 
     @property
     def meaning(self) -> str:
         """What strong colours say, for a legend."""
         if self is MapKind.EVIDENCE:
             return "where the face differs from its reconstruction"
+        if self is MapKind.MANIPULATION:
+            return "where the detector sees manipulation"
         return "where the reconstruction error steers the classifier"

@@ -25,6 +25,8 @@ from realface.media.images import write_image
 from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, resized, stacked
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn picture; boxes and text must be readable in it
+PREFERRED = (MapKind.EVIDENCE, MapKind.MANIPULATION)
+"""Maps in the order in which they are drawn if no one asked for one."""
 NUM_COLUMNS = 6  # frames on a video's sheet
 CELL = 300  # pixels: width of a column
 COLORS = {
@@ -35,14 +37,14 @@ COLORS = {
 }
 
 
-def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: MapKind = MapKind.EVIDENCE) -> Path:
+def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: MapKind | None = None) -> Path:
     """Draw a verdict and write it as a JPEG.
 
     Args:
         detector: that gave the verdict.
         verdict: what to draw.
         folder: where to.
-        kind: which map is laid over the faces.
+        kind: which map is laid over the faces; None: the first of `PREFERRED` that the detector has.
 
     Returns:
         The file: the source's name with `.jpg` behind it, numbered where that name is taken.
@@ -55,7 +57,7 @@ def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: M
     return path
 
 
-def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKind.EVIDENCE) -> Picture:
+def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind | None = None) -> Picture:
     """A picture with its faces marked; of a video a sheet of its most suspicious frames. The file is read again.
 
     Of a file without a face, the picture or the first frame is drawn as it is.
@@ -63,7 +65,8 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKin
     Args:
         detector: that gave the verdict.
         verdict: what to draw.
-        kind: which map is laid over the faces; one scale for all of the file.
+        kind: which map is laid over the faces; one scale for all of the file. None: the first of `PREFERRED` that the
+            detector has.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -82,7 +85,7 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKin
         )
         for frame in chosen
     ]
-    maps = [detector.maps(one.image, one.faces, kind) or [] for one in shown]
+    kind, maps = _maps_of(detector, shown, PREFERRED if kind is None else (kind,))
     drawn = [face_map for of_frame in maps for face_map in of_frame]
     scale = Scale.spanning(kind, drawn) if drawn else None
     if verdict.kind == "image" or track is None:
@@ -91,6 +94,17 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind = MapKin
         body = _sheet(detector, shown, maps, scale, verdict)
     width = max(body.shape[1], SHORTEST_LONG_SIDE)  # or words would be cut off
     return stacked([_header(verdict, width=width), _legend(kind, scale, width=width), body], gap=0)
+
+
+def _maps_of(
+    detector: Detector, shown: Sequence[Shown], kinds: Sequence[MapKind]
+) -> tuple[MapKind, list[list[FaceMap]]]:
+    """Return the first kind of map that the detector has, and the maps of each frame's faces."""
+    for kind in kinds:
+        maps = [detector.maps(one.image, one.faces, kind) or [] for one in shown]
+        if any(maps):
+            return kind, maps
+    return kinds[0], [[] for _ in shown]
 
 
 def lay_in_place(picture: Picture, maps: Sequence[FaceMap], matrices: Sequence[Matrix], scale: Scale) -> Picture:

@@ -17,6 +17,8 @@ from realface.models.outputs import Output, ReconstructionOutput
 
 SMOOTHING = 1 / 64
 """Standard deviation of the Gaussian over the evidence, as a share of the input's side: 2 pixels of 128, 4.7 of 299."""
+MASK_SCALE = 8
+"""Enlargement of the mask head's map, so that it is smooth over the face."""
 PERCENTILE = 99
 """Of all pixels, those below the strongest colour: a few outliers shall not fade the rest."""
 STRONGEST = 0.75
@@ -46,8 +48,10 @@ class Scale:
         """The scale on which some maps, at least one, can be read and compared.
 
         Evidence starts at 0, where nothing surprised. Attention is nowhere 0 and differs little from place to place, so
-        it starts at the lowest there is.
+        it starts at the lowest there is. The places of a manipulation are probabilities: 0 to 1 in every file.
         """
+        if kind is MapKind.MANIPULATION:
+            return cls(0.0, 1.0)
         values = np.concatenate([face_map.ravel() for face_map in maps])
         lowest, high = np.percentile(values, [100 - PERCENTILE, PERCENTILE])
         return cls(0.0 if kind is MapKind.EVIDENCE else float(lowest), float(high))
@@ -61,7 +65,7 @@ class Scale:
 
 
 def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
-    """One map of every face of a batch, at the size of the network's input.
+    """One map of every face of a batch, at the size of the network's input; that of a mask head at 8 times its own.
 
     Evidence is smoothed: single pixels of it are noise and edges. Attention, which is coarse, is interpolated linearly.
 
@@ -72,6 +76,11 @@ def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
     Returns:
         (H, W) for each face; None when the method has no such map.
     """
+    if kind is MapKind.MANIPULATION:
+        mask = output.manipulation_mask
+        if mask is None:
+            return None
+        return _arrays(F.interpolate(mask.sigmoid(), scale_factor=MASK_SCALE, mode="bilinear"))
     if not isinstance(output, ReconstructionOutput):
         return None
     height, width = output.evidence.shape[-2:]

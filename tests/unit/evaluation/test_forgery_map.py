@@ -52,7 +52,15 @@ def test_every_face_of_a_batch_has_its_own_map():
 
 def test_maps_that_a_method_does_not_have_are_none():
     assert forgery_maps(output(), MapKind.ATTENTION) is None
-    assert [forgery_maps(Output(torch.zeros(1)), kind) for kind in MapKind] == [None, None]
+    assert [forgery_maps(Output(torch.zeros(1)), kind) for kind in MapKind] == [None, None, None]
+
+
+def test_the_map_of_a_mask_head_is_a_probability_on_one_scale():
+    mask = torch.tensor([[[[-30.0, -30.0], [30.0, 30.0]]]])
+    (drawn,) = forgery_maps(Output(torch.zeros(1), manipulation_mask=mask), MapKind.MANIPULATION)
+    assert drawn.shape == (16, 16)
+    assert (drawn[0].max(), drawn[-1].min()) == (pytest.approx(0), pytest.approx(1))
+    assert Scale.spanning(MapKind.MANIPULATION, [drawn * 0.1]) == Scale(0.0, 1.0)
 
 
 def test_the_face_is_kept_where_the_map_is_zero_and_seen_where_it_is_highest():
