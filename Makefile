@@ -27,7 +27,7 @@ CPU_avx2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCT
 CPU_native :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-cpus check bench clean
+.PHONY: help setup demo test test-all test-cpus check bench card clean
 
 help:
 	@echo "make demo      the whole story on a sample study: videos, training, verdict, report"
@@ -36,6 +36,7 @@ help:
 	@echo "make test-cpus the quick tests under several instruction sets and thread counts"
 	@echo "make check     formatting, lint, types, layers"
 	@echo "make bench     how fast this machine is, into benchmarks/results"
+	@echo "make card      write docs/model-card.md from the shipped detector and its results"
 	@echo "make setup     only the environment in .venv; the targets above do it when needed"
 	@echo "make clean     remove .venv, caches and builds; demo/ and runs/ stay"
 	@echo
@@ -75,6 +76,11 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/realface bench --out benchmarks/results $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(AGAINST),--against $(AGAINST))
+
+card: $(READY)
+	$(BIN)/realface card src/realface/shipped/real-faces-only --results docs/model-card/pseudo-fakes.json \
+	  --results docs/model-card/verdicts.json --data docs/model-card/data.json --failures \
+	  docs/images/model-card --out docs/model-card.md
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info

@@ -32,6 +32,7 @@ def main() -> None:
     provenance = dict(card.provenance)
     if "command" in provenance:
         provenance["command"] = [re.sub(r"(?<![\w.])/(?:[\w.-]+/)+", "", word) for word in provenance["command"]]
+    provenance["machine"] = {"cores": provenance.get("machine", {}).get("cores")}
     licence = (PACKAGE / arguments.name / "LICENCE").read_text(encoding="utf-8")
     target = PACKAGE / arguments.name
     shutil.rmtree(target)

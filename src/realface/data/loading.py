@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from realface.core.errors import LoadingError, RealfaceError
 from realface.core.process_number import tell_once
@@ -183,6 +184,10 @@ def _started(
         except (OSError, RuntimeError) as error:
             _drop_frames(error)
             raise LoadingError(f"worker processes cannot start ({_in_words(error)}); {ADVICE_FEWER}") from error
+        except BaseException as error:  # a signal's
+            if (half_made := _half_made(error)) is not None:
+                _leave_alone(half_made)
+            raise
         finally:
             workers += [process for process in active_children() if process not in others]
         try:
@@ -200,13 +205,24 @@ def _leave_alone(iterator: Any) -> None:
     A signal that interrupts a queue can leave the queue's lock held, and torch would wait for that lock for ever. The
     workers are ended here, so nothing is left for torch to do.
     """
-    for queue in iterator._index_queues:
+    for queue in getattr(iterator, "_index_queues", ()):  # missing if its start was interrupted
         queue.cancel_join_thread()  # else Python would wait at its end for the queue to be emptied
         if queue._close is not None:
             queue._close.cancel()  # else the queue would take the lock when it is deleted
-    if iterator._pin_memory:
-        iterator._pin_memory_thread_done_event.set()
+    if (done := getattr(iterator, "_pin_memory_thread_done_event", None)) is not None:
+        done.set()
     iterator._shutdown = True
+
+
+def _half_made(error: BaseException) -> Any:
+    """Return the iterator that torch was making when a signal interrupted it; None if there is none."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        made = traceback.tb_frame.f_locals.get("self")
+        if isinstance(made, _BaseDataLoaderIter):
+            return made
+        traceback = traceback.tb_next
+    return None
 
 
 def _drop_frames(error: BaseException) -> None:

@@ -280,7 +280,8 @@ def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:
     if scale is None:
         text = f"no map: this detector gives no map of {kind}"
         return framed(line(text, width=width - 2 * margin, size=size, colour=FAINT), gap=margin)
-    text = f"{kind} {scale}: {kind.meaning}; this file's scale"
+    own_scale = "" if kind is MapKind.MANIPULATION else "; this file's scale"
+    text = f"{kind} {scale}: {kind.meaning}{own_scale}"
     words = line(text, width=width - 3 * margin - bar, size=size, colour=FAINT)
     return framed(beside([colour_bar(height=words.shape[0], width=bar), words], gap=margin), gap=margin)
 

@@ -197,10 +197,20 @@ def _verdicts(card: ArtifactCard) -> str:
         ("score from which a face is called fake", f"{card.threshold:.4f}"),
         ("chosen by", card.threshold_rule or "-"),
     ]
+    sources: list[Mapping[str, Any]] = []
     for name in ("calibration", "validated_on"):
-        document = card.model_dump(mode="json").get(name)  # absent in older formats
-        rows += _flat(document, name) if document else []
-    return f"## Verdicts\n\n{_table(('', ''), rows)}"
+        document = card.model_dump(mode="json").get(name)
+        if document:
+            sources += document.pop("sources", ())
+            document.pop("tables", None)
+            rows += _flat(document, name)
+    parts = ["## Verdicts", _table(("", ""), rows)]
+    if sources:
+        parts.append("These files chose the verdict bands. They took no part in training the weights.")
+        heads = ("source", "label", "images", "videos", "identities", "not answered")
+        keys = ("name", "label", "images", "videos", "identities", "not_answered")
+        parts.append(_table(heads, [[_value(source[key]) for key in keys] for source in sources]))
+    return "\n\n".join(parts)
 
 
 def _results(card: ArtifactCard, results: Sequence[Result]) -> str:

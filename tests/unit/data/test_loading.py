@@ -66,6 +66,26 @@ def test_lock_that_a_signal_left_held_does_not_keep_a_loader_from_closing():
     assert not closing.is_alive()
 
 
+def test_lock_that_a_signal_left_held_while_workers_start_keeps_nothing_waiting(monkeypatch):
+    class Interruption(BaseException):
+        pass
+
+    def interrupted(queue, *_, **__):
+        queue._notempty.acquire()
+        raise Interruption
+
+    def start():
+        with pytest.raises(Interruption):
+            next(load(images))
+
+    monkeypatch.setattr(multiprocessing.queues.Queue, "put", interrupted)
+    starting = threading.Thread(target=start, daemon=True)
+    starting.start()
+    starting.join(timeout=20)
+    assert not starting.is_alive()
+    assert multiprocessing.active_children() == []
+
+
 def test_batch_consists_of_the_items_of_its_keys():
     assert ItemReader("abc", "-".join)([2, 0]) == "c-a"
 
