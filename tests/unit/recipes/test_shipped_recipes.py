@@ -169,7 +169,7 @@ def test_the_real_faces_only_recipe_is_the_one_that_was_found_to_work():
     assert (recipe.optim.name, recipe.optim.lr, recipe.optim.encoder_lr) == ("adamw", 3e-4, 1e-4)
     assert recipe.optim.weight_decay == 0.01
     assert (recipe.schedule.name, recipe.schedule.warmup_steps) == ("cosine", 100)
-    assert (recipe.trainer.batch_size, recipe.trainer.precision) == (16, "bf16")
+    assert (recipe.trainer.batch_size, recipe.trainer.precision) == (16, "auto")
     assert (recipe.trainer.average_decay, recipe.trainer.average_warmup) == (0.998, True)
     assert recipe.pseudo_fakes.training_shares["swap"] >= 0.15
     assert recipe.pseudo_fakes.degradations is not None

@@ -107,10 +107,10 @@ def test_frozen_norms_keep_their_statistics_and_train_their_scale(start):
 
 
 @pytest.mark.parametrize(
-    ("trainer", "is_quickened"),
-    [({"precision": "bf16"}, True), ({"precision": "bf16", "compile": True}, False), ({}, False)],
+    ("precision", "trainer", "is_quickened"),
+    [("bf16-mixed", {}, True), ("bf16-mixed", {"compile": True}, False), ("32-true", {}, False)],
 )
-def test_bf16_on_a_cpu_computes_depthwise_gradients_the_quick_way(start, monkeypatch, trainer, is_quickened):
+def test_bf16_on_a_cpu_computes_depthwise_gradients_the_quick_way(start, monkeypatch, precision, trainer, is_quickened):
     entered = []
 
     class Noted(steps.QuickDepthwiseGradients):
@@ -119,7 +119,7 @@ def test_bf16_on_a_cpu_computes_depthwise_gradients_the_quick_way(start, monkeyp
             return super().__enter__()
 
     monkeypatch.setattr(steps, "QuickDepthwiseGradients", Noted)
-    _, stepper = start(Fabric(accelerator="cpu", devices=1, precision="bf16-mixed"), **trainer)
+    _, stepper = start(Fabric(accelerator="cpu", devices=1, precision=precision), **trainer)
     assert not stepper.take([batch()]).is_skipped
     assert entered == [True] * is_quickened
 
