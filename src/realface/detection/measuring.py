@@ -54,11 +54,11 @@ def measure_verdicts(
             sources=[file.source for file in answered],
             data=data,
         )
-    results += _shares(reals, [Outcome.CANNOT_SAY], outcomes, "not answered", data)
-    results += _shares(reals, [Outcome.UNCERTAIN], outcomes, "uncertain", data)
+    results += _shares(reals, Outcome.CANNOT_SAY, outcomes, "not answered", data)
+    results += _shares(reals, Outcome.UNCERTAIN, outcomes, "uncertain", data)
     if fakes:
-        results += _shares(fakes, [Outcome.FAKE], outcomes, "called fake", data)
-        results += _shares(fakes, [Outcome.REAL], outcomes, "called real", data)
+        results += _shares(fakes, Outcome.FAKE, outcomes, "called fake", data)
+        results += _shares(fakes, Outcome.REAL, outcomes, "called real", data)
         results += _ranking(files, data=data, seed=seed)
     return results
 
@@ -70,9 +70,9 @@ def _outcome(file: HeldOutFile, rule: DecisionRule) -> Outcome:
 
 
 def _shares(
-    files: Sequence[HeldOutFile], wanted: Sequence[Outcome], outcomes: dict[int, Outcome], metric: str, data: str
+    files: Sequence[HeldOutFile], wanted: Outcome, outcomes: dict[int, Outcome], metric: str, data: str
 ) -> list[Result]:
-    """The share of files with one of the outcomes, of all and by source."""
+    """The share of files with an outcome, of all and by source."""
     own = sorted({file.source for file in files})
     parts = {ALL: list(files)} | (
         {name: [f for f in files if f.source == name] for name in own} if len(own) > 1 else {}
@@ -84,7 +84,7 @@ def _shares(
             metric=metric,
             **bounds(
                 false_alarm_rate(
-                    np.array([outcomes[id(file)] in wanted for file in part]), [file.identity for file in part]
+                    np.array([outcomes[id(file)] is wanted for file in part]), [file.identity for file in part]
                 )
             ),
             n=len(part),

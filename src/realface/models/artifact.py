@@ -49,9 +49,7 @@ class ArtifactCard(Section):
         0.5, ge=0, le=1, description="score from which a face is called fake, in evaluations and without a calibration"
     )
     threshold_rule: str = Field("", description="what chose the threshold, and on which set")
-    calibration: Calibration | None = Field(
-        None, description="how scores become verdicts; null: by the threshold alone"
-    )
+    calibration: Calibration | None = Field(None, description="how scores become verdicts; null: only by the threshold")
     validated_on: ValidatedRange | None = Field(
         None, description="faces and files that get a verdict; null: all of them"
     )
