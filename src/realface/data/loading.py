@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch._C import _remove_worker_pids
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
@@ -203,7 +204,8 @@ def _leave_alone(iterator: Any) -> None:
     """Keep torch from speaking to the workers when its iterator is deleted.
 
     A signal that interrupts a queue can leave the queue's lock held, and torch would wait for that lock for ever. The
-    workers are ended here, so nothing is left for torch to do.
+    workers are ended here, so all that is left to do for torch is to forget their process ids: it keeps them under the
+    iterator's address, where the next iterator may be made.
     """
     for queue in getattr(iterator, "_index_queues", ()):  # missing if its start was interrupted
         queue.cancel_join_thread()  # else Python would wait at its end for the queue to be emptied
@@ -211,6 +213,9 @@ def _leave_alone(iterator: Any) -> None:
             queue._close.cancel()  # else the queue would take the lock when it is deleted
     if (done := getattr(iterator, "_pin_memory_thread_done_event", None)) is not None:
         done.set()
+    if getattr(iterator, "_worker_pids_set", False):
+        _remove_worker_pids(id(iterator))
+        iterator._worker_pids_set = False
     iterator._shutdown = True
 
 

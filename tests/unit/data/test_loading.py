@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from torch.utils.data._utils import signal_handling
 
 from realface.core.errors import LoadingError, ManifestError
 from realface.data import loading
@@ -192,6 +193,18 @@ def test_no_worker_is_left_when_the_reader_turns_away(read):
     assert len(multiprocessing.active_children()) == 2
     batches.close()
     assert multiprocessing.active_children() == []
+
+
+def test_torch_forgets_the_workers_of_a_loader_that_is_gone(monkeypatch):
+    noted = []
+    note = signal_handling._set_worker_pids
+    monkeypatch.setattr(signal_handling, "_set_worker_pids", lambda *args: (noted.append(args), note(*args)))
+    batches = load(images)
+    next(batches)
+    batches.close()
+    ((address, process_ids),) = noted
+    note(address, process_ids)  # as for an iterator that is made at the same address; torch refuses what it still has
+    signal_handling._remove_worker_pids(address)
 
 
 def test_worker_that_was_asked_to_stop_reads_no_further_batch(monkeypatch):
