@@ -1,0 +1,187 @@
+"""Train and measure the trials of the study in `docs/results.md`.
+
+    python tools/study_detector.py STUDY --faces FACES/split.parquet --resynthesis STORE --deepfakes DFDC/study.parquet
+
+Each trial is the recipe `real-faces-only` with some settings changed. A trial that was interrupted is resumed, and a
+trial that was measured is skipped, so the command can be repeated and can run in several processes with `--only`. All
+trials are measured on the same pairs of test identities and on the same real deepfakes:
+
+- pseudo-fakes of ten kinds, made from the test identities of `--faces`;
+- deepfakes of `--deepfakes` paired with their originals: `split` is train, val or test, and all trials are compared on
+  test. Trials with real fakes train on train.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from realface.core.labels import Label
+from realface.data.landmark_store import FILE_NAME, read_landmarks
+from realface.data.manifest import Manifest
+from realface.data.real_faces import face_rows
+from realface.data.resynthesis_store import ResynthesisStore
+from realface.evaluation.results import RESULTS_NAME, Result, bounds, false_alarm_results, pair_results, write_results
+from realface.evaluation.scoring import ALL, score_crops
+from realface.metrics.pairs import PairScores, mean_auc, pair_order
+from realface.models.artifact import load_network, read_card
+from realface.training.finishing import ARTIFACT_NAME
+from realface.training.pair_validation import PairValidation
+from realface.training.sections import PairsSection
+
+RECIPE = "real-faces-only"
+KINDS = {
+    "self_blend": 0.30,
+    "swap": 0.24,
+    "video_blend": 0.06,
+    "parts": 0.11,
+    "mouth": 0.12,
+    "resynthesis": 0.08,
+    "smooth_bilateral": 0.03,
+    "smooth_denoise": 0.02,
+    "smooth_resample": 0.02,
+    "smooth_beauty": 0.02,
+}
+SOURCES = ("lfw_deepfunneled", "ffhq256", "celebahq1024", "video_talking", "video_liveportrait")
+VIDEOS = ("video_talking", "video_liveportrait")
+ABLATION_STEPS, SHORT_STEPS = 750, 400
+"""12,000 and 6,400 images."""
+FALSE_ALARM_RATE = 0.05
+PAIRS_OF_EACH_KIND = 128
+
+
+def trials() -> dict[str, dict[str, object]]:
+    """Return the settings of each trial that differ from the recipe."""
+    recce, no_weights = {"method.name": "recce"}, {"encoder_weights": None, "method.folded_norms": False}
+    found: dict[str, dict[str, object]] = {
+        "baseline": {},
+        "recce": recce,
+        "no-pretraining": no_weights,
+        "no-ranking": {"method.rank_weight": 0.0},
+        "no-mask-head": {"method.mask_head": False},
+        "no-degradations": {"pseudo_fakes.degradations": None},
+        "no-videos": _without_sources(*VIDEOS),
+        "self-blends-only": {"pseudo_fakes.kinds": {"self_blend": 1.0}},
+        "224px": {"method.input_size": 224},
+        "baseline-seed1": {"seed": 1},
+        "recce-seed1": {**recce, "seed": 1},
+    }
+    steps = {name: {"trainer.steps": ABLATION_STEPS, **settings} for name, settings in found.items()}
+    short = {"trainer.steps": SHORT_STEPS}
+    steps |= {"short": short}
+    steps |= {f"without-{kind}": {**short, "pseudo_fakes.held_out": [kind]} for kind in KINDS}
+    sources = [[source] for source in SOURCES if source not in VIDEOS] + [list(VIDEOS)]
+    steps |= {f"without-{names[0]}": {**short, **_without_sources(*names)} for names in sources}
+    return steps
+
+
+def _without_sources(*names: str) -> dict[str, object]:
+    return {"data.train.filters": {"split": "train", "dataset": [each for each in SOURCES if each not in names]}}
+
+
+def main() -> None:
+    """Train and measure the trials that are not measured yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path, help="folder of the trials")
+    parser.add_argument("--faces", type=Path, required=True, help="manifest of real faces, split by identity")
+    parser.add_argument("--resynthesis", type=Path, required=True, help="store of `realface resynthesise`")
+    parser.add_argument("--deepfakes", type=Path, required=True, help="manifest of deepfakes and their originals")
+    parser.add_argument("--only", nargs="+", default=["*"], help="names or patterns of trials, in this order")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    known = trials()
+    chosen = dict.fromkeys(name for pattern in arguments.only for name in known if fnmatch(name, pattern))
+    for name in chosen:
+        run = arguments.study / name
+        if (run / RESULTS_NAME).exists():
+            continue
+        settings = {
+            "data.manifests": [str(arguments.faces)],
+            "pseudo_fakes.resynthesis": str(arguments.resynthesis),
+            "pseudo_fakes.kinds": KINDS,
+            "trainer.precision": "fp32",
+            "trainer.validate_every": 250,
+            "trainer.checkpoint_every": 125,
+            **known[name],
+        }
+        train(run, settings)
+        write_results(run / RESULTS_NAME, measure(run, arguments.faces, arguments.resynthesis, arguments.deepfakes))
+        print(f"{name}: measured", flush=True)
+
+
+def train(run: Path, settings: Mapping[str, object]) -> None:
+    """Train a trial, or go on with it."""
+    command = [sys.executable, "-m", "realface", "train", RECIPE, "--out", str(run)]
+    for key, value in settings.items():
+        command += ["--set", f"{key}={yaml.safe_dump(value, default_flow_style=True, width=10**6).splitlines()[0]}"]
+    if (run / "recipe.yaml").exists():
+        command = [sys.executable, "-m", "realface", "train", "--out", str(run), "--resume"]
+    subprocess.run(command, check=True)
+
+
+def measure(run: Path, faces: Path, resynthesis: Path, deepfakes: Path) -> list[Result]:
+    """Measure a trial on the pairs and deepfakes that all trials are compared on."""
+    artifact = run / ARTIFACT_NAME
+    network, size = load_network(artifact), read_card(artifact).input_size
+    rows = Manifest.read(faces).filter(label=int(Label.REAL))
+    landmarks = read_landmarks(faces.parent / FILE_NAME)
+    test = rows.filter(split="test")
+    section = PairsSection(kinds=KINDS, validation_pairs=PAIRS_OF_EACH_KIND, window=(0.55, 1.0))
+    pairs = PairValidation(face_rows(test, landmarks, ResynthesisStore(resynthesis)), section, size)
+    reading = {"device": torch.device("cpu"), "batch_size": 32, "workers": 1}
+    pairs.write(run / "pairs.parquet", pairs.score(network, **reading, share=ALL))
+    found = pair_results(run / "pairs.parquet", data="test identities")
+    held_back = rows.filter(split=["val", "test"])
+    scores = np.asarray(score_crops(network, held_back, input_size=size, quiet=True, **reading).scores)
+    found += _false_alarms(held_back, scores, trained_on=_sources_of(run))
+    fakes = Manifest.read(deepfakes).filter(split="test")
+    scores = np.asarray(score_crops(network, fakes, input_size=size, quiet=True, **reading).scores)
+    return found + _deepfake_results(fakes, scores)
+
+
+def _sources_of(run: Path) -> list[str]:
+    """The sources of real faces that a trial learned from."""
+    filters = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))["data"]["train"]["filters"]
+    return list(filters.get("dataset", SOURCES))
+
+
+def _false_alarms(rows: Manifest, scores: NDArray[np.float64], *, trained_on: Sequence[str]) -> list[Result]:
+    """Count test crops above the score that 5 % of the validation crops of the known sources exceed."""
+    splits, sources = np.array(rows.column("split")), np.array(rows.column("dataset"))
+    people = np.array([names[0] for names in rows.column("identities")])
+    threshold = np.quantile(scores[(splits == "val") & np.isin(sources, trained_on)], 1 - FALSE_ALARM_RATE)
+    test = splits == "test"
+    is_fake = scores[test] > threshold
+    found = false_alarm_results(
+        is_fake, identities=list(people[test]), sources=list(sources[test]), data="test identities"
+    )
+    return [each.model_copy(update={"unit": "crops"}) for each in found]
+
+
+def _deepfake_results(rows: Manifest, scores: NDArray[np.float64]) -> list[Result]:
+    """Compare each deepfake with its original."""
+    is_fake, videos = rows.labels == Label.FAKE, rows.column("video")
+    real_of = {videos[row]: row for row in np.flatnonzero(~is_fake)}
+    originals = rows.column("original")
+    fakes = [row for row in np.flatnonzero(is_fake) if originals[row] in real_of]
+    reals = [real_of[originals[row]] for row in fakes]
+    people = [rows.column("identities")[row][0] for row in reals]
+    scored = PairScores(scores[reals], scores[fakes], people)
+    counts = {"name": "deepfakes", "data": "test identities", "n": len(fakes), "groups": len(set(people))}
+    return [
+        Result(metric="auc", **bounds(mean_auc([scored])), **counts),
+        Result(metric="pair order", **bounds(pair_order(scored)), **counts),
+    ]
+
+
+if __name__ == "__main__":
+    main()
