@@ -10,8 +10,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realface.data.manifest import Manifest
     from realface.detection.detector import Detector
+    from realface.manifest.manifest import Manifest
     from realface.models.artifact import load_network
 
 __version__ = metadata.version("realface")
@@ -19,7 +19,7 @@ __all__ = ["Detector", "Manifest", "__version__", "load_network"]
 
 _HOMES = {
     "Detector": "realface.detection.detector",
-    "Manifest": "realface.data.manifest",
+    "Manifest": "realface.manifest.manifest",
     "load_network": "realface.models.artifact",
 }
 

@@ -126,7 +126,7 @@ def write_prior(folder: Path, *, crops: Path) -> None:
     """An artifact of RFFR's smallest prior, with random weights and a score fitted on noise."""
     import torch
 
-    from realface.data.manifest import Manifest
+    from realface.manifest.manifest import Manifest
     from realface.models.artifact import ArtifactCard, save_artifact
     from realface.models.rffr.config import PriorConfig
     from realface.models.rffr.prior import RffrPrior, fit_statistics

@@ -8,9 +8,9 @@ import pytest
 from realface.core.crop_spec import CropSpec
 from realface.data.layouts.registry import LAYOUTS
 from realface.data.lists.registry import LISTS
-from realface.data.manifest import ManifestHeader
-from realface.data.manifest_schema import COLUMNS
 from realface.faces.finders import OF_A_FILE
+from realface.manifest.manifest import ManifestHeader
+from realface.manifest.schema import COLUMNS
 
 DOCS = Path(__file__).parents[2] / "docs"
 DATASETS, MANIFESTS, PREPARE, DETECT = (

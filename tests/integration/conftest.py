@@ -5,7 +5,7 @@ import pytest
 
 from realface.core.crop_spec import CropSpec
 from realface.core.labels import Label
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 
 

@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 from realface.bench.clip import ClipSize, portrait_frames, write_clip
 from realface.cli import detect
-from realface.data.manifest import Manifest
 from realface.detection.detector import Detector
 from realface.detection.verdict import Verdict
 from realface.evaluation.scoring import score_crops
 from realface.faces.finders import default_crop_spec
+from realface.manifest.manifest import Manifest
 from realface.media.images import read_image, write_image
 from realface.media.video_writing import write_video
 from realface.media.videos import VideoReader

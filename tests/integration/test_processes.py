@@ -11,8 +11,8 @@ import time
 import pytest
 import torch
 
-from realface.data.manifest import Manifest
 from realface.evaluation.scoring import score_crops
+from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network
 from realface.training.checkpoint import CheckpointFolder

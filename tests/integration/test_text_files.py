@@ -10,7 +10,7 @@ import pytest
 from realface.core.errors import RealfaceError
 from realface.core.recipe import Section, load_recipe
 from realface.data.lists.registry import read_list
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.metrics.score_table import ScoreTable
 
 ROWS = [{"path": "a.png", "label": 0, "video": "ä"}, {"path": "b.png", "label": 1}]

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from realface.core.errors import MediaError
 from realface.core.files import sha256_of
-from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.faces.finders import default_crop_spec, finder_for
+from realface.manifest.manifest import Manifest
 from realface.media.discovery import find_media
 from realface.media.images import is_image_name, read_image
 from realface.prepare.sample_study.portraits import CANVAS, FACE_CENTER, load_portraits

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from realface.bench.spread import show_spread, spread
 from realface.core.progress import progress
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.training.batches import Batch, training_batches
 

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from realface.core.crop_spec import CropSpec
-from realface.data.columns import Columns
-from realface.data.manifest import Manifest, ManifestHeader
-from realface.data.manifest_schema import SCHEMA
+from realface.manifest.columns import Columns
+from realface.manifest.manifest import Manifest, ManifestHeader
+from realface.manifest.schema import SCHEMA
 
 FRAMES = 32
 """Rows of a video."""

@@ -14,7 +14,7 @@ from realface.bench.long_manifest import write_long_manifest
 from realface.bench.memory import peak_resident_bytes
 from realface.bench.spread import show_spread, spread
 from realface.core.progress import progress
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 NUM_ROWS = 3_000_000
 WORKERS = 4

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from realface.bench.memory import private_bytes
 from realface.data.dataset import CropDataset, settle_worker
-from realface.data.manifest import Manifest
 from realface.data.sampler import build_sampler
 from realface.data.transforms import FaceTransform
+from realface.manifest.manifest import Manifest
 
 BATCHES_PER_WORKER = 8
 T = TypeVar("T")

@@ -44,8 +44,8 @@ def crop_spec_of(word: str) -> CropSpec:
     from realface.core.crop_spec import EXTERNAL, CropSpec
     from realface.core.errors import MissingInputError, RecipeError
     from realface.core.recipe import load_recipe
-    from realface.data.manifest import Manifest
     from realface.faces.finders import default_crop_spec
+    from realface.manifest.manifest import Manifest
     from realface.models.artifact import find_artifact, read_card
 
     if word == DEFAULT:

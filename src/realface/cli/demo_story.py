@@ -15,10 +15,10 @@ from typing import Any
 from realface.core.errors import OutputExistsError
 from realface.core.files import write_json
 from realface.core.shipped import DEFAULT_NAME, shipped_detectors
-from realface.data.manifest import Manifest
 from realface.detection.detector import Detector
 from realface.evaluation.evaluate import Evaluation, evaluate_artifact
 from realface.faces.finders import default_crop_spec
+from realface.manifest.manifest import Manifest
 from realface.prepare.finish import PrepareResult
 from realface.prepare.pipeline import Means, prepare
 from realface.prepare.sample_study.study import StudySize, write_sample_study

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from realface.core.labels import Label
-    from realface.data.label_balance import ClassCount
-    from realface.data.manifest import Manifest
-    from realface.data.manifest_checks import Fault
+    from realface.manifest.checks import Fault
+    from realface.manifest.label_balance import ClassCount
+    from realface.manifest.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, help="Show, check, split, merge or convert lists of face crops.")
 
@@ -43,7 +43,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output fi
 @app.command()
 def show(file: FileArgument, as_json: JsonOption = False) -> None:
     """Say what a manifest holds: rows by split, label and method, videos, persons, crops."""
-    from realface.data.manifest import Manifest
+    from realface.manifest.manifest import Manifest
 
     _print(_summary(Manifest.read(file), file), as_json=as_json)
 
@@ -63,9 +63,9 @@ def check(
 
     With any of them the exit code is 1.
     """
-    from realface.data.label_balance import count_classes
-    from realface.data.manifest import Manifest
-    from realface.data.manifest_checks import check_manifest, manifest_notes
+    from realface.manifest.checks import check_manifest, manifest_notes
+    from realface.manifest.label_balance import count_classes
+    from realface.manifest.manifest import Manifest
 
     manifest = Manifest.read(file, root=root)
     faults = check_manifest(manifest, files=files, similar=similar, workers=workers, quiet=as_json)
@@ -117,8 +117,8 @@ def split(
     as_json: JsonOption = False,
 ) -> None:
     """Deal all rows out to splits so that no video, with the fakes made of it, and no person stands in two of them."""
-    from realface.data.manifest import Manifest
-    from realface.data.splits import split_again, split_by_identity
+    from realface.manifest.manifest import Manifest
+    from realface.manifest.splits import split_again, split_by_identity
 
     _require_free(out, force=force)
     manifest, people_apart = Manifest.read(file), by is Apart.PERSON
@@ -140,7 +140,7 @@ def merge(
     as_json: JsonOption = False,
 ) -> None:
     """Put manifests one after the other. Their crops must have been made in the same way."""
-    from realface.data.manifest import Manifest
+    from realface.manifest.manifest import Manifest
 
     _require_free(out, force=force)
     manifests = [Manifest.read(file) for file in files]
@@ -240,7 +240,7 @@ def _rffr_summary(manifest: Manifest, out: Path, *, absolute: bool) -> dict[str,
 def _write_shards(manifest: Manifest, out: Path, *, shard_size: int | None, seed: int | None, as_json: bool) -> None:
     import numpy as np
 
-    from realface.data.webdataset import SHARD_SIZE, write_webdataset
+    from realface.manifest.webdataset import SHARD_SIZE, write_webdataset
 
     generator = None if seed is None else np.random.default_rng(seed)
     shards = write_webdataset(manifest, out, shard_size=shard_size or SHARD_SIZE, generator=generator, quiet=as_json)
@@ -256,7 +256,7 @@ def _listed(
     """Read a manifest or a list; frames that are in an LMDB are unpacked."""
     from realface.data.lists.deepfakebench_lmdb import read_from_lmdb
     from realface.data.lists.registry import read_list
-    from realface.data.manifest_formats import FORMATS
+    from realface.manifest.formats import FORMATS
 
     if lmdb is None and unpack is None:
         return read_list(file, name=form, root=root)
@@ -310,8 +310,8 @@ def _fault_lines(faults: Sequence[Fault]) -> list[str]:
 
 
 def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
-    from realface.data.label_balance import count_classes
-    from realface.data.leaks import person_names
+    from realface.manifest.label_balance import count_classes
+    from realface.manifest.leaks import person_names
 
     persons = person_names(manifest.columns)
     return {
@@ -363,7 +363,7 @@ def _words(count: int | Mapping[str, int]) -> str:
 def _require_new(out: Path, *, force: bool) -> None:
     """Refuse a manifest or a set of shards that is there, and a name that cannot be one."""
     from realface.core.errors import OutputExistsError
-    from realface.data.webdataset import require_shard_name, shards_there
+    from realface.manifest.webdataset import require_shard_name, shards_there
 
     if out.suffix.lower() != ".tar":
         _require_free(out, force=force)

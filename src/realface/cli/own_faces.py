@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from realface.data.manifest import Manifest
     from realface.evaluation.results import Result
+    from realface.manifest.manifest import Manifest
     from realface.prepare.finish import PrepareResult
     from realface.training.recipe import TrainRecipe
 
@@ -140,9 +140,9 @@ def _usable(found: PrepareResult, out: Path, *, workers: int | None, quiet: bool
     import numpy as np
 
     from realface.data.landmark_store import FILE_NAME, read_landmarks
-    from realface.data.manifest import Manifest
     from realface.data.residual_store import crop_keys
     from realface.evaluation.landmarks import store_landmarks
+    from realface.manifest.manifest import Manifest
 
     manifest = Manifest.read(found.manifest)
     if not len(manifest):
@@ -161,7 +161,7 @@ def _usable(found: PrepareResult, out: Path, *, workers: int | None, quiet: bool
 
 def _require_enough(manifest: Manifest, found: PrepareResult, folder: Path) -> None:
     from realface.core.errors import TrainingError
-    from realface.data.splits import FEWEST_DEALT
+    from realface.manifest.splits import FEWEST_DEALT
 
     if len(manifest) < MIN_FACES:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in found.losses.items())
@@ -187,7 +187,7 @@ def _people(manifest: Manifest) -> list[tuple[str | None, str]]:
 
 
 def _split(manifest: Manifest, *, seed: int) -> Manifest:
-    from realface.data.splits import deal_identities
+    from realface.manifest.splits import deal_identities
 
     return deal_identities(manifest, val_share=VAL_SHARE, test_share=TEST_SHARE, seed=seed)
 

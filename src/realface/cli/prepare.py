@@ -184,8 +184,8 @@ def _locate_landmarks(result: PrepareResult, workers: int | None, *, quiet: bool
     import os
 
     from realface.data.landmark_store import FILE_NAME
-    from realface.data.manifest import Manifest
     from realface.evaluation.landmarks import store_landmarks
+    from realface.manifest.manifest import Manifest
 
     num_workers = (os.cpu_count() or 1) if workers is None else workers
     manifest = Manifest.read(result.manifest)

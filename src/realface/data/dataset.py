@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from realface.core.errors import LoadingError, MediaError, MissingInputError
-from realface.data.columns import bytes_of
-from realface.data.manifest import Manifest
+from realface.manifest.columns import bytes_of
+from realface.manifest.manifest import Manifest
 from realface.media.images import read_image
 from realface.media.input_files import has_too_many_files
 

@@ -24,9 +24,9 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from realface.core.errors import LoadingError, RealfaceError
 from realface.core.process_number import tell_once
+from realface.core.worker_limits import ADVICE_NO_WORKERS, allowed_workers
 from realface.data.batch_slots import BatchSlots, PackedBatch, pack
 from realface.data.dataset import settle_worker
-from realface.data.worker_limits import ADVICE_NO_WORKERS, allowed_workers
 
 POLL_S = 1.0
 """Seconds between two looks at the workers while a batch is awaited.

@@ -25,7 +25,7 @@ from realface.core.errors import ManifestError, OutputExistsError, RecipeError, 
 from realface.core.files import existing, sha256_of, write_json, write_text, written_atomically
 from realface.core.lock import locked
 from realface.core.recipe import Section, check_recipe
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 FORMAT: Literal[1] = 1
 HEADER_NAME = "header.json"

@@ -14,7 +14,7 @@ from torch.utils.data import Sampler
 
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 Sampling = Literal["balanced", "paired", "all"]
 """How an epoch is drawn: as many reals as fakes, every fake beside a real of its own source, or every row once."""

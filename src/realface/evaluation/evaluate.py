@@ -18,11 +18,11 @@ from realface.core.files import folder_written_atomically, require_free, write_j
 from realface.core.provenance import collect_provenance
 from realface.core.split_names import canonical_split
 from realface.core.stopping import ended_by_sigterm
-from realface.data.manifest import Manifest
 from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
 from realface.evaluation.inpainting import MOST_FACES, Inpainting, measure_inpainting, score_and_inpaint
 from realface.evaluation.localisation import Measured, measure_evidence
 from realface.evaluation.scoring import FailedRow, score_readable_crops, table_of_scores
+from realface.manifest.manifest import Manifest
 from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise

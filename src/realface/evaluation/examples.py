@@ -15,10 +15,10 @@ from realface.core.files import write_json
 from realface.core.labels import Label
 from realface.core.map_kinds import MapKind
 from realface.data.dataset import CropDataset
-from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.evaluation.example_sheet import draw_sheet
 from realface.evaluation.forgery_map import FaceMap, Picture, Scale, forgery_maps, lay_over
+from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.metrics.score_table import ScoreTable
 from realface.models.outputs import Output, ReconstructionOutput

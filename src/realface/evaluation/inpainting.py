@@ -20,10 +20,10 @@ from realface.core.labels import Label
 from realface.core.progress import progress
 from realface.data.dataset import CropDataset
 from realface.data.loading import ItemReader, load_batches
-from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.evaluation.fillings import FILLINGS, Filling, Picture, Square
 from realface.evaluation.scoring import FailedRow, measure_crops, table_of_scores
+from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Estimate, mean_with_interval
 from realface.models.rffr.blocks import SIDE, BlockGrid

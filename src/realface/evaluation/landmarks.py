@@ -16,13 +16,13 @@ from realface.core.progress import progress
 from realface.data.dataset import CropFiles
 from realface.data.landmark_store import StoredFace, read_landmarks, write_landmarks
 from realface.data.loading import ItemReader, load_batches
-from realface.data.manifest import Manifest
 from realface.data.pseudo_fakes.partners import face_traits
 from realface.data.pseudo_fakes.points import dense_points
 from realface.data.residual_store import crop_keys
 from realface.faces.cropper import crop_matrix
 from realface.faces.finder import Face, as_landmarks
 from realface.faces.mesh import FaceMesh
+from realface.manifest.manifest import Manifest
 
 BATCH_SIZE = 16
 SAVE_EVERY = 2000

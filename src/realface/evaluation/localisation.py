@@ -20,10 +20,10 @@ from realface.core.map_kinds import MapKind
 from realface.core.progress import progress
 from realface.data.dataset import CropDataset, crop_bytes
 from realface.data.loading import ItemReader, load_batches
-from realface.data.manifest import Manifest
-from realface.data.masks import read_forged_pixels
 from realface.data.transforms import FaceTransform
 from realface.evaluation.forgery_map import FaceMap, forgery_maps
+from realface.manifest.manifest import Manifest
+from realface.media.masks import read_forged_pixels
 from realface.metrics.localisation import MeasuredCrop, chance_iou, iou_at_equal_area, pixel_auc
 
 NOTHING_FORGED = "nothing forged in the crop"

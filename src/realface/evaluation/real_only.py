@@ -15,7 +15,6 @@ from realface.core.errors import ManifestError
 from realface.core.labels import Label
 from realface.core.progress import progress
 from realface.data.dataset import CropDataset, RowInput, crop_bytes
-from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.evaluation.scoring import (
     evaluating,
@@ -24,6 +23,7 @@ from realface.evaluation.scoring import (
     score_crops,
     too_little_memory_told,
 )
+from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.thresholds import threshold_on_reals
 from realface.models.artifact import ArtifactCard

@@ -18,10 +18,10 @@ from realface.core.files import written_atomically
 from realface.core.progress import progress
 from realface.core.stopping import ended_by_sigterm
 from realface.data.dataset import CropDataset, crop_bytes
-from realface.data.manifest import Manifest
 from realface.data.residual_store import ResidualHeader, ResidualStore, crop_keys, filled_store
 from realface.data.transforms import FaceTransform
 from realface.evaluation.scoring import CropBatch, FailedRow, read_in_batches
+from realface.manifest.manifest import Manifest
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference

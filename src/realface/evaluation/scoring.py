@@ -18,8 +18,8 @@ from realface.core.errors import DeviceError, MediaError
 from realface.core.progress import progress
 from realface.data.dataset import CropDataset, CropItem, RowInput, crop_bytes, joined_inputs
 from realface.data.loading import ItemReader, load_batches
-from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
+from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import SCHEMA, ScoreTable
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from threading import Thread
 
 from realface.core.errors import RealfaceError
+from realface.core.worker_limits import allowed_workers
 from realface.data.layouts.layout import SourceItem
-from realface.data.worker_limits import allowed_workers
 from realface.faces.finders import finder_for
 from realface.media.images import is_image_name
 from realface.prepare.crop_copies import copy_crops

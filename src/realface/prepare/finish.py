@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from realface.core.crop_spec import CropSpec
 from realface.core.files import written_atomically
-from realface.data.columns import Columns
 from realface.data.layouts.layout import Scan
 from realface.data.layouts.left_out import IMAGES, VIDEOS
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.columns import Columns
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.prepare.journal import Journal
 from realface.prepare.looking import FROM_COUNTERPART, OWN
 from realface.prepare.record import FRAME, MASK, ItemRecord

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError
-from realface.data.masks import forged_pixels
 from realface.faces.cropper import crop_face
 from realface.media.frames import MediaReader
+from realface.media.masks import forged_pixels
 from realface.media.opening import open_media
 from realface.prepare.record import Extent, FacesByFrame
 

@@ -18,9 +18,9 @@ from realface.core.errors import MediaError, TrainingError
 from realface.data.dataset import CropDataset, CropItem, RowInput, crop_bytes, joined_inputs
 from realface.data.degradations.draw import DegradationsSection
 from realface.data.loading import ItemReader, load_batches
-from realface.data.manifest import Manifest
 from realface.data.sampler import EpochOrder, Sampling, build_sampler
 from realface.data.transforms import FaceTransform
+from realface.manifest.manifest import Manifest
 
 RowOfEpoch = tuple[int, int]
 """(epoch, row): a row is augmented differently in each epoch."""

@@ -10,11 +10,11 @@ import numpy as np
 from realface.core.errors import TrainingError
 from realface.core.labels import Label
 from realface.data.landmark_store import FILE_NAME, StoredFace, read_landmarks
-from realface.data.manifest import Manifest
 from realface.data.real_faces import face_rows
 from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.results import RESULTS_NAME, Result, false_alarm_results, pair_results, write_results
 from realface.evaluation.scoring import ALL, score_crops
+from realface.manifest.manifest import Manifest
 from realface.models.artifact import load_network, read_card
 from realface.models.devices import resolve_device
 from realface.training.finishing import ARTIFACT_NAME

@@ -10,11 +10,11 @@ from typing import Any
 from realface.core.errors import TrainingError
 from realface.core.process_number import tell_once
 from realface.data.landmark_store import FILE_NAME, read_landmarks
-from realface.data.manifest import Manifest
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.real_faces import FaceRows, face_rows
 from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.landmarks import store_landmarks
+from realface.manifest.manifest import Manifest
 from realface.models.catalog import Method
 from realface.training.recipe import TrainRecipe
 from realface.training.rows import RunRows

@@ -10,10 +10,10 @@ from torchvision.utils import make_grid  # type: ignore[import-untyped]
 from realface.core.labels import Label
 from realface.core.map_kinds import MapKind
 from realface.data.dataset import CropDataset
-from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
 from realface.evaluation.forgery_map import Scale, forgery_maps, lay_over
 from realface.evaluation.scoring import evaluating
+from realface.manifest.manifest import Manifest
 from realface.models.outputs import ReconstructionOutput
 from realface.models.real_only import RealOnly
 

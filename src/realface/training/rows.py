@@ -14,9 +14,9 @@ from realface.core.errors import MissingInputError, TrainingError
 from realface.core.labels import Label
 from realface.core.process_number import tell_once
 from realface.data.dataset import RowInput
-from realface.data.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
-from realface.data.manifest import Manifest
 from realface.data.sampler import PairedSampler, Sampling
+from realface.manifest.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
+from realface.manifest.manifest import Manifest
 from realface.metrics.ranking import missing_class
 from realface.models.catalog import Method
 from realface.training.sections import DataSection, RowsSection

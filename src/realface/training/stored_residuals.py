@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from realface.core.errors import ResidualStoreError, TrainingError
-from realface.data.manifest import Manifest
 from realface.data.residual_store import ResidualKind, ResidualStore, StoredResiduals, crop_keys
+from realface.manifest.manifest import Manifest
 from realface.training.priors import PriorRecord
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run

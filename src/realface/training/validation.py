@@ -13,9 +13,9 @@ from torch import nn
 
 from realface.core.errors import MetricError, TrainingError
 from realface.data.dataset import RowInput
-from realface.data.manifest import Manifest
 from realface.evaluation.real_only import FittedScore, fit_on_reals
 from realface.evaluation.scoring import Share, measure_crops, require_readable, score_crops, table_of_scores
+from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.models.catalog import Method
 from realface.models.real_only import RealOnly

@@ -6,7 +6,7 @@ import torch
 
 from realface.bench.face_crops import named_crops, read_crops
 from realface.core.errors import MediaError
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from realface.bench.long_manifest import write_long_manifest
-from realface.data.leaks import find_leaks
-from realface.data.manifest import Manifest
-from realface.data.manifest_schema import COLUMNS
+from realface.manifest.leaks import find_leaks
+from realface.manifest.manifest import Manifest
+from realface.manifest.schema import COLUMNS
 
 NUM_ROWS = 200
 

@@ -7,8 +7,8 @@ import torch
 from realface.cli.crop_argument import HELP, crop_spec_of, finder_of
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, CropSpecError, ManifestError, MissingInputError, RecipeError
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.faces.finders import default_crop_spec, finder_for
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce

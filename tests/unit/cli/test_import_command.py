@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from realface.cli.main import run
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.faces.finders import default_crop_spec
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce

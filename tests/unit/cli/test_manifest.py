@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from realface.cli.manifest import app
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError, MissingInputError, OutputExistsError
-from realface.data.leaks import find_leaks
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.leaks import find_leaks
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from realface.cli.main import run
 from realface.cli.own_faces import prepare_own_faces
 from realface.core.errors import MissingInputError, OutputExistsError, RecipeError, TrainingError
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 from realface.media.video_writing import write_video
 from realface.training.recipe import load_train_recipe
 from realface.training.run import train

@@ -77,7 +77,7 @@ def test_json_is_one_document(source, tmp_path, capsys):
 
 
 def test_the_crops_are_as_asked(source, tmp_path):
-    from realface.data.manifest import Manifest
+    from realface.manifest.manifest import Manifest
 
     out = tmp_path / "out"
     cut = ["--size", "64", "--margin", "0.5", "--alignment", "five-point", "--jpeg-quality", "90"]
@@ -91,7 +91,7 @@ def test_the_crops_are_as_asked(source, tmp_path):
 
 
 def test_without_options_the_face_that_a_mask_marks_is_kept(source, tmp_path):
-    from realface.data.manifest import Manifest
+    from realface.manifest.manifest import Manifest
 
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 0
     assert Manifest.read(tmp_path / "out" / "manifest.parquet").header.crop.face == "mask"

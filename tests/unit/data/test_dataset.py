@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 
 from realface.core.errors import LoadingError, MediaError
 from realface.data.dataset import CropDataset, crop_bytes, joined_inputs, settle_worker
-from realface.data.manifest import Manifest
 from realface.data.transforms import FaceTransform
+from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 
 

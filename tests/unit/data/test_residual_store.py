@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from realface.core.errors import ManifestError, MissingInputError, OutputExistsError, ResidualStoreError
-from realface.data.manifest import Manifest
 from realface.data.residual_store import ResidualHeader, ResidualStore, crop_keys, filled_store
+from realface.manifest.manifest import Manifest
 
 DIED = -signal.SIGKILL
 

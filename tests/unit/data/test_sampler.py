@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from realface.core.errors import ManifestError
-from realface.data.manifest import Manifest
 from realface.data.sampler import BalancedSampler, PairedSampler, build_sampler
+from realface.manifest.manifest import Manifest
 
 LABELS = np.array([0] * 3 + [1] * 10)
 

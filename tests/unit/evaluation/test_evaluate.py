@@ -25,8 +25,8 @@ from realface.core.errors import (
 )
 from realface.core.recipe import Section
 from realface.data.dataset import CropDataset
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.evaluation.evaluate import evaluate_artifact
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
 from realface.metrics.score_table import ScoreTable
 from realface.models import catalog

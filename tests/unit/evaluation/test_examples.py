@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from realface.data.manifest import Manifest
 from realface.evaluation.example_sheet import CELL
 from realface.evaluation.examples import choose_examples, write_examples
+from realface.manifest.manifest import Manifest
 from realface.media.images import read_image, write_image
 from realface.metrics.score_table import ScoreTable
 from realface.models.outputs import Output, ReconstructionOutput

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from realface.core.crop_spec import CropSpec
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.evaluation.evaluate import evaluate_artifact
 from realface.evaluation.fillings import FILLINGS, Square, harmonic, mean_colour
 from realface.evaluation.inpainting import (
@@ -16,6 +15,7 @@ from realface.evaluation.inpainting import (
     summarise_inpainting,
 )
 from realface.evaluation.scoring import score_crops
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.rffr.blocks import BlockGrid

@@ -6,11 +6,11 @@ import pytest
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.data.landmark_store import read_landmarks
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.evaluation import landmarks
 from realface.evaluation.landmarks import store_landmarks
 from realface.faces.cropper import crop_face
 from realface.faces.finder import Face
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 
 SPEC = CropSpec(size=64, margin=0.5)

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from realface.core.errors import MediaError
-from realface.data.manifest import Manifest
 from realface.evaluation.localisation import measure_evidence
+from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.models.outputs import Output, ReconstructionOutput
 

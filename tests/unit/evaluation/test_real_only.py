@@ -5,9 +5,9 @@ from torch import nn
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import DeviceError, ManifestError, MediaError
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.evaluation.real_only import complete_on_reals, fit_on_reals, real_rows
 from realface.evaluation.scoring import score_crops
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard
 from realface.models.outputs import Output

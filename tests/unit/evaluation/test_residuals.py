@@ -21,11 +21,11 @@ from realface.core.errors import (
 )
 from realface.core.files import sha256_of
 from realface.data.dataset import CropDataset
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.data.residual_store import ResidualStore, crop_keys
 from realface.data.transforms import FaceTransform
 from realface.evaluation import residuals as residuals_module
 from realface.evaluation.residuals import compute_residuals
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard, load_network, save_artifact
 from realface.models.baseline.config import BaselineConfig

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from realface.core.errors import DeviceError, MediaError, MetricError
-from realface.data.manifest import Manifest
 from realface.evaluation.scoring import Share, measure_crops, score_crops, score_readable_crops
+from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.models.outputs import Output
 

@@ -6,8 +6,8 @@ from multiprocessing import active_children
 import pytest
 from PIL import Image
 
+from realface.core import worker_limits
 from realface.core.errors import LoadingError, RealfaceError
-from realface.data import worker_limits
 from realface.prepare import executors
 from realface.prepare.executors import largest_first, num_workers, workers
 from realface.prepare.record import Task

@@ -2,8 +2,8 @@ import matplotlib.cbook
 import pytest
 from PIL import Image
 
-from realface.data.manifest import Manifest
 from realface.faces.finders import default_crop_spec
+from realface.manifest.manifest import Manifest
 from realface.prepare.frame_images import spread_frame_images, with_frame_number
 from realface.prepare.pipeline import Means, prepare
 from realface.prepare.record import ItemRecord

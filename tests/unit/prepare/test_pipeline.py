@@ -19,9 +19,9 @@ from realface.core.errors import (
     PrepareError,
 )
 from realface.core.files import sha256_of
-from realface.data.manifest import Manifest
-from realface.data.manifest_checks import check_manifest
 from realface.faces.finders import default_crop_spec
+from realface.manifest.checks import check_manifest
+from realface.manifest.manifest import Manifest
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
 from realface.prepare import executors, pipeline

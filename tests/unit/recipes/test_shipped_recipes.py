@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realface.core.errors import RecipeError
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 from realface.training.recipe import SHIPPED_RECIPES, load_train_recipe
 
 FILES = {path.stem: path for path in sorted(SHIPPED_RECIPES.glob("*.yaml"))}

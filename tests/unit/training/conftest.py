@@ -10,7 +10,7 @@ from torch import nn
 
 from realface.core.crop_spec import CropSpec
 from realface.core.recipe import Section, check_recipe
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models import catalog
 from realface.models.outputs import Output, StepResult, own_rows

@@ -3,8 +3,8 @@ import torch
 
 from realface.core.errors import TrainingError
 from realface.data.degradations.draw import DegradationsSection
-from realface.data.manifest import Manifest
 from realface.data.sampler import BalancedSampler
+from realface.manifest.manifest import Manifest
 from realface.training.batches import StepSampler, training_batches
 
 

@@ -9,8 +9,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from realface.core.errors import TrainingError
-from realface.data.manifest import Manifest
 from realface.evaluation.scoring import score_crops
+from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network, read_card
 from realface.training import validation

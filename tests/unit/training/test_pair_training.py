@@ -15,7 +15,6 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError, MetricError, RecipeError, TrainingError
 from realface.core.recipe import check_recipe
 from realface.data.landmark_store import FILE_NAME, read_landmarks
-from realface.data.manifest import Manifest, ManifestHeader
 from realface.data.pairs import PairDataset
 from realface.data.real_faces import face_rows
 from realface.data.residual_store import crop_keys
@@ -23,6 +22,7 @@ from realface.data.resynthesis_store import RenderedFace, ResynthesisHeader, wri
 from realface.data.source_stream import SourceStream
 from realface.evaluation.landmarks import store_landmarks
 from realface.evaluation.scoring import ALL
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.artifact import load_network, read_card
 from realface.models.baseline.config import BaselineConfig

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 from realface.models.outputs import Output, ReconstructionOutput
 from realface.models.real_only import RealOnly
 from realface.training.pictures import inpainting_sheet, reconstruction_grid, spread_rows

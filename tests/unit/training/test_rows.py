@@ -4,7 +4,7 @@ import pytest
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, LeakError, MissingInputError, TrainingError
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 from realface.models import catalog
 from realface.models.catalog import get_method
 from realface.training.rows import read_rows

@@ -23,7 +23,7 @@ from realface.core.split_names import canonical_split
 from realface.core.text_files import decode_text
 from realface.data.lists.face_paths import LEVELS, frame_of, persons_of, with_slashes
 from realface.data.lists.reader import opens_with
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.manifest import Manifest, ManifestHeader
 
 FORENSICS_METHODS = {"FF-DF": "Deepfakes", "FF-F2F": "Face2Face", "FF-FS": "FaceSwap", "FF-NT": "NeuralTextures"}
 FORENSICS_REALS = "FF-real"

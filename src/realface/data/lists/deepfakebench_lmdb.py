@@ -20,7 +20,7 @@ from realface.core.errors import ManifestError
 from realface.core.files import existing, folder_written_atomically, require_free
 from realface.core.progress import progress
 from realface.data.lists.deepfakebench import read_with_store
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 ABSENT = "not in the LMDB"
 _DRIVE = re.compile("[A-Za-z]:")

@@ -7,7 +7,7 @@ from typing import Any
 
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 REAL_FOLDERS = frozenset({"real", "original_sequences", "celeb-real", "youtube-real"})
 FAKE_FOLDERS = frozenset({"fake", "manipulated_sequences", "celeb-synthesis"})

@@ -9,7 +9,7 @@ from realface.core.errors import ManifestError
 from realface.core.files import existing
 from realface.core.text_files import read_text
 from realface.data.lists.face_paths import forensics_columns, frame_of, refuse_turned_labels, with_slashes
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 
 class FsfmList:

@@ -6,7 +6,7 @@ from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Protocol
 
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 
 class ListReader(Protocol):

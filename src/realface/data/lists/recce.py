@@ -20,7 +20,7 @@ from realface.core.files import existing
 from realface.core.labels import Label
 from realface.core.split_names import usual_split
 from realface.data.lists.face_paths import LEVELS, forensics_columns, frame_of, refuse_turned_labels, with_slashes
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 SUFFIXES = (".pickle", ".pkl")
 LABEL_OF_STEM = {"real": Label.REAL, "fake": Label.FAKE}

@@ -15,8 +15,8 @@ from realface.data.lists.fsfm import FsfmList
 from realface.data.lists.reader import ListReader
 from realface.data.lists.recce import RecceList
 from realface.data.lists.rffr import RffrList
-from realface.data.manifest import Manifest
-from realface.data.manifest_formats import FORMATS, header_beside
+from realface.manifest.formats import FORMATS, header_beside
+from realface.manifest.manifest import Manifest
 
 LISTS: Mapping[str, ListReader] = {
     "rffr": RffrList(),

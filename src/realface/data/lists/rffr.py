@@ -8,8 +8,8 @@ from realface.core.errors import ManifestError
 from realface.core.files import write_json
 from realface.data.lists.face_paths import refuse_turned_labels
 from realface.data.lists.reader import opens_with
-from realface.data.manifest import Manifest
-from realface.data.manifest_formats import header_beside
+from realface.manifest.formats import header_beside
+from realface.manifest.manifest import Manifest
 
 
 class RffrList:

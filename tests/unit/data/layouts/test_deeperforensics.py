@@ -7,8 +7,8 @@ from realface.core.labels import Label
 from realface.data.layouts import deeperforensics
 from realface.data.layouts.deeperforensics import VARIANTS, DeeperForensicsLayout
 from realface.data.layouts.layout import SourceItem
-from realface.data.leaks import find_leaks
-from realface.data.manifest import Manifest
+from realface.manifest.leaks import find_leaks
+from realface.manifest.manifest import Manifest
 
 
 @pytest.fixture

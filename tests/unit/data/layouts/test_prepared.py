@@ -9,8 +9,8 @@ import pytest
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.data.layouts.registry import choose_layout
-from realface.data.manifest import Manifest
 from realface.faces.finder import Face
+from realface.manifest.manifest import Manifest
 from realface.media.images import is_image_name, write_image
 from realface.media.video_writing import write_video
 from realface.prepare import executors, pipeline

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from realface.core.errors import ManifestError, MissingInputError
-from realface.data.leaks import find_leaks
 from realface.data.lists.deepfakebench import DeepfakeBenchList
+from realface.manifest.leaks import find_leaks
 
 FORENSICS = "FaceForensics++"
 REAL = "original_sequences/youtube/c23/frames/071"

@@ -7,7 +7,7 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import ManifestError, MissingInputError
 from realface.data.lists import registry
 from realface.data.lists.registry import LISTS, choose_list, read_list
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.manifest import Manifest, ManifestHeader
 
 
 def one_of_each(folder):

@@ -4,7 +4,7 @@ import pytest
 
 from realface.core.errors import ManifestError, MissingInputError
 from realface.data.lists.rffr import read_rffr_list, write_rffr_list
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 
 def test_a_list_is_read_relative_to_a_root(tmp_path):

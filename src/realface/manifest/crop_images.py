@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from realface.core.errors import MediaError, MissingInputError, RealfaceError
 from realface.core.progress import progress
-from realface.data.close_hashes import HASH_BYTES, Integers
-from realface.data.manifest import Manifest
-from realface.data.near_identical import picture_hash
-from realface.data.worker_limits import allowed_workers
+from realface.core.worker_limits import allowed_workers
+from realface.manifest.close_hashes import HASH_BYTES, Integers
+from realface.manifest.manifest import Manifest
+from realface.manifest.near_identical import picture_hash
 from realface.media.images import image_size, read_image
 
 FILES_AT_ONCE = 128  # a task of a process; fewer are read before a process would have started

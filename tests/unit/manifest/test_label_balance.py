@@ -1,6 +1,6 @@
 from realface.core.labels import Label
-from realface.data.label_balance import ClassCount, balance_notes, count_classes
-from realface.data.manifest import Manifest
+from realface.manifest.label_balance import ClassCount, balance_notes, count_classes
+from realface.manifest.manifest import Manifest
 
 
 def manifest_of(*rows):

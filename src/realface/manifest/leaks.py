@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from realface.core.errors import LeakError
-from realface.data.columns import Columns
-from realface.data.manifest import Manifest
+from realface.manifest.columns import Columns
+from realface.manifest.manifest import Manifest
 
 SHOWN = 3
 Kind = Literal["video", "original", "person", "picture"]

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realface.core.errors import ManifestError
-from realface.data.leaks import find_leaks
-from realface.data.manifest import Manifest
-from realface.data.splits import deal_identities, split_again, split_by_identity
+from realface.manifest.leaks import find_leaks
+from realface.manifest.manifest import Manifest
+from realface.manifest.splits import deal_identities, split_again, split_by_identity
 
 
 def pairs_study(num_pairs, frames=2):

@@ -20,9 +20,9 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError, RecipeError
 from realface.core.recipe import Section, check_recipe
 from realface.core.split_names import canonical_split
-from realface.data.columns import Columns, bytes_of
-from realface.data.manifest_formats import read_file, write_file
-from realface.data.manifest_schema import (
+from realface.manifest.columns import Columns, bytes_of
+from realface.manifest.formats import read_file, write_file
+from realface.manifest.schema import (
     COLUMNS,
     NOT_CONVERTIBLE,
     SCHEMA,
@@ -53,7 +53,7 @@ class Manifest:
     Nothing is changed in place: every method gives a new manifest, which shares memory with the old one.
 
     Attributes:
-        columns: one row a crop, with exactly the columns of `manifest_schema.SCHEMA`, as Arrow holds them. Those of a
+        columns: one row a crop, with exactly the columns of `schema.SCHEMA`, as Arrow holds them. Those of a
             Parquet file are read when they are first asked for: `columns["split"]`. Only `path` and `label` are never
             null. `path` and `mask` are relative to `root`, with slashes, or absolute.
         header: what holds for all rows; its `root` is set anew by `write`.
@@ -66,7 +66,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path, *, root: Path | None = None) -> Manifest:
-        """Read a `.parquet`, `.json`, `.jsonl` or `.csv` manifest; `manifest_formats` describes them.
+        """Read a `.parquet`, `.json`, `.jsonl` or `.csv` manifest; `formats` describes them.
 
         Args:
             path: the file.

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from realface.data.close_hashes import HASH_BYTES, MAX_DISTANCE, distances
-from realface.data.manifest import Manifest
-from realface.data.near_identical import NearIdentical, find_near_identical, picture_hash
+from realface.manifest.close_hashes import HASH_BYTES, MAX_DISTANCE, distances
+from realface.manifest.manifest import Manifest
+from realface.manifest.near_identical import NearIdentical, find_near_identical, picture_hash
 
 
 def picture(seed, *, size=128):

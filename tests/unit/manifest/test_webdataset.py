@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from realface.core.errors import ManifestError, MissingInputError
-from realface.data import webdataset
-from realface.data.manifest import Manifest
-from realface.data.webdataset import require_shard_name, shards_there, write_webdataset
+from realface.manifest import webdataset
+from realface.manifest.manifest import Manifest
+from realface.manifest.webdataset import require_shard_name, shards_there, write_webdataset
 
 
 def crops(root, *rows):

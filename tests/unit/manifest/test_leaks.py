@@ -1,8 +1,8 @@
 import pytest
 
 from realface.core.errors import LeakError
-from realface.data.leaks import find_leaks, require_no_leaks
-from realface.data.manifest import Manifest
+from realface.manifest.leaks import find_leaks, require_no_leaks
+from realface.manifest.manifest import Manifest
 
 
 def manifest_of(*rows, **common):

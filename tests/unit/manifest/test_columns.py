@@ -3,8 +3,8 @@ import pickle
 import pyarrow as pa
 import pytest
 
-from realface.data.columns import Columns
-from realface.data.manifest_schema import COLUMNS, table_from_rows
+from realface.manifest.columns import Columns
+from realface.manifest.schema import COLUMNS, table_from_rows
 
 
 def table_of(*paths):

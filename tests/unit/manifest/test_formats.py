@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ManifestError, MissingInputError
-from realface.data import manifest_formats
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest import formats
+from realface.manifest.manifest import Manifest, ManifestHeader
 
 SUFFIXES = [".parquet", ".json", ".jsonl", ".csv"]
 
@@ -233,7 +233,7 @@ def test_parquet_with_a_fault_in_another_column_is_refused_when_that_is_read(tmp
 
 
 def test_faults_of_parquet_files_are_named_by_their_row_in_the_whole_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest_formats, "READ_ROWS", 2)
+    monkeypatch.setattr(formats, "READ_ROWS", 2)
     labels, lists = [0, 0, 0, 1, 0], [["x"], [], ["x"], ["x"], [None]]
     pyarrow.parquet.write_table(
         pa.table({"path": list("abcde"), "label": labels, "identities": lists}), tmp_path / "m.parquet"
@@ -309,8 +309,8 @@ def test_a_json_manifest_that_cannot_be_written_leaves_its_old_header(tmp_path, 
     def fail(*_):
         raise OSError("disk full")
 
-    broken = dataclasses.replace(manifest_formats.FORMATS[".json"], write=fail)
-    monkeypatch.setitem(manifest_formats.FORMATS, ".json", broken)
+    broken = dataclasses.replace(formats.FORMATS[".json"], write=fail)
+    monkeypatch.setitem(formats.FORMATS, ".json", broken)
     with pytest.raises(OSError, match="disk full"):
         Manifest.from_rows(rows, root=tmp_path, header=ManifestHeader(note="new")).write(path)
     monkeypatch.undo()

@@ -32,9 +32,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from realface.data.close_hashes import HASH_BYTES, MAX_DISTANCE, Integers, close_pairs, distances
-from realface.data.leaks import split_order
-from realface.data.manifest import Manifest
+from realface.manifest.close_hashes import HASH_BYTES, MAX_DISTANCE, Integers, close_pairs, distances
+from realface.manifest.leaks import split_order
+from realface.manifest.manifest import Manifest
 
 _SIDE = 11
 _LEAST_CONTRAST = 2.0  # of 255, standard deviation; real face crops have 20 and more

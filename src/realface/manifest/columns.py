@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from realface.data.manifest_schema import COLUMNS, SCHEMA
+from realface.manifest.schema import COLUMNS, SCHEMA
 
 ReadColumn = Callable[[str], pa.ChunkedArray]
 """Name of a column -> its values, of the schema's type and checked."""
 
 
 class Columns:
-    """Columns of one length, with the names and types of `manifest_schema.SCHEMA`.
+    """Columns of one length, with the names and types of `schema.SCHEMA`.
 
     Args:
         num_rows: the length.

@@ -32,8 +32,8 @@ import pyarrow.parquet
 from realface.core.errors import ManifestError
 from realface.core.files import existing, write_json, written_atomically
 from realface.core.text_files import decode_text
-from realface.data.columns import Columns
-from realface.data.manifest_schema import (
+from realface.manifest.columns import Columns
+from realface.manifest.schema import (
     SCHEMA,
     Place,
     conformed,
@@ -44,7 +44,7 @@ from realface.data.manifest_schema import (
     table_from_rows,
     wrong_value,
 )
-from realface.data.spreadsheet_csv import HEADER_MARK, delimiter_of, split_header, tidied
+from realface.manifest.spreadsheet_csv import HEADER_MARK, delimiter_of, split_header, tidied
 
 HEADER_KEY = "realface"
 READ_ROWS = 131072

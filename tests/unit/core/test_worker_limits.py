@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from realface.core import worker_limits
 from realface.core.errors import LoadingError
-from realface.data import worker_limits
-from realface.data.worker_limits import allowed_workers, free_files, free_shared_memory
+from realface.core.worker_limits import allowed_workers, free_files, free_shared_memory
 
 PAGE = 4096
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from realface.core.errors import MissingInputError
-from realface.data.masks import forged_pixels, read_forged_pixels
+from realface.media.masks import forged_pixels, read_forged_pixels
 
 
 def test_a_pixel_is_forged_from_half_brightness_up_in_any_colour():

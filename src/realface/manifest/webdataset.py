@@ -23,7 +23,7 @@ import numpy as np
 
 from realface.core.errors import ManifestError, MissingInputError
 from realface.core.progress import Progress, progress
-from realface.data.manifest import Manifest
+from realface.manifest.manifest import Manifest
 
 SHARD_SIZE = 10_000
 SHOWN = 3

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from realface.data.crop_pictures import CropPictures, read_crop_pictures
-from realface.data.label_balance import balance_notes
-from realface.data.leaks import find_leaks
-from realface.data.manifest import Manifest
-from realface.data.near_identical import NearIdentical, find_near_identical
+from realface.manifest.crop_images import CropPictures, read_crop_pictures
+from realface.manifest.label_balance import balance_notes
+from realface.manifest.leaks import find_leaks
+from realface.manifest.manifest import Manifest
+from realface.manifest.near_identical import NearIdentical, find_near_identical
 
 SHOWN = 3
 PNG, JPEG = (".png",), (".jpg", ".jpeg", ".jfif")

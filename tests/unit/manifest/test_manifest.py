@@ -7,9 +7,9 @@ import pytest
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, ManifestError
-from realface.data.columns import Columns
-from realface.data.manifest import Manifest, ManifestHeader
-from realface.data.manifest_schema import COLUMNS
+from realface.manifest.columns import Columns
+from realface.manifest.manifest import Manifest, ManifestHeader
+from realface.manifest.schema import COLUMNS
 
 
 def manifest_in(root, *paths, crop=None, sources=None, **columns):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from realface.core.crop_spec import CropSpec
-from realface.data.manifest import Manifest, ManifestHeader
-from realface.data.manifest_checks import check_manifest, manifest_notes
+from realface.manifest.checks import check_manifest, manifest_notes
+from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 
 

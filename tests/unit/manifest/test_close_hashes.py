@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from realface.data import close_hashes
-from realface.data.close_hashes import HASH_BYTES, MAX_DISTANCE, NUM_BITS, close_pairs, distances
+from realface.manifest import close_hashes
+from realface.manifest.close_hashes import HASH_BYTES, MAX_DISTANCE, NUM_BITS, close_pairs, distances
 
 
 def hashes_of(bits):

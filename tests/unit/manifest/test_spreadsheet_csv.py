@@ -6,7 +6,7 @@ import io
 import pytest
 
 from realface.core.errors import ManifestError
-from realface.data.manifest import Manifest, ManifestHeader
+from realface.manifest.manifest import Manifest, ManifestHeader
 
 HEADER = ManifestHeader(note="made of a, b; and c", losses={"no face found": 3}, sources={"a.mp4": "0" * 64})
 ROWS = [

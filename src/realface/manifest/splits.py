@@ -16,8 +16,8 @@ from scipy.sparse.csgraph import connected_components
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
 from realface.core.split_names import canonical_split
-from realface.data.leaks import person_names, source_names, video_names
-from realface.data.manifest import Manifest
+from realface.manifest.leaks import person_names, source_names, video_names
+from realface.manifest.manifest import Manifest
 
 DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
 FEWEST_DEALT = 6

@@ -3,11 +3,12 @@ import signal
 import numpy as np
 import pytest
 
+from realface.core import worker_limits
 from realface.core.errors import LoadingError, RealfaceError
-from realface.data import crop_pictures, worker_limits
-from realface.data.crop_pictures import read_crop_pictures
-from realface.data.manifest import Manifest
-from realface.data.near_identical import picture_hash
+from realface.manifest import crop_images
+from realface.manifest.crop_images import read_crop_pictures
+from realface.manifest.manifest import Manifest
+from realface.manifest.near_identical import picture_hash
 from realface.media.images import write_image
 
 
@@ -55,7 +56,7 @@ def test_blank_damaged_and_absent_files_are_told_apart(tmp_path):
 
 
 def test_processes_read_the_same_as_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(crop_pictures, "FILES_AT_ONCE", 3)
+    monkeypatch.setattr(crop_images, "FILES_AT_ONCE", 3)
     names = [f"{i}.png" for i in range(11)]
     for i, name in enumerate(names):
         write_image(tmp_path / name, noise(i, 20 + i))
@@ -77,10 +78,10 @@ def kill_this_process():
 
 def test_a_killed_worker_process_is_explained():
     with pytest.raises(RealfaceError, match=r"a worker process was killed.*with fewer --workers"):
-        list(crop_pictures._in_processes(iter([kill_this_process]), 1))
+        list(crop_images._in_processes(iter([kill_this_process]), 1))
 
 
 def test_processes_that_cannot_start_are_refused_with_what_to_do(monkeypatch):
     monkeypatch.setattr(worker_limits, "free_files", lambda: 5)
     with pytest.raises(LoadingError, match=r"can open 5 more files .* raise the limit with `ulimit -n 4096`"):
-        list(crop_pictures._in_processes(iter([]), 2))
+        list(crop_images._in_processes(iter([]), 2))

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from realface.core.labels import Label
-from realface.data.leaks import split_order
-from realface.data.manifest import Manifest
+from realface.manifest.leaks import split_order
+from realface.manifest.manifest import Manifest
 
 MOST_OF_ONE_CLASS = 20
 """More rows of one class for each of the other are worth a note."""

@@ -7,8 +7,8 @@ import pyarrow.parquet
 import pytest
 
 from realface.core.errors import ManifestError
-from realface.data.manifest import Manifest
-from realface.data.splits import split_again, split_by_identity
+from realface.manifest.manifest import Manifest
+from realface.manifest.splits import split_again, split_by_identity
 
 SPLITS = ["train", "Training", "valid", "validation", "VAL", "dev", "testing", "fold_1", None]
 CANONICAL = ["train", "train", "val", "val", "val", "val", "test", "fold_1", None]

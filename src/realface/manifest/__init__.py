@@ -1,0 +1,1 @@
+"""The manifest of face crops: its schema, file formats, checks, leaks and splits."""
