@@ -17,8 +17,7 @@ from realface.core.errors import LoadingError, StoppedBySignal, TrainingError
 from realface.core.progress import Progress
 from realface.core.stopping import Stopper
 from realface.training.batches import Batch
-from realface.training.logs import RunLog
-from realface.training.means import Stopwatch
+from realface.training.logs import RunLog, Stopwatch
 from realface.training.processes import Processes
 from realface.training.recipe import TrainRecipe
 from realface.training.selection import metric_text

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from realface.training.checkpoint import Checkpoint
-from realface.training.means import LossMeans
+from realface.training.logs import MetricAverages
 from realface.training.processes import Processes
 from realface.training.randomness import generator_states, restore_generators
 from realface.training.schedules import Schedule
@@ -67,7 +67,7 @@ class TrainingState:
     optimiser: Optimizer
     schedule: Schedule
     crops_per_step: int
-    means: LossMeans = field(default_factory=LossMeans)
+    means: MetricAverages = field(default_factory=MetricAverages)
     tally: Tally = field(default_factory=Tally)
 
     @property
