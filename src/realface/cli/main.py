@@ -39,7 +39,9 @@ from realface.core.debugging import debugging
 from realface.core.errors import RealfaceError, StoppedBySignal
 from realface.core.process_number import process_number
 
-USER_MUST_ACT, OUR_FAULT, BROKEN_OFF = 2, 3, 130
+USER_MUST_ACT, OUR_FAULT, INTERRUPTED = 2, 3, 130
+OS_HINT = "check the path, its permissions and the free space on the disk"
+BUG_HINT = "this is a bug in realface; report it with the output of `realface --debug ...`"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -111,49 +113,72 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     process = _process(arguments)
-    tell = partial(_tell, process=process, debug="--debug" in arguments)
+    fail = partial(_fail, process=process, debug="--debug" in arguments)
     try:
-        app(args=[argument for argument in arguments if argument != "--debug"])
-    except SystemExit as end:  # how typer ends, also after a wrong option, which it explains itself
-        code = end.code if isinstance(end.code, int) else 0
-        if code == BROKEN_OFF:
-            print("realface: broken off", file=sys.stderr)
-        return code
+        code = app(
+            args=[argument for argument in arguments if argument != "--debug"],
+            prog_name="realface",
+            standalone_mode=False,  # typer then leaves the printing of errors to this function
+        )
     except KeyboardInterrupt:
-        print("realface: broken off", file=sys.stderr)
-        return BROKEN_OFF
+        code = INTERRUPTED
     except StoppedBySignal as stop:
         code = 128 + stop.number
-        return code if process else tell(str(stop), code)  # which comes to all processes; the first one tells
+        # every process of a training gets the signal; only the first reports it
+        return code if process else fail(f"realface: {stop.text}", code, hint=stop.hint)
     except RealfaceError as error:
-        return tell(f"error: {error}", USER_MUST_ACT)
+        return fail(f"error: {error.text}", USER_MUST_ACT, hint=error.hint)
+    except typer.TyperException as error:  # a wrong option or argument
+        text, hint = _usage_error(error)
+        return fail(f"error: {text}", USER_MUST_ACT, hint=hint) if text else USER_MUST_ACT
     except OSError as error:  # no permission, a full disk, a folder in the place of a file
-        return tell(f"error: {_in_words(error)}", USER_MUST_ACT)
+        return fail(f"error: {_in_words(error)}", USER_MUST_ACT, hint=OS_HINT if error.strerror else "")
     except Exception as error:
-        fault = "\n".join([f"internal error: {type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
-        advice = "This is a fault of realface; please report it with what `realface --debug ...` prints."
-        return tell(f"{fault}\n{advice}", OUR_FAULT)
-    return 0
+        text = "\n".join([f"internal error: {type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+        return fail(
+            text, OUR_FAULT, hint="this is a bug in realface; report it with the output of `realface --debug ...`"
+        )
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+        print("realface: interrupted", file=sys.stderr)
+    return code or 0
+
+
+def _usage_error(error: typer.TyperException) -> tuple[str, str]:
+    """Return typer's text and hint of a wrong option, in the form of all other errors.
+
+    Both are empty if typer has printed the help of a command that was called without arguments.
+    """
+    message = error.format_message().removeprefix("Invalid value: ").replace("Input should", "must").rstrip(".")
+    text, _, hint = message.partition("; ")
+    text, _, similar = text.partition(" (Possible options: ")
+    context = getattr(error, "ctx", None)
+    if similar:
+        hint = f"use {similar.removesuffix(')').replace(', ', ' or ')}"
+    elif not hint and context is not None:
+        hint = f"run `{context.command_path} --help`"
+    return text[:1].lower() + text[1:], hint
 
 
 def _in_words(error: OSError) -> str:
-    """Where and what, without Python's error number; of a rename the place that was meant."""
+    """Return the file and the problem, without Python's error number; of a rename the new name."""
     name = error.filename2 or error.filename
     if name is None or not error.strerror:
         return str(error)
-    return f"{name}: {error.strerror.lower()}; check the path, its permissions and the space on the disk"
+    return f"{name}: {error.strerror.lower()}"
 
 
-def _tell(text: str, code: int, *, process: str, debug: bool) -> int:
+def _fail(text: str, code: int, *, hint: str, process: str, debug: bool) -> int:
+    """Print an error and its hint; return the exit code."""
     if debug:
         traceback.print_exc()
-    print(f"realface{process}: {text}", file=sys.stderr)
+    lines = [text, f"hint: {hint}"] if hint else [text]
+    print("\n".join(f"{process}{line}" for line in lines), file=sys.stderr)
     return code
 
 
 def _process(arguments: list[str]) -> str:
-    """Which process of a training on several this is; nothing for the first, and for all other commands."""
+    """Return `[process N] ` in the processes of a training after the first; else an empty string."""
     if next((word for word in arguments if not word.startswith("-")), "") != "train":
         return ""
     number = process_number()
-    return f" [process {number}]" if number else ""
+    return f"[process {number}] " if number else ""

@@ -1,7 +1,7 @@
-"""Errors that a user can cause, and can mend.
+"""Errors that a user can cause and can correct.
 
-Each also inherits the builtin that a programmer would expect, so `except ValueError` works for callers who do
-not know this package. The text says where, what was expected, what came, and what to do.
+Each class also inherits the matching builtin, so `except ValueError` works for callers who do not know this package.
+The text says where, what was expected and what was found; the hint says what to do.
 """
 
 from __future__ import annotations
@@ -11,7 +11,23 @@ from collections.abc import Sequence
 
 
 class RealfaceError(Exception):
-    """The user must change something; the command line ends with exit code 2 and prints the text in one line."""
+    """The user must change something. The command line prints `error:` and `hint:` and ends with exit code 2.
+
+    `str(error)` gives both in one line: `text; hint`.
+
+    Args:
+        text: what is wrong: where, what was expected and what was found. Lower case, no full stop.
+        hint: what to do, in the imperative, as a command where possible; empty if there is nothing to advise.
+
+    Attributes:
+        text: as given.
+        hint: as given.
+    """
+
+    def __init__(self, text: str, *, hint: str = "") -> None:
+        self.text = text
+        self.hint = hint
+        super().__init__(f"{text}; {hint}" if hint else text)
 
 
 class MissingInputError(RealfaceError, FileNotFoundError):
@@ -33,8 +49,8 @@ class MediaError(RealfaceError, ValueError):
         reason: a short fixed phrase such as "empty file", by which losses are counted.
     """
 
-    def __init__(self, text: str, *, reason: str) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(text, hint=hint)
         self.reason = reason
 
 
@@ -130,6 +146,6 @@ class StoppedBySignal(RealfaceError, RuntimeError):  # noqa: N818 (a wish, not a
         number: the signal's.
     """
 
-    def __init__(self, number: int, text: str = "") -> None:
+    def __init__(self, number: int, text: str = "", *, hint: str = "") -> None:
         self.number = number
-        super().__init__(f"stopped by {signal.Signals(number).name}{text}")
+        super().__init__(f"stopped by {signal.Signals(number).name}{text}", hint=hint)

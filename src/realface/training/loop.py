@@ -80,7 +80,7 @@ class Loop:
     def _next_batches(self, batches: Iterator[Batch]) -> Sequence[Batch]:
         """What the next step learns from; here the processes agree on whether there is a next step."""
         taken: list[Batch] = []
-        fault = ""
+        text, hint = "", ""
         with self._watch.waiting():
             try:
                 with self.stopper.at_once():  # no step is under way: a signal need not wait for a batch
@@ -88,12 +88,13 @@ class Loop:
             except StoppedBySignal:
                 pass  # all processes learn of it below
             except TrainingError as error:
-                fault = str(error)
+                text, hint = error.text, error.hint
             except LoadingError as error:
-                fault = f"{error}; go on with --resume"
-        if self.processes.largest(len(fault)):
+                text, hint = error.text, "; ".join(filter(None, [error.hint, "go on with --resume"]))
+        if self.processes.largest(len(text)):
             self.save()
-            raise TrainingError(next(filter(None, self.processes.gather(fault))))
+            text, hint = next(fault for fault in self.processes.gather((text, hint)) if fault[0])
+            raise TrainingError(text, hint=hint)
         if number := self.processes.largest(self.stopper.requested):
             self.save()
             raise StoppedBySignal(number)

@@ -70,12 +70,13 @@ class Processes:
             try:
                 outcome[0] = work()
             except (RealfaceError, OSError) as error:  # a full disk too
-                fault, outcome[1] = error, str(error)
+                fault, outcome[1] = error, _text_and_hint(error)
         dist.broadcast_object_list(outcome, src=0, group=self._group)
         if fault is not None:
             raise fault
         if outcome[1] is not None:
-            raise TrainingError(outcome[1])
+            text, hint = outcome[1]
+            raise TrainingError(text, hint=hint)
         result: T = outcome[0]
         return result
 
@@ -104,6 +105,10 @@ class Processes:
             return rows
         gathered: Tensor = _gather_rows(rows, self.rank, self.size)
         return gathered
+
+
+def _text_and_hint(error: RealfaceError | OSError) -> tuple[str, str]:
+    return (error.text, error.hint) if isinstance(error, RealfaceError) else (str(error), "")
 
 
 class _GatherRows(torch.autograd.Function):

@@ -81,7 +81,7 @@ def test_a_bad_file_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "recce.bin").write_text("not found")
     assert run(["import", "recce", str(tmp_path / "recce.bin"), str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
-    assert told.startswith(f"realface: error: {tmp_path / 'recce.bin'} is damaged or not what torch.save writes")
+    assert told.startswith(f"error: {tmp_path / 'recce.bin'} is damaged or not what torch.save writes")
     assert told.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -203,7 +203,7 @@ def test_real_faces_make_a_detector_of_a_prior(
     ("given", "told"),
     [
         (["--faces", "30"], "give --reals MANIFEST too"),
-        (["--reals", "m.parquet", "--detector", "d.pth"], "--detector has its own; give one of them"),
+        (["--reals", "m.parquet", "--detector", "d.pth"], "--detector has its own hint: give one of them"),
         (["--reals", "m.parquet", "--norm-pix"], "the prior cannot inpaint, so --reals can give it no score"),
         (["--reals", "m.parquet", "--crop", "default"], "leave --crop out"),
     ],

@@ -8,29 +8,36 @@ from realface.core.errors import ManifestError, StoppedBySignal
 
 
 def failing(monkeypatch, error):
-    def app(args):
+    def app(**_options):
         raise error
 
     monkeypatch.setattr(command_line, "app", app)
 
 
-def test_a_users_fault_is_one_line_and_code_2(monkeypatch, capsys):
+def test_a_user_error_without_a_hint_is_one_line_and_code_2(monkeypatch, capsys):
     failing(monkeypatch, ManifestError("a.csv:3: label must be 0 or 1"))
     assert run(["manifest", "check", "a.csv"]) == 2
-    assert capsys.readouterr().err == "realface: error: a.csv:3: label must be 0 or 1\n"
+    assert capsys.readouterr().err == "error: a.csv:3: label must be 0 or 1\n"
+
+
+def test_a_hint_is_a_second_line(monkeypatch, capsys):
+    failing(monkeypatch, ManifestError("a.csv is a folder", hint="give a file"))
+    assert run(["manifest", "check", "a.csv"]) == 2
+    assert capsys.readouterr().err == "error: a.csv is a folder\nhint: give a file\n"
 
 
 def test_a_folder_that_may_not_be_written_is_a_users_fault(monkeypatch, capsys):
     failing(monkeypatch, PermissionError(13, "Permission denied", "/out"))
     assert run(["prepare"]) == 2
-    assert "/out: permission denied; check the path" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("error: /out: permission denied\nhint: check the path")
 
 
 def test_a_folder_in_the_place_of_a_file_is_told_in_words_with_the_place_that_was_meant(monkeypatch, capsys):
     failing(monkeypatch, IsADirectoryError(21, "Is a directory", ".out.1234.partial", None, "out"))
     assert run(["models"]) == 2
     told = capsys.readouterr().err
-    assert told == "realface: error: out: is a directory; check the path, its permissions and the space on the disk\n"
+    expected = "error: out: is a directory\nhint: check the path, its permissions and the free space on the disk\n"
+    assert told == expected
 
 
 def test_our_fault_is_code_3_and_says_how_to_report_it(monkeypatch, capsys):
@@ -55,7 +62,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch, capsys, argum
 def test_debug_lets_libraries_write_to_the_terminal(monkeypatch, arguments):
     asked = []
     monkeypatch.delenv("REALFACE_DEBUG", raising=False)
-    monkeypatch.setattr(command_line, "app", lambda args: asked.append(is_debugging()))
+    monkeypatch.setattr(command_line, "app", lambda **_options: asked.append(is_debugging()))
     assert run(arguments) == 0
     assert asked == ["--debug" in arguments]
     assert not is_debugging()
@@ -64,12 +71,37 @@ def test_debug_lets_libraries_write_to_the_terminal(monkeypatch, arguments):
 def test_ctrl_c_is_code_130(monkeypatch, capsys):
     failing(monkeypatch, KeyboardInterrupt())
     assert run(["train"]) == 130
-    assert capsys.readouterr().err == "realface: broken off\n"
+    assert capsys.readouterr().err == "realface: interrupted\n"
 
 
 def test_an_unknown_option_is_code_2(capsys):
     assert run(["detect", "--modle", "x", "a.jpg"]) == 2
-    assert "--modle" in capsys.readouterr().err
+    assert capsys.readouterr().err == "error: no such option: --modle\nhint: use --model\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["detect"], "error: missing argument 'FILE_OR_FOLDER'\nhint: run `realface detect --help`\n"),
+        (["train"], "error: missing option '--out'\nhint: run `realface train --help`\n"),
+        (["nonsense"], "error: no such command 'nonsense'\nhint: run `realface --help`\n"),
+        (
+            ["detect", "--frames", "0", "a.mp4"],
+            "error: invalid value for '--frames': must be greater than or equal to 1\n"
+            "hint: run `realface detect --help`\n",
+        ),
+    ],
+)
+def test_a_usage_error_has_the_form_of_all_errors(capsys, arguments, expected):
+    assert run(arguments) == 2
+    assert capsys.readouterr().err == expected
+
+
+def test_a_group_without_a_command_prints_its_help_only(capsys):
+    assert run(["manifest"]) == 2
+    printed = capsys.readouterr()
+    assert "Usage: realface manifest" in printed.out
+    assert printed.err == ""
 
 
 def test_the_version_is_printed(capsys):
@@ -98,7 +130,7 @@ def test_fault_of_another_process_names_it(monkeypatch, capsys, arguments):
     monkeypatch.setenv("RANK", "3")
     failing(monkeypatch, ManifestError("bad"))
     assert run(arguments) == 2
-    assert capsys.readouterr().err.endswith("realface [process 3]: error: bad\n")
+    assert capsys.readouterr().err.endswith("[process 3] error: bad\n")
 
 
 def test_signal_is_told_by_the_first_process_only(monkeypatch, capsys):
@@ -112,4 +144,4 @@ def test_number_of_a_process_is_of_no_interest_to_other_commands(monkeypatch, ca
     monkeypatch.setenv("RANK", "3")  # left by what started this
     failing(monkeypatch, ManifestError("bad"))
     assert run(["--debug", "manifest", "check", "train"]) == 2
-    assert capsys.readouterr().err.endswith("realface: error: bad\n")
+    assert capsys.readouterr().err.endswith("\nerror: bad\n")
