@@ -14,7 +14,11 @@ def process_number() -> int:
     return int(next(filter(None, map(os.environ.get, VARIABLES)), "0"))
 
 
-def tell_once(text: str) -> None:
-    """Write a line to stderr, from the first process alone: the others find out the same."""
+def warn_once(text: str) -> None:
+    """Write a line to stderr from the first process only, since all processes find the same.
+
+    Args:
+        text: begins with its kind, such as `warning: `.
+    """
     if process_number() == 0:
         print(f"realface: {text}", file=sys.stderr)

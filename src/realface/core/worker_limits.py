@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realface.core.errors import LoadingError
-from realface.core.process_number import tell_once
+from realface.core.process_number import warn_once
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (asked for its size only)
 OPEN_FILES = Path("/proc/self/fd")
@@ -67,7 +67,7 @@ class _Limit:
             raise LoadingError(f"{found}; {self.advice}, or {ADVICE_NO_WORKERS}")
         if allowed < asked and self.advice not in _advised:
             _advised.add(self.advice)
-            tell_once(f"note: {found}, so {allowed} will start; to use all, {self.advice}")
+            warn_once(f"note: {found}, so {allowed} will start; to use all, {self.advice}")
         return allowed
 
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from realface.core.errors import LoadingError, RealfaceError
-from realface.core.process_number import tell_once
+from realface.core.process_number import warn_once
 from realface.core.worker_limits import ADVICE_NO_WORKERS, allowed_workers
 from realface.data.batch_slots import BatchSlots, PackedBatch, pack
 from realface.data.dataset import settle_worker
@@ -285,7 +285,7 @@ def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, worker
             return next(iterator, None)
         except RuntimeError as error:
             if str(error).startswith("DataLoader worker"):
-                raise LoadingError(_text_of_death(workers)) from error
+                raise LoadingError(_explain_worker_death(workers)) from error
             if not str(error).startswith("DataLoader timed out"):  # after which it can be asked again
                 raise
         num_lost += slots is not None and slots.is_finished(number)
@@ -297,13 +297,14 @@ def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, worker
                 "storage with the crops answers"
             )
         if looks == LOOKS_UNTIL_TOLD:
-            tell_once(
+            warn_once(
                 f"note: no batch for {looks * POLL_S:.0f} s; the storage with the crops is slow or does not answer"
             )
     raise AssertionError
 
 
-def _text_of_death(workers: Sequence[BaseProcess]) -> str:
+def _explain_worker_death(workers: Sequence[BaseProcess]) -> str:
+    """Return the text of the error for worker processes of which one has ended."""
     code = next((worker.exitcode for worker in workers if worker.exitcode), None)
     if code is None:
         how = "ended unexpectedly"

@@ -18,10 +18,10 @@ from realface.data.dataset import CropDataset, RowInput, crop_bytes
 from realface.data.transforms import FaceTransform
 from realface.evaluation.scoring import (
     evaluating,
+    explain_out_of_memory,
     read_in_batches,
     require_readable,
     score_crops,
-    too_little_memory_told,
 )
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
@@ -117,7 +117,7 @@ def fit_on_reals(
                 yield batch.on(device).image
                 bar.advance(len(batch.rows))
 
-    with evaluating(network), torch.no_grad(), too_little_memory_told(device, num_crops=batch_size):
+    with evaluating(network), torch.no_grad(), explain_out_of_memory(device, num_crops=batch_size):
         measured = real_only.fit(network, images())
     if not measured:
         return None

@@ -273,11 +273,15 @@ def require_readable(failed: Sequence[FailedRow]) -> None:
 
 
 @contextmanager
-def too_little_memory_told(device: torch.device, *, num_crops: int) -> Iterator[None]:
-    """Say so where so many crops at once are too many for a device.
+def explain_out_of_memory(device: torch.device, *, num_crops: int) -> Iterator[None]:
+    """Turn the out-of-memory error of a device into a `DeviceError` that says what to do.
+
+    Args:
+        device: where the crops are.
+        num_crops: crops that are computed at once.
 
     Raises:
-        DeviceError: in place of torch's error.
+        DeviceError: the memory of the device is too small.
     """
     try:
         yield
@@ -308,7 +312,7 @@ def _score(network: nn.Module, image: Tensor, **inputs: Tensor) -> Tensor:
 
 
 def _measured(measure: Measure, network: nn.Module, batch: CropBatch) -> NDArray[np.float64]:
-    with too_little_memory_told(batch.image.device, num_crops=len(batch.rows)):
+    with explain_out_of_memory(batch.image.device, num_crops=len(batch.rows)):
         numbers: NDArray[np.float64] = measure(network, batch.image, **batch.inputs).double().cpu().numpy()
     return numbers
 

@@ -11,7 +11,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from realface.core.errors import DeviceError
-from realface.core.process_number import tell_once
+from realface.core.process_number import warn_once
 from realface.models.devices import computes_bf16_fast, resolve_device
 from realface.training.sections import TrainerSection
 
@@ -64,7 +64,7 @@ def _precision(trainer: TrainerSection, device: torch.device) -> str:
     if trainer.precision == "auto":
         return "bf16" if is_fast else "fp32"
     if trainer.precision == "bf16" and device.type == "cpu" and not is_fast:
-        tell_once("trainer.precision bf16 is slow on this CPU, which has no AVX-512; fp32 or auto is faster")
+        warn_once("trainer.precision bf16 is slow on this CPU, which has no AVX-512; fp32 or auto is faster")
     return trainer.precision
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from realface.core.errors import TrainingError
-from realface.core.process_number import tell_once
+from realface.core.process_number import warn_once
 from realface.data.landmark_store import FILE_NAME, read_landmarks
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.real_faces import FaceRows, face_rows
@@ -136,7 +136,7 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
     for name, faces in found.items():
         if faces.num_without_landmarks:
             total = len(faces.rows) + faces.num_without_landmarks
-            tell_once(f"data.{name}: {faces.num_without_landmarks} of {total} crops show no face and are left out")
+            warn_once(f"data.{name}: {faces.num_without_landmarks} of {total} crops show no face and are left out")
     for name, fewest in (("train", 1), ("val", MIN_VALIDATION_FACES)):
         if (count := len(found[name].rows)) < fewest:
             raise TrainingError(
@@ -162,7 +162,7 @@ def _check_rendered(name: str, faces: FaceRows, section: PairsSection) -> None:
             "`realface resynthesise` on their manifest"
         )
     if missing:
-        tell_once(
+        warn_once(
             f"data.{name}: {missing} of {total} faces are missing in {section.resynthesis}; self-blends replace their "
             "re-syntheses"
         )

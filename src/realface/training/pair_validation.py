@@ -23,7 +23,7 @@ from realface.data.loading import ItemReader, load_batches
 from realface.data.pairs import PairDataset, PairItem
 from realface.data.real_faces import FaceRows
 from realface.data.source_stream import Draw, SourceStream
-from realface.evaluation.scoring import Share, evaluating, too_little_memory_told
+from realface.evaluation.scoring import Share, evaluating, explain_out_of_memory
 from realface.metrics.ranking import auc, log_loss
 from realface.training.batches import Batch
 from realface.training.pair_batches import DrawnPairs, join_pairs, pair_batch_bytes
@@ -86,7 +86,7 @@ class PairValidation:
             batch_bytes=pair_batch_bytes(num_pairs, self.input_size),
         )
         own: dict[int, NDArray[np.float64]] = {}
-        with evaluating(network), torch.inference_mode(), too_little_memory_told(device, num_crops=2 * num_pairs):
+        with evaluating(network), torch.inference_mode(), explain_out_of_memory(device, num_crops=2 * num_pairs):
             for start, batch in zip(starts, loaded, strict=True):
                 if isinstance(batch, str):
                     raise MediaError(batch, reason="unreadable")

@@ -13,7 +13,7 @@ from torch import nn
 
 from realface.core.crop_spec import CropSpec, require_same_crops
 from realface.core.errors import TrainingError
-from realface.core.process_number import tell_once
+from realface.core.process_number import warn_once
 from realface.core.recipe import Section, check_recipe
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.catalog import Method, get_method
@@ -81,7 +81,7 @@ def with_prior(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe) ->
         rows.crop, crops_name=", ".join(map(str, names)), model=prior.crop, model_name=f"the prior {prior.name}"
     )
     if prior.crop.is_external and not rows.crop.is_external:  # of rows whose crops are unknown it is told already
-        tell_once(
+        warn_once(
             f"warning: how the crops were made that the prior {prior.name} learned from is unknown; whether "
             "these fit is not checked"
         )

@@ -12,7 +12,7 @@ from typing import Any
 from realface.core.crop_spec import CropSpec, require_same_crops
 from realface.core.errors import MissingInputError, TrainingError
 from realface.core.labels import Label
-from realface.core.process_number import tell_once
+from realface.core.process_number import warn_once
 from realface.data.dataset import RowInput
 from realface.data.sampler import PairedSampler, Sampling
 from realface.manifest.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
@@ -124,7 +124,7 @@ def _reals_of(parts: dict[Path, Manifest], learner: str, name: str) -> tuple[dic
             "manifests with real faces"
         )
     if num_fakes := num_rows - num_reals:
-        tell_once(
+        warn_once(
             f"data.{name}: {num_fakes} of {num_rows} rows are fakes and are left out: {learner} learns "
             "from real faces alone"
         )
@@ -157,7 +157,7 @@ def _require_both_classes(train: Manifest, val: Manifest, sampling: Sampling) ->
 def _require_pairs(train: Manifest) -> None:
     """Refuse rows without a single pair; say how many fakes no pair is known of."""
     if num_left_out := PairedSampler(train, seed=0).num_left_out:
-        tell_once(
+        warn_once(
             f"warning: data.train: {num_left_out} of {int(train.labels.sum())} fakes name no real of theirs "
             "and are left out of the pairs"
         )
@@ -187,7 +187,7 @@ def _common_crop(manifests: dict[Path, Manifest]) -> CropSpec:
     unknown = [path for path, manifest in manifests.items() if manifest.header.crop.is_external]
     if not unknown:
         return known
-    tell_once(
+    warn_once(
         f"warning: how the crops of {_names(unknown)} were made is unknown; the detector will say "
         "`external`, and will judge only face crops (--crops)"
     )
@@ -200,7 +200,7 @@ def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:
     if not counts:
         return {}
     told = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(counts.items()))
-    tell_once(
+    warn_once(
         f"warning: data.published_split: {told} stand in two splits; numbers on these data say little of "
         "people whom the detector has not seen"
     )

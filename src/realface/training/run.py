@@ -124,7 +124,7 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
             validator = Validator(
                 rows.val, method, recipe, checkpoints, processes, fabric.device, rows.val_inputs, pairs
             )
-            with _shown(run, state, validator, quiet=quiet) as (log, bar), _stop_told(run, state):
+            with _open_outputs(run, state, validator, quiet=quiet) as (log, bar), _explain_stop(run, state):
                 loop = Loop(
                     state=state,
                     stepper=Stepper(fabric, state, recipe.trainer),
@@ -230,8 +230,10 @@ def _open_run(
 
 
 @contextmanager
-def _shown(run: Path, state: TrainingState, validator: Validator, *, quiet: bool) -> Iterator[tuple[RunLog, Progress]]:
-    """The log and the progress; only the first process has any."""
+def _open_outputs(
+    run: Path, state: TrainingState, validator: Validator, *, quiet: bool
+) -> Iterator[tuple[RunLog, Progress]]:
+    """Open the log and the progress bar; only the first process has any."""
     is_first = validator.processes.is_first
     steps = validator.recipe.trainer.steps
     with ExitStack() as stack:
@@ -244,7 +246,8 @@ def _shown(run: Path, state: TrainingState, validator: Validator, *, quiet: bool
 
 
 @contextmanager
-def _stop_told(run: Path, state: TrainingState) -> Iterator[None]:
+def _explain_stop(run: Path, state: TrainingState) -> Iterator[None]:
+    """Add the step and the command that continues the run to the text of a stop."""
     try:
         yield
     except StoppedBySignal as stop:

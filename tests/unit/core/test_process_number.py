@@ -1,6 +1,6 @@
 import pytest
 
-from realface.core.process_number import VARIABLES, process_number, tell_once
+from realface.core.process_number import VARIABLES, process_number, warn_once
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def test_number_over_all_machines_counts_before_that_on_one(monkeypatch):
 
 
 def test_only_the_first_process_tells(monkeypatch, capsys):
-    tell_once("warning: one")
+    warn_once("warning: one")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    tell_once("warning: two")
+    warn_once("warning: two")
     assert capsys.readouterr().err == "realface: warning: one\n"

@@ -142,7 +142,7 @@ def test_slow_storage_is_no_error_before_the_limit(monkeypatch):
         return images(keys)
 
     looked = multiprocessing.Event()
-    monkeypatch.setattr(loading, "tell_once", lambda _: looked.set())
+    monkeypatch.setattr(loading, "warn_once", lambda _: looked.set())
     monkeypatch.setattr(loading, "LOOKS_UNTIL_TOLD", 5)
     assert len(list(load(read, num_batches=2))) == 2
     assert looked.is_set()
