@@ -33,7 +33,7 @@ def test_the_outcome_names_stages_videos_and_what_it_does_not_show(told):
     assert list(outcome["seconds"]) == stages
     assert (outcome["real_videos"], outcome["fake_videos"]) == (2, 6)
     assert "no evidence about real deepfakes" in outcome["note"]
-    assert outcome["losses"] == {}
+    assert outcome["skipped"] == {}
 
 
 def test_the_shipped_detector_gives_verdicts_on_the_demos_videos(told, tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def write_long_manifest(path: Path, num_rows: int) -> int:
     header = ManifestHeader(
         crop=CropSpec(),
         sources=dict(zip(videos["source"].to_pylist(), digests, strict=True)),
-        losses={"no face": len(videos) // 100},
+        skipped={"no face": len(videos) // 100},
     )
     Manifest(Columns.of(table), header, path.parent).write(path)
     return len(videos)

@@ -190,7 +190,7 @@ def _outcome(
         "fake_videos": numbers.counts.fake_videos,
         "trivial_auc": trivial,
         "crops": prepared.num_crops,
-        "losses": prepared.losses,
+        "skipped": prepared.skipped,
         "seconds": {name: round(seconds, 1) for name, seconds in story.seconds.items()},
         "artifact": str(trained.artifact),
         "report": str(report),

@@ -326,7 +326,7 @@ def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
         },
         **{name + "s": _counts(manifest, name) for name in ("dataset", "method", "compression")},
         "crops": manifest.header.crop.describe(),
-        "losses": manifest.header.losses,
+        "skipped": manifest.header.skipped,
         "sha256": manifest.sha256(),
         "note": manifest.header.note,
     }

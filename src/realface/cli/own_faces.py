@@ -164,8 +164,8 @@ def _require_enough(manifest: Manifest, found: PrepareResult, folder: Path) -> N
     from realface.manifest.splits import FEWEST_DEALT
 
     if len(manifest) < MIN_FACES:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in found.losses.items())
-        details = f"; skipped files by reason (details in losses.csv): {reasons}" if reasons else ""
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in found.skipped.items())
+        details = f"; skipped files by reason (details in skipped.csv): {reasons}" if reasons else ""
         raise TrainingError(
             f"data.real: {len(manifest)} usable faces in {found.num_sources} photos and videos of {folder}, but "
             f"training needs at least {MIN_FACES}; add more{details}"
@@ -199,6 +199,6 @@ def _tell(split: Manifest, found: PrepareResult) -> None:
         own = split.filter(split=name)
         parts.append(f"{what} {len(own)} of {len(set(_people(own)))}")
     print(f"faces: {len(split)} of {len(set(_people(split)))} people; {', '.join(parts)}")
-    if num_skipped := sum(found.losses.values()):
-        where = found.manifest.parent / "losses.csv"
+    if num_skipped := sum(found.skipped.values()):
+        where = found.manifest.parent / "skipped.csv"
         print(f"realface train: {num_skipped} of {found.num_sources} files gave no face; see {where}", file=sys.stderr)

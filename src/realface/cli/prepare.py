@@ -80,7 +80,10 @@ Finder = Annotated[
 DenseLandmarks = Annotated[
     Landmarks | None, typer.Option(help="mesh: store 468 landmarks of each crop, for training on pseudo-fakes.")
 ]
-Redo = Annotated[list[str] | None, typer.Option(metavar="REASON", help="Try again what was lost for it, or for `all`.")]
+Redo = Annotated[
+    list[str] | None,
+    typer.Option(metavar="REASON", help="Retry files skipped for this reason (`all` = every skipped file)."),
+]
 Part = Annotated[
     str | None, typer.Option(metavar="i/N", help="Do only part i of N, on this machine of several; then --merge.")
 ]
@@ -113,7 +116,7 @@ def command(
     """Find the faces of videos and pictures and write crops and a manifest.
 
     A run that was broken off goes on when the same command is given again. Files that cannot be used are named in
-    OUT/losses.csv; the exit code is then 2.
+    OUT/skipped.csv; the exit code is then 2.
     """
     from realface.faces.finders import build_finder, crop_spec_for, parse_finder
     from realface.prepare.pipeline import Means, merge_shards, prepare, prepare_shard
@@ -139,7 +142,7 @@ def command(
             part = Shard.parse(shard)
             of_part = prepare_shard(source, out, shard=part, spec=spec, layout=layout, redo=redo or (), means=means)
             _print_shard(of_part, as_json=as_json)
-            _end(of_part.losses)
+            _end(of_part.skipped)
             return
         if merge is not None:
             result = merge_shards(source, out, total=merge, spec=spec, layout=layout, finder_file=file)
@@ -147,7 +150,7 @@ def command(
             result = prepare(source, out, spec=spec, layout=layout, redo=redo or (), means=means)
         located = _locate_landmarks(result, workers, quiet=as_json) if landmarks else None
     _print_result(result, out, located, as_json=as_json)
-    _end([*result.losses, *result.mask_losses])
+    _end([*result.skipped, *result.skipped_masks])
 
 
 @contextmanager
@@ -171,11 +174,11 @@ def stoppable(command: str) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end(losses: Iterable[str]) -> None:
-    """End with code 2 where files or masks were lost; single frames are told alone."""
+def _end(skipped: Iterable[str]) -> None:
+    """Exit with code 2 if files or masks were skipped; skipped frames are only reported."""
     from realface.prepare.record import FRAME
 
-    if any(not reason.startswith(FRAME) for reason in losses):
+    if any(not reason.startswith(FRAME) for reason in skipped):
         raise typer.Exit(2)
 
 
@@ -203,7 +206,7 @@ def _print_result(result: PrepareResult, out: Path, located: LocatedLandmarks | 
         print(json.dumps(shown, indent=2, ensure_ascii=False))
         return
     masks = f", {result.num_masks} of them with a mask" if result.num_masks else ""
-    used = result.num_sources - sum(result.losses.values())
+    used = result.num_sources - sum(result.skipped.values())
     print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
     for kind, count in result.found.items():
         print(f"found, {kind}: {count}")
@@ -218,11 +221,11 @@ def _print_result(result: PrepareResult, out: Path, located: LocatedLandmarks | 
         print(f"HDR videos converted to SDR: {result.num_hdr}")
     if result.num_unmarked:
         print(f"crops in which their mask marks nothing, so perhaps of somebody else: {result.num_unmarked}")
-    _print_losses(
-        result.losses
-        | {MASK + reason: count for reason, count in result.mask_losses.items()}
-        | {FRAME + reason: count for reason, count in result.frame_losses.items()},
-        where=str(out / "losses.csv"),
+    _print_skipped(
+        result.skipped
+        | {MASK + reason: count for reason, count in result.skipped_masks.items()}
+        | {FRAME + reason: count for reason, count in result.skipped_frames.items()},
+        where=str(out / "skipped.csv"),
     )
     if located is not None:
         num_mesh = located.num_crops - located.num_five - located.num_without_face
@@ -238,12 +241,12 @@ def _print_shard(result: ShardResult, *, as_json: bool) -> None:
         print(json.dumps(asdict(result) | {"shard": str(result.shard)}, indent=2, ensure_ascii=False))
         return
     print(f"shard {result.shard}: {result.num_sources} files done")
-    _print_losses(result.losses, where="losses.csv, which comes with the merge")
+    _print_skipped(result.skipped, where="skipped.csv, which --merge writes")
     print(f"when all shards are done: the same command with --merge {result.shard.total} in place of --shard")
 
 
-def _print_losses(losses: Mapping[str, int], *, where: str) -> None:
-    if losses:
-        print(f"not used, by reason; --redo REASON tries again, each stands in {where}:")
-    for reason, count in losses.items():
+def _print_skipped(skipped: Mapping[str, int], *, where: str) -> None:
+    if skipped:
+        print(f"skipped files by reason (details in {where}; retry with --redo REASON):")
+    for reason, count in skipped.items():
         print(f"  {reason}: {count}")

@@ -38,7 +38,7 @@ def command(
     """Compute the residuals of face crops, which a training then reads (data.residuals).
 
     Only what OUT does not have yet is computed, so a run that was broken off goes on when the same command is given
-    again. Crops that cannot be read are named in OUT/losses.csv; the exit code is then 2.
+    again. Crops that cannot be read are named in OUT/skipped.csv; the exit code is then 2.
     """
     import json
 
@@ -81,17 +81,17 @@ def _document(computed: ComputedResiduals) -> dict[str, object]:
         "computed": computed.num_computed,
         "there": computed.num_there,
         "notes": computed.notes,
-        "losses": computed.losses,
+        "skipped": computed.skipped,
         "failed": [{"path": failure.path, "reason": failure.reason} for failure in computed.failed],
     }
 
 
 def _print(computed: ComputedResiduals) -> None:
-    from realface.evaluation.residuals import LOSSES_NAME
+    from realface.evaluation.residuals import SKIPPED_NAME
 
     print(f"{computed.num_computed} residuals computed, {computed.num_there} were there")
-    for reason, count in computed.losses.items():
-        print(f"lost, {reason}: {count}")
+    for reason, count in computed.skipped.items():
+        print(f"skipped, {reason}: {count}")
     if computed.failed:
-        print(f"each lost crop with its reason: {computed.out / LOSSES_NAME}")
+        print(f"skipped crops with their reasons: {computed.out / SKIPPED_NAME}")
     print(f"residuals: {computed.out} ({computed.header.describe()})")

@@ -46,7 +46,7 @@ class MediaError(RealfaceError, ValueError):
     """A picture or video cannot be used.
 
     Attributes:
-        reason: a short fixed phrase such as "empty file", by which losses are counted.
+        reason: a short fixed phrase such as "empty file", by which skipped files are counted.
     """
 
     def __init__(self, text: str, *, reason: str, hint: str = "") -> None:

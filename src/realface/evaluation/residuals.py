@@ -29,7 +29,7 @@ from realface.models.rffr.fingerprint import fingerprint
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.residual_source import ResidualSource, residual_source
 
-LOSSES_NAME = "losses.csv"
+SKIPPED_NAME = "skipped.csv"
 SHARD_SIZE = 256
 Precision = Literal["fp32", "bf16"]
 StoredType = Literal["float32", "float16"]
@@ -44,7 +44,7 @@ class ComputedResiduals:
         header: what its residuals are of.
         num_there: different crops of the manifests whose residual was there already.
         num_computed: those whose residual was computed now.
-        failed: rows that cannot be read, in order; `losses.csv` in the folder names each.
+        failed: rows that cannot be read, in order; `skipped.csv` in the folder names each.
         notes: what a user must know.
     """
 
@@ -56,7 +56,7 @@ class ComputedResiduals:
     notes: list[str]
 
     @property
-    def losses(self) -> dict[str, int]:
+    def skipped(self) -> dict[str, int]:
         """How many crops cannot be read, by reason."""
         return dict(sorted(Counter(failure.reason for failure in self.failed).items()))
 
@@ -117,7 +117,7 @@ def compute_residuals(
     with filled_store(out, header) as store:
         filling = _Filling(source, store, on, batch_size, workers, shard_size, quiet)
         num_there, num_computed, failed = filling.fill(crops)
-        _write_losses(out / LOSSES_NAME, failed)
+        _write_skipped(out / SKIPPED_NAME, failed)
     return ComputedResiduals(out, header, num_there, num_computed, failed, notes)
 
 
@@ -220,7 +220,7 @@ def _without_key(manifest: Manifest, row: int) -> FailedRow:
     return FailedRow(row, str(file), reason, f"row {row + 1} of the manifest: {file}: {reason}")
 
 
-def _write_losses(path: Path, failed: Sequence[FailedRow]) -> None:
+def _write_skipped(path: Path, failed: Sequence[FailedRow]) -> None:
     with written_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "reason", "text"])

@@ -30,7 +30,7 @@ class FailedRow:
     Attributes:
         row: its number in the manifest that was scored, from 0.
         path: the file.
-        reason: what was wrong with it, by which losses are counted.
+        reason: what was wrong with it, by which skipped files are counted.
         text: the whole message.
     """
 

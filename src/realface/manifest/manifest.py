@@ -32,7 +32,7 @@ from realface.manifest.schema import (
     typed_array,
 )
 
-FORMAT = 1
+FORMAT = 2
 
 
 class ManifestHeader(Section):
@@ -42,7 +42,7 @@ class ManifestHeader(Section):
     root: str = Field(".", description="folder of `path` and `mask`, itself relative to the manifest's folder")
     crop: CropSpec = Field(default_factory=CropSpec.external, description="how the crops were made")
     sources: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each file named in `source`")
-    losses: dict[str, int] = Field(default_factory=dict, description="what preparing left out, counted by reason")
+    skipped: dict[str, int] = Field(default_factory=dict, description="what preparing left out, counted by reason")
     note: str = Field("", description="whatever the maker wants to say")
 
 
@@ -119,8 +119,8 @@ class Manifest:
         """Put manifests one after the other.
 
         Their roots may differ: the result's root is the folder above all of them, and `path`, `mask` and `source` get
-        the way to it in front. Losses are added up. Crops made elsewhere together with crops of a known spec give
-        `external`, because not all of them are known.
+        the way to it in front. Counts of skipped files are added up. Crops made elsewhere together with crops of a
+        known spec give `external`, because not all of them are known.
 
         Raises:
             ManifestError: no manifests, or two source files of one name and different content.
@@ -288,6 +288,11 @@ def _checked_header(document: Mapping[str, Any], *, where: str) -> ManifestHeade
         raise ManifestError(
             f"{where}: manifest format {version} is newer than this realface, which reads {FORMAT}; update realface"
         )
+    if isinstance(version, int) and version < FORMAT:
+        raise ManifestError(
+            f"{where}: manifest format {version} is too old, expected {FORMAT}; "
+            "run `realface prepare` again, or import the data set again"
+        )
     try:
         return check_recipe(ManifestHeader, document, where=f"{where}: header")
     except RecipeError as error:
@@ -304,16 +309,16 @@ def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
                 "prepare the videos again with one spec"
             )
     sources: dict[str, str] = {}
-    losses: dict[str, int] = {}
+    skipped: dict[str, int] = {}
     for header in headers:
         for name, digest in header.sources.items():
             if sources.setdefault(name, digest) != digest:
                 raise ManifestError(f"two source files are called {name} but differ in content; prepare them apart")
-        for reason, count in header.losses.items():
-            losses[reason] = losses.get(reason, 0) + count
+        for reason, count in header.skipped.items():
+            skipped[reason] = skipped.get(reason, 0) + count
     notes = dict.fromkeys(header.note for header in headers if header.note)
     crop = max(known, key=lambda spec: spec.frames) if specs and len(known) == len(specs) else CropSpec.external()
-    return ManifestHeader(crop=crop, sources=sources, losses=losses, note="; ".join(notes))
+    return ManifestHeader(crop=crop, sources=sources, skipped=skipped, note="; ".join(notes))
 
 
 def _hash_column(digest: hashlib._Hash, column: pa.ChunkedArray) -> None:

@@ -13,7 +13,7 @@ from realface.core.files import sha256_of
 from realface.media.images import read_image
 from realface.prepare.crop_sequences import CropPicture, CropSequence, read_sequences
 from realface.prepare.item import item_row
-from realface.prepare.record import FRAME, ItemRecord, Loss, Task
+from realface.prepare.record import FRAME, ItemRecord, SkippedFile, Task
 from realface.prepare.workplace import CROPS, Workplace, crop_folder, safe_name
 
 
@@ -21,12 +21,12 @@ def copy_crops(task: Task, place: Workplace) -> ItemRecord:
     """Copy the face crops of a folder, a tar or a picture, byte for byte; each folder in it is a video of its own.
 
     Returns:
-        The record; pictures that cannot be read are counted losses, and so is a source without any that can.
+        The record; pictures that cannot be read are skipped and counted, and so is a source without any that can.
     """
     item, source = task.item, place.relative(task.item.source)
     folder = crop_folder(item)
     rows: list[dict[str, Any]] = []
-    losses: list[Loss] = []
+    skipped: list[SkippedFile] = []
     try:
         with _reading(item.source):
             sha256 = sha256_of(item.source) if item.source.is_file() else ""
@@ -38,7 +38,7 @@ def copy_crops(task: Task, place: Workplace) -> ItemRecord:
                         _copy(picture, new[CROPS] / below)
                     except MediaError as error:
                         text = f"{item.source}: {sequence.name}/{picture.name} cannot be used: {error.reason}"
-                        losses.append(Loss(FRAME + error.reason, text))
+                        skipped.append(SkippedFile(FRAME + error.reason, text))
                         continue
                     row = item_row(item) | {"source": source, "frame": picture.frame}
                     row["video"] = f"{item.video}/{sequence.name}" if sequence.name else item.video
@@ -48,8 +48,8 @@ def copy_crops(task: Task, place: Workplace) -> ItemRecord:
             if not rows:
                 raise MediaError(f"{item.source} holds no face crop that can be read", reason="no pictures")
     except MediaError as error:
-        return ItemRecord(source, losses=[Loss.of_file(item.source, error)])
-    return ItemRecord(source, sha256, rows, losses)
+        return ItemRecord(source, skipped=[SkippedFile.of_file(item.source, error)])
+    return ItemRecord(source, sha256, rows, skipped)
 
 
 def _sequences(source: Path, count: int) -> Iterator[CropSequence]:
@@ -59,7 +59,7 @@ def _sequences(source: Path, count: int) -> Iterator[CropSequence]:
 
 @contextmanager
 def _reading(source: Path) -> Iterator[None]:
-    """Whatever keeps a source from being read is its loss, unlike a disk that cannot be written.
+    """Turn whatever keeps a source from being read into a reason to skip it; a disk that cannot be written is an error.
 
     Raises:
         MediaError: in the place of an OSError.
@@ -67,8 +67,8 @@ def _reading(source: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        loss = Loss.of_file(source, error)
-        raise MediaError(loss.text, reason=loss.reason) from error
+        each = SkippedFile.of_file(source, error)
+        raise MediaError(each.text, reason=each.reason) from error
 
 
 def _file_name(picture: CropPicture) -> str:

@@ -1,4 +1,4 @@
-"""The records of all files into the manifest, the table of losses and the summary."""
+"""Turn the records of all files into the manifest, the table of skipped files and the summary."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from realface.prepare.journal import Journal
 from realface.prepare.looking import FROM_COUNTERPART, OWN
 from realface.prepare.record import FRAME, MASK, ItemRecord
 
-MANIFEST, LOSSES, SOURCES = "manifest.parquet", "losses.csv", "sources.csv"
+MANIFEST, SKIPPED, SOURCES = "manifest.parquet", "skipped.csv", "sources.csv"
 MOST_IN_HEADER = 100_000  # source files whose hashes the manifest's header holds: it is read whole by whoever opens it
 RECORDS_AT_ONCE = 1000  # become Arrow before the next are read: rows as Python objects take ten times the memory
 
@@ -41,13 +41,13 @@ class PrepareResult:
         num_masks: rows with a mask.
         num_unmarked: rows whose mask marks nothing in the crop.
         num_hdr: HDR videos, whose frames were converted to SDR.
-        losses: how many source files gave no crop, by reason; `OUT/losses.csv` names each.
-        mask_losses: how many masks could not be used, by reason; the same file names each.
-        frame_losses: how many frames, faces or pictures of the other files were left out, by reason; likewise.
+        skipped: how many source files gave no crop, by reason; `OUT/skipped.csv` names each.
+        skipped_masks: how many masks could not be used, by reason; the same file names each.
+        skipped_frames: how many frames, faces or pictures of the other files were left out, by reason; likewise.
         boxes: how many fakes took the boxes of their real counterpart, and how many their own, and why.
         found: how many files of each kind the layout found, and how many of those it left out, and why.
         left_out: number of files in the source folder that the layout does not use, by kind: `images`, `videos`, and
-            other files by suffix. Files that `losses` counts are not among them.
+            other files by suffix. Files that `skipped` counts are not among them.
         missing: what the layout expects and the source folder lacks.
         notes: choices of the layout that the user should know.
     """
@@ -59,9 +59,9 @@ class PrepareResult:
     num_masks: int
     num_unmarked: int
     num_hdr: int
-    losses: dict[str, int]
-    mask_losses: dict[str, int]
-    frame_losses: dict[str, int]
+    skipped: dict[str, int]
+    skipped_masks: dict[str, int]
+    skipped_frames: dict[str, int]
     boxes: dict[str, int]
     found: dict[str, int]
     left_out: dict[str, int]
@@ -70,7 +70,7 @@ class PrepareResult:
 
 
 def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -> PrepareResult:
-    """Write the manifest and the tables of losses and of source files, in the order of the scan.
+    """Write the manifest and the tables of skipped files and of source files, in the order of the scan.
 
     Args:
         scan: what the layout found.
@@ -82,14 +82,14 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
     tables = []
     records = _in_order(journals)
     with (
-        _table(out / LOSSES, "source", "reason", "count", "text") as losses_table,
+        _table(out / SKIPPED, "source", "reason", "count", "text") as skipped_table,
         _table(out / SOURCES, "source", "sha256") as sources_table,
     ):
         while chunk := list(islice(records, RECORDS_AT_ONCE)):
             for record in chunk:
                 seen.count(record)
-                for loss in record.losses:
-                    losses_table([record.source, loss.reason, loss.count, loss.text])
+                for each in record.skipped:
+                    skipped_table([record.source, each.reason, each.count, each.text])
                 if record.sha256:
                     sources_table([record.source, record.sha256])
             rows = [row for record in chunk for row in record.rows]
@@ -97,7 +97,7 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
     header = ManifestHeader(
         crop=CropSpec.external() if scan.are_crops else spec,
         sources=seen.sources if seen.num_hashed <= MOST_IN_HEADER else {},
-        losses=dict(sorted(seen.losses.items())),
+        skipped=dict(sorted(seen.skipped.items())),
         note="; ".join(filter(None, [seen.note(), *scan.notes, _left_out_note(scan)])),
     )
     manifest = Manifest(Columns.of(pa.concat_tables(tables)), header, out.resolve())
@@ -110,9 +110,9 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         num_masks=len(manifest) - manifest.columns["mask"].null_count,
         num_unmarked=seen.num_unmarked,
         num_hdr=seen.num_hdr,
-        losses=_of_kind(seen.losses, ""),
-        mask_losses=_of_kind(seen.losses, MASK),
-        frame_losses=_of_kind(seen.losses, FRAME),
+        skipped=_of_kind(seen.skipped, ""),
+        skipped_masks=_of_kind(seen.skipped, MASK),
+        skipped_frames=_of_kind(seen.skipped, FRAME),
         boxes=dict(sorted(seen.boxes.items())),
         found=dict(scan.counts),
         left_out=dict(scan.left_out),
@@ -131,7 +131,7 @@ def _left_out_note(scan: Scan) -> str:
 class _Tally:
     """What is counted over all records."""
 
-    losses: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
     boxes: Counter[str] = field(default_factory=Counter)
     sources: dict[str, str] = field(default_factory=dict)
     num_hashed: int = 0
@@ -139,8 +139,8 @@ class _Tally:
     num_hdr: int = 0
 
     def count(self, record: ItemRecord) -> None:
-        for loss in record.losses:
-            self.losses[loss.reason] += loss.count
+        for each in record.skipped:
+            self.skipped[each.reason] += each.count
         if record.boxes:
             self.boxes[record.boxes] += 1
         self.num_unmarked += record.num_unmarked
@@ -181,7 +181,7 @@ def _table(path: Path, *columns: str) -> Iterator[Callable[[Sequence[object]], o
         yield writer.writerow
 
 
-def _of_kind(losses: Counter[str], kind: str) -> dict[str, int]:
+def _of_kind(skipped: Counter[str], kind: str) -> dict[str, int]:
     """Those of masks or frames, without that word in front; or those of whole files."""
-    kinds = {reason: next((one for one in (MASK, FRAME) if reason.startswith(one)), "") for reason in losses}
-    return {reason.removeprefix(kind): losses[reason] for reason in sorted(losses) if kinds[reason] == kind}
+    kinds = {reason: next((one for one in (MASK, FRAME) if reason.startswith(one)), "") for reason in skipped}
+    return {reason.removeprefix(kind): skipped[reason] for reason in sorted(skipped) if kinds[reason] == kind}

@@ -25,7 +25,7 @@ from realface.prepare.record import (
     Extent,
     FacesByFrame,
     ItemRecord,
-    Loss,
+    SkippedFile,
     Task,
     TrackedFace,
     faces_to_numbers,
@@ -47,7 +47,7 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
         finder: the one that the spec names.
 
     Returns:
-        The record; a file that cannot be used is a record with a loss, not an exception.
+        The record; a file that cannot be used is a record with `skipped`, not an exception.
     """
     item, source = task.item, place.relative(task.item.source)
     try:
@@ -56,19 +56,19 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
         extent = Extent.of(media) if task.is_counterpart else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:
-        return ItemRecord(source, losses=[Loss.of_file(item.source, error)])
+        return ItemRecord(source, skipped=[SkippedFile.of_file(item.source, error)])
     except CropSpecError as error:  # five-point alignment without five points
-        return ItemRecord(source, losses=[Loss(NOT_ALIGNED, f"{item.source}: {error}")])
-    cuts, mask_losses = _cut_masks(item, media, seen, place)
+        return ItemRecord(source, skipped=[SkippedFile(NOT_ALIGNED, f"{item.source}: {error}")])
+    cuts, skipped_masks = _cut_masks(item, media, seen, place)
     tracks = chosen_tracks(seen.faces, place.spec.face, cuts)
-    losses = [*_losses(item, seen, tracks), *mask_losses]
+    skipped = [*_skipped(item, seen, tracks), *skipped_masks]
     if not tracks:
-        return ItemRecord(source, losses=losses)
+        return ItemRecord(source, skipped=skipped)
     return ItemRecord(
         source,
         sha256,
         rows=_write_rows(item, source, seen, tracks, cuts, place),
-        losses=losses,
+        skipped=skipped,
         boxes=seen.boxes,
         num_unmarked=_num_unmarked(seen, tracks, cuts),
         extent=extent,
@@ -96,17 +96,19 @@ def item_row(item: SourceItem) -> dict[str, Any]:
     }
 
 
-def _cut_masks(item: SourceItem, media: MediaReader, seen: Seen, place: Workplace) -> tuple[Cuts | None, list[Loss]]:
+def _cut_masks(
+    item: SourceItem, media: MediaReader, seen: Seen, place: Workplace
+) -> tuple[Cuts | None, list[SkippedFile]]:
     """The mask's crops; None, and why, where it cannot be used."""
     if item.mask is None or not any(seen.faces.values()):
         return None, []
     try:
         return cut_masks(item.mask, media, seen.faces, place.spec, sizes=seen.sizes, threads=place.threads), []
     except (MediaError, OSError) as error:
-        return None, [Loss.of_file(item.mask, error, kind=MASK)]
+        return None, [SkippedFile.of_file(item.mask, error, kind=MASK)]
 
 
-def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
+def _skipped(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[SkippedFile]:
     """What of a file that could be read is not used: all of it, or single frames and faces."""
     path, num_frames = item.source, len(seen.frames)
     frames = f"{num_frames} frame{'s' * (num_frames > 1)}"
@@ -115,19 +117,23 @@ def _losses(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[Loss]:
         if seen.num_damaged:
             frames = f"{frames} ({damaged})"
         if any(seen.faces.values()):
-            return [Loss(NOT_FORGED, f"{path}: the mask marks none of the faces found in {frames}")]
+            return [SkippedFile(NOT_FORGED, f"{path}: the mask marks none of the faces found in {frames}")]
         if seen.num_too_small:
-            return [Loss(TOO_SMALL, f"{path}: {seen.num_too_small} faces in {frames}, all below the smallest size")]
-        return [Loss(NO_FACE, f"{path}: {NO_FACE} in {frames}")]
-    losses = []
+            return [
+                SkippedFile(TOO_SMALL, f"{path}: {seen.num_too_small} faces in {frames}, all below the smallest size")
+            ]
+        return [SkippedFile(NO_FACE, f"{path}: {NO_FACE} in {frames}")]
+    skipped = []
     if seen.num_damaged:
-        losses.append(Loss(FRAME + DAMAGED, f"{path}: {damaged}", seen.num_damaged))
+        skipped.append(SkippedFile(FRAME + DAMAGED, f"{path}: {damaged}", seen.num_damaged))
     if without := sum(not any(one.track in tracks for one in here) for here in seen.faces.values()):
-        losses.append(Loss(FRAME + NO_FACE, f"{path}: the face was not found in {without} of {frames}", without))
+        skipped.append(
+            SkippedFile(FRAME + NO_FACE, f"{path}: the face was not found in {without} of {frames}", without)
+        )
     if seen.num_too_small:
         text = f"{path}: {seen.num_too_small} faces in {frames} below the smallest size"
-        losses.append(Loss(FRAME + TOO_SMALL, text, seen.num_too_small))
-    return losses
+        skipped.append(SkippedFile(FRAME + TOO_SMALL, text, seen.num_too_small))
+    return skipped
 
 
 def _num_unmarked(seen: Seen, tracks: Sequence[int], cuts: Cuts | None) -> int:

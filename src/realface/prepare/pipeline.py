@@ -41,9 +41,9 @@ from realface.prepare.workplace import Workplace, crop_folder
 
 STATE = ".prepare"
 SETTINGS, JOURNAL, SCRATCH = "settings.json", "journal.tsv", "scratch"
-EVERY_LOSS = "all"
+EVERY_REASON = "all"
 NO_FACE_THERE = "no face in the counterpart"
-FORMAT = 2  # of the records; raised when another version would misread them, or choose other frames
+FORMAT = 3  # of the records; raised when another version would misread them, or choose other frames
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class ShardResult:
     Attributes:
         shard: which one.
         num_sources: files of this shard.
-        losses: what was lost, counted by reason as in `losses.csv`, which comes with the merge.
+        skipped: number of skipped files by reason, as in `skipped.csv`, which `merge_shards` writes.
     """
 
     shard: Shard
     num_sources: int
-    losses: dict[str, int]
+    skipped: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,18 @@ def prepare(
         out: a new or empty folder, or one in which the same preparation was begun.
         spec: how to crop; its finder must be known here.
         layout: the layout, or its name; recognised when None.
-        redo: reasons of losses that are tried again, or `all` of them.
+        redo: reasons whose skipped files are retried, or `all`.
         means: how.
 
     Returns:
-        The summary. `out` then holds `manifest.parquet`, `crops/`, `losses.csv` and, where the layout knows masks,
+        The summary. `out` then holds `manifest.parquet`, `crops/`, `skipped.csv` and, where the layout knows masks,
         `masks/`.
 
     Raises:
         MissingInputError: no such source folder.
         LayoutError: the layout is not recognised, holds no video and no picture, or two that would be one.
         OutputExistsError: `out` holds something else, or another process is at work there.
-        PrepareError: nothing was lost for a reason of `redo`.
+        PrepareError: no file was skipped for a reason of `redo`.
     """
     means = means or Means()
     study = _open_study(source, out, spec=spec, layout=layout, total=1, means=means)
@@ -132,10 +132,10 @@ def prepare_shard(
     study = _open_study(source, out, spec=spec, layout=layout, total=shard.total, means=means)
     with _at_work(study, shard) as journal:
         _do(study, shard, journal, redo, means)
-        losses: Counter[str] = Counter()
+        skipped: Counter[str] = Counter()
         for _, record in journal.records():
-            losses.update({loss.reason: loss.count for loss in record.losses})
-        return ShardResult(shard, len(journal), dict(sorted(losses.items())))
+            skipped.update({each.reason: each.count for each in record.skipped})
+        return ShardResult(shard, len(journal), dict(sorted(skipped.items())))
 
 
 def merge_shards(
@@ -235,7 +235,7 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
     if not means.quiet:
         _tell(study.scan)
     if redo:
-        _forget(study, journal, _lost(study, shard, journal, redo))
+        _forget(study, journal, _to_redo(study, shard, journal, redo))
     todo = [index for index in study.part(shard) if index not in journal]
     place = Workplace(
         source_root=study.scan.root,
@@ -314,17 +314,17 @@ def _workers(place: Workplace, num_tasks: int, means: Means) -> AbstractContextM
     return workers(place, min(num_workers(means.workers), num_tasks))
 
 
-def _lost(study: _Study, shard: Shard, journal: Journal, redo: Collection[str]) -> set[int]:
-    """The items that lost something for one of these reasons, and the fakes that depend on them."""
+def _to_redo(study: _Study, shard: Shard, journal: Journal, redo: Collection[str]) -> set[int]:
+    """Return the items skipped for one of these reasons, wholly or in part, and the fakes that depend on them."""
     reasons = {index: record.reasons for index, record in journal.records()}
     known = set().union(*reasons.values())
     # a run that was broken off may have tried again all that there was, and another shard may have what this has not
     is_finished = shard.total == 1 and (study.out / MANIFEST).exists()
-    if is_finished and (unknown := sorted(set(redo) - known - {EVERY_LOSS})):
+    if is_finished and (unknown := sorted(set(redo) - known - {EVERY_REASON})):
         there = ", ".join(sorted(known)) or "none"
-        raise PrepareError(f"--redo {unknown[0]!r}: nothing was lost for that reason; reasons here: {there}")
-    lost = {index for index, here in reasons.items() if here & set(redo) or (here and EVERY_LOSS in redo)}
-    return lost | {fake for fake, real in study.counterparts.items() if real in lost and fake in journal}
+        raise PrepareError(f"--redo {unknown[0]!r}: no file was skipped for this reason; reasons here: {there}")
+    chosen = {index for index, here in reasons.items() if here & set(redo) or (here and EVERY_REASON in redo)}
+    return chosen | {fake for fake, real in study.counterparts.items() if real in chosen and fake in journal}
 
 
 def _forget(study: _Study, journal: Journal, numbers: Collection[int]) -> None:

@@ -18,16 +18,16 @@ from realface.faces.finder import Face, as_landmarks
 from realface.media.frames import HdrTransfer, MediaReader
 
 MASK, FRAME = "mask: ", "frame: "
-"""How the reason of a loss begins that concerns masks, or single frames, and not the whole file."""
+"""Prefixes of reasons that concern a mask or single frames instead of the whole file."""
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Something that was not used, and why.
+class SkippedFile:
+    """A file, mask, frame or face that was not used, and why.
 
     Attributes:
-        reason: a short fixed phrase, by which losses are counted; behind `MASK` or `FRAME` where the file itself was
-            used.
+        reason: a short fixed phrase, by which skipped files are counted; prefixed with `MASK` or `FRAME` if the file
+            itself was used.
         text: the whole message.
         count: how many it concerns: 1 file, 1 mask, or a number of frames or faces.
     """
@@ -37,7 +37,7 @@ class Loss:
     count: int = 1
 
     @classmethod
-    def of_file(cls, path: Path, error: MediaError | OSError, *, kind: str = "") -> Loss:
+    def of_file(cls, path: Path, error: MediaError | OSError, *, kind: str = "") -> SkippedFile:
         """That of a file that cannot be used; `kind` is `MASK` where it is a mask."""
         if isinstance(error, MediaError):
             return cls(kind + error.reason, str(error))
@@ -121,7 +121,7 @@ class ItemRecord:
         source: the file, relative to the source folder.
         sha256: of the source file; empty when it could not be read, or is a folder.
         rows: manifest rows of its crops, paths relative to the output folder.
-        losses: what could not be used; where a file has no rows, one of them says why.
+        skipped: what could not be used; where a file has no rows, one of them says why.
         boxes: whose faces were cut out, where the file has a counterpart: its "counterpart", or its "own" and why.
         num_unmarked: crops whose mask marks nothing in them: the person who was kept is not the one who was forged.
         extent: of a counterpart, as `Extent`.
@@ -132,7 +132,7 @@ class ItemRecord:
     source: str
     sha256: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
     boxes: str = ""
     num_unmarked: int = 0
     extent: Extent | None = None
@@ -141,8 +141,8 @@ class ItemRecord:
 
     @property
     def reasons(self) -> set[str]:
-        """Those of all its losses."""
-        return {loss.reason for loss in self.losses}
+        """Reasons of all that was skipped."""
+        return {each.reason for each in self.skipped}
 
     def to_json(self) -> str:
         """One line, in UTF-8 whatever the files are called."""
@@ -152,9 +152,9 @@ class ItemRecord:
     def from_json(cls, line: str) -> ItemRecord:
         """The record of one line of `to_json`."""
         record = cls(**json.loads(line))
-        losses = [Loss(**loss) for loss in record.losses]  # type: ignore[arg-type]
+        skipped = [SkippedFile(**each) for each in record.skipped]  # type: ignore[arg-type]
         extent = None if record.extent is None else Extent(**record.extent)  # type: ignore[arg-type]
-        return replace(record, losses=losses, extent=extent)
+        return replace(record, skipped=skipped, extent=extent)
 
     def as_counterpart(self, source: Path) -> Counterpart | None:
         """What its fakes need of it; None where no face was found in it."""

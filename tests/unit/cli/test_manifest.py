@@ -330,7 +330,7 @@ def test_convert_unpacks_the_frames_that_an_lmdb_holds_and_counts_the_others(tmp
     listed, stored = deepfakebench_set(tmp_path)
     result = run("convert", listed, tmp_path / "m.parquet", "--lmdb", stored, "--unpack", tmp_path / "out")
     assert result.exit_code == 0
-    assert "losses:       not in the LMDB 1\n" in result.stdout
+    assert "skipped:      not in the LMDB 1\n" in result.stdout
     assert "note:         S: 1 of 2 listed frames are there, with 0 masks of fakes and 0 files" in result.stdout
     manifest = Manifest.read(tmp_path / "m.parquet")
     assert [manifest.file_of(row).read_bytes() for row in range(len(manifest))] == [b"stored"]

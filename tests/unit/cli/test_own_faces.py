@@ -131,7 +131,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path, own_folder):
 def test_too_few_faces_are_refused_before_training(tmp_path, own_folder):
     with pytest.raises(TrainingError, match="1 usable faces in 3 photos") as caught:
         prepare_own_faces(own_recipe(own_folder / "photos"), tmp_path / "run", resume=False, quiet=True)
-    assert "training needs at least 50; add more; skipped files by reason (details in losses.csv)" in str(caught.value)
+    assert "training needs at least 50; add more; skipped files by reason (details in skipped.csv)" in str(caught.value)
 
 
 def test_too_few_identities_are_refused_before_training(tmp_path, own_folder):

@@ -17,21 +17,21 @@ def source(tmp_path):
     return tmp_path / "in"
 
 
-def test_a_folder_without_losses_is_code_0(source, tmp_path, capsys):
+def test_a_folder_without_skipped_files_is_code_0(source, tmp_path, capsys):
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 0
     out = capsys.readouterr().out
     assert "layout plain: 1 of 1 files gave 1 crops" in out
     assert f"manifest: {tmp_path / 'out' / 'manifest.parquet'}" in out
 
 
-def test_losses_are_counted_by_reason_and_code_2(source, tmp_path, capsys):
+def test_skipped_files_are_counted_by_reason_and_code_2(source, tmp_path, capsys):
     (source / "real" / "b.jpg").write_bytes(b"")
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 2
     out = capsys.readouterr().out
     assert "1 of 2 files gave 1 crops" in out
-    assert "not used, by reason; --redo REASON tries again, each stands in" in out
+    assert "skipped files by reason (details in" in out
     assert "  empty file: 1\n" in out
-    assert "losses.csv" in out
+    assert "skipped.csv" in out
 
 
 def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, monkeypatch):
@@ -46,9 +46,9 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         num_masks=4,
         num_unmarked=2,
         num_hdr=3,
-        losses={},
-        mask_losses={"other size": 1},
-        frame_losses={"no face found": 3},
+        skipped={},
+        skipped_masks={"other size": 1},
+        skipped_frames={"no face found": 3},
         boxes={"counterpart": 5, "own: other size": 1},
         found={"left out: in no label folder": 7},
         left_out={"videos": 4, "other files (.txt)": 1},
@@ -67,7 +67,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
     assert "found, left out: in no label folder: 7" in out
     assert "unused files, videos: 4\nunused files, other files (.txt): 1\n" in out
     assert "crops in which their mask marks nothing, so perhaps of somebody else: 2" in out
-    assert "losses.csv" in out
+    assert "skipped.csv" in out
 
 
 def test_json_is_one_document(source, tmp_path, capsys):
@@ -105,7 +105,7 @@ def test_shards_are_done_one_by_one_and_merged(source, tmp_path, capsys):
     assert run([*command, "--shard", "1/2"]) == 0
     assert "shard 1/2: 1 files done\nwhen all shards are done: the same" in capsys.readouterr().out
     assert run([*command, "--shard", "2/2", "--json"]) == 2
-    assert json.loads(capsys.readouterr().out) == {"shard": "2/2", "num_sources": 1, "losses": {"empty file": 1}}
+    assert json.loads(capsys.readouterr().out) == {"shard": "2/2", "num_sources": 1, "skipped": {"empty file": 1}}
     assert run([*command, "--merge", "2"]) == 2
     assert "1 of 2 files gave 1 crops" in capsys.readouterr().out
 
@@ -132,7 +132,7 @@ def test_a_finished_folder_in_which_nothing_was_lost_for_the_reason_is_code_2_an
     command = ["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]
     assert run([*command, "--redo", "bad luck"]) == 0  # nothing is done yet, so all of it is done now
     assert run([*command, "--redo", "bad luck"]) == 2
-    assert "nothing was lost for that reason; reasons here: none" in capsys.readouterr().err
+    assert "no file was skipped for this reason; reasons here: none" in capsys.readouterr().err
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(source, tmp_path, capsys, monkeypatch):

@@ -63,7 +63,7 @@ def test_lost_crops_are_counted_and_named_and_end_with_code_2(monkeypatch):
     result, _ = run(monkeypatch, failed=failed)
     assert result.exit_code == 2
     assert result.stderr.count("realface: not computed: gone") == 10
-    assert "lost, missing file: 12\neach lost crop with its reason: store/losses.csv\n" in result.stdout
+    assert "skipped, missing file: 12\nskipped crops with their reasons: store/skipped.csv\n" in result.stdout
 
 
 def test_a_note_is_told_once(monkeypatch):
@@ -83,7 +83,7 @@ def test_json_has_everything(monkeypatch):
         "computed": 3,
         "there": 7,
         "notes": ["crops unknown"],
-        "losses": {"missing file": 1},
+        "skipped": {"missing file": 1},
         "failed": [{"path": "gone.png", "reason": "missing file"}],
     }
 

@@ -43,7 +43,7 @@ def test_an_error_keeps_its_hint_between_processes(kind: type[RealfaceError]) ->
     )
 
 
-def test_a_media_error_carries_the_reason_by_which_losses_are_counted() -> None:
+def test_a_media_error_carries_the_reason_by_which_skipped_files_are_counted() -> None:
     error = MediaError("a.jpg is empty; copy it again", reason="empty file")
     assert (str(error), error.reason) == ("a.jpg is empty; copy it again", "empty file")
 

@@ -234,9 +234,9 @@ def test_crops_that_cannot_be_read_are_named_and_the_others_computed(prior, face
     (manifest.parent / "1.png").unlink()
     (manifest.parent / "2.png").write_bytes(b"no picture")
     result = compute(prior, [manifest], tmp_path / "store")
-    assert (result.num_computed, result.losses) == (2, {"missing file": 1, "not a picture": 1})
+    assert (result.num_computed, result.skipped) == (2, {"missing file": 1, "not a picture": 1})
     assert [(failure.row, failure.reason) for failure in result.failed] == [(1, "missing file"), (2, "not a picture")]
-    rows = list(csv.DictReader((tmp_path / "store" / "losses.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "store" / "skipped.csv").open(encoding="utf-8")))
     assert [row["path"] for row in rows] == [str(manifest.parent / f"{number}.png") for number in (1, 2)]
     assert "row 3 of the manifest" in rows[1]["text"]
 

@@ -36,7 +36,7 @@ headers = st.builds(
     ManifestHeader,
     crop=st.builds(CropSpec, margin=st.floats(0, 4), size=st.integers(16, 4096)),
     sources=st.dictionaries(texts, texts, max_size=2),
-    losses=st.dictionaries(texts, st.integers(0, 9), max_size=2),
+    skipped=st.dictionaries(texts, st.integers(0, 9), max_size=2),
     note=texts,
 )
 
@@ -150,8 +150,13 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
         ("m", "a 0", r"a manifest ends in .*, got no suffix"),
         (
             "m.csv",
-            '# realface {"format": 2}\npath,label\n',
-            r"manifest format 2 is newer than this realface, which reads 1",
+            '# realface {"format": 3}\npath,label\n',
+            r"manifest format 3 is newer than this realface, which reads 2",
+        ),
+        (
+            "m.csv",
+            '# realface {"format": 1}\npath,label\n',
+            r"manifest format 1 is too old, expected 2; run `realface prepare` again",
         ),
         (
             "m.csv",

@@ -13,7 +13,7 @@ from realface.manifest.schema import COLUMNS
 
 
 def manifest_in(root, *paths, crop=None, sources=None, **columns):
-    header = ManifestHeader(crop=crop or CropSpec.external(), sources=sources or {}, losses={"no face": 1})
+    header = ManifestHeader(crop=crop or CropSpec.external(), sources=sources or {}, skipped={"no face": 1})
     return Manifest.from_rows([{"path": path, "label": 0, **columns} for path in paths], root=root, header=header)
 
 
@@ -202,7 +202,7 @@ def test_concatenating_two_roots_leads_to_the_same_files(tmp_path):
     assert both.column("mask") == ["x/m.png", None, None]
     assert both.column("source") == ["x/s.mp4", "y/z/s.mp4", "y/z/s.mp4"]
     assert both.header.sources == {"x/s.mp4": "1" * 64, "y/z/s.mp4": "2" * 64}
-    assert both.header.losses == {"no face": 2}
+    assert both.header.skipped == {"no face": 2}
 
 
 def test_concatenating_keeps_one_spec_refuses_two_and_loses_it_beside_external_crops():

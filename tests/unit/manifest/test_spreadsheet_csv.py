@@ -8,7 +8,7 @@ import pytest
 from realface.core.errors import ManifestError
 from realface.manifest.manifest import Manifest, ManifestHeader
 
-HEADER = ManifestHeader(note="made of a, b; and c", losses={"no face found": 3}, sources={"a.mp4": "0" * 64})
+HEADER = ManifestHeader(note="made of a, b; and c", skipped={"no face found": 3}, sources={"a.mp4": "0" * 64})
 ROWS = [
     {"path": "a.png", "label": 0, "video": "a", "frame": 1, "time_s": 0.5, "identities": ["x", "y"]},
     {"path": "b, c.png", "label": 1, "video": "b", "box": [0.0, 1.0, 2.0, 3.0]},

@@ -37,7 +37,7 @@ def test_a_local_cluster_gives_what_processes_give(tmp_path, monkeypatch):
     (tmp_path / "wild" / "real_train" / "1" / "a" / "1.png").write_bytes(b"broken")
     alone = prepare(tmp_path / "wild", tmp_path / "alone", spec=CropSpec(), means=Means(workers=0, quiet=True))
     shared = prepare(tmp_path / "wild", tmp_path / "shared", spec=CropSpec(), means=Means(cluster="ray", quiet=True))
-    assert (alone.num_crops, alone.losses) == (shared.num_crops, shared.losses) == (5, {"no pictures": 1})
+    assert (alone.num_crops, alone.skipped) == (shared.num_crops, shared.skipped) == (5, {"no pictures": 1})
     assert alone.manifest.read_bytes() == shared.manifest.read_bytes()
 
 

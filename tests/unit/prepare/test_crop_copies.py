@@ -30,7 +30,7 @@ def test_crops_are_copied_byte_for_byte_and_each_folder_is_a_video(copy, place, 
     for row, given in zip(record.rows, (first, second), strict=True):
         assert (place.out / row["path"]).read_bytes() == given.read_bytes()
         assert row["sha256"] == sha256_of(given)
-    assert (record.losses, list(place.scratch.iterdir())) == ([], [])
+    assert (record.skipped, list(place.scratch.iterdir())) == ([], [])
 
 
 def test_a_source_that_the_disk_does_not_give_is_lost_with_the_reason(copy, tmp_path, monkeypatch):
@@ -40,13 +40,13 @@ def test_a_source_that_the_disk_does_not_give_is_lost_with_the_reason(copy, tmp_
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr("realface.prepare.crop_copies.read_sequences", failing)
-    (loss,) = copy(tmp_path / "s").losses
-    assert (loss.reason, loss.text) == ("unreadable", f"cannot read {tmp_path / 's'}: Input/output error")
+    (each,) = copy(tmp_path / "s").skipped
+    assert (each.reason, each.text) == ("unreadable", f"cannot read {tmp_path / 's'}: Input/output error")
 
 
 def test_a_source_that_is_gone_is_missing(copy, tmp_path):
-    (loss,) = copy(tmp_path / "gone").losses
-    assert loss.reason == "missing"
+    (each,) = copy(tmp_path / "gone").skipped
+    assert each.reason == "missing"
 
 
 def test_a_full_disk_ends_the_run_and_is_no_loss_of_the_source(copy, tmp_path, monkeypatch):
@@ -65,5 +65,5 @@ def test_two_pictures_that_would_have_one_name_do_not_overwrite_one_another(copy
     picture(tmp_path / "s/a\\1.png")
     record = copy(tmp_path / "s")
     assert len(record.rows) == 1
-    (loss,) = record.losses
-    assert loss.reason == "frame: one name twice"
+    (each,) = record.skipped
+    assert each.reason == "frame: one name twice"

@@ -9,7 +9,7 @@ from realface.media.decoding import VideoDecoder
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
 from realface.prepare.item import prepare_item
-from realface.prepare.record import Loss, Task
+from realface.prepare.record import SkippedFile, Task
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def prepare(place, make_item):
 def test_a_video_gives_one_row_per_sampled_frame_with_all_that_is_known(prepare, tmp_path, grey_video, fixed_finder):
     source = grey_video(tmp_path / "in" / "a_b.mp4", *[200] * 8)
     record = prepare(source, fixed_finder((8, 8, 40, 40)))
-    assert record.losses == []
+    assert record.skipped == []
     assert [row["frame"] for row in record.rows] == [1, 3, 5, 7]
     row = record.rows[0]
     assert row["path"] == "crops/set/test/Swap/c23/a_b.mp4/000001.png"
@@ -107,7 +107,7 @@ def test_a_known_mask_is_cut_like_the_crop_and_stored_under_the_same_name(
     with Image.open(tmp_path / "out" / record.rows[0]["mask"]) as stored:
         assert stored.mode == "L"
         assert (np.asarray(stored) == np.repeat([[255] * 8 + [0] * 8], 16, axis=0)).all()
-    assert record.losses == []
+    assert record.skipped == []
 
 
 def test_the_one_whom_the_mask_marks_is_kept_though_smaller(prepare, tmp_path, grey_video, fixed_finder, mask_video):
@@ -141,7 +141,7 @@ def test_a_fake_whose_mask_marks_no_face_that_was_found_is_lost(
     source = grey_video(tmp_path / "a_b.mp4", *[200] * 2)
     record = prepare(source, fixed_finder((33, 0, 63, 30)), spec={"face": "mask"}, mask=mask_video(2))
     text = f"{source}: the mask marks none of the faces found in 2 frames"
-    assert (record.rows, record.losses) == ([], [Loss("face outside the mask", text)])
+    assert (record.rows, record.skipped) == ([], [SkippedFile("face outside the mask", text)])
 
 
 def test_without_a_mask_none_is_written(prepare, tmp_path, grey_video, fixed_finder):
@@ -156,9 +156,9 @@ def test_a_mask_that_does_not_fit_leaves_the_crops_without_one_and_says_why(
     source = grey_video(tmp_path / "a_b.mp4", *[200] * 8)
     record = prepare(source, fixed_finder((16, 8, 48, 40)), mask=mask_video(7))
     assert [row.get("mask") for row in record.rows] == [None] * 4
-    (loss,) = record.losses
-    assert loss.reason == "mask: other length"
-    assert "mask.mp4 has 7 frames" in loss.text
+    (each,) = record.skipped
+    assert each.reason == "mask: other length"
+    assert "mask.mp4 has 7 frames" in each.text
     assert not (tmp_path / "out" / "masks").exists()
 
 
@@ -173,7 +173,7 @@ def test_frames_without_the_face_are_left_out_and_counted(prepare, tmp_path, gre
     record = prepare(source, fixed_finder((0, 0, 20, 20)))
     assert [row["frame"] for row in record.rows] == [0, 2]
     text = f"{source}: the face was not found in 2 of 4 frames"
-    assert record.losses == [Loss("frame: no face found", text, 2)]
+    assert record.skipped == [SkippedFile("frame: no face found", text, 2)]
 
 
 def test_frames_that_cannot_be_decoded_are_counted(prepare, tmp_path, grey_video, fixed_finder, monkeypatch):
@@ -187,7 +187,7 @@ def test_frames_that_cannot_be_decoded_are_counted(prepare, tmp_path, grey_video
     monkeypatch.setattr(VideoDecoder, "frames", damaged)
     record = prepare(source, fixed_finder((0, 0, 20, 20)))
     assert [row["frame"] for row in record.rows] == [1, 3, 7]
-    assert record.losses == [Loss("frame: damaged", f"{source}: 1 of 4 frames cannot be decoded", 1)]
+    assert record.skipped == [SkippedFile("frame: damaged", f"{source}: 1 of 4 frames cannot be decoded", 1)]
 
 
 def test_damaged_frames_are_named_if_no_face_is_found(prepare, tmp_path, grey_video, fixed_finder, monkeypatch):
@@ -201,7 +201,7 @@ def test_damaged_frames_are_named_if_no_face_is_found(prepare, tmp_path, grey_vi
     monkeypatch.setattr(VideoDecoder, "frames", damaged)
     record = prepare(source, fixed_finder((0, 0, 20, 20)))
     text = f"{source}: no face found in 2 frames (1 of 3 frames cannot be decoded)"
-    assert record.losses == [Loss("no face found", text)]
+    assert record.skipped == [SkippedFile("no face found", text)]
 
 
 def test_faces_below_the_smallest_size_are_left_out_and_counted(prepare, tmp_path, grey_video, fixed_finder):
@@ -210,20 +210,20 @@ def test_faces_below_the_smallest_size_are_left_out_and_counted(prepare, tmp_pat
     record = prepare(source, finder, spec={"min_face": 20})
     assert {tuple(row["box"]) for row in record.rows} == {(0, 0, 30, 10)}
     text = f"{source}: 2 faces in 2 frames below the smallest size"
-    assert record.losses == [Loss("frame: face too small", text, 2)]
+    assert record.skipped == [SkippedFile("frame: face too small", text, 2)]
 
 
 def test_a_video_of_too_small_faces_alone_is_lost(prepare, tmp_path, grey_video, fixed_finder):
     source = grey_video(tmp_path / "a.mp4", 200)
     record = prepare(source, fixed_finder((40, 0, 59, 19)), spec={"min_face": 20})
     text = f"{source}: 1 faces in 1 frame, all below the smallest size"
-    assert (record.rows, record.losses) == ([], [Loss("face too small", text)])
+    assert (record.rows, record.skipped) == ([], [SkippedFile("face too small", text)])
 
 
 def test_a_video_without_a_face_is_lost_with_the_reason(prepare, tmp_path, grey_video, fixed_finder):
     source = grey_video(tmp_path / "dark.mp4", 0, 0)
     record = prepare(source, fixed_finder((0, 0, 20, 20)))
-    assert (record.rows, record.losses) == ([], [Loss("no face found", f"{source}: no face found in 2 frames")])
+    assert (record.rows, record.skipped) == ([], [SkippedFile("no face found", f"{source}: no face found in 2 frames")])
     assert not (tmp_path / "out").exists()
 
 
@@ -238,16 +238,16 @@ def test_a_face_that_cannot_be_aligned_loses_the_file_and_not_the_run(prepare, t
 
 def test_a_file_that_is_no_video_is_lost_with_the_reason(prepare, tmp_path, fixed_finder):
     (tmp_path / "a.mp4").write_bytes(b"")
-    (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
-    assert loss.reason == "empty file"
-    assert str(tmp_path / "a.mp4") in loss.text
+    (each,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).skipped
+    assert each.reason == "empty file"
+    assert str(tmp_path / "a.mp4") in each.text
 
 
 def test_a_link_that_leads_nowhere_is_lost_with_the_reason(prepare, tmp_path, fixed_finder):
     (tmp_path / "a.mp4").symlink_to(tmp_path / "gone.mp4")
-    (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
-    assert loss.reason == "missing"
-    assert f"{tmp_path / 'a.mp4'} does not exist" in loss.text
+    (each,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).skipped
+    assert each.reason == "missing"
+    assert f"{tmp_path / 'a.mp4'} does not exist" in each.text
 
 
 def test_a_file_that_the_disk_does_not_give_is_lost_with_the_reason(prepare, tmp_path, fixed_finder, monkeypatch):
@@ -255,8 +255,8 @@ def test_a_file_that_the_disk_does_not_give_is_lost_with_the_reason(prepare, tmp
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("realface.prepare.item.open_media", failing)
-    (loss,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).losses
-    assert loss == Loss("unreadable", f"cannot read {tmp_path / 'a.mp4'}: Input/output error")
+    (each,) = prepare(tmp_path / "a.mp4", fixed_finder((0, 0, 20, 20))).skipped
+    assert each == SkippedFile("unreadable", f"cannot read {tmp_path / 'a.mp4'}: Input/output error")
 
 
 def test_the_default_finder_crops_a_portrait(prepare, tmp_path):

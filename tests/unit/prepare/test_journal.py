@@ -1,7 +1,7 @@
 import pytest
 
 from realface.prepare.journal import Journal
-from realface.prepare.record import Extent, ItemRecord, Loss
+from realface.prepare.record import Extent, ItemRecord, SkippedFile
 
 
 def record(name, **known):
@@ -13,7 +13,7 @@ def test_what_was_appended_is_there_for_the_next_process(tmp_path):
         "ü/1.mp4",
         sha256="ab",
         rows=[{"path": "a.png", "box": [0.1, 1 / 3, 2.0, 3.0], "identities": ["a\tb", "c\nd"], "mask": None}],
-        losses=[Loss("frame: no face found", "text", 3)],
+        skipped=[SkippedFile("frame: no face found", "text", 3)],
         boxes="counterpart",
         extent=Extent(8, 64, 48, 29.97),
         faces={"3": [[0.5] * 16]},

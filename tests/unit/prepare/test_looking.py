@@ -108,7 +108,7 @@ def test_a_mask_of_one_size_does_not_fit_a_fake_whose_size_changes(prepare_pair,
         stream_of(tmp_path / "a_b.ts", 90, changing),
         mask=stream_of(tmp_path / "mask.ts", 255, same),
     )
-    assert [loss.reason for loss in fake.losses] == ["mask: other size"]
+    assert [each.reason for each in fake.skipped] == ["mask: other size"]
 
 
 def test_a_fake_whose_forged_part_lies_behind_the_end_of_the_real_one_is_searched_itself(

@@ -72,14 +72,14 @@ def test_a_name_that_is_no_utf_8_is_written_down_in_letters(source, tmp_path):
     (row,) = [row for row in manifest.table.to_pylist() if row["label"] == 0]
     assert (row["source"], row["video"]) == ("real/gr%E2ce.png", "real/gr%E2ce")
     assert (manifest.root / row["path"]).exists()
-    assert "fake/%FF.jpg,not an image or video" in (tmp_path / "out" / "losses.csv").read_text(encoding="utf-8")
+    assert "fake/%FF.jpg,not an image or video" in (tmp_path / "out" / "skipped.csv").read_text(encoding="utf-8")
 
 
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert result.losses == {"no face found": 1, "not an image or video": 1}
-    assert Manifest.read(result.manifest).header.losses == result.losses
-    with (tmp_path / "out" / "losses.csv").open(encoding="utf-8", newline="") as file:
+    assert result.skipped == {"no face found": 1, "not an image or video": 1}
+    assert Manifest.read(result.manifest).header.skipped == result.skipped
+    with (tmp_path / "out" / "skipped.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["source"], row["reason"]) for row in rows] == [
         ("fake/broken.jpg", "not an image or video"),
@@ -147,11 +147,11 @@ def test_a_loss_is_tried_again_when_asked_and_nothing_else_is(source, tmp_path, 
     begun = interrupted_after(99, monkeypatch)
     result = prepare(source, tmp_path / "out", spec=SPEC, redo=["not an image or video"], means=HERE)
     assert begun == ["fake/broken"]
-    assert result.losses == {"no face found": 1}
+    assert result.skipped == {"no face found": 1}
     assert result.num_crops == 3
 
 
-def test_all_losses_are_tried_again_with_one_word(source, tmp_path, monkeypatch):
+def test_all_skipped_files_are_retried_with_one_word(source, tmp_path, monkeypatch):
     prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     begun = interrupted_after(99, monkeypatch)
     prepare(source, tmp_path / "out", spec=SPEC, redo=["all"], means=HERE)
@@ -175,7 +175,7 @@ def test_a_second_try_that_was_broken_off_goes_on_with_the_same_command(source, 
             prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], means=HERE)
     assert not (tmp_path / "out" / "manifest.parquet").exists()  # it could name crops that do not come back
     result = prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], means=HERE)
-    assert result.losses == {"no face found": 1, "not an image or video": 1}
+    assert result.skipped == {"no face found": 1, "not an image or video": 1}
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
@@ -185,7 +185,7 @@ def test_a_shard_that_lost_nothing_for_the_reason_has_nothing_to_try_again(sourc
         lost = [
             prepare_shard(source, out, shard=Shard(number, 2), spec=SPEC, redo=redo, means=HERE) for number in (1, 2)
         ]
-    assert [dict(shard.losses) for shard in lost] == [{"not an image or video": 1}, {"no face found": 1}]
+    assert [dict(shard.skipped) for shard in lost] == [{"not an image or video": 1}, {"no face found": 1}]
 
 
 def test_crops_of_a_killed_run_go_when_their_file_is_lost_in_the_next(source, tmp_path, monkeypatch):
@@ -254,7 +254,7 @@ def test_a_file_that_can_no_longer_be_read_leaves_no_crops_behind_when_tried_aga
     assert list((tmp_path / "out").rglob("*/000_002.mp4/*.png"))
     lossy.write_bytes(b"")
     result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["mask: other length"], means=HERE)
-    assert result.losses == {"empty file": 1}
+    assert result.skipped == {"empty file": 1}
     assert not list((tmp_path / "out").rglob("*/000_002.mp4/*.png"))
 
 
@@ -264,10 +264,10 @@ def test_a_fake_is_prepared_anew_with_the_counterpart_whose_boxes_it_takes(maske
     prepare(masked_source, tmp_path / "whole", spec=SPEC, means=HERE)
     real.write_bytes(b"")
     alone = prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert (alone.losses, alone.boxes) == ({"empty file": 1}, {"own: no face in the counterpart": 2})
+    assert (alone.skipped, alone.boxes) == ({"empty file": 1}, {"own: no face in the counterpart": 2})
     real.write_bytes(whole)
     result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["empty file"], means=HERE)
-    assert (result.losses, result.boxes) == ({}, {"counterpart": 2})
+    assert (result.skipped, result.boxes) == ({}, {"counterpart": 2})
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
@@ -279,10 +279,10 @@ def test_shards_give_what_one_run_gives(masked_source, tmp_path):
     for number in (2, 1):
         done = prepare_shard(masked_source, out, shard=Shard(number, 2), spec=SPEC, means=HERE)
         expected = (1, {"empty file": 1}) if number == 2 else (3, {"mask: other length": 1})
-        assert (done.num_sources, done.losses) == expected
+        assert (done.num_sources, done.skipped) == expected
     assert not (out / "manifest.parquet").exists()
     result = merge_shards(masked_source, out, total=2, spec=SPEC)
-    assert result.losses == {"empty file": 1}
+    assert result.skipped == {"empty file": 1}
     alone = {name: data for name, data in files_of(tmp_path / "alone").items() if not name.startswith(STATE)}
     assert {name: data for name, data in files_of(out).items() if not name.startswith(STATE)} == alone
 
@@ -387,14 +387,14 @@ def masked_source(tmp_path):
 def test_masks_of_fakes_are_cut_and_those_that_do_not_fit_are_counted_and_named(masked_source, tmp_path):
     result = prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE)
     assert (result.num_crops, result.num_masks) == (6, 2)
-    assert (result.losses, result.mask_losses) == ({}, {"other length": 1})
+    assert (result.skipped, result.skipped_masks) == ({}, {"other length": 1})
     manifest = Manifest.read(result.manifest)
-    assert manifest.header.losses == {"mask: other length": 1}
+    assert manifest.header.skipped == {"mask: other length": 1}
     masks = dict(zip(manifest.column("video"), manifest.column("mask"), strict=True))
     assert masks["000"] is None
     assert masks["000_002"] is None
     assert read_image(manifest.root / masks["000_001"]).shape == (32, 32, 3)
-    with (tmp_path / "out" / "losses.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "out" / "skipped.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["source"], row["reason"]) == (
         "manipulated_sequences/Swap/c23/videos/000_002.mp4",
@@ -435,8 +435,8 @@ def test_going_on_with_other_settings_is_refused(source, tmp_path, change, text)
 
 def test_going_on_with_records_of_another_realface_is_refused(source, tmp_path, monkeypatch):
     prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    monkeypatch.setattr("realface.prepare.pipeline.FORMAT", 3)
-    with pytest.raises(OutputExistsError, match="another preparation: it was begun with format 2, and 3 is asked for"):
+    monkeypatch.setattr("realface.prepare.pipeline.FORMAT", 4)
+    with pytest.raises(OutputExistsError, match="another preparation: it was begun with format 3, and 4 is asked for"):
         prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
 
 
@@ -487,7 +487,7 @@ def test_crops_of_a_data_set_that_comes_cut_are_copied_and_external(tmp_path):
     result = prepare(tmp_path / "wild", tmp_path / "out", spec=SPEC, means=HERE)
     manifest = Manifest.read(result.manifest)
     assert (result.layout, result.num_crops, manifest.header.crop.is_external) == ("wilddeepfake", 3, True)
-    assert result.frame_losses == {"not a picture": 1}
+    assert result.skipped_frames == {"not a picture": 1}
     rows = dict(zip(manifest.column("source"), manifest.table.to_pylist(), strict=False))
     assert {row["label"] for row in rows.values()} == {0, 1}
     assert sorted(manifest.column("frame")) == [0, 1, 3]

@@ -45,7 +45,7 @@ class VideoFolder:
         return videos_in(self.path)
 
     def mask_of(self, video: Path) -> Path | None:
-        """The mask's file of a fake, also where only the folder of the masks is here: then its loss can be told."""
+        """Return a fake's mask file, even if it is missing from the mask folder, so that the gap is reported."""
         return self.masks / video.name if self.label == Label.FAKE and self.masks.is_dir() else None
 
     def missing_masks(self, found: Sequence[SourceItem], root: Path) -> list[str]:

@@ -77,7 +77,7 @@ def read_with_store(path: Path, *, root: Path, store: Store) -> Manifest:
         num_twice += len(video.frames) - len(frames)
         rows += _rows_of(video, in_set, frames)
     header = ManifestHeader(
-        losses={TWICE: num_twice} if num_twice else {}, note="; ".join(place.note() for place in places.values())
+        skipped={TWICE: num_twice} if num_twice else {}, note="; ".join(place.note() for place in places.values())
     )
     return Manifest.from_rows(rows, root=root, header=header)
 

@@ -30,7 +30,7 @@ def read_from_lmdb(path: Path, lmdb: Path, *, unpack: Path, quiet: bool = False)
     """Read a list whose frames are in an LMDB, and write those frames, and the masks of fakes, as files.
 
     The folder `unpack` is there whole or not at all. Landmarks are counted and stay where they are. What the LMDB does
-    not hold is left out, and counted in the header's losses; the note says how many were found.
+    not hold is left out, and counted in the header's `skipped`; the note says how many were found.
 
     Args:
         path: the list, DeepfakeBench's JSON.
@@ -66,8 +66,8 @@ def read_from_lmdb(path: Path, lmdb: Path, *, unpack: Path, quiet: bool = False)
                 bar.advance()
     if len(found) == len(listed):
         return manifest
-    losses = {**listed.header.losses, ABSENT: len(listed) - len(found)}
-    return replace(manifest, header=listed.header.model_copy(update={"losses": losses}))
+    skipped = {**listed.header.skipped, ABSENT: len(listed) - len(found)}
+    return replace(manifest, header=listed.header.model_copy(update={"skipped": skipped}))
 
 
 class _Keys:

@@ -68,7 +68,7 @@ def test_every_file_becomes_crops_with_their_own_rows_and_files(name, prepare_tr
     root, result = prepare_tree(name)
     manifest = Manifest.read(result.manifest)
     items = {item.source.relative_to(root).as_posix(): item for item in choose_layout(root).scan(root).items}
-    assert (result.layout, result.losses, result.mask_losses) == (name, {}, {})
+    assert (result.layout, result.skipped, result.skipped_masks) == (name, {}, {})
     num_frames = sum(1 if is_image_name(item.source) else 2 for item in items.values())
     assert len(manifest) == num_frames == len(set(manifest.column("path")))
     assert len(set(manifest.video_keys())) == len(items)
@@ -88,7 +88,7 @@ def test_every_file_becomes_crops_with_their_own_rows_and_files(name, prepare_tr
 )
 def test_a_mask_that_is_not_in_the_masks_folder_is_counted_as_missing(name, mask, prepare_tree):
     _, result = prepare_tree(name, without=[mask])
-    assert (result.losses, result.mask_losses) == ({}, {"missing": 1})
+    assert (result.skipped, result.skipped_masks) == ({}, {"missing": 1})
 
 
 def test_of_a_video_that_is_forged_in_part_only_the_forged_frames_are_used(prepare_tree):
@@ -125,7 +125,7 @@ CROP_VIDEOS = {
 def test_face_crops_of_a_data_set_are_copied_byte_for_byte_with_their_own_rows(name, prepare_tree, media):
     _, result = prepare_tree(name)
     manifest = Manifest.read(result.manifest)
-    assert (result.layout, result.losses, result.frame_losses) == (name, {}, {})
+    assert (result.layout, result.skipped, result.skipped_frames) == (name, {}, {})
     assert manifest.header.crop.is_external
     columns = (manifest.column(column) for column in ("video", "label", "split"))
     assert Counter(zip(*columns, strict=True)) == {

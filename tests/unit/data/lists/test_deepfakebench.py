@@ -138,7 +138,7 @@ def test_a_frame_of_val_that_is_in_test_too_stays_in_test_and_is_counted(tmp_pat
     }
     manifest = read(tmp_path, document)
     assert manifest.column("split") == ["train", "test", "test"]
-    assert manifest.header.losses == {"listed in val and in test, kept in test": 2}
+    assert manifest.header.skipped == {"listed in val and in test, kept in test": 2}
     assert find_leaks(manifest) == []
 
 

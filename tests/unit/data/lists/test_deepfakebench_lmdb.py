@@ -73,7 +73,7 @@ def test_listed_frames_and_masks_are_written_as_they_are_stored(tmp_path, key, b
     assert manifest.labels.tolist() == [0, 1]
     assert manifest.column("video") == ["FF-real/071", "FF-FS/071_054"]
     assert manifest.header.crop.is_external
-    assert manifest.header.losses == {}
+    assert manifest.header.skipped == {}
     assert manifest.header.note == (
         "FaceForensics++: 2 of 2 listed frames are there, with 1 masks of fakes and 1 files of landmarks"
     )
@@ -103,7 +103,7 @@ def test_frames_that_are_not_stored_are_left_out_and_counted(tmp_path, stored):
     contents = {linux_key(REAL): content_of(REAL)} | stored
     manifest = unpacked(tmp_path, written_list(tmp_path), written_lmdb(tmp_path / "lmdb", contents))
     assert manifest.column("path") == [f"{SET}/{REAL}"]
-    assert manifest.header.losses == {"not in the LMDB": 1}
+    assert manifest.header.skipped == {"not in the LMDB": 1}
     assert manifest.header.note.startswith("FaceForensics++: 1 of 2 listed frames are there")
     assert set(files_below(tmp_path / "unpacked")) == {f"{SET}/{REAL}"}
 
@@ -116,7 +116,7 @@ def test_a_frame_of_another_method_s_video_is_never_taken(tmp_path):
 
 def test_names_longer_than_a_key_can_be_are_not_there(tmp_path):
     listed = written_list(tmp_path, fake=f"manipulated_sequences/{'x' * 600}/c23/frames/071_054/000.png")
-    assert unpacked(tmp_path, listed, forensics_lmdb(tmp_path)).header.losses == {"not in the LMDB": 1}
+    assert unpacked(tmp_path, listed, forensics_lmdb(tmp_path)).header.skipped == {"not in the LMDB": 1}
 
 
 def test_an_lmdb_of_another_set_is_refused_and_nothing_is_made(tmp_path):
