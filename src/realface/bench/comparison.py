@@ -119,7 +119,7 @@ def compare(
                         kept[name][side].append(measured)
                     bar.advance()
             if [tree.fingerprint() for tree in trees] != fingerprints:
-                raise BenchmarkError(f"files in {this.sources} changed during the benchmark; run it again")
+                raise BenchmarkError(f"files in {this.sources} changed during the benchmark", hint="run it again")
     return {
         "against": {"revision": other.label, "commit": other.commit, "this_commit": this.commit},
         "summary": comparison.summary,
@@ -176,8 +176,8 @@ def _require_own_sources(tree: SourceTree, folder: Path) -> None:
     found = cost.output.strip()
     if not Path(found).resolve().is_relative_to(tree.sources.resolve()):
         raise BenchmarkError(
-            f"Python imports realface from {found or 'nowhere'}, not from {tree.sources}; "
-            "install the package with `pip install -e .` and run the benchmark again"
+            f"Python imports realface from {found or 'nowhere'}, not from {tree.sources}",
+            hint="install the package with `pip install -e .` and run the benchmark again",
         )
 
 
@@ -190,8 +190,8 @@ def _run(case: Case, tree: SourceTree, folder: Path, *, what: str) -> Measuremen
         if not case.has_succeeded(cost, out):
             said = cost.errors.strip().splitlines() or ["no message"]
             raise BenchmarkError(
-                f"{what} failed with {tree.label} (exit code {cost.exit_code}): {said[-1]}; "
-                "give a revision or files with which it runs"
+                f"{what} failed with {tree.label} (exit code {cost.exit_code}): {said[-1]}",
+                hint="give a revision or files with which it runs",
             )
         return case.measure(cost, out)
 

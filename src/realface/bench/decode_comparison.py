@@ -137,7 +137,9 @@ def _readable_videos(folder: Path) -> list[Path]:
         except MediaError:
             continue
     if not found:
-        raise MediaError(f"{folder} contains no video that can be read; give another folder", reason="empty folder")
+        raise MediaError(
+            f"{folder} contains no video that can be read", reason="empty folder", hint="give another folder"
+        )
     return found
 
 

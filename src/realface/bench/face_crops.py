@@ -96,5 +96,7 @@ def _files(source: Path, *, most: int | None = MOST_CROPS) -> list[Path]:
         manifest = Manifest.read(source)
         files = [manifest.file_of(row) for row in range(len(manifest) if most is None else min(len(manifest), most))]
     if not files:
-        raise MediaError(f"{source} has no picture; give a folder or a manifest of face crops", reason="empty folder")
+        raise MediaError(
+            f"{source} has no picture", reason="empty folder", hint="give a folder or a manifest of face crops"
+        )
     return list(islice(files, most))

@@ -69,19 +69,22 @@ def source_trees(revision: str, *, checkout: Path = CHECKOUT) -> Iterator[tuple[
     """
     if not (checkout / ".git").exists():
         raise BenchmarkError(
-            f"--against needs a git checkout, and {checkout} is not one; "
-            "clone the repository, install it with `pip install -e .`, and run the benchmark there"
+            f"--against needs a git checkout, and {checkout} is not one",
+            hint="clone the repository, install it with `pip install -e .`, and run the benchmark there",
         )
     commit = "" if revision.startswith("-") else _resolve(checkout, f"{revision}^{{commit}}")
     if not commit:
         raise BenchmarkError(
-            f"unknown revision {revision!r}; give a commit, branch or tag that `git log` shows, "
-            "or run `git fetch --unshallow` if the clone is shallow"
+            f"unknown revision {revision!r}",
+            hint=(
+                "give a commit, branch or tag that `git log` shows, or run `git fetch --unshallow` if the clone is "
+                "shallow"
+            ),
         )
     if not _resolve(checkout, f"{commit}:src/realface/__main__.py"):
         raise BenchmarkError(
-            f"revision {revision} has no src/realface/__main__.py, so `python -m realface` cannot run; "
-            "give a later commit"
+            f"revision {revision} has no src/realface/__main__.py, so `python -m realface` cannot run",
+            hint="give a later commit",
         )
     changed = bool(_git(checkout, "status", "--porcelain", "--untracked-files=no"))
     head = _git(checkout, "rev-parse", "HEAD") + "-dirty" * changed
@@ -130,7 +133,9 @@ def _git(checkout: Path, *arguments: str) -> str:
     done = _run_git(checkout, *arguments)
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise BenchmarkError(f"git cannot prepare the comparison in {checkout}: {said[-1]}; check the repository")
+        raise BenchmarkError(
+            f"git cannot prepare the comparison in {checkout}: {said[-1]}", hint="check the repository"
+        )
     return done.stdout.strip()
 
 
@@ -140,4 +145,4 @@ def _run_git(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     except FileNotFoundError as error:
-        raise BenchmarkError("--against needs git, which is not installed; install git") from error
+        raise BenchmarkError("--against needs git, which is not installed", hint="install git") from error

@@ -55,8 +55,8 @@ def crop_spec_of(word: str) -> CropSpec:
     path = Path(word)
     if not path.exists():
         raise MissingInputError(
-            f"--crop {word}: no such file or folder; give {DEFAULT}, {EXTERNAL}, a YAML file with the crop's settings, "
-            "or a manifest or artifact"
+            f"--crop {word}: no such file or folder",
+            hint=f"give {DEFAULT}, {EXTERNAL}, a YAML file with the crop's settings, or a manifest or artifact",
         )
     if path.is_dir():
         return read_card(find_artifact(path)).crop

@@ -155,10 +155,10 @@ def describe_auc(evaluation: Evaluation) -> str:
 def _clear(out: Path) -> None:
     """Make the folder; an older demo in it, finished or not, makes place."""
     if out.exists() and not out.is_dir():
-        raise OutputExistsError(f"{out} is a file; give a folder with --out")
+        raise OutputExistsError(f"{out} is a file", hint="give a folder with --out")
     if out.is_dir() and any(out.iterdir()):
         if not (out / MARK).exists():
-            raise OutputExistsError(f"{out} holds something that is no demo; give another folder with --out")
+            raise OutputExistsError(f"{out} holds something that is no demo", hint="give another folder with --out")
         shutil.rmtree(out)
     write_json(out / MARK, {"finished": False})
 

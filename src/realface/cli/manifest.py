@@ -372,14 +372,14 @@ def _require_new(out: Path, *, force: bool) -> None:
     there = shards_there(out)
     if there and not force:
         more = f" and {_plural(len(there) - 1, 'more shard')} exist" if len(there) > 1 else " exists"
-        raise OutputExistsError(f"{there[0]}{more}; give another name, or --force to replace what is there")
+        raise OutputExistsError(f"{there[0]}{more}", hint="give another name, or --force to replace what is there")
 
 
 def _require_free(out: Path, *, force: bool) -> None:
     from realface.core.errors import OutputExistsError
 
     if out.exists() and not force:
-        raise OutputExistsError(f"{out} exists; give another name, or --force to replace it")
+        raise OutputExistsError(f"{out} exists", hint="give another name, or --force to replace it")
 
 
 def _fractions(text: str) -> dict[str, float]:

@@ -97,16 +97,21 @@ def _require_place(folder: Path, run: Path, recipe: TrainRecipe) -> None:
 
     if not folder.is_dir():
         state = "is a file" if folder.exists() else "does not exist"
-        raise MissingInputError(f"data.real: {folder} {state}; give a folder with photos and videos of real faces")
+        raise MissingInputError(
+            f"data.real: {folder} {state}", hint="give a folder with photos and videos of real faces"
+        )
     if run.resolve().is_relative_to(folder.resolve()):
         raise TrainingError(
-            f"--out {run} is inside data.real, {folder}, so its crops would become training faces; give a folder "
-            "elsewhere"
+            f"--out {run} is inside data.real, {folder}, so its crops would become training faces",
+            hint="give a folder elsewhere",
         )
     if recipe.trainer.devices > 1 or started_places() is not None:
         raise TrainingError(
-            "data.real: faces are prepared by one process, but several train; first run with trainer.devices=1 until "
-            f"training starts, then name the faces: --set data.manifests=[{run / 'faces' / SPLIT_NAME}]"
+            "data.real: faces are prepared by one process, but several train",
+            hint=(
+                "first run with trainer.devices=1 until training starts, then name the faces: --set "
+                f"data.manifests=[{run / 'faces' / SPLIT_NAME}]"
+            ),
         )
 
 
@@ -168,14 +173,15 @@ def _require_enough(manifest: Manifest, found: PrepareResult, folder: Path) -> N
         details = f"; skipped files by reason (details in skipped.csv): {reasons}" if reasons else ""
         raise TrainingError(
             f"data.real: {len(manifest)} usable faces in {found.num_sources} photos and videos of {folder}, but "
-            f"training needs at least {MIN_FACES}; add more{details}"
+            f"training needs at least {MIN_FACES}",
+            hint=f"add more{details}",
         )
     num_people = len({*_people(manifest)})
     if num_people < FEWEST_DEALT:
         raise TrainingError(
             f"data.real: the faces are of {num_people} {'identity' if num_people == 1 else 'identities'}, but "
-            f"training, validation and test need two each, so at least {FEWEST_DEALT}; add other people, or set "
-            "data.identities=files if each photo or video shows somebody else"
+            f"training, validation and test need two each, so at least {FEWEST_DEALT}",
+            hint="add other people, or set data.identities=files if each photo or video shows somebody else",
         )
 
 

@@ -95,8 +95,8 @@ def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, mod
     if crops.is_external or model.is_external or crops.cuts_like(model):
         return
     raise CropSpecError(
-        f"{crops_name} holds crops made with [{crops.describe()}] but {model_name} expects [{model.describe()}]; "
-        "prepare the videos again with the model's spec, or train on these crops"
+        f"{crops_name} holds crops made with [{crops.describe()}] but {model_name} expects [{model.describe()}]",
+        hint="prepare the videos again with the model's spec, or train on these crops",
     )
 
 

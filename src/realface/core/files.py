@@ -85,7 +85,7 @@ def existing(path: Path, *, what: str) -> Path:
         MissingInputError: it does not; `what` names it in the text.
     """
     if not path.exists():
-        raise MissingInputError(f"{what} {path} does not exist; check the path")
+        raise MissingInputError(f"{what} {path} does not exist", hint="check the path")
     return path
 
 
@@ -115,6 +115,6 @@ def require_free(path: Path, *, besides: Collection[str] = ()) -> None:
         OutputExistsError: there is a file of that name, or a folder with something in it.
     """
     if path.exists() and not path.is_dir():
-        raise OutputExistsError(f"{path} is a file; give a folder to write to")
+        raise OutputExistsError(f"{path} is a file", hint="give a folder to write to")
     if path.is_dir() and any(inner.name not in besides for inner in path.iterdir()):
-        raise OutputExistsError(f"{path} exists and is not empty; give another folder, or remove it first")
+        raise OutputExistsError(f"{path} exists and is not empty", hint="give another folder, or remove it first")

@@ -41,8 +41,8 @@ def locked(folder: Path) -> Iterator[None]:
         except (BlockingIOError, PermissionError) as error:  # which of the two depends on the system
             file.seek(0)
             raise OutputExistsError(
-                f"another process is writing in {folder} ({file.read().strip() or 'it has not said which'}); stop it, "
-                "or wait until it has ended"
+                f"another process is writing in {folder} ({file.read().strip() or 'it has not said which'})",
+                hint="stop it, or wait until it has ended",
             ) from error
         except OSError as error:
             print(

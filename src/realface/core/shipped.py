@@ -55,4 +55,4 @@ def artifact_folder(named: Path) -> Path:
     if str(named) in shipped:
         return shipped[str(named)]
     names = f", or give a shipped detector: {', '.join(shipped)}" if shipped else " (this build ships no detector)"
-    raise MissingInputError(f"artifact {named} does not exist; check the path{names}")
+    raise MissingInputError(f"artifact {named} does not exist", hint=f"check the path{names}")

@@ -48,7 +48,8 @@ class BatchSlots:
         except OSError as error:
             raise LoadingError(
                 f"{num_slots * self.slot_bytes / 1e6:,.0f} MB of memory for batches cannot be reserved "
-                f"({error.strerror}); set a smaller batch size, or fewer workers (data.workers in a recipe, --workers)"
+                f"({error.strerror})",
+                hint="set a smaller batch size, or fewer workers (data.workers in a recipe, --workers)",
             ) from error
         self._memory = np.frombuffer(memory, np.uint8).reshape(num_slots, self.slot_bytes)
         self._finished = np.frombuffer(mmap.mmap(-1, 8 * num_slots), np.int64)

@@ -99,7 +99,7 @@ class CropFiles:
         except MediaError as error:
             if has_too_many_files(error.__cause__):
                 raise LoadingError(
-                    f"{self.file_of(row)}: too many open files; raise the limit with `ulimit -n 4096`"
+                    f"{self.file_of(row)}: too many open files", hint="raise the limit with `ulimit -n 4096`"
                 ) from error
             raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
 

@@ -65,7 +65,7 @@ def read_landmarks(path: Path) -> dict[str, StoredFace]:
     try:
         table = pq.read_table(path)
     except pa.ArrowException as error:
-        raise ManifestError(f"{path} is damaged ({error}); remove it, and it is made again") from error
+        raise ManifestError(f"{path} is damaged ({error})", hint="remove it, and it is made again") from error
     if not table.schema.equals(SCHEMA, check_metadata=True):
         return {}
     columns = (table.column(name).to_pylist() for name in SCHEMA.names)

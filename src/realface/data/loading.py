@@ -293,8 +293,8 @@ def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, worker
             raise LoadingError(f"a batch that a worker process had ready did not arrive; {ADVICE_FEWER}")
         if looks >= LOOKS_UNTIL_STUCK:
             raise LoadingError(
-                f"no worker process could read the next batch for {looks * POLL_S / 60:.0f} minutes; check that the "
-                "storage with the crops answers"
+                f"no worker process could read the next batch for {looks * POLL_S / 60:.0f} minutes",
+                hint="check that the storage with the crops answers",
             )
         if looks == LOOKS_UNTIL_TOLD:
             warn_once(

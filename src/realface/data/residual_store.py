@@ -101,8 +101,11 @@ class StoredResiduals:
             stored = np.load(file, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
             raise ResidualStoreError(
-                f"{file} has vanished since the run began; put it back, or compute its crops again: remove "
-                f"{file.stem}.txt, and give the same `realface residuals` again; then resume"
+                f"{file} has vanished since the run began",
+                hint=(
+                    f"put it back, or compute its crops again: remove {file.stem}.txt, and give the same `realface "
+                    "residuals` again; then resume"
+                ),
             ) from error
         size, (start, end) = self.header.input_size, self.header.covered
         residual = torch.zeros(3, size, size)
@@ -171,8 +174,8 @@ class ResidualStore:
             is_whole = False
         if not is_whole:
             raise ResidualStoreError(
-                f"{file} is missing, damaged, or not of this store; remove it and {file.stem}.txt, and the same "
-                "`realface residuals` computes its crops again"
+                f"{file} is missing, damaged, or not of this store",
+                hint=f"remove it and {file.stem}.txt, and the same `realface residuals` computes its crops again",
             )
 
 
@@ -228,7 +231,7 @@ def _hash_of(file: Path) -> str:
 def _read_header(folder: Path) -> ResidualHeader:
     path = existing(folder, what="folder of residuals") / HEADER_NAME
     if not path.is_file():
-        raise ResidualStoreError(f"{folder} has no {HEADER_NAME}; give a folder that `realface residuals` wrote")
+        raise ResidualStoreError(f"{folder} has no {HEADER_NAME}", hint="give a folder that `realface residuals` wrote")
     try:
         return check_recipe(ResidualHeader, json.loads(path.read_text(encoding="utf-8")), where=str(path))
     except (RecipeError, ValueError) as error:
@@ -240,8 +243,8 @@ def _require_place_for(folder: Path, header: ResidualHeader) -> None:
         found = _read_header(folder)
         if found != header:
             raise ResidualStoreError(
-                f"{folder} holds residuals of [{found.describe()}], and these would be of [{header.describe()}]; give "
-                "another folder"
+                f"{folder} holds residuals of [{found.describe()}], and these would be of [{header.describe()}]",
+                hint="give another folder",
             )
     elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise OutputExistsError(f"{folder} holds something else than residuals; give another folder")
+        raise OutputExistsError(f"{folder} holds something else than residuals", hint="give another folder")

@@ -214,7 +214,9 @@ _AGAIN = "make it again with `realface resynthesise`"
 def _read_header(folder: Path) -> ResynthesisHeader:
     path = existing(folder, what="folder of re-synthesised faces") / HEADER_NAME
     if not path.is_file():
-        raise ResynthesisStoreError(f"{folder} has no {HEADER_NAME}; pass a folder that `realface resynthesise` wrote")
+        raise ResynthesisStoreError(
+            f"{folder} has no {HEADER_NAME}", hint="pass a folder that `realface resynthesise` wrote"
+        )
     try:
         document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return check_recipe(ResynthesisHeader, document, where=str(path))

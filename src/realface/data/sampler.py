@@ -85,8 +85,8 @@ class BalancedSampler(Sampler[int]):
         for label, rows in zip(Label, self._classes, strict=False):
             if len(rows) == 0:
                 raise ManifestError(
-                    f"cannot balance: none of the {len(labels)} rows is {label.word}; "
-                    f"add {label.word} faces, or set the sampling to all"
+                    f"cannot balance: none of the {len(labels)} rows is {label.word}",
+                    hint=f"add {label.word} faces, or set the sampling to all",
                 )
         self._epoch = 0
 

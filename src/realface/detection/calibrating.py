@@ -237,7 +237,7 @@ def _candidate_ranges(files: Sequence[HeldOutFile], min_frames: int) -> list[Val
     """Ranges of faces, those that leave out least first."""
     faces = np.array([face for file in files if not file.is_fake and (face := file.typical_face) is not None])
     if not len(faces):
-        raise CalibrationError("no real file has a face; check that the documents are those of the real files")
+        raise CalibrationError("no real file has a face", hint="check that the documents are those of the real files")
     sizes, sharpness = (np.quantile(column, LIMITS, method="lower") for column in faces.T)
     steps = sorted(((i, j) for i in range(len(LIMITS)) for j in range(len(LIMITS))), key=lambda step: (sum(step), step))
     return [
@@ -314,14 +314,19 @@ def read_documents(paths: Sequence[Path], card: ArtifactCard) -> tuple[dict[str,
         model = document["model"]
         if model["weights_sha256"] != card.weights_sha256:
             raise CalibrationError(
-                f"{path} is of another detector: its weights have the SHA-256 {model['weights_sha256']}, those of the "
-                f"artifact {card.weights_sha256}; run `realface detect --json` with the artifact"
+                f"{path} is of another detector: its weights have the SHA-256 {model['weights_sha256']}, those of "
+                f"the artifact {card.weights_sha256}",
+                hint="run `realface detect --json` with the artifact",
             )
         if model["crop"] is None:
-            raise CalibrationError(f"{path} is of face crops (--crops); run `realface detect --json` on whole files")
+            raise CalibrationError(
+                f"{path} is of face crops (--crops)", hint="run `realface detect --json` on whole files"
+            )
         own = {name: int(model[name]) for name in ("input_size", "num_frames")}
         if settings and own != settings:
-            raise CalibrationError(f"{path} has {_words(own)}, {paths[0]} has {_words(settings)}; use the same for all")
+            raise CalibrationError(
+                f"{path} has {_words(own)}, {paths[0]} has {_words(settings)}", hint="use the same for all"
+            )
         settings = own
         answers |= {file["path"]: file for file in document["files"] if "error" not in file}
     return settings, answers
@@ -332,11 +337,17 @@ def _read_document(path: Path) -> dict[str, Any]:
         document = json.loads(read_text(existing(path, what="document")))
         found, complete = document.get("format"), document["summary"]["complete"]
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise CalibrationError(f"{path} is not a document of `realface detect --json`; write it again") from error
+        raise CalibrationError(
+            f"{path} is not a document of `realface detect --json`", hint="write it again"
+        ) from error
     if found != FORMAT:
-        raise CalibrationError(f"{path} has format {found!r}, expected {FORMAT}; run `realface detect --json` again")
+        raise CalibrationError(
+            f"{path} has format {found!r}, expected {FORMAT}", hint="run `realface detect --json` again"
+        )
     if not complete:
-        raise CalibrationError(f"{path} is not complete: the run was interrupted; run `realface detect --json` again")
+        raise CalibrationError(
+            f"{path} is not complete: the run was interrupted", hint="run `realface detect --json` again"
+        )
     return dict(document)
 
 
@@ -380,7 +391,7 @@ def join_files(
     for row in rows:
         path = os.path.normpath(row["path"])
         if path in known:
-            raise CalibrationError(f"{identities} names {row['path']} twice; keep one row of each file")
+            raise CalibrationError(f"{identities} names {row['path']} twice", hint="keep one row of each file")
         if path in by_path:
             known[path] = HeldOutFile(
                 kind=by_path[path]["kind"],
@@ -393,8 +404,8 @@ def join_files(
     missing = [path for path in by_path if path not in known]
     if missing:
         raise CalibrationError(
-            f"{identities} has no row for {len(missing)} of {len(by_path)} scored files, such as {missing[0]}; "
-            "give each file its source, identity and label"
+            f"{identities} has no row for {len(missing)} of {len(by_path)} scored files, such as {missing[0]}",
+            hint="give each file its source, identity and label",
         )
     return list(known.values())
 

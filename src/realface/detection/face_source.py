@@ -127,7 +127,8 @@ def chosen_spec(own: CropSpec, given: CropSpec | None, *, artifact: Path) -> Cro
         return own
     if not (own.is_external or given.cuts_like(own)):
         raise CropSpecError(
-            f"{artifact} expects crops made with [{own.describe()}], not with [{given.describe()}]; leave --crop out"
+            f"{artifact} expects crops made with [{own.describe()}], not with [{given.describe()}]",
+            hint="leave --crop out",
         )
     return given
 
@@ -143,16 +144,16 @@ def chosen_finder(
     """
     if spec.is_external:
         raise CropSpecError(
-            f"{artifact} was made from crops that came from elsewhere, so it is not known how to cut faces out for it; "
-            "cut them out as its authors did and give --crops, or say with --crop SPEC how they did"
+            f"{artifact} was made from crops that came from elsewhere, so it is not known how to cut faces out for it",
+            hint="cut them out as its authors did and give --crops, or say with --crop SPEC how they did",
         )
     if given is None:
         return finder_for(spec, device=str(device), threads=torch.get_num_threads())
     version = given.version  # a missing file is refused now, whatever the spec says
     if given.name != spec.finder or (spec.finder_version and version != spec.finder_version):
         raise CropSpecError(
-            f"{artifact} expects faces found by {spec.finder} [{spec.finder_version}], "
-            f"not by {given.name} [{version}]; give that one"
+            f"{artifact} expects faces found by {spec.finder} [{spec.finder_version}], not by {given.name} [{version}]",
+            hint="give that one",
         )
     return given
 

@@ -299,7 +299,8 @@ class Inpainter:
                     faces += self._inpainted_batch(image.to(self._device), corners[start : start + size])
             except torch.OutOfMemoryError as error:
                 raise DeviceError(
-                    f"{self._device} has too little memory for {len(image)} faces at once; give a smaller --batch-size"
+                    f"{self._device} has too little memory for {len(image)} faces at once",
+                    hint="give a smaller --batch-size",
                 ) from error
         return faces
 
@@ -319,5 +320,6 @@ def _require_within(grid_side: int, block: BlockChoice) -> None:
         row, column = block
         raise ModelInputError(
             f"no block of {SIDE} x {SIDE} patches fits at row {row}, column {column}: this prior sees a face as "
-            f"{grid_side} x {grid_side} patches; give a row and a column from 0 to {last}"
+            f"{grid_side} x {grid_side} patches",
+            hint=f"give a row and a column from 0 to {last}",
         )

@@ -77,7 +77,7 @@ def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind | None =
     chosen = _most_suspicious(verdict)
     images = {frame.index: frame.image for frame in _reread(detector, verdict.path, {frame.index for frame in chosen})}
     if len(images) < len(chosen):
-        raise MediaError(f"{verdict.path} changed while it was looked at; try again", reason="unreadable")
+        raise MediaError(f"{verdict.path} changed while it was looked at", reason="unreadable", hint="try again")
     track = _shown_track(verdict)
     shown = [
         Shown(

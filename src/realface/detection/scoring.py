@@ -58,7 +58,7 @@ class CropScorer:
         scores = [score for output in self._outputs(faces) for score in output.score.tolist()]
         if not np.isfinite(scores).all():
             raise ArtifactError(
-                "the network's score is not a number: its weights are damaged; train or import it again"
+                "the network's score is not a number: its weights are damaged", hint="train or import it again"
             )
         return scores
 
@@ -90,6 +90,7 @@ class CropScorer:
                     output = self._network(batch.to(device=self._device, memory_format=torch.channels_last))
             except torch.OutOfMemoryError as error:
                 raise DeviceError(
-                    f"{self._device} has too little memory for {len(batch)} faces at once; give a smaller --batch-size"
+                    f"{self._device} has too little memory for {len(batch)} faces at once",
+                    hint="give a smaller --batch-size",
                 ) from error
             yield output

@@ -200,12 +200,12 @@ def _further(parts: Mapping[str, Localisation | Inpainting | None]) -> dict[str,
 def _open_all(manifests: Sequence[Path], split: str | None, card: ArtifactCard, folder: Path) -> list[_TestSet]:
     """Read all manifests and refuse what cannot be evaluated, before any time is spent on scoring."""
     if not manifests:
-        raise ManifestError("no manifest to evaluate on; give at least one")
+        raise ManifestError("no manifest to evaluate on", hint="give at least one")
     twice = [
         path for number, path in enumerate(manifests) if path.resolve() in {p.resolve() for p in manifests[:number]}
     ]
     if twice:
-        raise ManifestError(f"{twice[0]} is given twice, and every row would count double; give it once")
+        raise ManifestError(f"{twice[0]} is given twice, and every row would count double", hint="give it once")
     test_sets = [_open(path, split, card, folder, is_alone=len(manifests) == 1) for path in manifests]
     unscored = [table_of_scores(each.rows, np.zeros(len(each.rows))) for each in test_sets]
     ScoreTable.concatenate(unscored).video_level()  # refuses a video with two labels

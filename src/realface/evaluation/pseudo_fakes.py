@@ -77,8 +77,8 @@ def find_faces(
         rows = np.flatnonzero(renderings.is_there).tolist()
         if not rows:
             raise PseudoFakeError(
-                f"{renderings.folder} contains none of {len(images)} crops; run `realface resynthesise` on their "
-                "manifest"
+                f"{renderings.folder} contains none of {len(images)} crops",
+                hint="run `realface resynthesise` on their manifest",
             )
     mesh = FaceMesh.load()
     kept: list[tuple[Image, NDArray[np.float32], str]] = []
@@ -90,7 +90,7 @@ def find_faces(
             kept_rows.append(row)
     if not kept:
         raise PseudoFakeError(
-            f"none of {len(images)} crops shows a face; give crops of faces with a margin of 0.3 to 1"
+            f"none of {len(images)} crops shows a face", hint="give crops of faces with a margin of 0.3 to 1"
         )
     faces, points, names = zip(*kept, strict=True)
     own = None if renderings is None else renderings.take(kept_rows)

@@ -160,8 +160,9 @@ def real_rows(path: Path, *, fewest: int, most: int = MOST_FACES) -> RealRows:
     num_fakes, num_test = len(whole) - len(reals), int(is_test.sum())
     if len(usable) < fewest:
         raise ManifestError(
-            f"{path}: {len(usable)} of {len(whole)} rows are real faces outside the test split ({num_fakes} are fakes, "
-            f"{num_test} real ones of the test split), and a score needs at least {fewest}; give a manifest with more"
+            f"{path}: {len(usable)} of {len(whole)} rows are real faces outside the test split ({num_fakes} are "
+            f"fakes, {num_test} real ones of the test split), and a score needs at least {fewest}",
+            hint="give a manifest with more",
         )
     kept = usable if len(usable) <= most else usable[np.arange(most) * len(usable) // most]
     return RealRows(reals.take(kept), whole, num_fakes, num_test, len(usable) - len(kept))

@@ -181,8 +181,8 @@ class _Filling:
                 return self.source.residual(batch.image.to(self.device, non_blocking=True)).float().cpu()
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"{self.device} has too little memory for {len(batch.rows)} crops at once; give a smaller --batch-size "
-                "or --chunk-size"
+                f"{self.device} has too little memory for {len(batch.rows)} crops at once",
+                hint="give a smaller --batch-size or --chunk-size",
             ) from error
 
 
@@ -203,7 +203,7 @@ def _header_of(source: ResidualSource, precision: Precision, dtype: StoredType) 
 def _read_manifests(paths: Sequence[Path], prior: Path) -> tuple[Manifest, list[str]]:
     """All crops, and what is to be said of them."""
     if not paths:
-        raise ManifestError("no manifest whose residuals could be computed; give at least one")
+        raise ManifestError("no manifest whose residuals could be computed", hint="give at least one")
     manifests = [Manifest.read(path) for path in paths]
     expected = read_card(prior).crop
     for path, manifest in zip(paths, manifests, strict=True):

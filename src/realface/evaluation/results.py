@@ -61,19 +61,19 @@ def read_results(path: Path) -> list[Result]:
     """
     existing(path, what="results")
     if path.is_dir():
-        raise MetricError(f"{path} is a folder; give {path / 'metrics.json'} or {path / RESULTS_NAME}")
+        raise MetricError(f"{path} is a folder", hint=f"give {path / 'metrics.json'} or {path / RESULTS_NAME}")
     try:
         document = json.loads(read_text(path))
     except ValueError as error:
-        raise MetricError(f"{path} is not JSON ({error}); measure again") from error
+        raise MetricError(f"{path} is not JSON ({error})", hint="measure again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise MetricError(f"{path}: expected results in format {FORMAT}; measure again")
+        raise MetricError(f"{path}: expected results in format {FORMAT}", hint="measure again")
     if isinstance(document.get("per_method"), dict) and isinstance(document.get("manifests"), list):
         return _of_evaluation(document, path)
     if not isinstance(document.get("results"), list):
         raise MetricError(
-            f"{path} has no list of results; give {RESULTS_NAME} of `realface train`, or metrics.json of "
-            "`realface evaluate`"
+            f"{path} has no list of results",
+            hint=f"give {RESULTS_NAME} of `realface train`, or metrics.json of `realface evaluate`",
         )
     try:
         return [check_recipe(Result, entry, where=f"{path}: a result") for entry in document["results"]]
@@ -187,5 +187,5 @@ def _of_evaluation(document: Mapping[str, Any], path: Path) -> list[Result]:
                 for metric in EVALUATED
             ]
     except (KeyError, TypeError, ValueError) as error:
-        raise MetricError(f"{path} is not what `realface evaluate` writes ({error}); evaluate again") from error
+        raise MetricError(f"{path} is not what `realface evaluate` writes ({error})", hint="evaluate again") from error
     return found

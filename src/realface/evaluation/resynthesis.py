@@ -195,7 +195,7 @@ def _sha256_of_weights(trained: Sequence[TrainedNetwork]) -> str:
 
 def _read_reals(paths: Sequence[Path]) -> Manifest:
     if not paths:
-        raise ManifestError("no manifest whose faces could be re-synthesised; give at least one")
+        raise ManifestError("no manifest whose faces could be re-synthesised", hint="give at least one")
     crops = Manifest.concatenate([Manifest.read(path) for path in paths])
     return crops.take(np.flatnonzero(crops.labels == Label.REAL.value))
 
@@ -207,7 +207,8 @@ def _training_faces(crops: Manifest, faces: FaceRows, split: str, seed: int) -> 
     if len(own) < FEWEST_TRAINING_FACES:
         raise ManifestError(
             f"{len(own)} real faces are of the split {split!r}, but the autoencoder needs at least "
-            f"{FEWEST_TRAINING_FACES}; run `realface manifest split`, or give --split all if no crop is held out"
+            f"{FEWEST_TRAINING_FACES}",
+            hint="run `realface manifest split`, or give --split all if no crop is held out",
         )
     return np.random.default_rng(seed).permutation(own)[:MOST_TRAINING_FACES]
 

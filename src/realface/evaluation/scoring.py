@@ -287,8 +287,8 @@ def explain_out_of_memory(device: torch.device, *, num_crops: int) -> Iterator[N
         yield
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"{device} has too little memory for {num_crops} crops at once; give a smaller --batch-size, or in a "
-            "recipe a smaller data.val.batch_size"
+            f"{device} has too little memory for {num_crops} crops at once",
+            hint="give a smaller --batch-size, or in a recipe a smaller data.val.batch_size",
         ) from error
 
 

@@ -23,7 +23,7 @@ def file_version(file: Path) -> str:
         FinderError: there is no such file. `MissingInputError` would count as the loss of a picture.
     """
     if not file.is_file():
-        raise FinderError(f"the face finder's file {file} does not exist, or is a folder; check the path")
+        raise FinderError(f"the face finder's file {file} does not exist, or is a folder", hint="check the path")
     return f"file {sha256_of(file)[:16]}"
 
 

@@ -26,7 +26,9 @@ def parse_finder(word: str) -> tuple[str, Path | None]:
     """
     name, sign, file = word.partition("=")
     if sign and not file:
-        raise CropSpecError(f"{word!r} names no file; give {f'{name}=FILE' if name in OF_A_FILE else 'mtcnn alone'}")
+        raise CropSpecError(
+            f"{word!r} names no file", hint=f"give {f'{name}=FILE' if name in OF_A_FILE else 'mtcnn alone'}"
+        )
     path = Path(file) if file else None
     _require_file_where_due(name, path)
     return name, path
@@ -69,8 +71,8 @@ def finder_for(spec: CropSpec, *, device: str = "cpu", file: Path | None = None,
     """
     if spec.finder in OF_A_FILE and file is None:
         raise CropSpecError(
-            f"faces were found by {spec.finder} [{spec.finder_version}], which comes as a file; give that file: "
-            f"--finder {spec.finder}=FILE"
+            f"faces were found by {spec.finder} [{spec.finder_version}], which comes as a file",
+            hint=f"give that file: --finder {spec.finder}=FILE",
         )
     finder = build_finder(spec.finder, device=device, file=file, threads=threads)
     version = finder.version  # a missing file is refused now, whatever the spec says
@@ -102,6 +104,6 @@ def _require_file_where_due(name: str, file: Path | None) -> None:
         known = ", ".join(name if name not in OF_A_FILE else f"{name}=FILE" for name in FINDERS)
         raise CropSpecError(f"no face finder is called {name!r}; known: {known}")
     if name in OF_A_FILE and file is None:
-        raise CropSpecError(f"the face finder {name} comes as a file; give {name}=FILE, its ONNX file")
+        raise CropSpecError(f"the face finder {name} comes as a file", hint=f"give {name}=FILE, its ONNX file")
     if name not in OF_A_FILE and file is not None:
-        raise CropSpecError(f"the face finder {name} takes no file, got {file}; give {name} alone")
+        raise CropSpecError(f"the face finder {name} takes no file, got {file}", hint=f"give {name} alone")

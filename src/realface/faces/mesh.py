@@ -89,7 +89,9 @@ class FaceMesh:
         content = file.read_bytes() if file.is_file() else b""
         if sha256(content).hexdigest() != MESH_SHA256:
             state = "has another SHA-256 than the shipped one" if content else "is missing"
-            raise FinderError(f"{file} {state}; install realface again, or run tools/fetch_face_mesh.py in a checkout")
+            raise FinderError(
+                f"{file} {state}", hint="install realface again, or run tools/fetch_face_mesh.py in a checkout"
+            )
         # OpenCV 5's new engine returns only one of the two outputs
         engine = {"engine": cv2.dnn.ENGINE_CLASSIC} if hasattr(cv2.dnn, "ENGINE_CLASSIC") else {}
         return cls(cv2.dnn.readNetFromTFLite(str(file), **engine))

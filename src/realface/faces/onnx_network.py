@@ -91,8 +91,8 @@ class OnnxNetwork:
             values = session.run(names, {self._input.name: image})
         except _onnxruntime_errors() as error:
             raise FinderError(
-                f"{self.file} fails on a picture of {image.shape[3]} x {image.shape[2]} pixels ({in_one_line(error)}); "
-                "export it again, with a fixed input size if it cannot take any"
+                f"{self.file} fails on a picture of {image.shape[3]} x {image.shape[2]} pixels ({in_one_line(error)})",
+                hint="export it again, with a fixed input size if it cannot take any",
             ) from error
         return list(zip(names, values, strict=True))
 
@@ -100,8 +100,8 @@ class OnnxNetwork:
         """The error for outputs that are not the ones expected."""
         found = ", ".join(f"{name} {tuple(value.shape)}" for name, value in outputs)
         return FinderError(
-            f"{self.file} does not answer as {self.kind} does: expected {expected}, found {found}; "
-            f"give an ONNX export of {self.kind} with these outputs, or name the finder that it is"
+            f"{self.file} does not answer as {self.kind} does: expected {expected}, found {found}",
+            hint=f"give an ONNX export of {self.kind} with these outputs, or name the finder that it is",
         )
 
     @property
@@ -114,7 +114,7 @@ class OnnxNetwork:
             import onnxruntime
         except ImportError as error:
             raise FinderError(
-                f'the face finder {self.kind} needs onnxruntime; install it: pip install "realface[onnx]"'
+                f"the face finder {self.kind} needs onnxruntime", hint='install it: pip install "realface[onnx]"'
             ) from error
         file_version(self.file)  # refuses what is no file
         options = onnxruntime.SessionOptions()
@@ -127,15 +127,16 @@ class OnnxNetwork:
             session = onnxruntime.InferenceSession(str(self.file), options, providers=providers)
         except _onnxruntime_errors() as error:
             raise FinderError(
-                f"{self.file} is not an ONNX network that can be loaded ({in_one_line(error)}); give {self.kind} "
-                "as an ONNX file"
+                f"{self.file} is not an ONNX network that can be loaded ({in_one_line(error)})",
+                hint=f"give {self.kind} as an ONNX file",
             ) from error
         inputs = [(value.name, value.shape, value.type) for value in session.get_inputs()]
         if len(inputs) != 1 or not _takes_a_picture(*inputs[0][1:]):
             found = ", ".join(f"{name} {shape} {kind}" for name, shape, kind in inputs)
             raise FinderError(
-                f"{self.file} does not take a picture as {self.kind} does: expected one input (1, 3, height, width) "
-                f"tensor(float), found {found}; export it so"
+                f"{self.file} does not take a picture as {self.kind} does: expected one input (1, 3, height, "
+                f"width) tensor(float), found {found}",
+                hint="export it so",
             )
         return session
 

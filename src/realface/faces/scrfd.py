@@ -71,8 +71,8 @@ class ScrfdFinder(FileFinder):
         scores = np.concatenate([by_shape[count, 1] for count in counts.values()])
         if not ((scores >= 0) & (scores <= 1)).all():
             raise FinderError(
-                f"{self.file} gives scores from {scores.min():.3g} to {scores.max():.3g} but SCRFD's lie in [0, 1]; "
-                "export it with its sigmoid"
+                f"{self.file} gives scores from {scores.min():.3g} to {scores.max():.3g} but SCRFD's lie in [0, 1]",
+                hint="export it with its sigmoid",
             )
         levels = [
             decode(

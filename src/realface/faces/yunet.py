@@ -67,7 +67,8 @@ class YunetFinder(FileFinder):
         if found != expected:
             raise FinderError(
                 f"{self.file} does not answer as YuNet does: expected {_listed(expected)} for {width} x {height} "
-                f"pixels, found {_listed(found)}; give YuNet's ONNX file as OpenCV's model zoo has it"
+                f"pixels, found {_listed(found)}",
+                hint="give YuNet's ONNX file as OpenCV's model zoo has it",
             )
         self._fitting.add((height, width))
 
@@ -81,8 +82,8 @@ class YunetFinder(FileFinder):
                 answers = network.forward(names)
             except cv2.error as error:
                 raise FinderError(
-                    f"{self.file} fails on a picture of {width} x {height} pixels ({in_one_line(error)}); "
-                    "give YuNet's ONNX file as OpenCV's model zoo has it"
+                    f"{self.file} fails on a picture of {width} x {height} pixels ({in_one_line(error)})",
+                    hint="give YuNet's ONNX file as OpenCV's model zoo has it",
                 ) from error
         return {name: tuple(answer.shape) for name, answer in zip(names, answers, strict=True)}
 
@@ -94,8 +95,8 @@ class YunetFinder(FileFinder):
                 return cv2.dnn.readNetFromONNX(str(self.file))
             except cv2.error as error:
                 raise FinderError(
-                    f"{self.file} is not an ONNX network that can be loaded ({in_one_line(error)}); give YuNet's ONNX "
-                    "file as OpenCV's model zoo has it"
+                    f"{self.file} is not an ONNX network that can be loaded ({in_one_line(error)})",
+                    hint="give YuNet's ONNX file as OpenCV's model zoo has it",
                 ) from error
 
     @cached_property

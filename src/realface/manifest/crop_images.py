@@ -108,8 +108,8 @@ def _in_processes(tasks: Iterator[Task], workers: int) -> Iterator[CropPictures]
                 yield running.popleft().result()
         except BrokenProcessPool as error:
             raise RealfaceError(
-                "a worker process was killed, perhaps for lack of memory; "
-                "run the same command again with fewer --workers"
+                "a worker process was killed, perhaps for lack of memory",
+                hint="run the same command again with fewer --workers",
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -85,8 +85,8 @@ def require_no_leaks(manifest: Manifest, *, where: str, tolerated: Collection[Ki
     if all(leak.kind in SHARED_BY_PUBLISHED_SPLITS for leak in refused):
         published = ", or, to train on a published split as it is, set data.published_split: true"
     raise LeakError(
-        f"{where}: {'; '.join(str(leak) for leak in refused[:SHOWN])}{more}; "
-        f"split again by identity with `realface manifest split`{published}"
+        f"{where}: {'; '.join(str(leak) for leak in refused[:SHOWN])}{more}",
+        hint=f"split again by identity with `realface manifest split`{published}",
     )
 
 

@@ -127,7 +127,7 @@ class Manifest:
             CropSpecError: crops made in two ways.
         """
         if not manifests:
-            raise ManifestError("no manifests to put together; give at least one")
+            raise ManifestError("no manifests to put together", hint="give at least one")
         root = Path(os.path.commonpath([manifest.root for manifest in manifests]))
         moved = [manifest._seen_from(root) for manifest in manifests]
         columns = Columns.joined([one.columns for one in moved])
@@ -286,12 +286,13 @@ def _checked_header(document: Mapping[str, Any], *, where: str) -> ManifestHeade
     version = document.get("format", FORMAT)
     if isinstance(version, int) and version > FORMAT:
         raise ManifestError(
-            f"{where}: manifest format {version} is newer than this realface, which reads {FORMAT}; update realface"
+            f"{where}: manifest format {version} is newer than this realface, which reads {FORMAT}",
+            hint="update realface",
         )
     if isinstance(version, int) and version < FORMAT:
         raise ManifestError(
-            f"{where}: manifest format {version} is too old, expected {FORMAT}; "
-            "run `realface prepare` again, or import the data set again"
+            f"{where}: manifest format {version} is too old, expected {FORMAT}",
+            hint="run `realface prepare` again, or import the data set again",
         )
     try:
         return check_recipe(ManifestHeader, document, where=f"{where}: header")
@@ -305,15 +306,17 @@ def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
     for other in known[1:]:
         if not other.cuts_like(known[0]):
             raise CropSpecError(
-                f"crops made in two ways cannot be put together: [{known[0].describe()}] and [{other.describe()}]; "
-                "prepare the videos again with one spec"
+                f"crops made in two ways cannot be put together: [{known[0].describe()}] and [{other.describe()}]",
+                hint="prepare the videos again with one spec",
             )
     sources: dict[str, str] = {}
     skipped: dict[str, int] = {}
     for header in headers:
         for name, digest in header.sources.items():
             if sources.setdefault(name, digest) != digest:
-                raise ManifestError(f"two source files are called {name} but differ in content; prepare them apart")
+                raise ManifestError(
+                    f"two source files are called {name} but differ in content", hint="prepare them apart"
+                )
         for reason, count in header.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
     notes = dict.fromkeys(header.note for header in headers if header.note)

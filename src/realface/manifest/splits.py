@@ -37,7 +37,9 @@ def split_again(
     if of not in there:
         raise ManifestError(f"no row is of the split {of!r}; there are {', '.join(map(str, there)) or 'none'}")
     if taken := [name for name in fractions if name != of and name in there]:
-        raise ManifestError(f"the split {taken[0]!r} has rows already, which keep it; deal {of!r} out to other names")
+        raise ManifestError(
+            f"the split {taken[0]!r} has rows already, which keep it", hint=f"deal {of!r} out to other names"
+        )
     splits = manifest.columns["split"].to_numpy()
     rows = np.flatnonzero(splits == of)
     dealt = split_by_identity(manifest.take(rows), fractions, seed=seed, people_apart=people_apart)
@@ -78,8 +80,8 @@ def split_by_identity(
     videos = _videos_per_class(manifest, group_of_row)
     if len(videos) < len(wanted):
         raise ManifestError(
-            f"{len(videos)} groups of connected videos and persons cannot fill {len(wanted)} splits; "
-            "ask for fewer splits, add videos of other people, or let people stand in several (--by video)"
+            f"{len(videos)} groups of connected videos and persons cannot fill {len(wanted)} splits",
+            hint="ask for fewer splits, add videos of other people, or let people stand in several (--by video)",
         )
     split_of_group = _deal(videos, shares, np.random.default_rng(seed))
     names = np.array(list(wanted), dtype=object)
@@ -109,8 +111,8 @@ def deal_identities(manifest: Manifest, *, val_share: float, test_share: float, 
     people = list(dict.fromkeys(of_row))
     if len(people) < FEWEST_DEALT:
         raise ManifestError(
-            f"{len(people)} identities cannot be split into training, validation and test, which need two each; add "
-            f"faces of at least {FEWEST_DEALT - len(people)} more people"
+            f"{len(people)} identities cannot be split into training, validation and test, which need two each",
+            hint=f"add faces of at least {FEWEST_DEALT - len(people)} more people",
         )
     ordered = _mixed_by_source(people, np.random.default_rng(seed))
     split_of = dict.fromkeys(people, "train")
@@ -137,7 +139,7 @@ def _canonical(fractions: Mapping[str, float]) -> dict[str, float]:
     for spelling in fractions:
         name = canonical_split(spelling)
         if (other := spelling_of.setdefault(name, spelling)) != spelling:
-            raise ManifestError(f"fractions: {other} and {spelling} are one split, {name}; give each split once")
+            raise ManifestError(f"fractions: {other} and {spelling} are one split, {name}", hint="give each split once")
     return {name: fractions[spelling] for name, spelling in spelling_of.items()}
 
 

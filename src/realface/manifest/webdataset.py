@@ -95,11 +95,12 @@ def _require_files(manifest: Manifest) -> None:
         more = f" and {len(absent) - SHOWN:,} more" if len(absent) > SHOWN else ""
         raise MissingInputError(
             f"{len(absent):,} of {len(set(names)):,} crops and masks are not in {manifest.root}: "
-            f"{', '.join(absent[:SHOWN])}{more}; nothing was written; give their folder with --root"
+            f"{', '.join(absent[:SHOWN])}{more}; nothing was written",
+            hint="give their folder with --root",
         )
     bare = next((name for name in names if not PurePosixPath(name).suffix), None)
     if bare is not None:
-        raise ManifestError(f"{bare} has no suffix, by which readers of shards know a picture; rename it")
+        raise ManifestError(f"{bare} has no suffix, by which readers of shards know a picture", hint="rename it")
 
 
 @contextmanager

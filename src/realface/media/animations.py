@@ -224,8 +224,9 @@ def _require_few(image: Image.Image, path: Path, numbers: Sequence[int]) -> None
     if len(numbers) > most:
         raise MediaError(
             f"{path} is too large: {len(numbers):,} frames of {width} x {height} pixels, and the limit is {most:,} "
-            "frames; convert it to MP4, or make it shorter",
+            "frames",
             reason="too large",
+            hint="convert it to MP4, or make it shorter",
         )
 
 
@@ -239,11 +240,12 @@ def _seek(image: Image.Image, number: int, path: Path) -> None:
         with without_warnings():
             image.seek(number)
     except Image.DecompressionBombError as error:
-        raise MediaError(f"{path} is too large: {error}; make it smaller", reason="too large") from error
+        raise MediaError(f"{path} is too large: {error}", reason="too large", hint="make it smaller") from error
     except DECODING_ERRORS as error:
         raise MediaError(
-            f"{path} is cut off or damaged at frame {number} ({one_line(error)}); copy or download it again",
+            f"{path} is cut off or damaged at frame {number} ({one_line(error)})",
             reason="truncated",
+            hint="copy or download it again",
         ) from error
     require_pixels(image, path, MAX_PIXELS)
 

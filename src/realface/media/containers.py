@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, list[VideoStream]]]:
     except OSError as error:
         raise unreadable(path, error) from error
     if is_cut:
-        raise MediaError(f"{path} is cut off: its end is missing; copy or download it again", reason="truncated")
+        raise MediaError(f"{path} is cut off: its end is missing", reason="truncated", hint="copy or download it again")
     try:
         # "file:" keeps a name with a colon from being read as an address
         container = av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="ignore")
@@ -61,19 +61,22 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, list[VideoStream]]]:
         if isinstance(error, OSError) and (error.errno == errno.EACCES or has_too_many_files(error)):
             raise unreadable(path, error) from error
         raise MediaError(
-            f"{path} is not a video that can be read, or is damaged ({error.strerror}); "
-            "convert it to MP4, or leave it out",
+            f"{path} is not a video that can be read, or is damaged ({error.strerror})",
             reason="not a video",
+            hint="convert it to MP4, or leave it out",
         ) from error
     with container:
         streams = [stream for stream in container.streams.video if not stream.disposition & _NOT_A_VIDEO]
         if not streams:
-            raise MediaError(f"{path} has no video stream, only sound or data; leave it out", reason="no video stream")
+            raise MediaError(
+                f"{path} has no video stream, only sound or data", reason="no video stream", hint="leave it out"
+            )
         decodable = [stream for stream in streams if stream.codec_context is not None]  # PyAV's type does not say so
         if not decodable:
             raise MediaError(
-                f"{path} has a video stream of a kind that FFmpeg cannot decode; convert it to MP4 (H.264)",
+                f"{path} has a video stream of a kind that FFmpeg cannot decode",
                 reason="unsupported",
+                hint="convert it to MP4 (H.264)",
             )
         for stream in decodable:
             require_pixels(path, stream.width, stream.height)
@@ -88,8 +91,9 @@ def require_pixels(path: Path, width: int, height: int) -> None:
     """
     if width * height > MAX_PIXELS:
         raise MediaError(
-            f"{path} is too large: {width} x {height} pixels, and the limit is {MAX_PIXELS:,}; make it smaller",
+            f"{path} is too large: {width} x {height} pixels, and the limit is {MAX_PIXELS:,}",
             reason="too large",
+            hint="make it smaller",
         )
 
 
@@ -132,4 +136,4 @@ def codec_name(stream: VideoStream) -> str:
 
 def no_frames(path: Path) -> MediaError:
     """Return the error for a video of which nothing can be decoded."""
-    return MediaError(f"{path} has no frames that can be decoded; copy or download it again", reason="no frames")
+    return MediaError(f"{path} has no frames that can be decoded", reason="no frames", hint="copy or download it again")

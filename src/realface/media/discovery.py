@@ -114,8 +114,9 @@ def _search_folder(folder: Path) -> FoundMedia:
     if not files:
         others = f"; found only {describe_skipped(by_count(skipped))}" if skipped else ""
         raise MediaError(
-            f"{folder} and its subfolders contain no images and no videos{others}; give a folder that contains some",
+            f"{folder} and its subfolders contain no images and no videos{others}",
             reason="empty folder",
+            hint="give a folder that contains some",
         )
     return FoundMedia(tuple(sorted(files, key=natural_order)), by_count(skipped))
 

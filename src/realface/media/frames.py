@@ -186,9 +186,9 @@ def require_frames_inside(path: Path, indices: list[int], spans: Spans, num_fram
     if not indices:
         parts = ", ".join(f"{first} to {last}" for first, last in spans)
         raise MediaError(
-            f"{path} has no frames in the part {parts}: it has {num_frames}, counted from 0; correct the part, "
-            "or copy or download the video again",
+            f"{path} has no frames in the part {parts}: it has {num_frames}, counted from 0",
             reason="no frames in the part",
+            hint="correct the part, or copy or download the video again",
         )
     return indices
 

@@ -21,9 +21,9 @@ def require_file(path: Path, *, what: str) -> Path:
     """
     existing(path, what=what)
     if not path.is_file():
-        raise MediaError(f"{path} is not a file; give the path of one {what}", reason="not a file")
+        raise MediaError(f"{path} is not a file", reason="not a file", hint=f"give the path of one {what}")
     if path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes); copy or download it again", reason="empty file")
+        raise MediaError(f"{path} is empty (0 bytes)", reason="empty file", hint="copy or download it again")
     return path
 
 

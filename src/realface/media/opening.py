@@ -48,8 +48,9 @@ def open_media(path: Path, *, threads: int = 0) -> MediaReader:
         with suppress(MediaError):
             return VideoReader.open(path, threads=threads)
     raise MediaError(
-        f"{path} is not an image or video that can be read; convert it to PNG, JPEG or MP4, or leave it out",
+        f"{path} is not an image or video that can be read",
         reason="not an image or video",
+        hint="convert it to PNG, JPEG or MP4, or leave it out",
     )
 
 

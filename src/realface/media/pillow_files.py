@@ -92,7 +92,9 @@ def decoded(image: Image.Image, path: Path, *, max_pixels: int = MAX_PIXELS) -> 
             if isinstance(error, OSError) and has_too_many_files(error):
                 raise unreadable(path, error) from error
             raise MediaError(
-                f"{path} is cut off or damaged ({one_line(error)}); copy or download it again", reason="truncated"
+                f"{path} is cut off or damaged ({one_line(error)})",
+                reason="truncated",
+                hint="copy or download it again",
             ) from error
         except Image.DecompressionBombError as error:
             raise _too_large(path, "more pixels than Pillow decodes", max_pixels) from error
@@ -130,8 +132,9 @@ def _opened(path: Path, file: BinaryIO, max_pixels: int) -> Image.Image:
         if isinstance(error, OSError) and (isinstance(error, PermissionError) or has_too_many_files(error)):
             raise unreadable(path, error) from error
         raise MediaError(
-            f"{path} is not a picture that can be read, or is damaged; convert it to PNG or JPEG, or leave it out",
+            f"{path} is not a picture that can be read, or is damaged",
             reason="not a picture",
+            hint="convert it to PNG or JPEG, or leave it out",
         ) from error
 
 
@@ -147,8 +150,9 @@ def _register_heic(path: Path) -> None:
         import pillow_heif
     except ImportError as error:
         raise MediaError(
-            f'{path} is a HEIC image, which needs pillow-heif; install it: pip install "realface[heif]"',
+            f"{path} is a HEIC image, which needs pillow-heif",
             reason="missing extra",
+            hint='install it: pip install "realface[heif]"',
         ) from error
     pillow_heif.register_heif_opener()
 
@@ -160,7 +164,7 @@ def one_line(error: BaseException) -> str:
 
 def _too_large(path: Path, size: str, max_pixels: int) -> MediaError:
     return MediaError(
-        f"{path} is too large: {size}, and the limit is {max_pixels:,}; make it smaller", reason="too large"
+        f"{path} is too large: {size}, and the limit is {max_pixels:,}", reason="too large", hint="make it smaller"
     )
 
 
@@ -180,8 +184,9 @@ def _rgb(image: Image.Image, path: Path) -> Image.Image:
         return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in {"I", "F", "LAB"}:
         raise MediaError(
-            f"{path} has pixels of the kind {image.mode!r}, whose range is not known; save it with 8 or 16 bits",
+            f"{path} has pixels of the kind {image.mode!r}, whose range is not known",
             reason="unsupported",
+            hint="save it with 8 or 16 bits",
         )
     if image.has_transparency_data:
         overlay = image.convert("RGBA")

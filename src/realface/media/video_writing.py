@@ -52,9 +52,9 @@ def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float =
         for index, image in enumerate(chain([first], images)):
             if image.shape != first.shape:
                 raise MediaError(
-                    f"cannot write {path}: frame {index} has the shape {image.shape}, the first {first.shape}; "
-                    "give frames of one size",
+                    f"cannot write {path}: frame {index} has the shape {image.shape}, the first {first.shape}",
                     reason="unsupported",
+                    hint="give frames of one size",
                 )
             frame = _even_frame(image)
             frame.pts, frame.time_base = index, 1 / rate

@@ -38,7 +38,8 @@ def _walk(folder: Path, *, above: tuple[tuple[int, int], ...]) -> Iterator[tuple
                 (folders if is_folder else others).append(entry.name)
     except OSError as error:
         raise UnreadableFolderError(
-            f"cannot read the folder {folder} ({error.strerror or error}); change its permissions, or leave it out"
+            f"cannot read the folder {folder} ({error.strerror or error})",
+            hint="change its permissions, or leave it out",
         ) from error
     identity = (state.st_dev, state.st_ino)
     if identity in above:

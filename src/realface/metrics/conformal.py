@@ -123,8 +123,8 @@ def fake_from(files: FileScores, *, alpha: float) -> float:
     if np.isinf(pooled):
         people = sum(files.answered.num_identities(name) for name in files.answered.source_names)
         raise MetricError(
-            f"{people} people with a score are too few to bound false alarms at {alpha:.0%}; "
-            f"give scores of at least {smallest_number(alpha)} people, better of {FEWEST_IDENTITIES} per source"
+            f"{people} people with a score are too few to bound false alarms at {alpha:.0%}",
+            hint=f"give scores of at least {smallest_number(alpha)} people, better of {FEWEST_IDENTITIES} per source",
         )
     return max([pooled, *(conformal_threshold(one, alpha=alpha) for one in _large_sources(files))])
 

@@ -87,7 +87,7 @@ class ScoreTable:
                 )
                 with path.open("rb") as file:
                     if is_utf16(file.read(4096)):
-                        raise MetricError(f"{path}: UTF-16 text; save it as UTF-8")
+                        raise MetricError(f"{path}: UTF-16 text", hint="save it as UTF-8")
                 table = pa.csv.read_csv(path, convert_options=options)
         except pa.ArrowInvalid as error:
             raise MetricError(f"{path} is no score table: {' '.join(str(error).split())}") from error
@@ -182,8 +182,8 @@ class ScoreTable:
             row = int(np.flatnonzero(mixed[numbers])[0])
             name = "/".join(self.table[part][row].as_py() or "-" for part in VIDEO_IDENTITY)
             raise MetricError(
-                f"video {name} has real and fake rows, and {int(mixed.sum())} such in all; "
-                "give reals and fakes another `video`, `method` or `dataset`"
+                f"video {name} has real and fake rows, and {int(mixed.sum())} such in all",
+                hint="give reals and fakes another `video`, `method` or `dataset`",
             )
 
 

@@ -138,13 +138,17 @@ def read_card(folder: Path) -> ArtifactCard:
     """
     path = existing(folder, what="artifact") / CARD_NAME
     if not path.is_file():
-        raise ArtifactError(f"{folder} has no {CARD_NAME}; give the folder that `realface train` wrote as RUN/artifact")
+        raise ArtifactError(
+            f"{folder} has no {CARD_NAME}", hint="give the folder that `realface train` wrote as RUN/artifact"
+        )
     try:
         document = json.loads(read_text(path))
     except ValueError as error:
-        raise ArtifactError(f"{path} is not JSON ({error}); copy the artifact again") from error
+        raise ArtifactError(f"{path} is not JSON ({error})", hint="copy the artifact again") from error
     if not isinstance(document, dict):
-        raise ArtifactError(f"{path}: expected a mapping, got {type(document).__name__}; copy the artifact again")
+        raise ArtifactError(
+            f"{path}: expected a mapping, got {type(document).__name__}", hint="copy the artifact again"
+        )
     if document.get("format") != FORMAT:
         old = document.get("format") == 1
         raise ArtifactError(
@@ -181,20 +185,21 @@ def _read_weights(folder: Path, card: ArtifactCard) -> dict[str, Tensor]:
         return safetensors.torch.load(_checked_weights(folder, card))
     except SafetensorError as error:
         path = folder / WEIGHTS_NAME
-        raise ArtifactError(f"{path} is not a safetensors file ({error}); copy the artifact again") from error
+        raise ArtifactError(f"{path} is not a safetensors file ({error})", hint="copy the artifact again") from error
 
 
 def _checked_weights(folder: Path, card: ArtifactCard) -> bytes:
     """The bytes of an artifact's weights, which have the hash that the card gives."""
     path = folder / WEIGHTS_NAME
     if not path.is_file():
-        raise ArtifactError(f"{folder} has no {WEIGHTS_NAME}; copy the artifact again")
+        raise ArtifactError(f"{folder} has no {WEIGHTS_NAME}", hint="copy the artifact again")
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != card.weights_sha256:
         raise ArtifactError(
             f"{path} is damaged or was exchanged: its SHA-256 is {sha256}, {CARD_NAME} says "
-            f"{card.weights_sha256 or 'nothing'}; copy the artifact again"
+            f"{card.weights_sha256 or 'nothing'}",
+            hint="copy the artifact again",
         )
     return content
 

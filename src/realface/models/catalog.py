@@ -137,12 +137,14 @@ def known_methods() -> dict[str, Method]:
         if not isinstance(method, Method):
             raise MethodError(
                 f"entry point {ENTRY_POINT_GROUP}: {entry_point.name} = {entry_point.value} must be a "
-                f"realface.models.catalog.Method, got {type(method).__name__}; update or remove the package"
+                f"realface.models.catalog.Method, got {type(method).__name__}",
+                hint="update or remove the package",
             )
         if method.name in methods:
             raise MethodError(
                 f"entry point {ENTRY_POINT_GROUP}: {entry_point.name} = {entry_point.value} offers the method "
-                f"{method.name!r}, which exists already; update or remove the package"
+                f"{method.name!r}, which exists already",
+                hint="update or remove the package",
             )
         methods[method.name] = method
     return methods

@@ -25,7 +25,9 @@ def resolve_device(name: str) -> torch.device:
     wanted = "cuda:0" if name == "cuda" else name
     here = available_devices()
     if wanted not in here:
-        raise DeviceError(f"device {name!r} is not on this machine, which has {', '.join(here)}; choose one, or auto")
+        raise DeviceError(
+            f"device {name!r} is not on this machine, which has {', '.join(here)}", hint="choose one, or auto"
+        )
     return torch.device(wanted)
 
 

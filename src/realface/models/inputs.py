@@ -21,8 +21,8 @@ def require_square_rgb(image: Tensor, *, method: str, smallest: int) -> None:
     shape = tuple(image.shape)
     if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < smallest:
         raise ModelInputError(
-            f"{method} takes square RGB images (B, 3, S, S) with S >= {smallest}, got a batch of shape {shape}; "
-            "crop and resize the faces first"
+            f"{method} takes square RGB images (B, 3, S, S) with S >= {smallest}, got a batch of shape {shape}",
+            hint="crop and resize the faces first",
         )
 
 
@@ -40,6 +40,6 @@ def require_size(image: Tensor, *, method: str, size: int) -> None:
     require_square_rgb(image, method=method, smallest=1)
     if image.shape[2] != size:
         raise ModelInputError(
-            f"this {method} was built for images of {size} x {size}, got {image.shape[2]} x {image.shape[3]}; resize "
-            f"them to {size}, or train one with another input_size"
+            f"this {method} was built for images of {size} x {size}, got {image.shape[2]} x {image.shape[3]}",
+            hint=f"resize them to {size}, or train one with another input_size",
         )

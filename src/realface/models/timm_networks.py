@@ -40,13 +40,15 @@ def download_weights(name: str, **settings: Any) -> dict[str, Tensor]:
         ArtifactError: the hub has none, or could not be reached.
     """
     if not timm.is_model_pretrained(name):
-        raise ArtifactError(f"timm has no pretrained weights for {name}; leave encoder_weights out, or give a file")
+        raise ArtifactError(
+            f"timm has no pretrained weights for {name}", hint="leave encoder_weights out, or give a file"
+        )
     try:
         weights: dict[str, Tensor] = timm.create_model(name, pretrained=True, **settings).state_dict()
     except (OSError, RuntimeError, ValueError) as error:  # the hub's are OSErrors, those of a damaged file the others
         reason = " ".join(str(error).split())
         raise ArtifactError(
-            f"timm's weights of {name} could not be downloaded ({reason}); check the network, or give a file as "
-            "encoder_weights"
+            f"timm's weights of {name} could not be downloaded ({reason})",
+            hint="check the network, or give a file as encoder_weights",
         ) from error
     return weights

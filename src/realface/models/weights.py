@@ -32,7 +32,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         inner = f"the keys {', '.join(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
         raise ArtifactError(
-            f"{path} must hold tensors by name, a bare state dict, got {inner}; save only the state dict"
+            f"{path} must hold tensors by name, a bare state dict, got {inner}", hint="save only the state dict"
         )
     return dict(content)
 
@@ -96,5 +96,5 @@ def _read(path: Path) -> Any:
     except (SafetensorError, *DAMAGE) as error:
         reason = str(error).partition("\n")[0]
         raise ArtifactError(
-            f"{path} is damaged or no safetensors file ({reason}); copy or download it again"
+            f"{path} is damaged or no safetensors file ({reason})", hint="copy or download it again"
         ) from error

@@ -36,7 +36,7 @@ def ray_workers(place: Workplace, count: int | None) -> Iterator[Do]:
     try:
         import ray
     except ImportError as error:
-        raise PrepareError('--cluster ray needs Ray; install it: pip install "realface[cluster]"') from error
+        raise PrepareError("--cluster ray needs Ray", hint='install it: pip install "realface[cluster]"') from error
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     num_cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]

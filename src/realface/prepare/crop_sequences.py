@@ -122,7 +122,7 @@ def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
         raise _no_pictures(path)
     if len(set(members.values())) < len(members):
         name = next(name for name, times in Counter(members.values()).items() if times > 1)
-        raise MediaError(f"{path} holds {name} more than once; remove one of them", reason="one name twice")
+        raise MediaError(f"{path} holds {name} more than once", reason="one name twice", hint="remove one of them")
     chosen = _chosen(members, count)
     awaited = Counter(sequence for sequence, _ in chosen.values())
     frames: defaultdict[PurePosixPath, list[CropPicture]] = defaultdict(list)
@@ -246,8 +246,9 @@ def _opened(path: Path, stream: _Metered) -> tarfile.TarFile:
         return tarfile.open(fileobj=stream, mode="r|", bufsize=_BUFFER, tarinfo=_StrictHeader, encoding="utf-8")
     except tarfile.ReadError as error:
         raise MediaError(
-            f"{path} is not a tar, gzipped or not ({error}); copy or download it again, or leave it out",
+            f"{path} is not a tar, gzipped or not ({error})",
             reason="not an archive",
+            hint="copy or download it again, or leave it out",
         ) from error
 
 
@@ -260,9 +261,9 @@ def _explained(path: Path, stream: _Metered) -> Iterator[None]:
     except (EOFError, tarfile.TarError, gzip.BadGzipFile, zlib.error, ValueError, RecursionError) as error:
         if isinstance(error, EOFError) or stream.has_ended:
             raise MediaError(
-                f"{path} is cut off: its end is missing; copy or download it again", reason="truncated"
+                f"{path} is cut off: its end is missing", reason="truncated", hint="copy or download it again"
             ) from error
-        raise MediaError(f"{path} is damaged ({error}); copy or download it again", reason="damaged") from error
+        raise MediaError(f"{path} is damaged ({error})", reason="damaged", hint="copy or download it again") from error
 
 
 def _require_harmless(member: tarfile.TarInfo, index: int, path: Path) -> None:
@@ -294,7 +295,7 @@ def _is_face_folder(name: str) -> bool:
 
 def _bytes_of(path: Path) -> bytes:
     if not existing(path, what="picture").is_file():
-        raise MediaError(f"{path} is not a file; give the path of one picture", reason="not a file")
+        raise MediaError(f"{path} is not a file", reason="not a file", hint="give the path of one picture")
     with path.open("rb") as file:
         data = file.read(MAX_PICTURE_BYTES + 1)
     if len(data) > MAX_PICTURE_BYTES:
@@ -305,9 +306,9 @@ def _bytes_of(path: Path) -> bytes:
 def _checked_held(held: int, path: Path) -> int:
     if held > MAX_HELD_BYTES:
         raise MediaError(
-            f"{path}: the chosen pictures of its unfinished sequences take more than {MAX_HELD_BYTES:,} bytes; "
-            "choose fewer frames",
+            f"{path}: the chosen pictures of its unfinished sequences take more than {MAX_HELD_BYTES:,} bytes",
             reason="too large",
+            hint="choose fewer frames",
         )
     return held
 
@@ -326,4 +327,6 @@ def _unsafe(path: Path, why: str) -> MediaError:
 
 
 def _no_pictures(path: Path) -> MediaError:
-    return MediaError(f"{path} has no pictures; copy or download it again, or leave it out", reason="no pictures")
+    return MediaError(
+        f"{path} has no pictures", reason="no pictures", hint="copy or download it again, or leave it out"
+    )

@@ -78,7 +78,7 @@ def cut_masks(
         ]
     if lost := wanted - set(cuts):
         raise MediaError(
-            f"{mask}: frame {min(lost)} cannot be decoded; copy or download the mask again", reason="damaged"
+            f"{mask}: frame {min(lost)} cannot be decoded", reason="damaged", hint="copy or download the mask again"
         )
     return cuts
 
@@ -98,8 +98,9 @@ def _require_same_extent(mask: MediaReader, source: MediaReader) -> None:
     if of_mask.num_frames != of_source.num_frames:
         raise MediaError(
             f"{mask.path} has {of_mask.num_frames} frames but {source.path} has {of_source.num_frames}, so which "
-            "belong together is not known; copy or download both again",
+            "belong together is not known",
             reason="other length",
+            hint="copy or download both again",
         )
     if (of_mask.width, of_mask.height) != (of_source.width, of_source.height):
         raise _other_size(mask.path, (of_mask.height, of_mask.width), source.path, (of_source.height, of_source.width))
@@ -110,7 +111,7 @@ def _other_size(
 ) -> MediaError:
     """Return the error for a mask of another (height, width) than its source."""
     return MediaError(
-        f"{mask} has {of_mask[1]} x {of_mask[0]} pixels{where} but {source} has "
-        f"{of_source[1]} x {of_source[0]}; give the mask of the source's own size",
+        f"{mask} has {of_mask[1]} x {of_mask[0]} pixels{where} but {source} has {of_source[1]} x {of_source[0]}",
         reason="other size",
+        hint="give the mask of the source's own size",
     )

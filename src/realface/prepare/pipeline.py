@@ -167,7 +167,7 @@ def merge_shards(
                 unfinished.append(f"{shard} ({num_left} of {num_files} files left)")
         if unfinished:
             raise PrepareError(
-                f"{out}: not all shards are done: {', '.join(unfinished)}; run each of these again, then merge"
+                f"{out}: not all shards are done: {', '.join(unfinished)}", hint="run each of these again, then merge"
             )
         return finish(study.scan, out, spec, journals)
 
@@ -340,8 +340,8 @@ def _require_own_folders(scan: Scan) -> None:
         folder = str(crop_folder(item))
         if first.setdefault(folder, item.source) != item.source:
             raise LayoutError(
-                f"{first[folder]} and {item.source} are one video by data set, method, compression and name; "
-                "keep one of them, or rename it"
+                f"{first[folder]} and {item.source} are one video by data set, method, compression and name",
+                hint="keep one of them, or rename it",
             )
 
 
@@ -369,8 +369,8 @@ def _require_own_output(out: Path, settings: Mapping[str, Any]) -> None:
         others = json.loads(file.read_text(encoding="utf-8"))
         if differing := [name for name, value in settings.items() if others.get(name) != value]:
             raise OutputExistsError(
-                f"{out} holds another preparation: {_difference(differing[0], others, settings)}; "
-                "give another folder, or remove it first"
+                f"{out} holds another preparation: {_difference(differing[0], others, settings)}",
+                hint="give another folder, or remove it first",
             )
 
 

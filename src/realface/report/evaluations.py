@@ -63,7 +63,7 @@ def read_evaluations(folders: Sequence[Path]) -> list[EvaluationFolder]:
         MetricError: a file in it is not what `realface evaluate` writes.
     """
     if not folders:
-        raise MissingInputError("nothing to report on; give a folder that `realface evaluate` wrote")
+        raise MissingInputError("nothing to report on", hint="give a folder that `realface evaluate` wrote")
     return [_read(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
 
 
@@ -71,11 +71,13 @@ def _read(folder: Path, name: str) -> EvaluationFolder:
     existing(folder, what="evaluation")
     for required in (METRICS_NAME, SCORES_NAME):
         if not (folder / required).is_file():
-            raise MissingInputError(f"{folder} has no {required}; give a folder that `realface evaluate` wrote")
+            raise MissingInputError(f"{folder} has no {required}", hint="give a folder that `realface evaluate` wrote")
     document = _read_json(folder / METRICS_NAME, version=FORMAT)
     wrong = [key for key, kind in REQUIRED.items() if not isinstance(document.get(key), kind)]
     if wrong:
-        raise MetricError(f"{folder / METRICS_NAME}: {', '.join(wrong)} missing or of the wrong kind; evaluate again")
+        raise MetricError(
+            f"{folder / METRICS_NAME}: {', '.join(wrong)} missing or of the wrong kind", hint="evaluate again"
+        )
     index = folder / EXAMPLES_NAME / examples.INDEX_NAME
     shown = _read_json(index, version=examples.FORMAT) if index.is_file() else {"examples": [], "maps": []}
     table = ScoreTable.read(folder / SCORES_NAME)
@@ -86,10 +88,12 @@ def _read_json(path: Path, *, version: int) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise MetricError(f"{path} is not JSON ({error}); evaluate again") from error
+        raise MetricError(f"{path} is not JSON ({error})", hint="evaluate again") from error
     found = document.get("format") if isinstance(document, dict) else None
     if found != version:
-        raise MetricError(f"{path}: this version of realface reads format {version}, got {found}; evaluate again")
+        raise MetricError(
+            f"{path}: this version of realface reads format {version}, got {found}", hint="evaluate again"
+        )
     return dict(document)
 
 

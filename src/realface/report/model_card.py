@@ -82,7 +82,7 @@ def write_model_card(
         results = [own, *results]
     weights = folder / WEIGHTS_NAME
     if not weights.is_file():
-        raise ArtifactError(f"{folder} has no {WEIGHTS_NAME}; copy the artifact again")
+        raise ArtifactError(f"{folder} has no {WEIGHTS_NAME}", hint="copy the artifact again")
     numbers = [result for path in results for result in read_results(path)]
     data_sets = [] if data is None else _listed(DataSet, data)
     parts = [
@@ -250,7 +250,7 @@ def _failures(folder: Path | None, out: Path) -> str:
         file = folder / failure.file
         if not file.is_file():
             raise MissingInputError(
-                f"{folder / FAILURES_NAME} names {failure.file}, which does not exist; add the image"
+                f"{folder / FAILURES_NAME} names {failure.file}, which does not exist", hint="add the image"
             )
         link = Path(os.path.relpath(file, out.parent)).as_posix()
         shown.append(f"![{_cell(failure.caption)}]({link})\n\n{_cell(failure.caption)}")

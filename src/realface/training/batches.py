@@ -184,5 +184,7 @@ def training_batches(
     )
     for batch in loaded:
         if isinstance(batch, str):
-            raise TrainingError(f"{batch}; replace the file and go on with --resume, or drop its row and begin again")
+            raise TrainingError(
+                f"{batch}", hint="replace the file and go on with --resume, or drop its row and begin again"
+            )
         yield batch

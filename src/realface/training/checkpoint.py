@@ -166,7 +166,7 @@ def _write(path: Path, stored: Checkpoint | BestStep) -> None:
             torch.save({"format": FORMAT, **vars(stored)}, temporary)
         except RuntimeError as error:  # torch's word for a disk that takes no more
             raise TrainingError(
-                f"{path} cannot be written ({error}); make room on the disk and go on with --resume"
+                f"{path} cannot be written ({error})", hint="make room on the disk and go on with --resume"
             ) from error
     _sync(path.parent)
 

@@ -56,21 +56,21 @@ def settle_encoder_weights(recipe: TrainRecipe, method: Method, run: Path) -> En
     if source is None:
         if getattr(config, "folded_norms", False):
             raise TrainingError(
-                "method.folded_norms: norms of random weights have no statistics to fold; give encoder_weights, or "
-                "leave folded_norms out"
+                "method.folded_norms: norms of random weights have no statistics to fold",
+                hint="give encoder_weights, or leave folded_norms out",
             )
         return None
     if is_run(run):
         return _recorded(run)
     if method.load_encoder_weights is None:
-        raise TrainingError(f"encoder_weights: {method.name} takes none; leave encoder_weights out")
+        raise TrainingError(f"encoder_weights: {method.name} takes none", hint="leave encoder_weights out")
     if isinstance(source, Path):
         path = existing(source, what="file of encoder_weights")
         return EncoderRecord(name="/".join(source.parts[-2:]), sha256=sha256_of(path))
     if source in PACKAGES:
         return _settle_package(source, recipe, method)
     if method.download_encoder_weights is None:
-        raise TrainingError(f"encoder_weights: timm has none for {method.name}; give a file, or leave it out")
+        raise TrainingError(f"encoder_weights: timm has none for {method.name}", hint="give a file, or leave it out")
     return EncoderRecord(name="timm")
 
 
@@ -81,7 +81,7 @@ def require_encoder_rate(recipe: TrainRecipe, method: Method) -> None:
         TrainingError: the method has none.
     """
     if recipe.optim.encoder_lr is not None and method.encoder_parameters is None:
-        raise TrainingError(f"optim.encoder_lr: {method.name} has no encoder beside the rest; set optim.lr only")
+        raise TrainingError(f"optim.encoder_lr: {method.name} has no encoder beside the rest", hint="set optim.lr only")
 
 
 def with_encoder_weights(rows: RunRows, record: EncoderRecord | None) -> RunRows:
@@ -118,13 +118,13 @@ def _settle_package(source: str, recipe: TrainRecipe, method: Method) -> Encoder
     config: Any = recipe.method
     if method.take_encoder_weights is None:
         raise TrainingError(
-            f"encoder_weights: {source} is for the encoder {package.network}, which {method.name} cannot have; give a "
-            "file, or leave encoder_weights out"
+            f"encoder_weights: {source} is for the encoder {package.network}, which {method.name} cannot have",
+            hint="give a file, or leave encoder_weights out",
         )
     if config.encoder.partition(".")[0] != package.network:
         raise TrainingError(
-            f"encoder_weights: {source} is for the encoder {package.network}, but method.encoder is {config.encoder}; "
-            f"set method.encoder to {package.network}, or leave encoder_weights out"
+            f"encoder_weights: {source} is for the encoder {package.network}, but method.encoder is {config.encoder}",
+            hint=f"set method.encoder to {package.network}, or leave encoder_weights out",
         )
     installed = find_package(source)
     return EncoderRecord(

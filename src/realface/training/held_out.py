@@ -50,8 +50,8 @@ def measure_held_out(recipe: TrainRecipe, run: Path, *, quiet: bool = False) -> 
     faces = face_rows(rows, stored, None if store is None else ResynthesisStore(store))
     if not faces.has_partners:
         raise TrainingError(
-            f"the test split has {len(faces.rows)} real faces with landmarks, but two of different people are needed; "
-            "add faces to it"
+            f"the test split has {len(faces.rows)} real faces with landmarks, but two of different people are needed",
+            hint="add faces to it",
         )
     card = read_card(run / ARTIFACT_NAME)
     device = resolve_device(recipe.trainer.device)

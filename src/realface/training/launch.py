@@ -81,8 +81,8 @@ def started_places() -> Places | None:
         nodes, tasks = int(os.environ.get("SLURM_NNODES", 1)), int(os.environ["SLURM_NTASKS"])
         if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:  # Fabric asks for it
             raise DeviceError(
-                f"SLURM started {tasks} tasks on {nodes} machines without --ntasks-per-node; give that instead of "
-                "--ntasks, one task for each GPU of a machine"
+                f"SLURM started {tasks} tasks on {nodes} machines without --ntasks-per-node",
+                hint="give that instead of --ntasks, one task for each GPU of a machine",
             )
         return Places(nodes, tasks // nodes)
     return None
@@ -91,26 +91,31 @@ def started_places() -> Places | None:
 def _check_devices(trainer: TrainerSection, device: torch.device, places: Places) -> None:
     if trainer.devices not in (1, places.devices):
         raise DeviceError(
-            f"trainer.devices is {trainer.devices}, but torchrun or SLURM started {places.devices} here; start as many "
-            "with it (--nproc-per-node, or srun --ntasks-per-node), or set trainer.devices to 1"
+            f"trainer.devices is {trainer.devices}, but torchrun or SLURM started {places.devices} here",
+            hint="start as many with it (--nproc-per-node, or srun --ntasks-per-node), or set trainer.devices to 1",
         )
     if trainer.sync_batch_norm and device.type != "cuda":
         raise DeviceError(
-            f"trainer.sync_batch_norm needs GPUs, but this run is on {device.type}; set it to false, or choose "
-            "trainer.device=cuda"
+            f"trainer.sync_batch_norm needs GPUs, but this run is on {device.type}",
+            hint="set it to false, or choose trainer.device=cuda",
         )
     if trainer.precision == "fp16" and device.type != "cuda":
-        raise DeviceError(f"trainer.precision fp16 needs a GPU, but this run is on {device.type}; choose bf16 or fp32")
+        raise DeviceError(
+            f"trainer.precision fp16 needs a GPU, but this run is on {device.type}", hint="choose bf16 or fp32"
+        )
     num_processes = places.nodes * places.devices
     if num_processes == 1:
         return
     if ":" in trainer.device or device.type == "mps":
         raise DeviceError(
-            f"trainer.device {trainer.device!r} is one device, but {num_processes} processes were asked for; set "
-            "trainer.device to cuda or cpu, or ask for one process"
+            f"trainer.device {trainer.device!r} is one device, but {num_processes} processes were asked for",
+            hint="set trainer.device to cuda or cpu, or ask for one process",
         )
     if device.type == "cuda" and places.devices > torch.cuda.device_count():
         raise DeviceError(
-            f"{places.devices} processes were asked for, but {torch.cuda.device_count()} GPUs are seen here; ask for "
-            "that many, and let each task of SLURM see all of its machine's GPUs (--gpus-per-node, not --gpus-per-task)"
+            f"{places.devices} processes were asked for, but {torch.cuda.device_count()} GPUs are seen here",
+            hint=(
+                "ask for that many, and let each task of SLURM see all of its machine's GPUs (--gpus-per-node, not "
+                "--gpus-per-task)"
+            ),
         )

@@ -112,9 +112,11 @@ class Loop:
         tally.num_skipped_in_a_row += 1
         if tally.num_skipped_in_a_row == limit:
             raise TrainingError(
-                f"the gradients of {limit} steps in a row, up to step {tally.step}, were not finite; lower optim.lr, "
-                "set trainer.clip_norm, warm up (schedule.warmup_steps), or use trainer.precision fp32 or bf16, and "
-                "begin again in another folder"
+                f"the gradients of {limit} steps in a row, up to step {tally.step}, were not finite",
+                hint=(
+                    "lower optim.lr, set trainer.clip_norm, warm up (schedule.warmup_steps), or use trainer.precision "
+                    "fp32 or bf16, and begin again in another folder"
+                ),
             )
 
     def _is_validated(self) -> bool:

@@ -124,6 +124,6 @@ def pair_batches(
     for batch in loaded:
         if isinstance(batch, str):
             raise TrainingError(
-                f"{batch}; replace the file and continue with --resume, or drop its row and start again"
+                f"{batch}", hint="replace the file and continue with --resume, or drop its row and start again"
             )
         yield batch

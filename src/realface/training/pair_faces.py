@@ -50,27 +50,30 @@ def require_pairs_possible(recipe: TrainRecipe, method: Method) -> None:
     if section is None:
         if getattr(config, "mask_head", False):
             raise TrainingError(
-                "method.mask_head: only pairs say where a face was manipulated; add a section pseudo_fakes, or leave "
-                "mask_head out"
+                "method.mask_head: only pairs say where a face was manipulated",
+                hint="add a section pseudo_fakes, or leave mask_head out",
             )
         return
     if not method.trains_on_pairs:
-        raise TrainingError(f"pseudo_fakes: {method.name} cannot train on pairs; remove pseudo_fakes")
+        raise TrainingError(f"pseudo_fakes: {method.name} cannot train on pairs", hint="remove pseudo_fakes")
     if recipe.trainer.batch_size % 2:
         raise TrainingError(
-            f"trainer.batch_size: {recipe.trainer.batch_size} images are not a whole number of pairs; set an even "
-            "number"
+            f"trainer.batch_size: {recipe.trainer.batch_size} images are not a whole number of pairs",
+            hint="set an even number",
         )
     if recipe.data.train.degradations is not None:
         raise TrainingError(
-            "data.train.degradations: both images of a pair need one draw, which pseudo_fakes.degradations gives; "
-            "remove data.train.degradations"
+            "data.train.degradations: both images of a pair need one draw, which pseudo_fakes.degradations gives",
+            hint="remove data.train.degradations",
         )
     stored = [name for name in section.all_kinds if KINDS[name].partner == "stored"]
     if stored and section.resynthesis is None:
         raise TrainingError(
-            f"pseudo_fakes: {stored[0]} needs faces that a network has rendered; run `realface resynthesise MANIFEST "
-            f"--out STORE` and set pseudo_fakes.resynthesis: STORE, or remove {stored[0]}"
+            f"pseudo_fakes: {stored[0]} needs faces that a network has rendered",
+            hint=(
+                "run `realface resynthesise MANIFEST --out STORE` and set pseudo_fakes.resynthesis: STORE, or remove "
+                f"{stored[0]}"
+            ),
         )
 
 
@@ -140,15 +143,16 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
     for name, fewest in (("train", 1), ("val", MIN_VALIDATION_FACES)):
         if (count := len(found[name].rows)) < fewest:
             raise TrainingError(
-                f"data.{name}: {count} real faces have landmarks, but pairs need at least {fewest}; add more faces"
+                f"data.{name}: {count} real faces have landmarks, but pairs need at least {fewest}",
+                hint="add more faces",
             )
     needing = [name for name in section.all_kinds if KINDS[name].partner == "face"]
     for name, faces in found.items():
         _check_rendered(name, faces, section)
         if needing and not faces.has_partners:
             raise TrainingError(
-                f"data.{name}: all faces are of one identity, but {needing[0]} needs two; add identities, or remove "
-                f"{needing[0]} from pseudo_fakes"
+                f"data.{name}: all faces are of one identity, but {needing[0]} needs two",
+                hint=f"add identities, or remove {needing[0]} from pseudo_fakes",
             )
     return PairFaces(train=found["train"], val=found["val"])
 
@@ -158,8 +162,8 @@ def _check_rendered(name: str, faces: FaceRows, section: PairsSection) -> None:
     total, missing = len(faces.rows), faces.num_not_rendered
     if missing == total:
         raise TrainingError(
-            f"pseudo_fakes.resynthesis: {section.resynthesis} contains none of the {total} faces of data.{name}; run "
-            "`realface resynthesise` on their manifest"
+            f"pseudo_fakes.resynthesis: {section.resynthesis} contains none of the {total} faces of data.{name}",
+            hint="run `realface resynthesise` on their manifest",
         )
     if missing:
         warn_once(

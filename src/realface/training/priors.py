@@ -61,7 +61,7 @@ def settle_prior(recipe: TrainRecipe, method: Method, run: Path) -> tuple[TrainR
     """
     if method.frozen_prior is None:
         if recipe.prior is not None:
-            raise TrainingError(f"prior: {method.name} takes none; leave prior out")
+            raise TrainingError(f"prior: {method.name} takes none", hint="leave prior out")
         return recipe, None
     found = _recorded(run) or _read_record(recipe, method, method.frozen_prior)
     return _with_settings_of(found, recipe), found
@@ -102,13 +102,14 @@ def load_prior(network: Any, recipe: TrainRecipe, prior: PriorRecord) -> None:
     assert source is not None
     if recipe.prior is None:  # of a run that goes on, whose first checkpoint was never written
         raise TrainingError(
-            f"prior: the run began with {prior.name} and has no checkpoint yet that holds it; set prior to its folder"
+            f"prior: the run began with {prior.name} and has no checkpoint yet that holds it",
+            hint="set prior to its folder",
         )
     weights = _read_weights(find_artifact(recipe.prior), source)
     if source.fingerprint(weights) != prior.weights:
         raise TrainingError(
-            f"prior: {recipe.prior} is not the one that the run began with; restore it, or begin again in another "
-            "folder"
+            f"prior: {recipe.prior} is not the one that the run began with",
+            hint="restore it, or begin again in another folder",
         )
     network.take_prior(weights)
 
@@ -124,8 +125,8 @@ def _recorded(run: Path) -> PriorRecord | None:
 def _read_record(recipe: TrainRecipe, method: Method, source: FrozenPrior) -> PriorRecord:
     if recipe.prior is None:
         raise TrainingError(
-            f"prior: {method.name} needs one, and none is given; train one with the method {source.method}, and name "
-            "its run: --set prior=RUN"
+            f"prior: {method.name} needs one, and none is given",
+            hint=f"train one with the method {source.method}, and name its run: --set prior=RUN",
         )
     folder = find_artifact(recipe.prior)
     card = read_card(folder)
@@ -152,8 +153,8 @@ def _with_settings_of(prior: PriorRecord, recipe: TrainRecipe) -> TrainRecipe:
     differences = _differences(written.get("prior", {}), prior.config, "method.prior")
     if differences:
         raise TrainingError(
-            f"the recipe says otherwise than the prior {prior.name}: {'; '.join(differences)}; leave method.prior out, "
-            "or give another prior"
+            f"the recipe says otherwise than the prior {prior.name}: {'; '.join(differences)}",
+            hint="leave method.prior out, or give another prior",
         )
     method = check_recipe(type(recipe.method), {**written, "prior": prior.config}, where="method with its prior")
     return recipe.model_copy(update={"method": method})

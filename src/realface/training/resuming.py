@@ -51,7 +51,9 @@ def require_run(folder: Path) -> None:
         TrainingError: there is none.
     """
     if not is_run(folder):
-        raise TrainingError(f"{folder} holds no run that could be taken up; name the recipe too, and it is begun")
+        raise TrainingError(
+            f"{folder} holds no run that could be taken up", hint="name the recipe too, and it is begun"
+        )
 
 
 def require_same_run(run: Path, recipe: TrainRecipe, *, train_sha256: str, val_sha256: str) -> None:
@@ -78,14 +80,14 @@ def require_same_run(run: Path, recipe: TrainRecipe, *, train_sha256: str, val_s
     ]
     if changed:
         raise TrainingError(
-            f"{run} cannot go on with another recipe: {'; '.join(changed)}; use the same one, or another folder"
+            f"{run} cannot go on with another recipe: {'; '.join(changed)}", hint="use the same one, or another folder"
         )
     recorded = json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8"))
     for name, sha256 in (("train", train_sha256), ("val", val_sha256)):
         if recorded[name]["sha256"] != sha256:
             raise TrainingError(
-                f"{run} cannot go on: the rows of data.{name} are not those that it began with; restore the "
-                "manifests, or begin again in another folder"
+                f"{run} cannot go on: the rows of data.{name} are not those that it began with",
+                hint="restore the manifests, or begin again in another folder",
             )
 
 
@@ -97,13 +99,16 @@ def require_same_steps(checkpoint: Checkpoint, num_steps: int, crops_per_step: i
     """
     if checkpoint.step > num_steps:
         raise TrainingError(
-            f"the run has taken {checkpoint.step} steps already, but trainer.steps is {num_steps}; set it higher"
+            f"the run has taken {checkpoint.step} steps already, but trainer.steps is {num_steps}", hint="set it higher"
         )
     if checkpoint.crops_per_step != crops_per_step:
         raise TrainingError(
             f"the run's steps had {checkpoint.crops_per_step} crops over all processes, now they would have "
-            f"{crops_per_step}; set trainer.batch_size and trainer.accumulate so that their product with the "
-            f"{processes.size} processes is the same"
+            f"{crops_per_step}",
+            hint=(
+                f"set trainer.batch_size and trainer.accumulate so that their product with the {processes.size} "
+                "processes is the same"
+            ),
         )
     if len(checkpoint.generators) != processes.size:
         print(

@@ -94,8 +94,9 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False) -> R
         _require_faces(val, method.real_only.fewest_faces, method)
     if "test" in val.distinct("split"):
         raise TrainingError(
-            "data.val: rows of the test split would choose the best step and the threshold, and the test numbers would "
-            "mean nothing; set data.val.filters to a validation split"
+            "data.val: rows of the test split would choose the best step and the threshold, and the test numbers "
+            "would mean nothing",
+            hint="set data.val.filters to a validation split",
         )
     leaks += _require_apart(train, val, tolerated)
     for name, rows in (("train", train), ("val", val)):
@@ -120,8 +121,8 @@ def _reals_of(parts: dict[Path, Manifest], learner: str, name: str) -> tuple[dic
     num_rows, num_reals = (sum(len(part) for part in each.values()) for each in (parts, reals))
     if num_reals == 0:
         raise TrainingError(
-            f"data.{name}: none of the {num_rows} rows is real, and {learner} learns from real faces alone; name "
-            "manifests with real faces"
+            f"data.{name}: none of the {num_rows} rows is real, and {learner} learns from real faces alone",
+            hint="name manifests with real faces",
         )
     if num_fakes := num_rows - num_reals:
         warn_once(
@@ -134,22 +135,22 @@ def _reals_of(parts: dict[Path, Manifest], learner: str, name: str) -> tuple[dic
 def _require_no_pairs(sampling: Sampling, learner: str) -> None:
     if sampling == "paired":
         raise TrainingError(
-            f"data.train.sampling: paired puts fakes beside reals, and {learner} learns from real faces alone; "
-            "leave data.train.sampling out"
+            f"data.train.sampling: paired puts fakes beside reals, and {learner} learns from real faces alone",
+            hint="leave data.train.sampling out",
         )
 
 
 def _require_faces(val: Manifest, fewest: int, method: Method) -> None:
     if len(val) < fewest:
         raise TrainingError(
-            f"data.val: {len(val)} real faces are held back, and the score of {method.name} needs at least {fewest}; "
-            "validate on more"
+            f"data.val: {len(val)} real faces are held back, and the score of {method.name} needs at least {fewest}",
+            hint="validate on more",
         )
 
 
 def _require_both_classes(train: Manifest, val: Manifest, sampling: Sampling) -> None:
     if sampling != "all" and (reason := missing_class(train.labels)):
-        raise TrainingError(f"data.train: {reason}; name manifests with both, or set data.train.sampling to all")
+        raise TrainingError(f"data.train: {reason}", hint="name manifests with both, or set data.train.sampling to all")
     if reason := missing_class(val.labels):
         raise TrainingError(f"data.val: {reason}, or no metric can choose the best step")
 
@@ -229,8 +230,8 @@ def _require_files(rows: Manifest, *, where: str) -> None:
         named = _names([rows.root / path for path in missing[:NAMED_FILES]])
         more = f" and {len(missing) - NAMED_FILES} more" if len(missing) > NAMED_FILES else ""
         raise MissingInputError(
-            f"{where}: {len(missing)} of {len(rows)} crops are missing: {named}{more}; "
-            "prepare them again, or move the crops back beside their manifest"
+            f"{where}: {len(missing)} of {len(rows)} crops are missing: {named}{more}",
+            hint="prepare them again, or move the crops back beside their manifest",
         )
 
 

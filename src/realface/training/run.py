@@ -169,12 +169,12 @@ def require_sense(recipe: TrainRecipe, run: Path, *, resume: bool) -> Method:
     require_encoder_rate(recipe, method)
     if recipe.data.real is not None:
         raise TrainingError(
-            "data.real: the faces are not prepared yet; start this recipe with the command `realface train`"
+            "data.real: the faces are not prepared yet", hint="start this recipe with the command `realface train`"
         )
     if not is_run(run):
         require_free(run, besides=_own_faces(recipe, run))
     elif not resume:
-        raise OutputExistsError(f"{run} holds a run already; go on with it by --resume, or give another folder")
+        raise OutputExistsError(f"{run} holds a run already", hint="go on with it by --resume, or give another folder")
     return method
 
 

@@ -95,14 +95,14 @@ def deciding_metric(asked: MetricName | None, method: Method, pairs: PairsSectio
         return known[0]
     if asked not in known and pairs is not None:
         raise TrainingError(
-            f"selection.metric: a run with pseudo_fakes has no {asked}; leave selection.metric out, or set it to "
-            f"{' or '.join(known)}"
+            f"selection.metric: a run with pseudo_fakes has no {asked}",
+            hint=f"leave selection.metric out, or set it to {' or '.join(known)}",
         )
     if asked not in known:
         why = "learns from fakes too" if method.real_only is None else "learns from real faces alone"
         raise TrainingError(
-            f"selection.metric: {method.name} {why} and has no {asked}; leave selection.metric out, or set it to "
-            f"{' or '.join(known)}"
+            f"selection.metric: {method.name} {why} and has no {asked}",
+            hint=f"leave selection.metric out, or set it to {' or '.join(known)}",
         )
     return asked
 

@@ -79,8 +79,8 @@ class Stepper:
             return self._take(batches)
         except torch.OutOfMemoryError as error:  # the optimiser's first step asks for more too
             raise TrainingError(
-                f"{self._fabric.device} has too little memory for {len(batches[0].label)} crops at once; set a smaller "
-                "trainer.batch_size with a larger trainer.accumulate, or trainer.precision bf16"
+                f"{self._fabric.device} has too little memory for {len(batches[0].label)} crops at once",
+                hint="set a smaller trainer.batch_size with a larger trainer.accumulate, or trainer.precision bf16",
             ) from error
 
     def _take(self, batches: Sequence[Batch]) -> Step:

@@ -40,7 +40,7 @@ def with_residuals(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe
     if folder is not None:
         if prior is None:
             config: Any = recipe.method
-            raise TrainingError(f"data.residuals: {config.name} takes no residuals; leave data.residuals out")
+            raise TrainingError(f"data.residuals: {config.name} takes no residuals", hint="leave data.residuals out")
         store = ResidualStore(folder)
         _require_kind(store, prior, recipe)
         inputs = [{"residual": _residuals_of(part, store, recipe)} for part in (rows.train, rows.val)]
@@ -61,8 +61,9 @@ def _require_kind(store: ResidualStore, prior: PriorRecord, recipe: TrainRecipe)
     )
     if store.header.kind != needed:
         raise ResidualStoreError(
-            f"data.residuals: {store.folder} holds residuals of [{store.header.kind.describe()}], but the run needs "
-            f"[{needed.describe()}]; compute those in another folder with `realface residuals`, or set method.residual"
+            f"data.residuals: {store.folder} holds residuals of [{store.header.kind.describe()}], but the run "
+            f"needs [{needed.describe()}]",
+            hint="compute those in another folder with `realface residuals`, or set method.residual",
         )
 
 
@@ -78,7 +79,8 @@ def _residuals_of(rows: Manifest, store: ResidualStore, recipe: TrainRecipe) -> 
         more = f" and {len(missing) - NAMED_FILES} more" if len(missing) > NAMED_FILES else ""
         raise ResidualStoreError(
             f"data.residuals: {store.folder} lacks {len(missing)} of {len(keys)} crops: "
-            f"{', '.join(missing[:NAMED_FILES])}{more}; add them with `{shlex.join(map(str, words))}`"
+            f"{', '.join(missing[:NAMED_FILES])}{more}",
+            hint=f"add them with `{shlex.join(map(str, words))}`",
         )
     return store.rows(keys)
 
@@ -90,8 +92,8 @@ def _require_same(run: Path, header: dict[str, Any] | None) -> None:
     then = json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8")).get(ORIGIN)
     if then != header:
         raise TrainingError(
-            f"{run} cannot go on: it began with {_told(then)}, now it has {_told(header)}; set data.residuals as it "
-            "was, or begin again in another folder"
+            f"{run} cannot go on: it began with {_told(then)}, now it has {_told(header)}",
+            hint="set data.residuals as it was, or begin again in another folder",
         )
 
 

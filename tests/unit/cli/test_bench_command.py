@@ -48,7 +48,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     @contextmanager
     def both_trees(revision: str) -> Iterator[tuple[SourceTree, SourceTree]]:
         if revision == "nonsense":
-            raise BenchmarkError("unknown revision 'nonsense'; give another")
+            raise BenchmarkError("unknown revision 'nonsense'", hint="give another")
         events.append(f"worktree of {revision}")
         try:
             yield SourceTree("this tree", "a" * 40, Path("a")), SourceTree(revision, "b" * 40, Path("b"))
@@ -151,7 +151,7 @@ def test_what_cannot_be_compared_is_answered_with_what_can(compared: list[Any]) 
 
 def test_an_unknown_revision_ends_with_code_2(compared: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "decode", "--against", "nonsense"]) == 2
-    assert capsys.readouterr().err == "error: unknown revision 'nonsense'; give another\n"
+    assert capsys.readouterr().err == "error: unknown revision 'nonsense'\nhint: give another\n"
 
 
 def test_sigterm_ends_a_comparison_and_removes_the_worktree(

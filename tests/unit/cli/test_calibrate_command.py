@@ -185,7 +185,7 @@ def test_too_few_videos_get_the_band_of_images(
     ("changes", "text"),
     [
         ({"weights_sha256": "0" * 64}, "verdicts.json is of another detector: its weights have the SHA-256 000"),
-        ({"crop": None}, r"verdicts.json is of face crops (--crops); run `realface detect --json` on whole files"),
+        ({"crop": None}, "verdicts.json is of face crops (--crops)\nhint: run `realface detect --json` on whole files"),
         ({"complete": False}, "verdicts.json is not complete: the run was interrupted"),
     ],
 )
@@ -206,11 +206,11 @@ def test_a_document_that_does_not_fit_is_refused(
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ("{", "verdicts.json is not a document of `realface detect --json`; write it again"),
-        ("[]", "verdicts.json is not a document of `realface detect --json`; write it again"),
+        ("{", "verdicts.json is not a document of `realface detect --json`\nhint: write it again"),
+        ("[]", "verdicts.json is not a document of `realface detect --json`\nhint: write it again"),
         (
             '{"format": 1, "summary": {"complete": true}}',
-            "verdicts.json has format 1, expected 2; run `realface detect",
+            "verdicts.json has format 1, expected 2\nhint: run `realface detect",
         ),
     ],
 )
@@ -231,7 +231,7 @@ def test_documents_with_other_settings_are_not_mixed(
     assert calibrate(artifact, first, identities, tmp_path / "out", "--verdicts", str(second)) == 2
     told = capsys.readouterr().err
     assert "2.json has input_size 64, num_frames 4, " in told
-    assert "1.json has input_size 64, num_frames 8; use the same for all" in told
+    assert "1.json has input_size 64, num_frames 8\nhint: use the same for all" in told
 
 
 REAL_ROW = ("real/0.jpg", "lfw", "somebody", "real")
@@ -240,10 +240,10 @@ REAL_ROW = ("real/0.jpg", "lfw", "somebody", "real")
 @pytest.mark.parametrize(
     ("rows", "text"),
     [
-        ([], "a.csv has no row for 1 of 1 scored files, such as real/0.jpg; give each file its source"),
+        ([], "a.csv has no row for 1 of 1 scored files, such as real/0.jpg\nhint: give each file its source"),
         ([("real/0.jpg", "lfw", "x", "0")], "a.csv:2: label must be real or fake, got '0'"),
         ([("real/0.jpg", "lfw", "", "real")], "a.csv:2: path, source and identity must not be empty"),
-        ([REAL_ROW, REAL_ROW], "a.csv names real/0.jpg twice; keep one row of each file"),
+        ([REAL_ROW, REAL_ROW], "a.csv names real/0.jpg twice\nhint: keep one row of each file"),
         ([REAL_ROW], "1 people with a score are too few to bound false alarms at 5%"),
         ([("real/0.jpg", "lfw", "x", "fake")], "a.csv names no real file of verdicts.json; a calibration needs real"),
     ],
@@ -273,11 +273,11 @@ def test_real_files_without_any_face_are_refused(
 ) -> None:
     verdicts = document(artifact, tmp_path / "verdicts.json", [entry("real/0.jpg", [None])])
     assert calibrate(artifact, verdicts, table(tmp_path / "a.csv", REAL_ROW), tmp_path / "out") == 2
-    assert "no real file has a face; check that the documents are those" in capsys.readouterr().err
+    assert "no real file has a face\nhint: check that the documents are those" in capsys.readouterr().err
 
 
 def test_a_folder_with_something_in_it_is_not_written_to(
     artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert calibrate(artifact, tmp_path / "gone.json", tmp_path / "a.csv", artifact) == 2
-    assert "exists and is not empty; give another folder" in capsys.readouterr().err
+    assert "exists and is not empty\nhint: give another folder" in capsys.readouterr().err

@@ -176,12 +176,12 @@ def _read_list(file: Path) -> dict[str, Label] | None:
             )
         if LIST_LABELS[written] != PARTS[part]:
             raise LayoutError(
-                f"{file}:{number}: says {written} of a video in {first}, but in this list 1 is real and 0 is fake; "
-                "restore the list that came with the data set"
+                f"{file}:{number}: says {written} of a video in {first}, but in this list 1 is real and 0 is fake",
+                hint="restore the list that came with the data set",
             )
         labels[f"{part}/{rest}"] = PARTS[part]
     if not labels:
-        raise LayoutError(f"{file}: names no video; restore the list that came with the data set")
+        raise LayoutError(f"{file}: names no video", hint="restore the list that came with the data set")
     return labels
 
 

@@ -153,6 +153,8 @@ def _read_labels(file: Path) -> dict[str, _Entry]:
         if label not in ("0", "1"):
             raise LayoutError(f"{file}:{reader.line_num}: label must be 0 (real) or 1 (fake), got {label!r}")
         if name in entries:
-            raise LayoutError(f"{file}:{reader.line_num}: names {name} twice; restore the file that came with it")
+            raise LayoutError(
+                f"{file}:{reader.line_num}: names {name} twice", hint="restore the file that came with it"
+            )
         entries[name] = _Entry(Label(int(label)), split=TEST)
     return entries

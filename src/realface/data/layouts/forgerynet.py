@@ -242,14 +242,15 @@ def _read_lists(lists: list[Path], paths: _Paths, place: _Place) -> tuple[dict[s
                 absent.append(listed)
                 continue
             if entries.setdefault(name, entry) != entry:
-                raise LayoutError(f"{where}: {listed} is named before with other labels; keep one line of it")
+                raise LayoutError(f"{where}: {listed} is named before with other labels", hint="keep one line of it")
             num_found += 1
             num_turned += _label_of(name, entry) is None
         num_lines = num_found + len(absent)
         if num_turned * 2 > num_found:
             raise LayoutError(
-                f"{file}: the binary label of {num_turned} of {num_found} lines contradicts the class: 1 must be fake, "
-                "as classes 1 to 15 are; restore the list that came with the data set"
+                f"{file}: the binary label of {num_turned} of {num_found} lines contradicts the class: 1 must be "
+                "fake, as classes 1 to 15 are",
+                hint="restore the list that came with the data set",
             )
         if absent:
             missing.append(
@@ -342,8 +343,8 @@ def _read_list(file: Path, kind: _Kind) -> Iterator[tuple[str, str, _Entry]]:
                 raise ValueError
         except (ValueError, KeyError) as error:
             raise LayoutError(
-                f"{file}:{number}: expected a line `{kind.form}`, got {line.strip()!r}; "
-                "restore the list that came with the data set"
+                f"{file}:{number}: expected a line `{kind.form}`, got {line.strip()!r}",
+                hint="restore the list that came with the data set",
             ) from error
         yield f"{file}:{number}", listed, entry
 

@@ -56,7 +56,7 @@ def read_json_labels(file: Path) -> dict[str, LabelledName]:
         if label is None:
             raise LayoutError(f"{file}: {name}: label must be real or fake, got {fields.get('label')!r}")
         if name in named:
-            raise LayoutError(f"{file}: names {name} twice; restore the file that came with the data set")
+            raise LayoutError(f"{file}: names {name} twice", hint="restore the file that came with the data set")
         named[name] = LabelledName(label, fields)
     return named
 

@@ -131,7 +131,7 @@ def require_distinct(items: Iterable[SourceItem], root: Path) -> None:
         same = first.setdefault((item.dataset, item.method, item.compression, item.video), item)
         if same is not item:
             one, other = (file.source.relative_to(root).as_posix() for file in (same, item))
-            raise LayoutError(f"{root}: {one} and {other} are one video by their name; keep one of them")
+            raise LayoutError(f"{root}: {one} and {other} are one video by their name", hint="keep one of them")
 
 
 def missing_originals(items: Iterable[SourceItem]) -> list[str]:

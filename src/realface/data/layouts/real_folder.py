@@ -58,7 +58,7 @@ class RealFolderLayout:
         files = [(place / name).relative_to(root) for place, _, names in walk_shown(root) for name in names]
         kinds = {path: kind for path in files if (kind := kind_in_folder(root / path)) is not None}
         if not kinds:
-            raise LayoutError(f"{root} contains no photo and no video; give a folder with real faces")
+            raise LayoutError(f"{root} contains no photo and no video", hint="give a folder with real faces")
         media = sorted(kinds, key=natural_order)
         people = self._people(media)
         names = names_without_suffix(media)
@@ -100,8 +100,8 @@ def _require_no_fakes(root: Path) -> None:
     """Refuse a data set with fakes, all of which would be taken for real."""
     if data_sets := [name for name in fitting_layouts(root) if name != PlainLayout.name]:
         raise LayoutError(
-            f"{root} is a {data_sets[0]} data set, which contains fakes, but every file here must be real; give the "
-            "folder of its real faces, or prepare it with `realface prepare` and give the manifest"
+            f"{root} is a {data_sets[0]} data set, which contains fakes, but every file here must be real",
+            hint="give the folder of its real faces, or prepare it with `realface prepare` and give the manifest",
         )
     tops = [root, *(folder for folder in subfolders(root) if usual_split(folder.name))]
     for top in tops:

@@ -62,8 +62,8 @@ def _loaded(point: EntryPoint) -> Layout:
         layout: Layout = point.load()
     except (ImportError, AttributeError) as error:
         raise LayoutError(
-            f"the layout {point.name} of another package, {point.value}, cannot be loaded ({error}); update or remove "
-            "that package"
+            f"the layout {point.name} of another package, {point.value}, cannot be loaded ({error})",
+            hint="update or remove that package",
         ) from error
     return layout
 
@@ -89,7 +89,7 @@ def scan_folder(root: Path, name: str | Layout | None = None, *, without: Path |
         if isinstance(error, RealfaceError):
             raise
         raise UnreadableFolderError(
-            f"cannot read {error.filename} ({error.strerror}); change its permissions, or those of its folder"
+            f"cannot read {error.filename} ({error.strerror})", hint="change its permissions, or those of its folder"
         ) from error
 
 
@@ -101,7 +101,7 @@ def choose_layout(root: Path, name: str | None = None) -> Layout:
         LayoutError: a file, an unknown name, a folder without that layout, with none, or with several.
     """
     if not existing(root, what="folder").is_dir():
-        raise LayoutError(f"{root} is a file; give the data set's folder")
+        raise LayoutError(f"{root} is a file", hint="give the data set's folder")
     layouts = LAYOUTS if name in LAYOUTS else known_layouts()
     if name is None:
         return _recognised(root, layouts)
@@ -126,7 +126,7 @@ def fitting_layouts(root: Path) -> list[str]:
 def _recognised(root: Path, layouts: Mapping[str, Layout]) -> Layout:
     fitting = _fitting(root, layouts)
     if len(fitting) > 1:
-        raise LayoutError(f"{root} fits several layouts: {', '.join(fitting)}; name one with --layout")
+        raise LayoutError(f"{root} fits several layouts: {', '.join(fitting)}", hint="name one with --layout")
     if not fitting:
         lines = [f"{root} has no layout that is known{_near(root, layouts)}:"]
         lines += [f"{name} lacks {' and '.join(layout.recognise(root))}" for name, layout in layouts.items()]

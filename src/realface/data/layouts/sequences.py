@@ -76,6 +76,6 @@ def folders_of_group(group: Path, label: Label) -> Iterator[VideoFolder]:
     """
     present = [name for name in LEVELS if (group / name / "videos").is_dir()]
     if {"raw", "c0"} <= set(present):
-        raise LayoutError(f"{group} has both raw and c0, which are the same; keep one of them")
+        raise LayoutError(f"{group} has both raw and c0, which are the same", hint="keep one of them")
     for name in present:
         yield VideoFolder(group / name / "videos", label, group.name, LEVELS[name])

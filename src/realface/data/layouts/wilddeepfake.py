@@ -117,7 +117,7 @@ def _require_label(folder: Path, label: Label) -> None:
     for inner in subfolders(folder):
         if inner.name.lower() == other.word:
             raise LayoutError(
-                f"{inner} is a folder of {other.word}s among {label.word}s; restore the folders as they came"
+                f"{inner} is a folder of {other.word}s among {label.word}s", hint="restore the folders as they came"
             )
 
 

@@ -228,8 +228,8 @@ def _video(entry: Document, where: str, names: tuple[str, str, str, str | None, 
     label, said = _label_of(folder), _label_of(str(entry.get("label", folder)))
     if label != said:
         raise ManifestError(
-            f"{where}: the folder {folder} is {label.word}, but the video's label {entry['label']} is {said.word}; "
-            "mend the one that is wrong"
+            f"{where}: the folder {folder} is {label.word}, but the video's label {entry['label']} is {said.word}",
+            hint="mend the one that is wrong",
         )
     return _Video(
         dataset, folder, canonical_split(split), level, name, label, [with_slashes(frame) for frame in frames]

@@ -50,8 +50,8 @@ def read_from_lmdb(path: Path, lmdb: Path, *, unpack: Path, quiet: bool = False)
         found = [row for row, place in enumerate(listed.column("path")) if store.has_file(place)]
         if not found:
             raise ManifestError(
-                f"{lmdb} has none of the {len(listed)} frames that {path} lists, its keys begin with "
-                f"{store.dataset!r}; give the LMDB and the list of one set"
+                f"{lmdb} has none of the {len(listed)} frames that {path} lists, its keys begin with {store.dataset!r}",
+                hint="give the LMDB and the list of one set",
             )
         manifest = listed.take(found)
         files = [place for name in ("path", "mask") for place in manifest.column(name) if place is not None]
@@ -115,11 +115,11 @@ def _opened(path: Path) -> Iterator[_Keys]:
     try:
         import lmdb
     except ImportError as error:
-        raise ManifestError('--lmdb needs the package lmdb; install it: pip install "realface[lmdb]"') from error
+        raise ManifestError("--lmdb needs the package lmdb", hint='install it: pip install "realface[lmdb]"') from error
     data = existing(path, what="LMDB") / "data.mdb"
     if not data.is_file():
         raise ManifestError(
-            f"{path} is no LMDB: it has no data.mdb; give the folder <set>_lmdb that DeepfakeBench made"
+            f"{path} is no LMDB: it has no data.mdb", hint="give the folder <set>_lmdb that DeepfakeBench made"
         )
     try:
         # neither written nor locked, so that it may lie on a read-only disk, or be read by others too
@@ -128,14 +128,17 @@ def _opened(path: Path) -> Iterator[_Keys]:
             with environment.begin(buffers=True) as transaction:
                 yield _Keys(transaction, environment.max_key_size())
     except lmdb.Error as error:
-        raise ManifestError(f"{path} is no LMDB that can be read, or is damaged ({error}); copy it again") from error
+        raise ManifestError(
+            f"{path} is no LMDB that can be read, or is damaged ({error})", hint="copy it again"
+        ) from error
 
 
 def _refuse_cut_off(data: Path, *, num_bytes: int) -> None:
     """Refuse a file that ends early: the system ends a process that reads what is not there."""
     if data.stat().st_size < num_bytes:
         raise ManifestError(
-            f"{data} is cut off: it should have {num_bytes:,} bytes and has {data.stat().st_size:,}; copy it again"
+            f"{data} is cut off: it should have {num_bytes:,} bytes and has {data.stat().st_size:,}",
+            hint="copy it again",
         )
 
 
@@ -143,7 +146,7 @@ def _refuse_outside(place: str, *, where: Path) -> None:
     """Refuse a name that leads out of the folder that it is below, on any system."""
     if "\0" in place or any(part in {"", ".", ".."} or _DRIVE.match(part) for part in place.split("/")):
         raise ManifestError(
-            f"{where}: {place!r} is no path below the folder to unpack to; do not trust this list and its LMDB"
+            f"{where}: {place!r} is no path below the folder to unpack to", hint="do not trust this list and its LMDB"
         )
 
 

@@ -113,6 +113,6 @@ def _read_pickle(path: Path) -> Any:
                 "only, so do not trust this file"
             ) from error
         raise ManifestError(
-            f"{path} is damaged or not what torch.save writes ({type(found).__name__}); "
-            "check that it is the right file, or copy it again"
+            f"{path} is damaged or not what torch.save writes ({type(found).__name__})",
+            hint="check that it is the right file, or copy it again",
         ) from error

@@ -48,7 +48,7 @@ def choose_list(path: Path, name: str | None = None) -> ListReader:
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(readers)}"
         raise ManifestError(f"no list is called {name!r}; {hint}")
     if existing(path, what="list").is_dir():
-        raise ManifestError(f"{path} is a folder; give the list's file, or prepare a data set's folder")
+        raise ManifestError(f"{path} is a folder", hint="give the list's file, or prepare a data set's folder")
     return _recognised(path, readers) if name is None else readers[name]
 
 
@@ -79,11 +79,11 @@ def _recognised(path: Path, readers: Mapping[str, ListReader]) -> ListReader:
     lacks = {name: reader.recognise(path) for name, reader in readers.items()}
     fitting = [name for name, lacking in lacks.items() if not lacking]
     if len(fitting) > 1:
-        raise ManifestError(f"{path} fits several lists: {', '.join(fitting)}; name one with --from")
+        raise ManifestError(f"{path} fits several lists: {', '.join(fitting)}", hint="name one with --from")
     if not fitting:
         with path.open("rb") as file:
             if is_utf16(file.read(4096)):
-                raise ManifestError(f"{path}: UTF-16 text; save it as UTF-8")
+                raise ManifestError(f"{path}: UTF-16 text", hint="save it as UTF-8")
         reasons = "; ".join(f"{name} lacks {' and '.join(lacking)}" for name, lacking in lacks.items())
         raise ManifestError(f"{path} is neither a manifest ({', '.join(FORMATS)}) nor a list that is known: {reasons}")
     return readers[fitting[0]]

@@ -84,7 +84,7 @@ def require_partner(partner: Partner | None, kind: str) -> Partner:
         PseudoFakeError: it is None.
     """
     if partner is None:
-        raise PseudoFakeError(f"pseudo-fake {kind} needs a partner; give another face or the stored image")
+        raise PseudoFakeError(f"pseudo-fake {kind} needs a partner", hint="give another face or the stored image")
     return partner
 
 
@@ -95,5 +95,5 @@ def require_partner_landmarks(partner: Partner, kind: str) -> Landmarks:
         PseudoFakeError: it has none.
     """
     if partner.landmarks is None:
-        raise PseudoFakeError(f"pseudo-fake {kind} needs the landmarks of its partner; give 5 or 468 points")
+        raise PseudoFakeError(f"pseudo-fake {kind} needs the landmarks of its partner", hint="give 5 or 468 points")
     return partner.landmarks

@@ -32,7 +32,7 @@ def dense_points(landmarks: Landmarks) -> Points:
     """
     points = np.asarray(landmarks, dtype=np.float64)
     if not np.isfinite(points).all():
-        raise PseudoFakeError("landmarks must be finite; leave out faces without landmarks")
+        raise PseudoFakeError("landmarks must be finite", hint="leave out faces without landmarks")
     if points.shape == (5, 2):
         return _from_five(points)
     if points.ndim == 2 and len(points) == NUM_POINTS and points.shape[1] in (2, 3):

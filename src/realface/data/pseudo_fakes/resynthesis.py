@@ -34,8 +34,8 @@ def resynthesis(
     stored = partner.image
     if stored.shape != image.shape:
         raise PseudoFakeError(
-            f"pseudo-fake {NAME} needs a stored image of the crop's shape {image.shape}, found {stored.shape}; "
-            "re-synthesise these crops"
+            f"pseudo-fake {NAME} needs a stored image of the crop's shape {image.shape}, found {stored.shape}",
+            hint="re-synthesise these crops",
         )
     points = dense_points(landmarks)
     colour = float(generator.random())

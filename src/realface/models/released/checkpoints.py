@@ -85,7 +85,8 @@ class Checkpoint:
         if broken:
             raise ArtifactError(
                 f"{self.file} has tensors without plain, finite numbers, {len(broken)} in all, the first is "
-                f"{broken[0]}; take the checkpoint of another step, saved in float32"
+                f"{broken[0]}",
+                hint="take the checkpoint of another step, saved in float32",
             )
 
     def said(self, names: Iterable[str]) -> dict[str, Any]:
@@ -111,8 +112,8 @@ def _state_dict_in(checkpoint: Any, *, where: str) -> dict[str, Tensor]:
     if not holds or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         got = f"the keys {', '.join(sorted(map(str, content))[:12])}" if holds else kind
         raise ArtifactError(
-            f"{where} must hold tensors by name, alone or under {', '.join(WRAPPERS)}, got {got}; "
-            "save the network's state dict"
+            f"{where} must hold tensors by name, alone or under {', '.join(WRAPPERS)}, got {got}",
+            hint="save the network's state dict",
         )
     return {str(name): tensor for name, tensor in content.items()}
 

@@ -164,18 +164,20 @@ def _read_prior(file: Path) -> Checkpoint:
     checkpoint = Checkpoint.read(file)
     if any("backbone_2." in name for name in checkpoint.tensors):
         raise ArtifactError(
-            f"{file} holds RFFR's detector, not its prior; give it as --detector, and the masked autoencoder that it "
-            "was trained with as --prior"
+            f"{file} holds RFFR's detector, not its prior",
+            hint="give it as --detector, and the masked autoencoder that it was trained with as --prior",
         )
     checkpoint = checkpoint.without(OWN_SCORE).without_prefix(known)
     if "patch_embed.proj.weight" not in checkpoint.tensors:
         raise ArtifactError(
-            f"{file} holds no masked autoencoder: {_names(checkpoint)} and no patch_embed.proj.weight; give {WHOLE}"
+            f"{file} holds no masked autoencoder: {_names(checkpoint)} and no patch_embed.proj.weight",
+            hint=f"give {WHOLE}",
         )
     if not any(name.startswith("decoder_") for name in checkpoint.tensors):
         raise ArtifactError(
             f"{file} holds an encoder alone: none of its {len(checkpoint.tensors)} names begins with decoder_, and "
-            f"nothing can be inpainted without a decoder; give the checkpoint of {WHOLE}"
+            "nothing can be inpainted without a decoder",
+            hint=f"give the checkpoint of {WHOLE}",
         )
     return checkpoint
 
@@ -188,8 +190,8 @@ def _read_detector(file: Path) -> Checkpoint:
     checkpoint = Checkpoint.read(file).without_prefix(known)
     if "backbone_1.patch_embed.proj.weight" not in checkpoint.tensors:
         raise ArtifactError(
-            f"{file} holds no detector of RFFR: {_names(checkpoint)} and no backbone_1.patch_embed.proj.weight; give "
-            "its checkpoint with backbone_1, backbone_2 and classifier"
+            f"{file} holds no detector of RFFR: {_names(checkpoint)} and no backbone_1.patch_embed.proj.weight",
+            hint="give its checkpoint with backbone_1, backbone_2 and classifier",
         )
     return checkpoint.without(*UNUSED)
 
@@ -213,8 +215,8 @@ def _size_of(checkpoint: Checkpoint, input_size: int | None) -> dict[str, Any]:
     own = INPUT_SIZE if encoder.grid_side is None else encoder.grid_side * encoder.patch_size
     if input_size is not None and encoder.grid_side is not None and input_size != own:
         raise ArtifactError(
-            f"{checkpoint.where} is for faces of {own} pixels, as its table of places says, got --size {input_size}; "
-            "leave --size out"
+            f"{checkpoint.where} is for faces of {own} pixels, as its table of places says, got --size {input_size}",
+            hint="leave --size out",
         )
     return {"size": name, "input_size": input_size or own, "patch_size": encoder.patch_size}
 
@@ -226,7 +228,8 @@ def _branch_of(branches: Checkpoint, prior: Checkpoint, config: PriorConfig) -> 
     if found != (config.patch_size, config.grid_side):
         raise ArtifactError(
             f"{branches.where} sees {found[1]} x {found[1]} patches of {found[0]} pixels, but {prior.where} "
-            f"{config.grid_side} x {config.grid_side} of {config.patch_size}; give the prior that it was trained with"
+            f"{config.grid_side} x {config.grid_side} of {config.patch_size}",
+            hint="give the prior that it was trained with",
         )
     name = next((name for name, size in BRANCHES.items() if size == (branch.width, branch.depth)), None)
     if name is None:

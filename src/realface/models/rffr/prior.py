@@ -64,8 +64,8 @@ class RffrPrior(nn.Module):
         require_residual_source(self.config, where="scoring faces")
         if not self.statistics.num_faces:
             raise ModelInputError(
-                "this prior has no score: its residuals of real faces are not known; train it, or import it with "
-                "--reals MANIFEST"
+                "this prior has no score: its residuals of real faces are not known",
+                hint="train it, or import it with --reals MANIFEST",
             )
         inpainted = self.inpainted(image)
         residual = residual_of(image, inpainted, amplification=self.config.residual.amplification)
@@ -140,8 +140,8 @@ def fit_statistics(network: RffrPrior, batches: Iterable[Tensor]) -> dict[str, A
     rows = torch.cat(differences) if differences else torch.empty(0)
     if len(rows) < FEWEST_FACES:
         raise TrainingError(
-            f"the score of real faces needs at least {FEWEST_FACES} of them that were held back, got {len(rows)}; "
-            "validate on more"
+            f"the score of real faces needs at least {FEWEST_FACES} of them that were held back, got {len(rows)}",
+            hint="validate on more",
         )
     network.statistics.fit(rows)
     return {"fitted_on_faces": len(rows), "fast_residual": fast.measured()}

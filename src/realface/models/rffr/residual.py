@@ -33,8 +33,9 @@ def require_residual_source(config: PriorConfig, *, where: str) -> None:
     """
     if config.norm_pix:
         raise ModelInputError(
-            f"{where}: this prior was trained with norm_pix and predicts patches without their mean and contrast, so "
-            "it cannot inpaint; train one with norm_pix: false, to which its weights may be the start (encoder_weights)"
+            f"{where}: this prior was trained with norm_pix and predicts patches without their mean and contrast, "
+            "so it cannot inpaint",
+            hint="train one with norm_pix: false, to which its weights may be the start (encoder_weights)",
         )
 
 

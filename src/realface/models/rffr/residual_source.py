@@ -59,7 +59,7 @@ def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
     elif isinstance(network, Rffr):
         source = ResidualSource(network.prior, network.config.residual)
     else:
-        raise ArtifactError(f"{where} has no prior; give an artifact of rffr-prior or rffr")
+        raise ArtifactError(f"{where} has no prior", hint="give an artifact of rffr-prior or rffr")
     require_residual_source(source.mae.config, where=where)
     return source
 
