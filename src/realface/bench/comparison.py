@@ -11,7 +11,7 @@ from typing import Any
 
 from realface.bench.process_cost import ProcessCost, run_measured
 from realface.bench.source_trees import SourceTree
-from realface.bench.spread import show_spread, spread
+from realface.bench.timing_stats import format_stats, summarise
 from realface.core.errors import BenchmarkError
 from realface.core.progress import progress
 
@@ -148,10 +148,10 @@ def comparison_table(result: Mapping[str, Any]) -> list[str]:
             own = case[side]
             megabytes = {key: value / 1e6 for key, value in own["peak_bytes"].items()}
             lines.append(
-                f"    {shown:<{width}}  {show_spread(own['wall_s'], '7.3f')}  {show_spread(own['cpu_s'], '7.3f')}  "
-                f"{show_spread(megabytes, '5.0f')}  {show_spread(own['per_s'], '7.2f')}"
+                f"    {shown:<{width}}  {format_stats(own['wall_s'], '7.3f')}  {format_stats(own['cpu_s'], '7.3f')}  "
+                f"{format_stats(megabytes, '5.0f')}  {format_stats(own['per_s'], '7.2f')}"
             )
-        ratios = "  ".join(show_spread(case["ratio"][key], "7.3f") for key in RATIOS)
+        ratios = "  ".join(format_stats(case["ratio"][key], "7.3f") for key in RATIOS)
         lines.append(f"    {'ratio':<{width}}  {ratios}")
     return lines
 
@@ -202,7 +202,7 @@ def _summary(this: Sequence[Measurement], other: Sequence[Measurement]) -> dict[
         "this": _spreads(this),
         "other": _spreads(other),
         "ratio": {
-            key: spread([getattr(own, key) / getattr(theirs, key) for own, theirs in zip(this, other, strict=True)])
+            key: summarise([getattr(own, key) / getattr(theirs, key) for own, theirs in zip(this, other, strict=True)])
             for key in RATIOS
         },
     }
@@ -210,7 +210,7 @@ def _summary(this: Sequence[Measurement], other: Sequence[Measurement]) -> dict[
 
 def _spreads(runs: Sequence[Measurement]) -> dict[str, Any]:
     return {
-        **{key: spread([getattr(run, key) for run in runs]) for key in RATIOS},
-        "per_s": spread([run.count / run.wall_s for run in runs]),
+        **{key: summarise([getattr(run, key) for run in runs]) for key in RATIOS},
+        "per_s": summarise([run.count / run.wall_s for run in runs]),
         "count": runs[0].count,
     }

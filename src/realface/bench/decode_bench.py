@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.bench.clip import ClipSize, portrait_frames
-from realface.bench.spread import show_spread, spread
-from realface.bench.turns import Timed, Way, time_by_turns
+from realface.bench.interleaved import Variant, VariantTiming, time_interleaved
+from realface.bench.timing_stats import format_stats, summarise
 from realface.core.progress import progress
 from realface.media.frames import spread_indices
 from realface.media.opening import open_media
@@ -54,7 +54,7 @@ def bench_decode(*, repeats: int = 5, size: DecodeSize | None = None, quiet: boo
         quiet: show no progress.
 
     Returns:
-        JSON-ready; seconds, and seconds relative to the sequential way, as median, least and most of the rounds.
+        JSON-ready; seconds, and seconds relative to the sequential variant, as median, least and most of the rounds.
     """
     size = size or DecodeSize()
     timings = {}
@@ -63,12 +63,12 @@ def bench_decode(*, repeats: int = 5, size: DecodeSize | None = None, quiet: boo
         write_video(video, grainy_frames(size.clip), fps=size.clip.fps)
         with progress("bench decode", repeats * len(THREADS), unit="rounds", quiet=quiet) as bar:
             for name, threads in THREADS.items():
-                ways = {
-                    SEQUENTIAL: Way(sequential, (video, threads)),
-                    "spread": Way(evenly_spread, (video, size.num_frames, threads)),
-                    "seeking": Way(seeking, (video, size.num_frames, threads)),
+                variants = {
+                    SEQUENTIAL: Variant(sequential, (video, threads)),
+                    "spread": Variant(evenly_spread, (video, size.num_frames, threads)),
+                    "seeking": Variant(seeking, (video, size.num_frames, threads)),
                 }
-                timings[name] = _summary(time_by_turns(ways, repeats=repeats, advance=bar.advance))
+                timings[name] = _summary(time_interleaved(variants, repeats=repeats, advance=bar.advance))
         return {
             "clip": asdict(size.clip),
             "megabits_per_s": video.stat().st_size * 8 / 1e6 / size.clip.duration_s,
@@ -85,11 +85,12 @@ def decode_table(result: Mapping[str, Any]) -> list[str]:
         f"  {result['num_frames']} frames of {clip['duration_s']:g} s of {clip['width']} x {clip['height']} at "
         f"{clip['fps']} frames/s, {result['megabits_per_s']:.1f} Mbit/s, {len(result['key_frames'])} key frames"
     ]
-    for threads, ways in result["threads"].items():
+    for threads, variants in result["threads"].items():
         lines.append(f"  threads: {threads}; seconds, and times the seconds of one sequential decode")
         lines += [
-            f"    {name:<12}{show_spread(way['seconds'], '7.3f')}  {show_spread(way['times_sequential'], '6.2f')}"
-            for name, way in ways.items()
+            f"    {name:<12}{format_stats(variant['seconds'], '7.3f')}  "
+            f"{format_stats(variant['times_sequential'], '6.2f')}"
+            for name, variant in variants.items()
         ]
     return lines
 
@@ -156,12 +157,12 @@ def key_frames(video: Path) -> list[int]:
     return [index for index, packet in enumerate(packets) if packet.is_keyframe]
 
 
-def _summary(timed: Mapping[str, Timed]) -> dict[str, Any]:
+def _summary(timed: Mapping[str, VariantTiming]) -> dict[str, Any]:
     compared = timed[SEQUENTIAL].seconds
     return {
         name: {
-            "seconds": spread(way.seconds),
-            "times_sequential": spread([own / other for own, other in zip(way.seconds, compared, strict=True)]),
+            "seconds": summarise(variant.seconds),
+            "times_sequential": summarise([own / other for own, other in zip(variant.seconds, compared, strict=True)]),
         }
-        for name, way in timed.items()
+        for name, variant in timed.items()
     }

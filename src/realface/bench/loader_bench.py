@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.bench.spread import show_spread, spread
+from realface.bench.timing_stats import format_stats, summarise
 from realface.core.progress import progress
 from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
@@ -118,16 +118,16 @@ def bench_loader(*, repeats: int = 5, size: LoaderSize | None = None, quiet: boo
             {
                 "format": kind,
                 "workers": workers,
-                "images_per_s": spread([size.batch_size * run.batches_per_s for run in runs]),
-                "first_batch_s": spread([run.first_s for run in runs]),
+                "images_per_s": summarise([size.batch_size * run.batches_per_s for run in runs]),
+                "first_batch_s": summarise([run.first_s for run in runs]),
             }
             for (kind, workers), runs in rates.items()
         ],
         "waiting": {
             "format": "jpeg",
             "workers": 2,
-            "share": spread([run.waiting for run in waits]),
-            "first_batch_s": spread([run.first_s for run in waits]),
+            "share": summarise([run.waiting for run in waits]),
+            "first_batch_s": summarise([run.first_s for run in waits]),
         },
     }
 
@@ -139,12 +139,12 @@ def loader_table(result: Mapping[str, Any]) -> list[str]:
     return [
         f"  crops of {size['image_size']} px: {kilobytes}; batches of {size['batch_size']}",
         *(
-            f"  {row['format']:<5}{row['workers']} workers  images/s {show_spread(row['images_per_s'], '7.1f')}"
+            f"  {row['format']:<5}{row['workers']} workers  images/s {format_stats(row['images_per_s'], '7.1f')}"
             f"  first batch {row['first_batch_s']['median']:.2f} s"
             for row in result["throughput"]
         ),
         f"  waiting for {waiting['format']}, {waiting['workers']} workers, steps of {1000 * size['step_s']:g} ms: "
-        f"{show_spread(waiting['share'], '.2%')}  first batch {waiting['first_batch_s']['median']:.2f} s",
+        f"{format_stats(waiting['share'], '.2%')}  first batch {waiting['first_batch_s']['median']:.2f} s",
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from realface.bench.long_manifest import write_long_manifest
 from realface.bench.memory import peak_resident_bytes
-from realface.bench.spread import show_spread, spread
+from realface.bench.timing_stats import format_stats, summarise
 from realface.core.progress import progress
 from realface.manifest.manifest import Manifest
 
@@ -62,14 +62,14 @@ def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = 
     known = [run["worker_bytes"] for run in runs if run["worker_bytes"] is not None]
     return {
         "size": {"rows": num_rows, "videos": num_videos, "file_bytes": file_bytes},
-        "seconds": {step: spread([run["seconds"][step] for run in runs]) for step in STEPS},
-        "peak_bytes": {moment: spread([run["peak_bytes"][moment] for run in runs]) for moment in PEAKS},
+        "seconds": {step: summarise([run["seconds"][step] for run in runs]) for step in STEPS},
+        "peak_bytes": {moment: summarise([run["peak_bytes"][moment] for run in runs]) for moment in PEAKS},
         "workers": {
             "number": WORKERS,
             "start_method": start_method,
             "rows_each": ROWS_PER_WORKER,
             "path_bytes": runs[0]["path_bytes"],
-            "worker_bytes": spread(known) if known else None,
+            "worker_bytes": summarise(known) if known else None,
         },
     }
 
@@ -79,11 +79,11 @@ def manifest_table(result: Mapping[str, Any]) -> list[str]:
     size, peaks, workers = result["size"], result["peak_bytes"], result["workers"]
     own = "not told by this system"
     if workers["worker_bytes"] is not None:
-        own = f"{show_spread(_megabytes(workers['worker_bytes']), '.0f')} MB"
+        own = f"{format_stats(_megabytes(workers['worker_bytes']), '.0f')} MB"
     return [
         f"  {size['rows']} rows of {size['videos']} videos, a file of {size['file_bytes'] / 1e6:.0f} MB",
-        *(f"  {text:<26}{show_spread(result['seconds'][step], '7.3f')} s" for step, text in STEPS.items()),
-        *(f"  {text:<26}{show_spread(_megabytes(peaks[moment]), '7.0f')} MB" for moment, text in PEAKS.items()),
+        *(f"  {text:<26}{format_stats(result['seconds'][step], '7.3f')} s" for step, text in STEPS.items()),
+        *(f"  {text:<26}{format_stats(_megabytes(peaks[moment]), '7.0f')} MB" for moment, text in PEAKS.items()),
         f"  own memory of the largest of {workers['number']} workers ({workers['start_method']}) after "
         f"{workers['rows_each']} rows each: {own}; the paths alone are {workers['path_bytes'] / 1e6:.0f} MB",
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from realface.bench.clip import ClipSize, write_clip
-from realface.bench.spread import show_spread, spread
+from realface.bench.timing_stats import format_stats, summarise
 from realface.core.crop_spec import CropSpec
 from realface.core.files import sha256_of
 from realface.core.progress import progress
@@ -76,16 +76,16 @@ def bench_prepare(
         "num_faces": num_faces,
         "processes": {
             str(count): {
-                "seconds": spread(taken),
-                "faces_per_s": spread([num_faces / each for each in taken]),
-                "times_as_fast": spread([other / each for other, each in zip(one, taken, strict=True)]),
+                "seconds": summarise(taken),
+                "faces_per_s": summarise([num_faces / each for each in taken]),
+                "times_as_fast": summarise([other / each for other, each in zip(one, taken, strict=True)]),
             }
             for count, taken in seconds.items()
         },
         "stages": {
             stage: {
-                "seconds": spread([each[stage] for each in passes]),
-                "share": spread([each[stage] / sum(each.values()) for each in passes]),
+                "seconds": summarise([each[stage] for each in passes]),
+                "share": summarise([each[stage] / sum(each.values()) for each in passes]),
             }
             for stage in STAGES
         },
@@ -112,13 +112,13 @@ def prepare_table(result: Mapping[str, Any]) -> list[str]:
         f"  {result['num_faces']} faces of {result['num_videos']} videos; seconds, faces per second, times as fast"
     ]
     lines += [
-        f"    {count} process{'es' * (count != '1'):<4}{show_spread(way['seconds'], '7.2f')}  "
-        f"{show_spread(way['faces_per_s'], '6.1f')}  {show_spread(way['times_as_fast'], '5.2f')}"
-        for count, way in result["processes"].items()
+        f"    {count} process{'es' * (count != '1'):<4}{format_stats(timing['seconds'], '7.2f')}  "
+        f"{format_stats(timing['faces_per_s'], '6.1f')}  {format_stats(timing['times_as_fast'], '5.2f')}"
+        for count, timing in result["processes"].items()
     ]
     lines.append("  by stage, in one process of one thread; seconds, share")
     lines += [
-        f"    {stage:<8}{show_spread(part['seconds'], '7.2f')}  {show_spread(part['share'], '6.1%')}"
+        f"    {stage:<8}{format_stats(part['seconds'], '7.2f')}  {format_stats(part['share'], '6.1%')}"
         for stage, part in result["stages"].items()
     ]
     return lines

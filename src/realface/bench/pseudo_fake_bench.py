@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from realface.bench.face_crops import named_crops
-from realface.bench.spread import show_spread, spread
+from realface.bench.timing_stats import format_stats, summarise
 from realface.core.progress import progress
 from realface.data.pairs import PairDataset, RealFaces
 from realface.data.pseudo_fakes.contract import Partner
@@ -76,7 +76,7 @@ def bench_pseudo_fakes(
     return {
         "size": asdict(size),
         "needed": NEEDED,
-        "pairs_per_cpu_s": {name: spread(values) for name, values in rates.items()},
+        "pairs_per_cpu_s": {name: summarise(values) for name, values in rates.items()},
     }
 
 
@@ -86,7 +86,7 @@ def pseudo_fakes_table(result: Mapping[str, Any]) -> list[str]:
     return [
         f"  pairs of {size['input_size']} px per CPU second; a training needs {needed:g}",
         *(
-            f"  {name:<18}{show_spread(values, '7.1f')}{'' if values['median'] >= needed else '  too slow'}"
+            f"  {name:<18}{format_stats(values, '7.1f')}{'' if values['median'] >= needed else '  too slow'}"
             for name, values in result["pairs_per_cpu_s"].items()
         ),
     ]

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from realface.bench.face_crops import read_crops
+from realface.bench.interleaved import Variant, compare_variants, time_interleaved
 from realface.bench.recce_reference import as_released
-from realface.bench.spread import show_spread
-from realface.bench.turns import Way, summary, time_by_turns
+from realface.bench.timing_stats import format_stats
 from realface.core.errors import ArtifactError
 from realface.core.progress import progress
 from realface.models.artifact import find_artifact, load_network, read_card
@@ -44,7 +44,7 @@ class RecceSize:
 
 
 @dataclass(frozen=True)
-class Variant:
+class Implementation:
     """One way to compute the network.
 
     Attributes:
@@ -62,14 +62,17 @@ class Variant:
     keeps_memory: bool = True
 
 
-REFERENCE = Variant("release", released=True, keeps_memory=False)
+REFERENCE = Implementation("release", released=True, keeps_memory=False)
 EAGER = (
     REFERENCE,
-    Variant("release, our memory", released=True),
-    Variant("fp32"),
-    Variant("bf16", precision="bf16"),
+    Implementation("release, our memory", released=True),
+    Implementation("fp32"),
+    Implementation("bf16", precision="bf16"),
 )
-COMPILED = (Variant("fp32 compiled", compiled=True), Variant("bf16 compiled", precision="bf16", compiled=True))
+COMPILED = (
+    Implementation("fp32 compiled", compiled=True),
+    Implementation("bf16 compiled", precision="bf16", compiled=True),
+)
 
 
 def bench_recce(
@@ -107,18 +110,20 @@ def bench_recce(
     images = read_crops(crops, network.config.input_size)
     if model is None:
         _settle_norms(network, images)
-    variants = (*EAGER, *COMPILED) if place.type == "cuda" else EAGER
+    implementations = (*EAGER, *COMPILED) if place.type == "cuda" else EAGER
     plans = [("inference", batch) for batch in size.inference_batches]
     plans += [("training", batch) for batch in size.training_batches]
     timings = []
     with progress("bench recce", repeats * len(plans), unit="rounds", quiet=quiet) as bar:
         for kind, batch in plans:
-            ways = {
-                variant.name: Way(_work, (network.config, variant, kind, batch, str(place)), variant.keeps_memory)
-                for variant in variants
+            variants = {
+                implementation.name: Variant(
+                    _work, (network.config, implementation, kind, batch, str(place)), implementation.keeps_memory
+                )
+                for implementation in implementations
             }
-            timed = time_by_turns(ways, repeats=repeats, advance=bar.advance)
-            timings.append(summary(kind, batch, timed, reference=REFERENCE.name))
+            timed = time_interleaved(variants, repeats=repeats, advance=bar.advance)
+            timings.append(compare_variants(kind, batch, timed, reference=REFERENCE.name))
     return {
         "encoder": network.config.encoder,
         "input_size": network.config.input_size,
@@ -135,7 +140,7 @@ def recce_table(result: Mapping[str, Any]) -> list[str]:
     for timing in result["timings"]:
         lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; times as fast as the release's way")
         lines += [
-            f"    {name:<20}{show_spread(row['seconds'], '8.3f')}  x {show_spread(row['times_as_fast'], '5.2f')}"
+            f"    {name:<20}{format_stats(row['seconds'], '8.3f')}  x {format_stats(row['times_as_fast'], '5.2f')}"
             f"  {row['images_per_s']['median']:.1f} images/s, {max(row['peak_bytes'].values()) / 1e6:.0f} MB at most"
             for name, row in timing["variants"].items()
         ]
@@ -176,28 +181,30 @@ def _settle_norms(network: Recce, images: Tensor) -> None:
         norm.momentum = momentum
 
 
-def _work(config: RecceConfig, variant: Variant, kind: str, batch: int, device: str) -> Callable[[], object]:
+def _work(
+    config: RecceConfig, implementation: Implementation, kind: str, batch: int, device: str
+) -> Callable[[], object]:
     """A forward pass in eval mode, or a step of training: losses, gradients and Adam; weights and images are random."""
     image = torch.rand(batch, 3, config.input_size, config.input_size).to(device)
-    if not variant.released:
+    if not implementation.released:
         image = image.contiguous(memory_format=torch.channels_last)
     network = Recce(config)
     if kind == "inference":
-        infer = _inference(network, variant, image.device)
+        infer = _inference(network, implementation, image.device)
         return lambda: infer(image)
-    return _training_step(network, variant, image)
+    return _training_step(network, implementation, image)
 
 
-def _inference(network: Recce, variant: Variant, device: torch.device) -> Callable[[Tensor], RecceOutput]:
-    is_bf16 = variant.precision == "bf16"
-    if variant.released:
+def _inference(network: Recce, implementation: Implementation, device: torch.device) -> Callable[[Tensor], RecceOutput]:
+    is_bf16 = implementation.precision == "bf16"
+    if implementation.released:
         ready: nn.Module = as_released(network).eval()
     else:
         ready = for_inference(
             network, input_size=network.config.input_size, dtype=torch.bfloat16 if is_bf16 else torch.float32
         )
     ready = ready.to(device)
-    called: Callable[[Tensor], RecceOutput] = torch.compile(ready) if variant.compiled else ready
+    called: Callable[[Tensor], RecceOutput] = torch.compile(ready) if implementation.compiled else ready
 
     def infer(image: Tensor) -> RecceOutput:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
@@ -206,8 +213,8 @@ def _inference(network: Recce, variant: Variant, device: torch.device) -> Callab
     return infer
 
 
-def _training_step(network: Recce, variant: Variant, image: Tensor) -> Callable[[], object]:
-    trained = as_released(network) if variant.released else copy.deepcopy(network)
+def _training_step(network: Recce, implementation: Implementation, image: Tensor) -> Callable[[], object]:
+    trained = as_released(network) if implementation.released else copy.deepcopy(network)
     task = RecceTask(trained.to(image.device).train())
     optimiser = torch.optim.Adam(task.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     label = torch.arange(len(image), device=image.device) % 2
@@ -215,11 +222,11 @@ def _training_step(network: Recce, variant: Variant, image: Tensor) -> Callable[
     def loss_of(image: Tensor, label: Tensor) -> Tensor:
         return task(image, label).loss  # type: ignore[no-any-return]
 
-    called: Callable[[Tensor, Tensor], Tensor] = torch.compile(loss_of) if variant.compiled else loss_of
+    called: Callable[[Tensor, Tensor], Tensor] = torch.compile(loss_of) if implementation.compiled else loss_of
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=variant.precision == "bf16"):
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=implementation.precision == "bf16"):
             loss = called(image, label)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -229,20 +236,22 @@ def _training_step(network: Recce, variant: Variant, image: Tensor) -> Callable[
 
 def _score_differences(network: Recce, images: Tensor, device: torch.device) -> dict[str, Any]:
     """How far scores and logits are from the release's, over all crops."""
-    outputs = {variant.name: _answers(network, variant, images, device) for variant in EAGER}
+    outputs = {implementation.name: _answers(network, implementation, images, device) for implementation in EAGER}
     expected = outputs[REFERENCE.name]
     return {
         "num_crops": len(images),
         "variants": {
-            variant.name: {what: _far(outputs[variant.name][what], expected[what]) for what in ("score", "logit")}
-            for variant in EAGER
-            if variant is not REFERENCE
+            implementation.name: {
+                what: _far(outputs[implementation.name][what], expected[what]) for what in ("score", "logit")
+            }
+            for implementation in EAGER
+            if implementation is not REFERENCE
         },
     }
 
 
-def _answers(network: Recce, variant: Variant, images: Tensor, device: torch.device) -> dict[str, Tensor]:
-    infer = _inference(network, variant, device)
+def _answers(network: Recce, implementation: Implementation, images: Tensor, device: torch.device) -> dict[str, Tensor]:
+    infer = _inference(network, implementation, device)
     outputs = [infer(part.to(device)) for part in torch.split(images, SCORED_AT_ONCE)]
     return {
         "score": torch.cat([output.score for output in outputs]).cpu(),

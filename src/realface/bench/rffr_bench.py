@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from realface.bench.face_crops import read_crops
+from realface.bench.interleaved import Variant, compare_variants, time_interleaved
 from realface.bench.rffr_reference import ReleasedTask, SequentialPrior
-from realface.bench.spread import show_spread
-from realface.bench.turns import Way, summary, time_by_turns
+from realface.bench.timing_stats import format_stats
 from realface.core.progress import progress
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference
@@ -45,7 +45,7 @@ class RffrSize:
 
 
 @dataclass(frozen=True)
-class Variant:
+class Implementation:
     """One way to compute the residual, or a training step.
 
     Attributes:
@@ -65,21 +65,21 @@ class Variant:
     keeps_memory: bool = True
 
 
-REFERENCE = Variant("release", released=True, keeps_memory=False)
-EXACT = Variant("fp32 exact")
+REFERENCE = Implementation("release", released=True, keeps_memory=False)
+EXACT = Implementation("fp32 exact")
 RESIDUAL = (
     REFERENCE,
     EXACT,
-    Variant("bf16 exact", precision="bf16"),
-    Variant("fp32 fast", mode="fast"),
-    Variant("bf16 fast", precision="bf16", mode="fast"),
+    Implementation("bf16 exact", precision="bf16"),
+    Implementation("fp32 fast", mode="fast"),
+    Implementation("bf16 fast", precision="bf16", mode="fast"),
 )
 TRAINING = (
     REFERENCE,
-    Variant("fp32"),
-    Variant("bf16", precision="bf16"),
-    Variant("fp32 cached", cached=True),
-    Variant("bf16 cached", precision="bf16", cached=True),
+    Implementation("fp32"),
+    Implementation("bf16", precision="bf16"),
+    Implementation("fp32 cached", cached=True),
+    Implementation("bf16 cached", precision="bf16", cached=True),
 )
 
 
@@ -112,13 +112,15 @@ def bench_rffr(
     plans += [("training", batch, TRAINING) for batch in size.training_batches]
     timings = []
     with progress("bench rffr", repeats * len(plans), unit="rounds", quiet=quiet) as bar:
-        for kind, batch, variants in plans:
-            ways = {
-                variant.name: Way(_work, (size.config, variant, kind, batch, str(place)), variant.keeps_memory)
-                for variant in variants
+        for kind, batch, implementations in plans:
+            variants = {
+                implementation.name: Variant(
+                    _work, (size.config, implementation, kind, batch, str(place)), implementation.keeps_memory
+                )
+                for implementation in implementations
             }
-            timed = time_by_turns(ways, repeats=repeats, advance=bar.advance)
-            timings.append(summary(kind, batch, timed, reference=REFERENCE.name))
+            timed = time_interleaved(variants, repeats=repeats, advance=bar.advance)
+            timings.append(compare_variants(kind, batch, timed, reference=REFERENCE.name))
     prior = size.config.prior
     return {
         "prior": prior.size,
@@ -140,7 +142,7 @@ def rffr_table(result: Mapping[str, Any]) -> list[str]:
     for timing in result["timings"]:
         lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; times as fast as the release's way")
         lines += [
-            f"    {name:<12}{show_spread(row['seconds'], '8.3f')}  x {show_spread(row['times_as_fast'], '5.2f')}"
+            f"    {name:<12}{format_stats(row['seconds'], '8.3f')}  x {format_stats(row['times_as_fast'], '5.2f')}"
             f"  {row['images_per_s']['median']:.2f} images/s, {max(row['peak_bytes'].values()) / 1e6:.0f} MB at most"
             for name, row in timing["variants"].items()
         ]
@@ -152,24 +154,26 @@ def rffr_table(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _work(config: RffrConfig, variant: Variant, kind: str, batch: int, device: str) -> Callable[[], object]:
+def _work(
+    config: RffrConfig, implementation: Implementation, kind: str, batch: int, device: str
+) -> Callable[[], object]:
     """The residual of all blocks, or a step of training: loss, gradients and Adam; weights and images are random."""
     image = torch.rand(batch, 3, config.input_size, config.input_size).to(device)
     if kind == "residual":
-        residual = _residual(MaskedAutoencoder(config.prior).to(device), config, variant)
+        residual = _residual(MaskedAutoencoder(config.prior).to(device), config, implementation)
         return lambda: residual(image)
-    return _training_step(Rffr(config).to(device).train(), variant, image)
+    return _training_step(Rffr(config).to(device).train(), implementation, image)
 
 
-def _residual(mae: MaskedAutoencoder, config: RffrConfig, variant: Variant) -> Callable[[Tensor], Tensor]:
-    is_bf16 = variant.precision == "bf16"
+def _residual(mae: MaskedAutoencoder, config: RffrConfig, implementation: Implementation) -> Callable[[Tensor], Tensor]:
+    is_bf16 = implementation.precision == "bf16"
     computed: SequentialPrior | ResidualSource
-    if variant.released:
+    if implementation.released:
         computed = SequentialPrior(mae, [block.hidden for block in grid_of(config.prior, config.residual).blocks])
     else:
         ready = for_inference(mae, input_size=config.input_size, dtype=torch.bfloat16 if is_bf16 else torch.float32)
         assert isinstance(ready, MaskedAutoencoder)
-        computed = ResidualSource(ready, config.residual.model_copy(update={"mode": variant.mode}))
+        computed = ResidualSource(ready, config.residual.model_copy(update={"mode": implementation.mode}))
 
     def residual(image: Tensor) -> Tensor:
         with torch.inference_mode(), torch.autocast(image.device.type, torch.bfloat16, enabled=is_bf16):
@@ -178,19 +182,19 @@ def _residual(mae: MaskedAutoencoder, config: RffrConfig, variant: Variant) -> C
     return residual
 
 
-def _training_step(network: Rffr, variant: Variant, image: Tensor) -> Callable[[], object]:
+def _training_step(network: Rffr, implementation: Implementation, image: Tensor) -> Callable[[], object]:
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=LEARNING_RATE)
     label = torch.arange(len(image), device=image.device) % 2
-    stored = torch.rand_like(image) if variant.cached else None
+    stored = torch.rand_like(image) if implementation.cached else None
     ours, released = RffrTask(network), ReleasedTask(network)
     rounds = count()
 
     def step() -> None:
         torch.manual_seed(next(rounds))  # which blocks are used
         optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=variant.precision == "bf16"):
-            loss: Tensor = released.loss(image, label) if variant.released else ours(image, label, stored).loss
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=implementation.precision == "bf16"):
+            loss: Tensor = released.loss(image, label) if implementation.released else ours(image, label, stored).loss
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
@@ -203,16 +207,16 @@ def _differences(config: RffrConfig, images: Tensor) -> dict[str, Any]:
     mae = MaskedAutoencoder(config.prior).to(images.device)
     patches = list(grid_of(config.prior, config.residual).patches())
 
-    def covered(variant: Variant) -> Tensor:
-        residual = _residual(mae, config, variant)
+    def covered(implementation: Implementation) -> Tensor:
+        residual = _residual(mae, config, implementation)
         return mae.to_patches(torch.cat([residual(image) for image in torch.split(images, 1)]))[:, patches]
 
     expected = covered(EXACT)
     size = expected.abs().mean().item()
     rows = {}
-    for variant in RESIDUAL:
-        if variant is not EXACT:
-            difference = (covered(variant) - expected).abs()
+    for implementation in RESIDUAL:
+        if implementation is not EXACT:
+            difference = (covered(implementation) - expected).abs()
             mean = difference.mean().item()
-            rows[variant.name] = {"max": difference.max().item(), "mean": mean, "share": mean / size}
+            rows[implementation.name] = {"max": difference.max().item(), "mean": mean, "share": mean / size}
     return {"num_crops": len(images), "mean_absolute_residual": size, "variants": rows}

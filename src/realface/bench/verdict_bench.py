@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from realface.bench.clip import ClipSize, write_clip
-from realface.bench.spread import show_spread, spread
+from realface.bench.timing_stats import format_stats, summarise
 from realface.core.progress import progress
 from realface.detection.detector import Detector
 from realface.detection.verdict import STAGES
@@ -72,7 +72,7 @@ def bench_verdict(
                 **_size_of(detector),
                 "load_s": load_s,
                 "first_s": first[name],
-                "seconds": {stage: spread([run[stage] for run in runs[name]]) for stage in (*STAGES, "total")},
+                "seconds": {stage: summarise([run[stage] for run in runs[name]]) for stage in (*STAGES, "total")},
             }
             for name, (detector, load_s) in loaded.items()
         },
@@ -87,7 +87,7 @@ def verdict_table(result: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"  {name}: {model['num_frames']} frames, {model['input_size']} px, loaded in {model['load_s']:.2f} s"
         )
-        lines += [f"    {stage:<8}{show_spread(seconds, '8.3f')}" for stage, seconds in model["seconds"].items()]
+        lines += [f"    {stage:<8}{format_stats(seconds, '8.3f')}" for stage, seconds in model["seconds"].items()]
         lines.append(f"    {'first':<8}{model['first_s']['total']:8.3f}  with the face finder's loading")
     return lines
 

@@ -150,11 +150,17 @@ def test_sources_that_change_meanwhile_end_the_run(
 
 
 def test_the_table_shows_both_trees_and_their_ratio() -> None:
-    def spread(value: float) -> dict[str, float]:
+    def stats(value: float) -> dict[str, float]:
         return {"median": value, "min": value / 2, "max": value * 2}
 
-    side = {"wall_s": spread(1), "cpu_s": spread(2), "peak_bytes": spread(8e6), "per_s": spread(32), "count": 32}
-    ratio = {"wall_s": spread(1), "cpu_s": spread(2), "peak_bytes": spread(4)}
+    side = {
+        "wall_s": stats(1),
+        "cpu_s": stats(2),
+        "peak_bytes": stats(8e6),
+        "per_s": stats(32),
+        "count": 32,
+    }
+    ratio = {"wall_s": stats(1), "cpu_s": stats(2), "peak_bytes": stats(4)}
     result = {
         "against": {"revision": "v1", "commit": "b" * 40, "this_commit": "a" * 40 + "-dirty"},
         "unit": "frames",

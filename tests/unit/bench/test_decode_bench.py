@@ -38,10 +38,10 @@ def test_every_way_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["clip"] == {"height": 36, "width": 64, "fps": 5, "duration_s": 2}
     assert (result["num_frames"], result["key_frames"]) == (3, [0])
     assert list(result["threads"]) == ["all"]
-    ways = result["threads"]["all"]
-    assert list(ways) == ["sequential", "spread", "seeking"]
-    assert all(way["seconds"]["min"] > 0 for way in ways.values())
-    assert ways["sequential"]["times_sequential"] == {"median": 1, "min": 1, "max": 1}
+    variants = result["threads"]["all"]
+    assert list(variants) == ["sequential", "spread", "seeking"]
+    assert all(variant["seconds"]["min"] > 0 for variant in variants.values())
+    assert variants["sequential"]["times_sequential"] == {"median": 1, "min": 1, "max": 1}
 
 
 def test_one_thread_is_timed_and_all_are() -> None:
@@ -76,14 +76,14 @@ def test_the_grain_is_as_strong_as_said_and_new_in_every_frame() -> None:
 
 
 def test_the_table_names_threads_and_ways() -> None:
-    spread = {"median": 0.5, "min": 0.25, "max": 1.0}
-    ways: dict[str, Any] = {"spread": {"seconds": spread, "times_sequential": spread}}
+    stats = {"median": 0.5, "min": 0.25, "max": 1.0}
+    variants: dict[str, Any] = {"spread": {"seconds": stats, "times_sequential": stats}}
     result = {
         "clip": {"height": 720, "width": 1280, "fps": 30, "duration_s": 10.0},
         "megabits_per_s": 3.14,
         "key_frames": [0, 250],
         "num_frames": 32,
-        "threads": {"1": ways},
+        "threads": {"1": variants},
     }
     assert [" ".join(line.split()) for line in decode_table(result)] == [
         "32 frames of 10 s of 1280 x 720 at 30 frames/s, 3.1 Mbit/s, 2 key frames",

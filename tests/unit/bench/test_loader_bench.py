@@ -103,14 +103,14 @@ def test_the_wait_is_a_share(result: dict[str, object]) -> None:
 
 
 def test_the_table_has_a_line_for_every_timing() -> None:
-    spread = {"median": 0.25, "min": 0.125, "max": 0.5}
-    row = {"format": "png", "workers": 1, "images_per_s": spread, "first_batch_s": spread}
+    stats = {"median": 0.25, "min": 0.125, "max": 0.5}
+    row = {"format": "png", "workers": 1, "images_per_s": stats, "first_batch_s": stats}
     lines = loader_table(
         {
             "size": {"image_size": 299, "batch_size": 16, "step_s": 0.05},
             "kilobytes": {"jpeg": 34.2, "png": 136.4},
             "throughput": [row],
-            "waiting": {"format": "jpeg", "workers": 2, "share": spread, "first_batch_s": spread},
+            "waiting": {"format": "jpeg", "workers": 2, "share": stats, "first_batch_s": stats},
         }
     )
     assert [" ".join(line.split()) for line in lines] == [

@@ -36,12 +36,12 @@ def test_the_memory_of_workers_is_told_by_how_they_start(result: dict[str, Any])
 
 
 def test_the_table_has_a_line_for_every_number() -> None:
-    spread = {"median": 0.25, "min": 0.125, "max": 0.5}
+    stats = {"median": 0.25, "min": 0.125, "max": 0.5}
     many = {"median": 2e8, "min": 1e8, "max": 3e8}
     workers = {"number": 4, "start_method": "fork", "rows_each": 4000, "path_bytes": 166_000_000, "worker_bytes": many}
     measured = {
         "size": {"rows": 3000, "videos": 94, "file_bytes": 467_000_000},
-        "seconds": dict.fromkeys(STEPS, spread),
+        "seconds": dict.fromkeys(STEPS, stats),
         "peak_bytes": dict.fromkeys(PEAKS, many),
         "workers": workers,
     }

@@ -13,8 +13,8 @@ def test_one_process_two_and_every_stage_are_timed() -> None:
     assert json.loads(json.dumps(result)) == result
     assert (result["num_videos"], result["num_faces"]) == (2, 10)
     assert list(result["processes"]) == ["1", "2"]
-    for way in result["processes"].values():
-        assert way["faces_per_s"]["median"] * way["seconds"]["median"] == pytest.approx(10)
+    for timing in result["processes"].values():
+        assert timing["faces_per_s"]["median"] * timing["seconds"]["median"] == pytest.approx(10)
     assert result["processes"]["1"]["times_as_fast"]["median"] == 1
     assert list(result["stages"]) == ["decode", "find", "crop", "write", "hash"]
     assert abs(sum(stage["share"]["median"] for stage in result["stages"].values()) - 1) < 1e-9
@@ -22,12 +22,12 @@ def test_one_process_two_and_every_stage_are_timed() -> None:
 
 def test_the_table_names_faces_processes_and_stages() -> None:
     three = {"median": 1.0, "min": 0.5, "max": 2.0}
-    way = {"seconds": three, "faces_per_s": three, "times_as_fast": three}
+    timing = {"seconds": three, "faces_per_s": three, "times_as_fast": three}
     share = {"median": 0.25, "min": 0.25, "max": 0.25}
     result = {
         "num_videos": 7,
         "num_faces": 224,
-        "processes": {"1": way, "2": way},
+        "processes": {"1": timing, "2": timing},
         "stages": {"decode": {"seconds": three, "share": share}},
     }
     lines = prepare_table(result)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from realface.bench import recce_bench
+from realface.bench.interleaved import VariantTiming, compare_variants
 from realface.bench.recce_bench import RecceSize, bench_recce, recce_table
-from realface.bench.turns import Timed, summary
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError
 from realface.faces.finders import default_crop_spec
@@ -20,19 +20,19 @@ TINY = RecceSize(RecceConfig(encoder="light_xception", input_size=64), inference
 
 @pytest.fixture
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    def timed(ways, *, repeats, advance):  # type: ignore[no-untyped-def]
+    def timed(variants, *, repeats, advance):  # type: ignore[no-untyped-def]
         measured = {}
-        for name, way in ways.items():
-            work = way.make(*way.arguments)
+        for name, variant in variants.items():
+            work = variant.make(*variant.arguments)
             seconds = []
             for _ in range(repeats):
                 start = time.perf_counter()
                 work()
                 seconds.append(time.perf_counter() - start)
-            measured[name] = Timed(seconds, {"resident": 5_000_000, "gpu": 0})
+            measured[name] = VariantTiming(seconds, {"resident": 5_000_000, "gpu": 0})
         return measured
 
-    monkeypatch.setattr(recce_bench, "time_by_turns", timed)
+    monkeypatch.setattr(recce_bench, "time_interleaved", timed)
 
 
 def test_every_way_is_timed_beside_the_release_s(no_child: None) -> None:
@@ -57,8 +57,8 @@ def test_scores_are_held_against_the_release_s(no_child: None) -> None:
 
 def test_ratios_are_those_of_a_round() -> None:
     peak = {"resident": 5_000_000, "gpu": 0}
-    timed = {"release": Timed([1.0, 6.0, 2.0], peak), "fp32": Timed([0.5, 2.0, 2.0], peak)}
-    assert summary("inference", 4, timed, reference="release")["variants"]["fp32"] == {
+    timed = {"release": VariantTiming([1.0, 6.0, 2.0], peak), "fp32": VariantTiming([0.5, 2.0, 2.0], peak)}
+    assert compare_variants("inference", 4, timed, reference="release")["variants"]["fp32"] == {
         "seconds": {"median": 2.0, "min": 0.5, "max": 2.0},
         "images_per_s": {"median": 2.0, "min": 2.0, "max": 8.0},
         "times_as_fast": {"median": 2.0, "min": 1.0, "max": 3.0},

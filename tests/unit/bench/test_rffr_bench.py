@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from realface.bench import rffr_bench
+from realface.bench.interleaved import VariantTiming
 from realface.bench.rffr_bench import RffrSize, bench_rffr, rffr_table
-from realface.bench.turns import Timed
 from realface.models.rffr.config import PriorConfig, RffrConfig
 from realface.models.rffr.network import Rffr
 
@@ -16,19 +16,19 @@ TINY = RffrSize(CONFIG, residual_batches=(2,), training_batches=(2,))
 
 @pytest.fixture
 def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    def timed(ways, *, repeats, advance):  # type: ignore[no-untyped-def]
+    def timed(variants, *, repeats, advance):  # type: ignore[no-untyped-def]
         measured = {}
-        for name, way in ways.items():
-            work = way.make(*way.arguments)
+        for name, variant in variants.items():
+            work = variant.make(*variant.arguments)
             seconds = []
             for _ in range(repeats):
                 start = time.perf_counter()
                 work()
                 seconds.append(time.perf_counter() - start)
-            measured[name] = Timed(seconds, {"resident": 5_000_000, "gpu": 0})
+            measured[name] = VariantTiming(seconds, {"resident": 5_000_000, "gpu": 0})
         return measured
 
-    monkeypatch.setattr(rffr_bench, "time_by_turns", timed)
+    monkeypatch.setattr(rffr_bench, "time_interleaved", timed)
 
 
 def test_every_way_is_timed_beside_the_release_s_and_residuals_are_compared(no_child: None) -> None:
