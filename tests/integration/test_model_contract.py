@@ -90,8 +90,8 @@ def test_outputs_have_the_documented_shapes_and_ranges(case, count, training):
     if isinstance(output, ReconstructionOutput):
         assert output.reconstruction.shape == (count, 3, SMALL, SMALL)
         assert 0 <= output.reconstruction.min() <= output.reconstruction.max() <= 1
-        assert output.evidence.shape == (count, 1, SMALL, SMALL)
-        assert output.evidence.min() >= 0
+        assert output.error_map.shape == (count, 1, SMALL, SMALL)
+        assert output.error_map.min() >= 0
         if output.attention is not None:
             assert output.attention.shape[:2] == (count, 1)
             assert 0 <= output.attention.min() <= output.attention.max() <= 1

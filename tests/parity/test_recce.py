@@ -89,11 +89,11 @@ def test_reconstruction(step):
     assert_near(reconstruction[:, :, rows, columns].flatten(), expected["probe"], rel)
 
 
-def test_evidence_is_the_mean_difference_of_image_and_reconstruction(step, reference_image):
+def test_error_map_is_the_mean_difference_of_image_and_reconstruction(step, reference_image):
     _, result, rel = step
     image = reference_image(CASE["batch"], CASE["size"], CASE["seed"])
-    evidence = (image - result.output.reconstruction.double()).abs().mean(dim=1, keepdim=True)
-    torch.testing.assert_close(result.output.evidence.double(), evidence, rtol=rel, atol=rel)
+    error_map = (image - result.output.reconstruction.double()).abs().mean(dim=1, keepdim=True)
+    torch.testing.assert_close(result.output.error_map.double(), error_map, rtol=rel, atol=rel)
 
 
 def test_similarity_maps(step):

@@ -25,8 +25,8 @@ MODEL_HELP = (
     "Artifact, run folder that contains it, or name of a shipped detector. Default: the shipped real-faces-only."
 )
 MAP_HELP = (
-    "What --overlay lays over the faces: evidence, where they differ from their reconstruction; attention, where the "
-    "reconstruction error steers the classifier; or manipulation, where the detector sees it. Default: evidence, or "
+    "What --overlay lays over the faces: error_map, where they differ from their reconstruction; attention, where the "
+    "reconstruction error steers the classifier; or manipulation, where the detector sees it. Default: error_map, or "
     "manipulation if the detector reconstructs nothing."
 )
 

@@ -146,14 +146,14 @@ def _print_table(*headings: str, rows: Sequence[tuple[str, ...]]) -> None:
 
 def _print_localisation(localisation: Localisation) -> None:
     numbers = localisation.overall
-    inside = numbers.evidence_inside
+    inside = numbers.error_inside
     print(
         f"where it was forged, {_extent(numbers)}: "
         f"pixel AUC {_text(numbers.pixel_auc, with_interval=True)}, "
         f"IoU at equal area {_text(numbers.iou, with_interval=True)} (by chance {_text(numbers.chance_iou)})"
     )
     print(
-        f"evidence inside the mask: fakes {_text(inside.fake, digits=4)}, reals {_text(inside.real, digits=4)}, "
+        f"error inside the mask: fakes {_text(inside.fake, digits=4)}, reals {_text(inside.real, digits=4)}, "
         f"difference {_text(inside.difference, with_interval=True, digits=4)}, "
         f"AUC {_text(inside.auc, with_interval=True)}"
     )

@@ -8,14 +8,14 @@ from enum import StrEnum
 class MapKind(StrEnum):
     """Which map of a face; the value is its name in files, pages and options."""
 
-    EVIDENCE = "evidence"
+    ERROR_MAP = "error_map"
     ATTENTION = "attention"
     MANIPULATION = "manipulation"
 
     @property
     def meaning(self) -> str:
         """What strong colours say, for a legend."""
-        if self is MapKind.EVIDENCE:
+        if self is MapKind.ERROR_MAP:
             return "where the face differs from its reconstruction"
         if self is MapKind.MANIPULATION:
             return "where the detector sees manipulation"

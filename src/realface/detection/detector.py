@@ -187,7 +187,7 @@ class Detector:
         }
 
     def maps(
-        self, image: NDArray[np.uint8], faces: Sequence[FaceScore], kind: MapKind = MapKind.EVIDENCE
+        self, image: NDArray[np.uint8], faces: Sequence[FaceScore], kind: MapKind = MapKind.ERROR_MAP
     ) -> list[FaceMap] | None:
         """The forgery map over each face of a picture.
 

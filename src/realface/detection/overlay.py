@@ -25,7 +25,7 @@ from realface.media.images import write_image
 from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, resized, stacked
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn picture; boxes and text must be readable in it
-PREFERRED = (MapKind.EVIDENCE, MapKind.MANIPULATION)
+PREFERRED = (MapKind.ERROR_MAP, MapKind.MANIPULATION)
 """Maps in the order in which they are drawn if no one asked for one."""
 NUM_COLUMNS = 6  # frames on a video's sheet
 CELL = 300  # pixels: width of a column
@@ -278,10 +278,10 @@ def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:
     unit = _unit(width)
     margin, size, bar = round(10 * unit), 12 * unit, round(80 * unit)
     if scale is None:
-        text = f"no map: this detector gives no map of {kind}"
+        text = f"no map: this detector gives no {in_words(kind)}"
         return framed(line(text, width=width - 2 * margin, size=size, colour=FAINT), gap=margin)
     own_scale = "" if kind is MapKind.MANIPULATION else "; this file's scale"
-    text = f"{kind} {scale}: {kind.meaning}{own_scale}"
+    text = f"{in_words(kind)} {scale}: {kind.meaning}{own_scale}"
     words = line(text, width=width - 3 * margin - bar, size=size, colour=FAINT)
     return framed(beside([colour_bar(height=words.shape[0], width=bar), words], gap=margin), gap=margin)
 

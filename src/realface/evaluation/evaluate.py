@@ -20,7 +20,7 @@ from realface.core.split_names import canonical_split
 from realface.core.stopping import ended_by_sigterm
 from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
 from realface.evaluation.inpainting import MOST_FACES, Inpainting, measure_inpainting, score_and_inpaint
-from realface.evaluation.localisation import Measured, measure_evidence
+from realface.evaluation.localisation import Measured, measure_error_map
 from realface.evaluation.scoring import FailedRow, score_readable_crops, table_of_scores
 from realface.manifest.manifest import Manifest
 from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
@@ -58,14 +58,14 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        out: the folder with `scores.parquet`, `metrics.json`, `examples/`, where masks were held against evidence
+        out: the folder with `scores.parquet`, `metrics.json`, `examples/`, where masks were compared with error maps
             `localisation.parquet`, and of a prior `inpainting.json`.
         summary: all numbers.
         failed: the rows that could not be scored, in order.
         notes: what a reader of the numbers must know.
         document: what `metrics.json` holds.
-        localisation: how well the evidence finds what was forged; None where no fake has a mask or the network gives
-            no evidence.
+        localisation: how well the error map finds what was forged; None if no fake has a mask or the network gives
+            no error map.
         inpainting: how well real faces are inpainted; None where there are none, or the network is no prior.
     """
 
@@ -114,7 +114,7 @@ class _Scored:
         table: the rows that could be read, set after set.
         rows: per set, the manifest of just those rows.
         failed: the other rows.
-        measured: what the evidence says of the masks; None where there is nothing to measure.
+        measured: how well the error maps fit the masks; None if there is nothing to measure.
         errors: how badly each row of the table is inpainted; None where the network is no prior.
     """
 
@@ -254,11 +254,11 @@ def _score(
         else:
             table, lost = score_readable_crops(network, test_set.rows, **reading)
         readable = test_set.rows.take(np.setdiff1d(np.arange(len(test_set.rows)), [each.row for each in lost]))
-        evidence = measure_evidence(network, readable, **reading)
+        localised = measure_error_map(network, readable, **reading)
         tables.append(table)
         rows.append(readable)
         failed += lost
-        measured += [] if evidence is None else [evidence]
+        measured += [] if localised is None else [localised]
     if not any(len(table) for table in tables):
         raise MediaError(f"none of {len(failed)} crops can be read; the first: {failed[0].text}", reason="all failed")
     return _Scored(

@@ -1,4 +1,4 @@
-"""The forgery map: where a network was surprised, and where that made it look, laid over the face."""
+"""The forgery map: where the reconstruction differs from the face, and where that made the network look."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from realface.core.map_kinds import MapKind
 from realface.models.outputs import Output, ReconstructionOutput
 
 SMOOTHING = 1 / 64
-"""Standard deviation of the Gaussian over the evidence, as a share of the input's side: 2 pixels of 128, 4.7 of 299."""
+"""Standard deviation of the Gaussian that smooths the error map, as a share of the input size."""
 MASK_SCALE = 8
 """Enlargement of the mask head's map, so that it is smooth over the face."""
 PERCENTILE = 99
@@ -47,14 +47,14 @@ class Scale:
     def spanning(cls, kind: MapKind, maps: Sequence[FaceMap]) -> Scale:
         """The scale on which some maps, at least one, can be read and compared.
 
-        Evidence starts at 0, where nothing surprised. Attention is nowhere 0 and differs little from place to place, so
+        The error starts at 0. Attention is nowhere 0 and differs little from place to place, so
         it starts at the lowest there is. The places of a manipulation are probabilities: 0 to 1 in every file.
         """
         if kind is MapKind.MANIPULATION:
             return cls(0.0, 1.0)
         values = np.concatenate([face_map.ravel() for face_map in maps])
         lowest, high = np.percentile(values, [100 - PERCENTILE, PERCENTILE])
-        return cls(0.0 if kind is MapKind.EVIDENCE else float(lowest), float(high))
+        return cls(0.0 if kind is MapKind.ERROR_MAP else float(lowest), float(high))
 
     def strength(self, face_map: FaceMap) -> FaceMap:
         """The map in [0, 1]; 0 everywhere when the scale has no length."""
@@ -67,7 +67,8 @@ class Scale:
 def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
     """One map of every face of a batch, at the size of the network's input; that of a mask head at 8 times its own.
 
-    Evidence is smoothed: single pixels of it are noise and edges. Attention, which is coarse, is interpolated linearly.
+    The error map is smoothed: its single pixels are noise and edges. Attention, which is coarse, is interpolated
+    linearly.
 
     Args:
         output: of any method.
@@ -83,9 +84,9 @@ def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
         return _arrays(F.interpolate(mask.sigmoid(), scale_factor=MASK_SCALE, mode="bilinear"))
     if not isinstance(output, ReconstructionOutput):
         return None
-    height, width = output.evidence.shape[-2:]
-    if kind is MapKind.EVIDENCE:
-        return [_smoothed(face_map, sigma=SMOOTHING * width) for face_map in _arrays(output.evidence)]
+    height, width = output.error_map.shape[-2:]
+    if kind is MapKind.ERROR_MAP:
+        return [_smoothed(face_map, sigma=SMOOTHING * width) for face_map in _arrays(output.error_map)]
     if output.attention is None:
         return None
     # outermost points on the edges, as the output says

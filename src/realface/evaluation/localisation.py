@@ -1,4 +1,4 @@
-"""Where a network that reconstructs sees evidence, held against the masks of what was forged."""
+"""Compare the error maps of a network that reconstructs with the masks of what was forged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Measured:
         return cls(crops, sum((part.left_out for part in parts), Counter()))
 
 
-def measure_evidence(
+def measure_error_map(
     network: nn.Module,
     manifest: Manifest,
     *,
@@ -61,7 +61,7 @@ def measure_evidence(
     workers: int = 0,
     quiet: bool = False,
 ) -> Measured | None:
-    """Hold the evidence map of every fake crop that has a mask against it, smoothed as in the pictures.
+    """Compare the error map of every fake crop that has a mask with the mask, smoothed as in the images.
 
     Each is compared with the real crop of its original (same data set and compression) whose frame is nearest, over the
     same pixels: crops are cut around the face, so a place in one is the same part of the face in the other.
@@ -76,7 +76,7 @@ def measure_evidence(
         quiet: show no progress.
 
     Returns:
-        None where there is nothing to measure: no fake has a mask, or the network gives no evidence.
+        None where there is nothing to measure: no fake has a mask, or the network gives no error map.
 
     Raises:
         MediaError: a crop is gone or is no picture.
@@ -100,10 +100,10 @@ def measure_evidence(
     with torch.inference_mode(), progress("localise", total, unit="crops", quiet=quiet) as bar:
         for batch in loader:
             images = [image for group in batch for image in group.images]
-            evidence = _evidence(network, images, device, batch_size)
-            if evidence is None:
+            found = _error_maps(network, images, device, batch_size)
+            if found is None:
                 return None
-            maps = iter(evidence)
+            maps = iter(found)
             for group in batch:
                 own = [next(maps) for _ in group.images]
                 measured.crops.extend(_measure(group, own, manifest, videos))
@@ -207,14 +207,14 @@ class _Groups(Dataset[Any]):
         return mask if mask.any() else NOTHING_FORGED
 
 
-def _evidence(
+def _error_maps(
     network: nn.Module, images: Sequence[Tensor], device: torch.device, batch_size: int
 ) -> list[FaceMap] | None:
-    """(H, W) per image, as it is drawn; None where the network gives no evidence."""
+    """(H, W) per image, as it is drawn; None where the network gives no error map."""
     maps: list[FaceMap] = []
     for start in range(0, len(images), batch_size):
         drawn = forgery_maps(
-            network(torch.stack(list(images[start : start + batch_size])).to(device)), MapKind.EVIDENCE
+            network(torch.stack(list(images[start : start + batch_size])).to(device)), MapKind.ERROR_MAP
         )
         if drawn is None:
             return None
@@ -233,14 +233,14 @@ def _measure(
             path=str(paths[row]),
             method=methods[row].as_py(),
             video=str(videos[row]),
-            pixel_auc=pixel_auc(evidence, mask),
-            iou=iou_at_equal_area(evidence, mask),
+            pixel_auc=pixel_auc(error_map, mask),
+            iou=iou_at_equal_area(error_map, mask),
             chance_iou=chance_iou(mask),
-            evidence=float(evidence[mask].mean(dtype=np.float64)),
+            mean_error=float(error_map[mask].mean(dtype=np.float64)),
             real_path=None if real is None else str(paths[real]),
             real_video=None if real is None else str(videos[real]),
-            real_evidence=None if real is None else float(maps[-1][mask].mean(dtype=np.float64)),
+            real_mean_error=None if real is None else float(maps[-1][mask].mean(dtype=np.float64)),
             names_video=names[row].is_valid,
         )
-        for row, mask, evidence in zip(group.fakes, group.masks, maps[: len(group.fakes)], strict=True)
+        for row, mask, error_map in zip(group.fakes, group.masks, maps[: len(group.fakes)], strict=True)
     ]

@@ -1,4 +1,4 @@
-"""How well a map of evidence finds the forged pixels, and whether there is more of it in fakes than in reals.
+"""How well an error map finds the forged pixels, and whether there is more of it in fakes than in reals.
 
 A crop's numbers are averaged over its video, and those over the videos, so a long video counts no more than a short
 one. Intervals are from drawing whole videos anew.
@@ -32,44 +32,44 @@ _SCHEMA = pa.schema(
         pa.field("pixel_auc", pa.float64(), nullable=False),
         pa.field("iou", pa.float64(), nullable=False),
         pa.field("chance_iou", pa.float64(), nullable=False),
-        pa.field("evidence", pa.float64(), nullable=False),
+        pa.field("mean_error", pa.float64(), nullable=False),
         pa.field("real_path", pa.string()),
         pa.field("real_video", pa.string()),
-        pa.field("real_evidence", pa.float64()),
+        pa.field("real_mean_error", pa.float64()),
         pa.field("names_video", pa.bool_(), nullable=False),
     ]
 )
 
 
-def pixel_auc(evidence: NDArray[np.floating], is_forged: NDArray[np.bool_]) -> float:
-    """The chance that a forged pixel of a crop has more evidence than an untouched one, ties counting one half.
+def pixel_auc(error_map: NDArray[np.floating], is_forged: NDArray[np.bool_]) -> float:
+    """The chance that a forged pixel of a crop has a larger error than an untouched one, ties counting one half.
 
     That is the area under the ROC curve over the crop's pixels. It is counted here because scikit-learn, which gives
     the same, takes several times as long on the 90,000 pixels of each of many crops.
 
     Args:
-        evidence: (H, W), finite; any scale.
+        error_map: (H, W), finite; any scale.
         is_forged: (H, W), both kinds of pixels present.
     """
-    untouched, forged = np.sort(evidence[~is_forged]), np.sort(evidence[is_forged])
+    untouched, forged = np.sort(error_map[~is_forged]), np.sort(error_map[is_forged])
     below = np.searchsorted(untouched, forged, side="left")
     not_above = np.searchsorted(untouched, forged, side="right")
     return float((below + not_above).mean() / 2 / len(untouched))
 
 
-def iou_at_equal_area(evidence: NDArray[np.floating], is_forged: NDArray[np.bool_]) -> float:
-    """Intersection over union of the mask with as many pixels of most evidence as the mask has.
+def iou_at_equal_area(error_map: NDArray[np.floating], is_forged: NDArray[np.bool_]) -> float:
+    """Intersection over union of the mask with as many of the pixels with the largest error as it has.
 
     So it needs no threshold, and says nothing about how well one could be chosen. Of pixels that tie at the edge of the
     area, each counts by the share of them that still finds room.
 
     Args:
-        evidence: (H, W), finite; any scale.
+        error_map: (H, W), finite; any scale.
         is_forged: (H, W), at least one pixel true.
     """
     area = int(is_forged.sum())
-    edge = np.partition(evidence, evidence.size - area, axis=None)[evidence.size - area]
-    above, at_edge = evidence > edge, evidence == edge
+    edge = np.partition(error_map, error_map.size - area, axis=None)[error_map.size - area]
+    above, at_edge = error_map > edge, error_map == edge
     share = (area - above.sum()) / at_edge.sum()
     shared = is_forged[above].sum() + share * is_forged[at_edge].sum()
     return float(shared / (2 * area - shared))
@@ -92,10 +92,10 @@ class MeasuredCrop:
         pixel_auc: in [0, 1].
         iou: at equal area, in [0, 1].
         chance_iou: the same of a map without content.
-        evidence: mean over the forged pixels.
+        mean_error: mean over the forged pixels.
         real_path: the real crop that it is compared with; None where there is none.
         real_video: names that crop's video among all.
-        real_evidence: mean of the real crop's evidence over the same pixels.
+        real_mean_error: mean of the real crop's error map over the same pixels.
         names_video: whether the crop's row names its video; otherwise the crop counts as one.
     """
 
@@ -105,10 +105,10 @@ class MeasuredCrop:
     pixel_auc: float
     iou: float
     chance_iou: float
-    evidence: float
+    mean_error: float
     real_path: str | None = None
     real_video: str | None = None
-    real_evidence: float | None = None
+    real_mean_error: float | None = None
     names_video: bool = True
 
 
@@ -118,8 +118,8 @@ def write_measured(crops: Sequence[MeasuredCrop], path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class EvidenceInside:
-    """The mean evidence inside the mask, in fakes, and in real crops of their originals over the same pixels.
+class ErrorInside:
+    """The mean error inside the mask, in fakes, and in real crops of their originals over the same pixels.
 
     Attributes:
         fake: mean over the fake videos.
@@ -144,7 +144,7 @@ class LocalisationNumbers:
         pixel_auc: mean over the videos.
         iou: at equal area, mean over the videos.
         chance_iou: of a map without content, mean over the videos.
-        evidence_inside: fakes against reals.
+        error_inside: fakes against reals.
         num_crops: fake crops that they rest on.
         num_videos: fake videos that they rest on; a crop that names no video counts as one.
         num_unnamed: fake crops that name no video. There is no interval then.
@@ -153,7 +153,7 @@ class LocalisationNumbers:
     pixel_auc: Estimate
     iou: Estimate
     chance_iou: Estimate
-    evidence_inside: EvidenceInside
+    error_inside: ErrorInside
     num_crops: int
     num_videos: int
     num_unnamed: int = 0
@@ -211,18 +211,18 @@ def _numbers(crops: Sequence[MeasuredCrop], *, num_resamples: int, seed: int) ->
         of_videos = _mean_of_videos(per_video, label=label, reason=reason, num_resamples=num_resamples, seed=seed)
         return _without_interval(of_videos, unnamed)
 
-    inside = _by_video((crop.video, crop.evidence) for crop in crops)
+    inside = _by_video((crop.video, crop.mean_error) for crop in crops)
     pairs = [
-        (crop.video, crop.real_video, crop.evidence, crop.real_evidence)
+        (crop.video, crop.real_video, crop.mean_error, crop.real_mean_error)
         for crop in crops
-        if crop.real_video is not None and crop.real_evidence is not None
+        if crop.real_video is not None and crop.real_mean_error is not None
     ]
     real_inside = _by_video((real_video, real) for _, real_video, _, real in pairs)
     return LocalisationNumbers(
         pixel_auc=mean(_by_video((crop.video, crop.pixel_auc) for crop in crops)),
         iou=mean(_by_video((crop.video, crop.iou) for crop in crops)),
         chance_iou=mean(_by_video((crop.video, crop.chance_iou) for crop in crops)),
-        evidence_inside=EvidenceInside(
+        error_inside=ErrorInside(
             fake=mean(inside),
             real=mean(real_inside, label=Label.REAL, reason=NO_PAIR),
             difference=mean(_by_video((video, fake - real) for video, _, fake, real in pairs), reason=NO_PAIR),
@@ -262,8 +262,8 @@ def _auc_of_videos(
     if len(fakes) == 0 or len(reals) == 0:
         return Estimate(None, None, None, NO_PAIR if len(fakes) else NO_CROP)
     labels = np.repeat(np.array([Label.REAL, Label.FAKE], dtype=np.int64), [len(reals), len(fakes)])
-    evidence = np.concatenate([reals, fakes])
-    ranks = np.unique(evidence, return_inverse=True)[1] / len(evidence)  # the same order, in [0, 1)
+    errors = np.concatenate([reals, fakes])
+    ranks = np.unique(errors, return_inverse=True)[1] / len(errors)  # the same order, in [0, 1)
     value = auc(labels, ranks)
     if missing := no_interval({Label.REAL.word: len(reals), Label.FAKE.word: len(fakes)}, num_resamples):
         return Estimate(value, None, None, missing)

@@ -40,13 +40,13 @@ class ReconstructionOutput(Output):
 
     Attributes:
         reconstruction: (B, 3, H, W) in [0, 1], the face as the network believes it should be.
-        evidence: (B, 1, H, W) >= 0, the map of surprise.
-        attention: (B, 1, h, w) in [0, 1], how much the surprise made the classifier look at each place; a grid over
-            the whole face, whose outermost points lie on its edges. None for a method that has no such map.
+        error_map: (B, 1, H, W) >= 0, the reconstruction error of each pixel.
+        attention: (B, 1, h, w) in [0, 1], how much the reconstruction error steers the classifier to each place; a grid
+            over the whole face, with its outermost points on the edges. None for a method that has no such map.
     """
 
     reconstruction: Tensor
-    evidence: Tensor
+    error_map: Tensor
     attention: Tensor | None = field(default=None, kw_only=True)
 
 

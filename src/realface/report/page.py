@@ -92,7 +92,7 @@ class _Places:
         name: of the method.
         style: of the line.
         whole: `pixel_auc`, `iou` and `chance_iou`.
-        inside: the evidence inside the mask: `fake`, `real`, `difference` and `auc`.
+        inside: the mean error inside the mask: `fake`, `real`, `difference` and `auc`.
         num_crops: fake crops.
         num_videos: fake videos.
         names_videos: whether a crop names its video.
@@ -249,7 +249,7 @@ def _places(localisation: Mapping[str, Any] | None) -> list[_Places]:
             name,
             style,
             {key: Estimate(**document[key]) for key in ("pixel_auc", "iou", "chance_iou")},
-            {key: Estimate(**document["evidence_inside"][key]) for key in ("fake", "real", "difference", "auc")},
+            {key: Estimate(**document["error_inside"][key]) for key in ("fake", "real", "difference", "auc")},
             document["num_crops"],
             document["num_videos"],
             names_videos=document.get("num_unnamed", 0) < max(document["num_crops"], 1),

@@ -33,24 +33,24 @@ def spread_rows(rows: Manifest) -> list[int]:
 def reconstruction_grid(
     network: nn.Module, rows: Manifest, *, input_size: int, device: torch.device
 ) -> dict[str, Tensor]:
-    """A row each of faces, their reconstructions and the evidence, reals to the left of fakes.
+    """A row each of faces, their reconstructions and the error maps, reals to the left of fakes.
 
     Returns:
-        One picture (3, H, W) in [0, 1], all evidence on one scale; nothing where the network does not reconstruct.
+        One picture (3, H, W) in [0, 1], all error maps on one scale; nothing where the network does not reconstruct.
     """
     image = _spread_faces(rows, input_size)
     with evaluating(network), torch.inference_mode():
         output = network(image.to(device))
     if not isinstance(output, ReconstructionOutput):
         return {}
-    maps = forgery_maps(output, MapKind.EVIDENCE)
+    maps = forgery_maps(output, MapKind.ERROR_MAP)
     assert maps is not None
-    scale = Scale.spanning(MapKind.EVIDENCE, maps)
+    scale = Scale.spanning(MapKind.ERROR_MAP, maps)
     faces = (image * 255).round().byte().permute(0, 2, 3, 1).numpy()
     drawn = [lay_over(face, face_map, scale) for face, face_map in zip(faces, maps, strict=True)]
-    evidence = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255
-    grid = torch.cat([image, output.reconstruction.float().cpu(), evidence])
-    return {"val/face_reconstruction_evidence": make_grid(grid, nrow=len(image), padding=4, pad_value=1.0)}
+    error_map = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2) / 255
+    grid = torch.cat([image, output.reconstruction.float().cpu(), error_map])
+    return {"val/face_reconstruction_error_map": make_grid(grid, nrow=len(image), padding=4, pad_value=1.0)}
 
 
 def inpainting_sheet(

@@ -25,7 +25,7 @@ def test_a_network_answers_as_the_release_would() -> None:
     assert all(parameter.is_contiguous() for parameter in released.parameters())
     image = torch.rand(2, 3, 64, 64, dtype=torch.float64)
     torch.testing.assert_close(released(image).logit, network(image).logit, rtol=0, atol=1e-9)
-    torch.testing.assert_close(released(image).evidence, network(image).evidence, rtol=0, atol=1e-9)
+    torch.testing.assert_close(released(image).error_map, network(image).error_map, rtol=0, atol=1e-9)
 
 
 def test_a_network_without_reasoning_has_no_loop() -> None:

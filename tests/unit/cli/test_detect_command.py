@@ -211,9 +211,9 @@ def test_the_map_to_be_drawn_is_refused_where_nothing_is_drawn(artifact: Path, t
 
 def test_either_map_is_drawn(artifact: Path, tmp_path: Path) -> None:
     path = crop_file(tmp_path / "a.png")
-    for kind in ("evidence", "attention"):
+    for kind in ("error_map", "attention"):
         assert run(artifact, path, "--overlay", tmp_path / kind, "--map", kind).exit_code == 0
-    drawn = [(tmp_path / kind / "a.png.jpg").read_bytes() for kind in ("evidence", "attention")]
+    drawn = [(tmp_path / kind / "a.png.jpg").read_bytes() for kind in ("error_map", "attention")]
     assert drawn[0] != drawn[1]
 
 

@@ -98,7 +98,7 @@ def test_localisation_is_printed_where_it_was_measured(monkeypatch):
     assert (
         "where it was forged, 2 crops of 2 fake videos: pixel AUC 0.800 [0.800, 0.800], "
         "IoU at equal area 0.500 [0.500, 0.500] (by chance 0.200)\n"
-        "evidence inside the mask: fakes 0.0500, reals 0.0300, "
+        "error inside the mask: fakes 0.0500, reals 0.0300, "
         "difference 0.0200 [0.0200, 0.0200], AUC 1.000 [1.000, 1.000]\n"
         "not localised, mask missing: 3\n"
     ) in result.stdout

@@ -29,7 +29,7 @@ class Brightness(nn.Module):
 
     def forward(self, image: Tensor) -> ReconstructionOutput:
         gray = image.mean(dim=1, keepdim=True)
-        return ReconstructionOutput(logit=torch.logit(gray.mean(dim=(1, 2, 3))), reconstruction=image, evidence=gray)
+        return ReconstructionOutput(logit=torch.logit(gray.mean(dim=(1, 2, 3))), reconstruction=image, error_map=gray)
 
 
 @dataclass

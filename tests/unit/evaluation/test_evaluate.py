@@ -42,7 +42,7 @@ class BrightnessConfig(Section):
 
 
 class Brightness(nn.Module):
-    """Scores the mean grey; reconstructs the negative, so that evidence is known too."""
+    """Scores the mean grey; reconstructs the negative, so that an error map is known too."""
 
     def __init__(self, config):
         super().__init__()
@@ -51,8 +51,8 @@ class Brightness(nn.Module):
 
     def forward(self, image):
         grey = image.double().mean(dim=(1, 2, 3)) * self.gain
-        evidence = (image - (1 - image)).abs().mean(dim=1, keepdim=True)
-        return ReconstructionOutput(grey.clamp(0.01, 0.99).logit(), reconstruction=1 - image, evidence=evidence)
+        error_map = (image - (1 - image)).abs().mean(dim=1, keepdim=True)
+        return ReconstructionOutput(grey.clamp(0.01, 0.99).logit(), reconstruction=1 - image, error_map=error_map)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def build_masked_manifest(folder: Path) -> Path:
     return build_manifest(folder, masked)
 
 
-def test_evidence_is_held_against_masks_where_there_are_any(tmp_path):
+def test_error_maps_are_compared_with_masks_where_there_are_any(tmp_path):
     evaluation = evaluate(tmp_path, build_masked_manifest(tmp_path / "crops"))
     names = sorted(path.name for path in evaluation.out.iterdir())
     assert names == ["examples", "localisation.parquet", "metrics.json", "scores.parquet"]
@@ -139,7 +139,7 @@ def test_evidence_is_held_against_masks_where_there_are_any(tmp_path):
     assert overall["iou"]["value"] == pytest.approx(overall["chance_iou"]["value"])
     # |2 grey - 1| of 150, 200, 90, 250, and of the originals' first crops, 50 and 180
     of = {grey: abs(2 * grey / 255 - 1) for grey in (150, 200, 90, 250, 50, 180)}
-    inside = overall["evidence_inside"]
+    inside = overall["error_inside"]
     assert inside["fake"]["value"] == pytest.approx(np.mean([of[150], of[200], of[90], of[250]]), abs=1e-7)
     assert inside["real"]["value"] == pytest.approx(np.mean([of[50], of[180]]), abs=1e-7)
     assert list(document["localisation"]["per_method"]) == ["FaceSwap", "SelfBlend"]

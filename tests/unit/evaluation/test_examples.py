@@ -17,10 +17,10 @@ class Negative(nn.Module):
     """Reconstructs the negative, is surprised by the left half and looks at the right edge."""
 
     def forward(self, image):
-        evidence = torch.zeros(len(image), 1, 4, 4)
-        evidence[..., :2] = 2.0
+        error_map = torch.zeros(len(image), 1, 4, 4)
+        error_map[..., :2] = 2.0
         attention = torch.tensor([0.25, 0.75]).expand(len(image), 1, 2, 2)
-        return ReconstructionOutput(torch.zeros(len(image)), 1 - image, evidence, attention=attention)
+        return ReconstructionOutput(torch.zeros(len(image)), 1 - image, error_map, attention=attention)
 
 
 class Plain(nn.Module):
@@ -89,16 +89,16 @@ def test_a_network_that_reconstructs_gives_its_maps_over_the_face(tmp_path):
     assert (pictures["face"] == 51).all()
     assert (pictures["reconstruction"] == 204).all()
     bright, face = [203, 204, 136], [51, 51, 51]  # a quarter of the face, three quarters of yellow (252, 255, 164)
-    for kind, places in {"evidence": (0, -1), "attention": (-1, 0)}.items():
+    for kind, places in {"error_map": (0, -1), "attention": (-1, 0)}.items():
         for place, expected in zip(places, (bright, face), strict=True):
             np.testing.assert_allclose(pictures[kind][:, place], np.tile(expected, (8, 1)), atol=8)
 
 
 def test_the_index_says_what_the_colours_of_each_map_mean(tmp_path):
-    evidence, attention = write(tmp_path, Negative())["maps"]
-    assert (evidence["name"], attention["name"]) == ("evidence", "attention")
-    assert evidence["meaning"] == "where the face differs from its reconstruction"
-    assert (evidence["low"], evidence["high"]) == pytest.approx((0.0, 2.0))
+    error_map, attention = write(tmp_path, Negative())["maps"]
+    assert (error_map["name"], attention["name"]) == ("error_map", "attention")
+    assert error_map["meaning"] == "where the face differs from its reconstruction"
+    assert (error_map["low"], error_map["high"]) == pytest.approx((0.0, 2.0))
     assert (attention["low"], attention["high"]) == pytest.approx((0.25, 0.75))
 
 

@@ -10,19 +10,19 @@ WHOLE = Scale(0.0, 1.0)
 YELLOW = (252, 255, 164)  # the brightest colour of matplotlib's inferno
 
 
-def output(*, evidence=None, attention=None):
-    evidence = torch.zeros(1, 1, 64, 64) if evidence is None else evidence
-    return ReconstructionOutput(torch.zeros(1), evidence.expand(-1, 3, -1, -1), evidence, attention=attention)
+def output(*, error_map=None, attention=None):
+    error_map = torch.zeros(1, 1, 64, 64) if error_map is None else error_map
+    return ReconstructionOutput(torch.zeros(1), error_map.expand(-1, 3, -1, -1), error_map, attention=attention)
 
 
 def peak_of(face_map):
     return np.unravel_index(face_map.argmax(), face_map.shape)
 
 
-def test_smoothed_evidence_keeps_its_peak_and_its_sum():
-    evidence = torch.zeros(1, 1, 64, 64)
-    evidence[0, 0, 20, 41] = 1.0
-    (smoothed,) = forgery_maps(output(evidence=evidence), MapKind.EVIDENCE)
+def test_smoothed_error_map_keeps_its_peak_and_its_sum():
+    error_map = torch.zeros(1, 1, 64, 64)
+    error_map[0, 0, 20, 41] = 1.0
+    (smoothed,) = forgery_maps(output(error_map=error_map), MapKind.ERROR_MAP)
     assert peak_of(smoothed) == (20, 41)
     assert smoothed.sum() == pytest.approx(1.0, abs=1e-5)
     # a Gaussian of 64 / 64 = 1 pixel: 1 / (2 pi) at its peak, exp(-1/2) of that one pixel further
@@ -30,8 +30,8 @@ def test_smoothed_evidence_keeps_its_peak_and_its_sum():
     assert smoothed[20, 42] / smoothed[20, 41] == pytest.approx(np.exp(-0.5), rel=0.02)
 
 
-def test_even_evidence_stays_even_up_to_the_edge():
-    (smoothed,) = forgery_maps(output(evidence=torch.full((1, 1, 64, 64), 0.3)), MapKind.EVIDENCE)
+def test_an_even_error_map_stays_even_up_to_the_edge():
+    (smoothed,) = forgery_maps(output(error_map=torch.full((1, 1, 64, 64), 0.3)), MapKind.ERROR_MAP)
     np.testing.assert_allclose(smoothed, 0.3, rtol=1e-5)
 
 
@@ -39,14 +39,14 @@ def test_even_evidence_stays_even_up_to_the_edge():
 def test_the_peak_of_attention_stays_in_its_place_when_it_is_upsampled(place):
     attention = torch.zeros(1, 1, 5, 5)
     attention[0, 0][place] = 1.0
-    (upsampled,) = forgery_maps(output(evidence=torch.zeros(1, 1, 65, 65), attention=attention), MapKind.ATTENTION)
+    (upsampled,) = forgery_maps(output(error_map=torch.zeros(1, 1, 65, 65), attention=attention), MapKind.ATTENTION)
     assert upsampled.shape == (65, 65)
     assert peak_of(upsampled) == (16 * place[0], 16 * place[1])  # outermost points on the edges
 
 
 def test_every_face_of_a_batch_has_its_own_map():
-    evidence = torch.tensor([0.1, 0.2]).reshape(2, 1, 1, 1).expand(2, 1, 64, 64)
-    maps = forgery_maps(ReconstructionOutput(torch.zeros(2), evidence, evidence), MapKind.EVIDENCE)
+    error_map = torch.tensor([0.1, 0.2]).reshape(2, 1, 1, 1).expand(2, 1, 64, 64)
+    maps = forgery_maps(ReconstructionOutput(torch.zeros(2), error_map, error_map), MapKind.ERROR_MAP)
     assert [float(face_map.mean()) for face_map in maps] == pytest.approx([0.1, 0.2])
 
 
@@ -87,10 +87,10 @@ def test_a_map_is_enlarged_to_the_picture():
     assert (row, column) == pytest.approx((24.5, 54.5), abs=0.51)  # the middle of the pixel's 10 x 10
 
 
-def test_evidence_is_scaled_from_zero_and_outliers_do_not_set_the_scale():
-    evidence = np.full((20, 20), 0.1, np.float32)
-    evidence[0, 0] = 9.0
-    scale = Scale.spanning(MapKind.EVIDENCE, [evidence])
+def test_error_map_is_scaled_from_zero_and_outliers_do_not_set_the_scale():
+    error_map = np.full((20, 20), 0.1, np.float32)
+    error_map[0, 0] = 9.0
+    scale = Scale.spanning(MapKind.ERROR_MAP, [error_map])
     assert (scale.low, scale.high) == pytest.approx((0.0, 0.1))
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from realface.core.errors import MediaError
-from realface.evaluation.localisation import measure_evidence
+from realface.evaluation.localisation import measure_error_map
 from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.models.outputs import Output, ReconstructionOutput
@@ -16,7 +16,7 @@ UPPER = np.repeat([[255], [255], [0], [0]], SIZE, axis=1).astype(np.uint8)
 
 
 class Redness(nn.Module):
-    """Its evidence is the red of the picture."""
+    """Its error map is the red of the picture."""
 
     def __init__(self):
         super().__init__()
@@ -24,7 +24,7 @@ class Redness(nn.Module):
 
     def forward(self, image):
         self.batch_sizes.append(len(image))
-        return ReconstructionOutput(image.mean(dim=(1, 2, 3)), reconstruction=image, evidence=image[:, :1])
+        return ReconstructionOutput(image.mean(dim=(1, 2, 3)), reconstruction=image, error_map=image[:, :1])
 
 
 class Blind(nn.Module):
@@ -62,7 +62,7 @@ def root(tmp_path):
 
 def measure(manifest, network=None, **options):
     options = {"input_size": SIZE, "device": torch.device("cpu"), "quiet": True} | options
-    return measure_evidence(network or Redness(), manifest, **options)
+    return measure_error_map(network or Redness(), manifest, **options)
 
 
 def test_a_fakes_map_is_held_against_its_mask_and_its_originals_crop(root):
@@ -70,9 +70,9 @@ def test_a_fakes_map_is_held_against_its_mask_and_its_originals_crop(root):
     (crop,) = measure(manifest).crops
     assert (crop.path, crop.method, crop.video) == ("1.png", "Swap", "set/Swap/c23/a_b")
     assert (crop.pixel_auc, crop.iou, crop.chance_iou) == pytest.approx((1.0, 1.0, 1 / 3))
-    assert crop.evidence == pytest.approx(1.0)
+    assert crop.mean_error == pytest.approx(1.0)
     assert (crop.real_path, crop.real_video) == ("0.png", "set//c23/a")
-    assert crop.real_evidence == pytest.approx(0.2)  # over the fake's mask, so the lower half does not count
+    assert crop.real_mean_error == pytest.approx(0.2)  # over the fake's mask, so the lower half does not count
 
 
 def test_a_crop_that_names_no_video_says_so(root):
@@ -93,9 +93,9 @@ def test_every_fake_keeps_its_own_mask_and_pair_in_batches_of_any_size_and_with_
     for options in ({}, {"batch_size": 1}, {"batch_size": 2}, {"workers": 2}):
         crops = {crop.path: crop for crop in measure(manifest, **options).crops}
         assert set(crops) == set(expected)
-        for path, (auc, evidence, real_evidence) in expected.items():
-            assert (crops[path].pixel_auc, crops[path].evidence) == pytest.approx((auc, evidence))
-            assert crops[path].real_evidence == (real_evidence and pytest.approx(real_evidence))
+        for path, (auc, mean_error, real_mean_error) in expected.items():
+            assert (crops[path].pixel_auc, crops[path].mean_error) == pytest.approx((auc, mean_error))
+            assert crops[path].real_mean_error == (real_mean_error and pytest.approx(real_mean_error))
 
 
 def test_no_more_crops_than_asked_for_go_through_the_network_at_a_time(root):
@@ -117,7 +117,7 @@ def test_the_real_crop_is_that_of_the_nearest_frame(root):
 @pytest.mark.parametrize("known", [{"video": "z"}, {"dataset": "other"}, {"compression": "c40"}, {"video": None}])
 def test_a_real_of_another_video_data_set_or_compression_is_no_pair(root, known):
     (crop,) = measure(build_manifest(root, real("a", 0, 51) | known, fake("a_b", 0, 9))).crops
-    assert (crop.real_path, crop.real_video, crop.real_evidence) == (None, None, None)
+    assert (crop.real_path, crop.real_video, crop.real_mean_error) == (None, None, None)
 
 
 def test_masks_of_any_size_are_brought_to_the_networks_input(root):
@@ -147,7 +147,7 @@ def test_when_no_mask_can_be_used_nothing_goes_through_the_network(root):
     assert (measured.crops, measured.left_out, network.batch_sizes) == ([], {"mask missing": 1}, [])
 
 
-def test_without_masks_or_without_evidence_there_is_nothing_to_measure(root):
+def test_without_masks_or_without_error_maps_there_is_nothing_to_measure(root):
     assert measure(build_manifest(root, real("a", 0, 9), fake("a_b", 0, 9, mask=None))) is None
     assert measure(build_manifest(root, real("a", 0, 9, mask="upper.png"))) is None
     assert measure(build_manifest(root, fake("a_b", 0, 9)), Blind()) is None

@@ -19,8 +19,8 @@ from realface.metrics.localisation import (
 MASK = np.array([[True, True], [False, False]])
 
 
-def build_crop(video, *, auc=0.5, iou=0.2, evidence=0.1, real=None, method="Swap", path="a.png"):
-    """`real` is (video, evidence) of the compared real crop."""
+def build_crop(video, *, auc=0.5, iou=0.2, mean_error=0.1, real=None, method="Swap", path="a.png"):
+    """`real` is (video, mean error) of the compared real crop."""
     return MeasuredCrop(
         path=path,
         method=method,
@@ -28,10 +28,10 @@ def build_crop(video, *, auc=0.5, iou=0.2, evidence=0.1, real=None, method="Swap
         pixel_auc=auc,
         iou=iou,
         chance_iou=0.15,
-        evidence=evidence,
+        mean_error=mean_error,
         real_path=None if real is None else "r.png",
         real_video=None if real is None else real[0],
-        real_evidence=None if real is None else real[1],
+        real_mean_error=None if real is None else real[1],
     )
 
 
@@ -40,7 +40,7 @@ def summarise(*crops, **options):
 
 
 @pytest.mark.parametrize(
-    ("evidence", "auc", "iou"),
+    ("error_map", "auc", "iou"),
     [
         ([[4, 3], [2, 1]], 1.0, 1.0),
         ([[1, 2], [3, 4]], 0.0, 0.0),
@@ -49,26 +49,26 @@ def summarise(*crops, **options):
         ([[7, 7], [7, 7]], 0.5, 1 / 3),  # no content: half of the mask's two pixels are hit
     ],
 )
-def test_small_maps_give_the_numbers_worked_by_hand(evidence, auc, iou):
-    evidence = np.array(evidence, dtype=np.float32)
-    assert pixel_auc(evidence, MASK) == pytest.approx(auc)
-    assert iou_at_equal_area(evidence, MASK) == pytest.approx(iou)
+def test_small_maps_give_the_numbers_worked_by_hand(error_map, auc, iou):
+    error_map = np.array(error_map, dtype=np.float32)
+    assert pixel_auc(error_map, MASK) == pytest.approx(auc)
+    assert iou_at_equal_area(error_map, MASK) == pytest.approx(iou)
 
 
 @pytest.mark.parametrize("levels", [3, 10**6])
 def test_pixel_auc_is_scikit_learns_with_many_ties_and_with_none(levels):
     generator = np.random.default_rng(0)
     mask = generator.random((31, 17)) < 0.3
-    evidence = (generator.random((31, 17)) * levels).astype(int) / levels + 0.2 * mask
-    assert pixel_auc(evidence, mask) == pytest.approx(sklearn.metrics.roc_auc_score(mask.ravel(), evidence.ravel()))
+    error_map = (generator.random((31, 17)) * levels).astype(int) / levels + 0.2 * mask
+    assert pixel_auc(error_map, mask) == pytest.approx(sklearn.metrics.roc_auc_score(mask.ravel(), error_map.ravel()))
 
 
-def test_iou_is_scikit_learns_jaccard_of_the_pixels_of_most_evidence():
+def test_iou_is_scikit_learns_jaccard_of_the_pixels_with_largest_errors():
     generator = np.random.default_rng(0)
     mask = generator.random((31, 17)) < 0.3
-    evidence = generator.random((31, 17)) + 0.5 * mask
-    chosen = evidence >= np.sort(evidence, axis=None)[-mask.sum()]
-    assert iou_at_equal_area(evidence, mask) == pytest.approx(
+    error_map = generator.random((31, 17)) + 0.5 * mask
+    chosen = error_map >= np.sort(error_map, axis=None)[-mask.sum()]
+    assert iou_at_equal_area(error_map, mask) == pytest.approx(
         sklearn.metrics.jaccard_score(mask.ravel(), chosen.ravel())
     )
 
@@ -81,9 +81,9 @@ def test_chance_is_what_a_map_without_content_reaches():
 
 
 def test_neither_number_depends_on_the_maps_scale():
-    evidence = np.array([[4.0, 1.0], [3.0, 2.0]])
-    assert pixel_auc(evidence, MASK) == pixel_auc(evidence / 100, MASK)
-    assert iou_at_equal_area(evidence, MASK) == iou_at_equal_area(evidence / 100, MASK)
+    error_map = np.array([[4.0, 1.0], [3.0, 2.0]])
+    assert pixel_auc(error_map, MASK) == pixel_auc(error_map / 100, MASK)
+    assert iou_at_equal_area(error_map, MASK) == iou_at_equal_area(error_map / 100, MASK)
 
 
 def test_each_video_counts_once_however_many_crops_it_has():
@@ -99,14 +99,14 @@ def test_the_interval_is_that_of_means_over_drawn_videos():
     assert (numbers.pixel_auc.low, numbers.pixel_auc.high) == pytest.approx((0.4, 0.6))
 
 
-def test_evidence_inside_is_compared_by_video_and_by_pair():
+def test_error_inside_is_compared_by_video_and_by_pair():
     crops = [
-        build_crop("fake/a", evidence=0.5, real=("a", 0.1)),
-        build_crop("fake/a", evidence=0.3, real=("a", 0.3)),
-        build_crop("fake/b", evidence=0.2, real=("b", 0.3)),
-        build_crop("fake/c", evidence=0.6),  # its original is not here
+        build_crop("fake/a", mean_error=0.5, real=("a", 0.1)),
+        build_crop("fake/a", mean_error=0.3, real=("a", 0.3)),
+        build_crop("fake/b", mean_error=0.2, real=("b", 0.3)),
+        build_crop("fake/c", mean_error=0.6),  # its original is not here
     ]
-    inside = summarise(*crops).overall.evidence_inside
+    inside = summarise(*crops).overall.error_inside
     assert inside.fake.value == pytest.approx((0.4 + 0.2 + 0.6) / 3)
     assert inside.real.value == pytest.approx((0.2 + 0.3) / 2)
     assert inside.difference.value == pytest.approx((0.2 - 0.1) / 2)
@@ -122,7 +122,7 @@ def test_a_real_that_several_fakes_are_compared_with_counts_once():
         build_crop("y/a", real=("a", 0.3)),
         build_crop("x/b", real=("b", 0.6)),
     ]
-    assert summarise(*crops).overall.evidence_inside.real.value == pytest.approx((0.2 + 0.6) / 2)
+    assert summarise(*crops).overall.error_inside.real.value == pytest.approx((0.2 + 0.6) / 2)
 
 
 def test_each_method_has_numbers_of_its_own_in_alphabetical_order():
@@ -141,14 +141,14 @@ def test_one_video_gives_a_number_and_the_reason_why_there_is_no_interval():
 def test_no_resamples_give_no_interval():
     crops = [build_crop(name, real=(name, 0.1)) for name in "ab"]
     numbers = summarise(*crops, num_resamples=0).overall
-    assert numbers.pixel_auc.reason == numbers.evidence_inside.auc.reason == "no interval: no resamples were asked for"
+    assert numbers.pixel_auc.reason == numbers.error_inside.auc.reason == "no interval: no resamples were asked for"
 
 
 def test_without_a_usable_mask_or_pair_the_reason_stands_in_place_of_the_number():
     empty, unpaired = summarise().overall, summarise(build_crop("a"), build_crop("b")).overall
     assert (empty.pixel_auc.value, empty.pixel_auc.reason) == (None, NO_CROP)
-    assert empty.evidence_inside.auc.reason == NO_CROP
-    for estimate in (unpaired.evidence_inside.real, unpaired.evidence_inside.difference, unpaired.evidence_inside.auc):
+    assert empty.error_inside.auc.reason == NO_CROP
+    for estimate in (unpaired.error_inside.real, unpaired.error_inside.difference, unpaired.error_inside.auc):
         assert (estimate.value, estimate.reason) == (None, NO_PAIR)
 
 
@@ -166,7 +166,7 @@ def test_the_same_seed_gives_the_same_intervals_and_another_one_others():
 def test_what_was_measured_is_written_one_row_a_crop(tmp_path):
     write_measured([build_crop("a", real=("r", 0.3)), build_crop("b", method=None)], tmp_path / "m.parquet")
     rows = pyarrow.parquet.read_table(tmp_path / "m.parquet").to_pylist()
-    assert [(row["video"], row["method"], row["real_evidence"]) for row in rows] == [
+    assert [(row["video"], row["method"], row["real_mean_error"]) for row in rows] == [
         ("a", "Swap", 0.3),
         ("b", None, None),
     ]

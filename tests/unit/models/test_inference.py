@@ -63,7 +63,7 @@ def test_a_network_made_ready_answers_the_same(encoder: str) -> None:
     with torch.inference_mode():
         expected, answer = network.eval()(image), ready(image)
     assert_rounding_only(answer.logit, expected.logit, steps=128)
-    assert_rounding_only(answer.evidence, expected.evidence, steps=7)
+    assert_rounding_only(answer.error_map, expected.error_map, steps=7)
 
 
 @pytest.mark.parametrize("encoder", ["light_xception", "legacy_xception"])

@@ -57,8 +57,8 @@ def _build_folder(
 
 
 def _write_examples(folder: Path, *, method: str | None) -> None:
-    files = {name: f"1_{name}.png" for name in ("face", "reconstruction", "evidence")}
-    maps = [{"name": "evidence", "meaning": "where it differs", "low": 0.0, "high": 0.2468}]
+    files = {name: f"1_{name}.png" for name in ("face", "reconstruction", "error_map")}
+    maps = [{"name": "error_map", "meaning": "where it differs", "low": 0.0, "high": 0.2468}]
     for number, name in enumerate(files.values()):
         write_image(folder / name, np.full((16, 16, 3), 80 * number, np.uint8))
     known = {"dataset": None, "compression": "c23", "video": "3", "frame": 1, "path": "x.png", "method": method}

@@ -207,7 +207,7 @@ def build_localisation(*methods):
 
 def test_localisation_is_shown_where_it_was_measured(tmp_path, build_folder):
     text = Page(write(tmp_path, build_folder(tmp_path / "mine", localisation=build_localisation("Swap", HOSTILE)))).text
-    assert "The evidence of 4 fake crops of 4 videos" in text
+    assert "The error maps of 4 fake crops of 4 videos" in text
     for shown in ("0.750", "0.250", "0.0512 [0.0512, 0.0512]", "0.0301", "Left out, mask missing: 7 crops"):
         assert shown in text
     section = text[text.index("Where it sees the forgery") :]
@@ -223,7 +223,7 @@ def test_a_single_method_is_not_shown_twice(tmp_path, build_folder):
 def test_numbers_of_localisation_that_could_not_be_had_are_dashes(tmp_path, build_folder):
     nothing = summarise_localisation([], left_out={"mask missing": 1}).to_json()
     text = Page(write(tmp_path, build_folder(tmp_path / "mine", localisation=nothing))).text
-    assert "The evidence of 0 fake crops of 0 videos" in text
+    assert "The error maps of 0 fake crops of 0 videos" in text
     assert "Left out, mask missing: 1 crop\n" in text
 
 
@@ -233,7 +233,7 @@ def test_without_masks_the_page_says_nothing_of_localisation(tmp_path, build_fol
 
 def test_the_colours_of_a_map_are_explained_with_the_values_at_their_ends(tmp_path, build_folder):
     page = Page(write(tmp_path, build_folder(tmp_path / "mine")))
-    assert re.search(r"evidence\s*0\s+0\.247\s+where it differs", page.text)
+    assert re.search(r"error map\s*0\s+0\.247\s+where it differs", page.text)
     assert [image["alt"] for image in page.of("img")].count("from grey to yellow") == 1
 
 
@@ -268,4 +268,4 @@ def test_localisation_of_crops_that_name_no_video_says_so(tmp_path, build_folder
     crops = [MeasuredCrop(f"{n}.png", "Swap", f"{n}.png", 0.8, 0.5, 0.2, 0.05, names_video=False) for n in "ab"]
     localisation = summarise_localisation(crops, left_out={}, num_resamples=20).to_json()
     text = text_of(write(tmp_path, build_folder(tmp_path / "run", localisation=localisation)))
-    assert "The evidence of 2 fake crops that name no video against the masks" in text
+    assert "The error maps of 2 fake crops that name no video against the masks" in text

@@ -11,9 +11,9 @@ class Halving(torch.nn.Module):
     """Reconstructs every face half as bright, and is surprised at the corner."""
 
     def forward(self, image):
-        evidence = torch.zeros_like(image[:, :1])
-        evidence[:, :, 0, 0] = 3.0
-        return ReconstructionOutput(image.mean(dim=(1, 2, 3)), image / 2, evidence)
+        error_map = torch.zeros_like(image[:, :1])
+        error_map[:, :, 0, 0] = 3.0
+        return ReconstructionOutput(image.mean(dim=(1, 2, 3)), image / 2, error_map)
 
 
 class Plain(torch.nn.Module):
@@ -29,16 +29,16 @@ def test_reals_come_before_fakes_evenly_spread(write_faces):
     assert len(set(chosen)) == 8
 
 
-def test_grid_has_a_row_of_faces_reconstructions_and_evidence(write_faces):
+def test_grid_has_a_row_of_faces_reconstructions_and_error_maps(write_faces):
     rows = Manifest.read(write_faces()).filter(split="val")
     [(name, grid)] = reconstruction_grid(Halving(), rows, input_size=8, device=torch.device("cpu")).items()
-    assert name == "val/face_reconstruction_evidence"
+    assert name == "val/face_reconstruction_error_map"
     assert grid.shape == (3, 3 * 12 + 4, 8 * 12 + 4)  # 8 faces of 8 pixels with 4 between them
-    face, reconstruction, evidence = (grid[:, 4 + 12 * row : 12 + 12 * row, 4:12] for row in range(3))
+    face, reconstruction, error_map = (grid[:, 4 + 12 * row : 12 + 12 * row, 4:12] for row in range(3))
     torch.testing.assert_close(reconstruction, face / 2)
     grey = face[:, 7, 7] @ torch.tensor([0.299, 0.587, 0.114])
-    torch.testing.assert_close(evidence[:, 7, 7], grey.expand(3), rtol=0, atol=0.01)  # no evidence there: no colour
-    assert evidence[0, 0, 0] > evidence[2, 0, 0] + 0.2  # yellow at the corner
+    torch.testing.assert_close(error_map[:, 7, 7], grey.expand(3), rtol=0, atol=0.01)  # no error there: no colour
+    assert error_map[0, 0, 0] > error_map[2, 0, 0] + 0.2  # yellow at the corner
 
 
 def test_network_that_does_not_reconstruct_gives_no_picture(write_faces):

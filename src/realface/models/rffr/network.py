@@ -100,7 +100,7 @@ class Rffr(nn.Module):
         return RffrOutput(
             logit=logits[:, 1] - logits[:, 0],
             reconstruction=inpainted.clamp(0, 1),
-            evidence=residual.abs().mean(1, keepdim=True),
+            error_map=residual.abs().mean(1, keepdim=True),
             residual=residual,
             logits=logits,
             feature=feature,

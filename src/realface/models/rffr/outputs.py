@@ -13,7 +13,7 @@ from realface.models.outputs import ReconstructionOutput
 class ResidualOutput(ReconstructionOutput):
     """What is said of faces by their residual.
 
-    The reconstruction is the face with every block inpainted, each from all that surrounds it; the evidence is the
+    The reconstruction is the face with every block inpainted, each from all that surrounds it; the error map is the
     residual's mean size over the colours.
 
     Attributes:

@@ -72,7 +72,7 @@ class RffrPrior(nn.Module):
         return ResidualOutput(
             logit=self.statistics.logit(self.differences(image, inpainted)),
             reconstruction=inpainted.clamp(0, 1),
-            evidence=residual.abs().mean(1, keepdim=True),
+            error_map=residual.abs().mean(1, keepdim=True),
             residual=residual,
         )
 

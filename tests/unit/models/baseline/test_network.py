@@ -25,7 +25,7 @@ def timm_weights(name, **settings):
     return timm.create_model(name, pretrained=False, **settings).state_dict()
 
 
-def test_a_face_gets_a_logit_and_no_evidence():
+def test_a_face_gets_a_logit_and_no_error_map():
     output = network()(images())
     assert isinstance(output, Output)
     assert not isinstance(output, ReconstructionOutput)

@@ -35,7 +35,7 @@ def require_shapes(model, size):
         embedding = model.encoder.embed(images(size))
     assert output.logit.shape == (1,)
     assert output.reconstruction.shape == (1, 3, size, size)
-    assert output.evidence.shape == (1, 1, size, size)
+    assert output.error_map.shape == (1, 1, size, size)
     assert output.attention.shape == (1, 1, *embedding.shape[-2:])
     fine, finest, _ = model.config.decoder_widths
     assert [each.shape for each in output.embeddings] == [(1, model.encoder.embedding_width), (1, fine), (1, finest)]

@@ -53,7 +53,7 @@ def test_every_square_size_works(size):
     with torch.no_grad():
         output = network()(images(1, size))
     assert output.reconstruction.shape == (1, 3, size, size)
-    assert output.evidence.shape == (1, 1, size, size)
+    assert output.error_map.shape == (1, 1, size, size)
 
 
 def test_the_paper_network_works_on_an_odd_size():
@@ -72,12 +72,12 @@ def test_other_shapes_are_refused(shape):
     assert str(shape) in str(e.value)
 
 
-def test_evidence_is_the_mean_difference_of_image_and_reconstruction():
+def test_error_map_is_the_mean_difference_of_image_and_reconstruction():
     image = images().double()
     with torch.no_grad():
         output = network().double()(image)
     expected = (image - output.reconstruction).abs().mean(dim=1, keepdim=True)
-    torch.testing.assert_close(output.evidence, expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(output.error_map, expected, rtol=0, atol=1e-9)
 
 
 def test_a_faces_result_does_not_depend_on_its_neighbours():
@@ -86,7 +86,7 @@ def test_a_faces_result_does_not_depend_on_its_neighbours():
     with torch.no_grad():
         together, alone = model(image.double()), model(image[1:2].double())
     torch.testing.assert_close(together.logit[1:2], alone.logit, rtol=0, atol=1e-9)
-    torch.testing.assert_close(together.evidence[1:2], alone.evidence, rtol=0, atol=1e-9)
+    torch.testing.assert_close(together.error_map[1:2], alone.error_map, rtol=0, atol=1e-9)
 
 
 def test_two_classes_give_the_difference_of_their_logits():
@@ -102,7 +102,7 @@ def test_two_classes_give_the_difference_of_their_logits():
 def test_outputs_are_float32_under_half_precision():
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         output = network()(images())
-    tensors = [output.logit, output.reconstruction, output.evidence, output.attention, *output.embeddings]
+    tensors = [output.logit, output.reconstruction, output.error_map, output.attention, *output.embeddings]
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
 
 

@@ -78,7 +78,7 @@ def test_a_face_is_judged_by_both_branches():
     assert isinstance(output, RffrOutput)
     torch.testing.assert_close(output.residual, residual, **CLOSE)
     torch.testing.assert_close(output.reconstruction, inpainted.clamp(0, 1), **CLOSE)
-    torch.testing.assert_close(output.evidence, residual.abs().mean(1, keepdim=True), **CLOSE)
+    torch.testing.assert_close(output.error_map, residual.abs().mean(1, keepdim=True), **CLOSE)
     numbers = [0, *(1 + patch for patch in block_by_block(range(4)))]
     for number in range(2):
         rgb = naive_feature(model.backbone_1, normalised(image[number]), numbers)
@@ -136,7 +136,7 @@ def test_a_residual_computed_before_gives_the_same_as_one_computed_now(settings,
     given, computed = model(image, residual=stored, used=used), model(image, used=used)
     torch.testing.assert_close(given.logits, computed.logits, **CLOSE)
     torch.testing.assert_close(given.residual, computed.residual, **CLOSE)
-    torch.testing.assert_close(given.evidence, computed.evidence, **CLOSE)
+    torch.testing.assert_close(given.error_map, computed.error_map, **CLOSE)
 
 
 @torch.no_grad()
@@ -147,7 +147,7 @@ def test_a_residual_computed_before_spares_the_prior_and_says_what_was_inpainted
     after = model(image, residual=before.residual)
     unclamped = before.residual.abs() < 1
     torch.testing.assert_close(after.reconstruction[unclamped], before.reconstruction[unclamped], **CLOSE)
-    assert torch.equal(after.evidence, before.evidence)
+    assert torch.equal(after.error_map, before.error_map)
 
 
 def released_numbers(blocks, *, offset):

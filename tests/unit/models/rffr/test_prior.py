@@ -54,7 +54,7 @@ def test_a_face_is_judged_by_its_residual():
     assert isinstance(output, ResidualOutput)
     assert torch.equal(output.residual, (2 * (inpainted - images())).clamp(-1, 1))
     assert torch.equal(output.reconstruction, inpainted.clamp(0, 1))
-    assert torch.equal(output.evidence[:, 0], output.residual.abs().mean(1))
+    assert torch.equal(output.error_map[:, 0], output.residual.abs().mean(1))
     assert torch.equal(output.logit, prior.statistics.logit(prior.differences(images(), inpainted)))
     assert output.attention is None
 
