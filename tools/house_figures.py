@@ -2,8 +2,8 @@
 
     python tools/house_figures.py [CHECKOUT] [--names]
 
-Run it on two checkouts to compare them. `--names` lists what was counted. Nothing is imported: all figures come from
-the syntax trees of `src/realface`.
+Run it on two checkouts to compare them. `--names` lists the items counted. The package is not imported: all figures
+come from the syntax trees of `src/realface`.
 
 How each figure is counted:
 
@@ -12,7 +12,7 @@ How each figure is counted:
   by `realface/__init__.py`, which forwards names on first use, do not count.
 - *Import cycles between modules*: groups of modules that import one another, directly or not (strongly connected
   components), within one package or across several.
-- *Import cycles between packages*: the same for the direct children of each package, where a child stands for all
+- *Import cycles between packages*: the same for the direct children of each package, where a child represents all
   modules below it and at least one child of the group is a package.
 - *Modules with one importer*: modules (no `__init__.py`, no `__main__.py`) that exactly one other module imports.
 - *Walk of `train()`*: modules that define something reachable from `train` in `realface.training`. A call is followed
@@ -77,8 +77,8 @@ class Module:
 
     Attributes:
         name: dotted name; a package's is that of its folder.
-        path: of the file.
-        text: of the file.
+        path: its file.
+        text: content of the file.
         tree: syntax tree of the file.
         is_package: whether the file is an `__init__.py`.
         names: for each imported name, the dotted realface name that it means.
@@ -195,7 +195,7 @@ def package_cycles(house: House) -> list[list[str]]:
 
 
 def _child(package: str, name: str) -> str:
-    """Return the direct child of a package that a module lies in, or an empty text."""
+    """Return the direct child of a package that contains a module, or an empty text."""
     if not name.startswith(f"{package}."):
         return ""
     return f"{package}.{name[len(package) + 1 :].split('.')[0]}"
@@ -283,7 +283,7 @@ def public_definitions(module: Module) -> Iterator[Definition]:
 
 @dataclass(frozen=True)
 class Density:
-    """How dense a function is.
+    """Density of control flow and comments in a function.
 
     Attributes:
         name: module and name of the function.
@@ -348,7 +348,7 @@ def rank(values: list[int], share: float) -> int:
 
 
 def print_figures(house: House, *, names: bool) -> None:
-    """Print the table, and with `names` what was counted."""
+    """Print the table, and with `names` the items counted."""
     lengths = [len(module.text.splitlines()) for module in house.modules.values()]
     groups = cycles(house.imports)
     within = [group for group in groups if len({each.rpartition(".")[0] for each in group}) == 1]
@@ -425,7 +425,7 @@ def main() -> None:
     """Parse the command line and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("checkout", nargs="?", type=Path, default=Path(__file__).parents[1], help="default: this one")
-    parser.add_argument("--names", action="store_true", help="list what was counted")
+    parser.add_argument("--names", action="store_true", help="list the items counted")
     given = parser.parse_args()
     print_figures(House(given.checkout), names=given.names)
 
