@@ -16,8 +16,37 @@ import check_voice as voice  # noqa: E402
 # Folders and files that do not follow the style yet. Remove an entry once check_voice.py finds no fault below it.
 PENDING = (
     "README.md",
-    "docs/",
-    "src/realface/",
+    "docs/datasets.md",
+    "docs/degradations.md",
+    "docs/design.md",
+    "docs/detect-json.md",
+    "docs/guides/",
+    "docs/index.md",
+    "docs/manifest.md",
+    "docs/methods/",
+    "docs/model-card.md",
+    "docs/pseudo-fakes.md",
+    "docs/quickstart.md",
+    "docs/reference/",
+    "docs/results.md",
+    "src/realface/__",
+    "src/realface/bench/",
+    "src/realface/cli/",
+    "src/realface/core/",
+    "src/realface/data/",
+    "src/realface/datasets/",
+    "src/realface/demo/",
+    "src/realface/detection/",
+    "src/realface/evaluation/",
+    "src/realface/faces/",
+    "src/realface/manifest/",
+    "src/realface/media/",
+    "src/realface/metrics/",
+    "src/realface/models/",
+    "src/realface/prepare/",
+    "src/realface/recipes/",
+    "src/realface/report/",
+    "src/realface/training/",
 )
 
 BEFORE = [
@@ -104,7 +133,7 @@ def test_a_plain_sentence_passes(sentence: str) -> None:
 BANNED = (
     "alone anew likewise beforehand lacks thereof wherein whom told lies persons pictures finder evidence forged",
     "stands in|takes up|gone on|holds a face|broken off|so many|such that|as it lies|at hand|of theirs|a face a person",
-    "of the two|as they stand|there is no file that fits|holds a file that fits|the prior|losses.csv|layout of a dataset",
+    "of the two|as they stand|there is no file that fits|holds a file that fits|the prior|losses.csv|dataset's layout",
 )
 
 
