@@ -123,6 +123,15 @@ WORDS: dict[str, str] = {
     "of the two": r"\bof (?:the two|these two|both)\b(?! [a-z])",
     "in one go": r"\b(?:in one go|in vain|of old|long since|for good|at a stroke|once more|over again)\b",
     "is so": rf"\b{_BE} so\b(?! (?:far|that)\b)",
+    "of it": r"\b(?:about|by|from|of) (?:both|it|one|them|these)(?=[.,;:)]|$)",
+    "by which": r"\b(?:after|before|by|of|than) which\b",
+    "and how": r"\b(?:and|or) (?:how|where|whether|which|who|whom|why)\b(?! to\b|[^.!?]*\?)",
+    "is here": rf"\b{_BE} (?:gone|here|kept|lost|wanted)\b(?=[.,;:)]|$)",
+    "as a face does": r"\bas (?:an?|any|every|its|other|the|their) [\w' -]{2,25} (?:did|do|does|would)\b",
+    "how far": r"\b(?:as|how) far\b",
+    "needs no": r"\b(?:needs?|asks?|wants?) (?:neither|no|not)\b",
+    "every one": r"\b(?:any|each|every) one\b",
+    "a fragment": r"^(?:How|Whether|Who|Whose|Whom|Why|What) (?!to\b|it works)[^?]*$",
     "is met with": rf"\b{_BE} (?:met with|had|come|let|wanted|dealt)\b",
 }
 """Banned words and constructions: the name that a finding shows, and a regular expression."""
