@@ -41,7 +41,7 @@ help:
 	@echo "make clean     remove .venv, caches and builds; demo/ and runs/ stay"
 	@echo
 	@echo "PYTHON=python3.12  another Python (3.11 or newer)"
-	@echo "VIDEOS=DIR         real videos for make bench, in a layout that prepare knows"
+	@echo "VIDEOS=DIR         real videos for make bench, of a dataset that prepare knows"
 	@echo "AGAINST=REV        make bench compares this tree with that commit: decode, prepare and verdict"
 	@echo "TESTS=PATH         which tests make test-cpus runs; CPUS=sse4 and THREADS=2 select one of its settings"
 	@echo "TORCH_INDEX=URL    take torch from that index, such as the CPU index that pytorch.org names (first set-up only)"

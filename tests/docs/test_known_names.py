@@ -1,4 +1,4 @@
-"""Every layout and list that the code reads stands in the documents, and nothing else does."""
+"""Every dataset and list that the code reads stands in the documents, and nothing else does."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from realface.core.crop_spec import CropSpec
-from realface.data.layouts.registry import LAYOUTS
 from realface.data.lists.registry import LISTS
+from realface.datasets.registry import READERS
 from realface.faces.finders import OF_A_FILE
 from realface.manifest.manifest import ManifestHeader
 from realface.manifest.schema import COLUMNS
@@ -27,24 +27,24 @@ def table_below(page, header):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:end]]
 
 
-def test_the_table_of_data_sets_names_every_layout_but_plain():
+def test_the_table_of_data_sets_names_every_dataset_but_plain():
     rows = table_below(DATASETS, "| data set | what it is | how to get it | terms, in short | read now |")
     named = [set(re.findall(r"`(\w+)`", row[-1])) for row in rows]
     assert all(named)
-    assert set().union(*named) == LAYOUTS.keys() - {"plain"}
+    assert set().union(*named) == READERS.keys() - {"plain"}
 
 
-def test_every_layout_is_explained_in_a_section_of_its_own():
+def test_every_dataset_is_explained_in_a_section_of_its_own():
     sections = re.findall(r"^### .*: `(\w+)`$", DATASETS, re.MULTILINE)
-    assert sorted(sections) == sorted(LAYOUTS.keys() - EXPLAINED_IN_PREPARE)
+    assert sorted(sections) == sorted(READERS.keys() - EXPLAINED_IN_PREPARE)
 
 
 @pytest.mark.parametrize("name", sorted(EXPLAINED_IN_PREPARE))
-def test_the_other_layouts_lead_to_the_guide(name):
+def test_the_other_datasets_lead_to_the_guide(name):
     assert f"`{name}`" in DATASETS.partition("explained in [Prepare]")[0].splitlines()[-1]
 
 
-def test_the_guide_has_what_the_other_layouts_need():
+def test_the_guide_has_what_the_other_datasets_need():
     for folder in ("`real/`", "`fake/`", "`train/`", "`manipulated_sequences`", "`train.json`"):
         assert folder in PREPARE
 

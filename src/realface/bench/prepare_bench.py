@@ -16,8 +16,8 @@ from realface.bench.timing_stats import format_stats, summarise
 from realface.core.crop_spec import CropSpec
 from realface.core.files import sha256_of
 from realface.core.progress import progress
-from realface.data.layouts.layout import SourceItem
-from realface.data.layouts.registry import choose_layout
+from realface.datasets.reader import SourceVideo
+from realface.datasets.registry import choose_reader
 from realface.faces.cropper import crop_face
 from realface.faces.finders import default_crop_spec, finder_for
 from realface.media.images import encoded_image
@@ -52,12 +52,12 @@ def bench_prepare(
         share of one pass.
 
     Raises:
-        MissingInputError, LayoutError: as `choose_layout`.
+        MissingInputError, DatasetError: as `choose_reader`.
     """
     spec = default_crop_spec()
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as pools:
         folder = source or write_clips(Path(temporary, "videos"), clips)
-        items = choose_layout(folder).scan(folder).items
+        items = choose_reader(folder).scan(folder).items
         tasks = [Task(index, items[index]) for index in largest_first(range(len(items)), items)]
         at_work = {}
         for count in PROCESSES:
@@ -124,7 +124,7 @@ def prepare_table(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def stage_seconds(items: Sequence[SourceItem], spec: CropSpec) -> dict[str, float]:
+def stage_seconds(items: Sequence[SourceVideo], spec: CropSpec) -> dict[str, float]:
     """Seconds that each stage takes over all files, one after the other; every face that is found is written."""
     finder = finder_for(spec)
     seconds = dict.fromkeys(STAGES, 0.0)
@@ -165,7 +165,7 @@ class _Watch:
 
 
 def write_clips(folder: Path, clips: Sequence[ClipSize]) -> Path:
-    """A folder in the plain layout."""
+    """A folder of the plain dataset."""
     for number, clip in enumerate(clips):
         write_clip(folder / "real" / f"{number}.mp4", clip)
     return folder

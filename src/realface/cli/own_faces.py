@@ -33,7 +33,7 @@ def prepare_own_faces(recipe: TrainRecipe, run: Path, *, resume: bool, quiet: bo
         quiet: show no progress and print nothing.
 
     Raises:
-        MissingInputError, LayoutError: the folder does not exist, has no photos and videos, or has fakes.
+        MissingInputError, DatasetError: the folder does not exist, has no photos and videos, or has fakes.
         OutputExistsError: the run's folder has something else in it.
         TrainingError: too few faces or identities, or several processes.
     """
@@ -121,7 +121,7 @@ def _workers(recipe: TrainRecipe) -> int | None:
 
 
 def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> PrepareResult:
-    from realface.data.layouts.real_folder import RealFolderLayout
+    from realface.datasets.real_folder import RealFolderReader
     from realface.faces.finders import default_crop_spec
     from realface.prepare.pipeline import Means, prepare
 
@@ -134,8 +134,8 @@ def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> Pr
         min_face=crops.min_face,
         frames=crops.frames,
     )
-    layout = RealFolderLayout(recipe.data.identities)
-    return prepare(folder, out, spec=spec, layout=layout, means=Means(workers=_workers(recipe), quiet=quiet))
+    reader = RealFolderReader(recipe.data.identities)
+    return prepare(folder, out, spec=spec, dataset=reader, means=Means(workers=_workers(recipe), quiet=quiet))
 
 
 def _usable(found: PrepareResult, out: Path, *, workers: int | None, quiet: bool) -> Manifest:

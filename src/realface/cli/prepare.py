@@ -58,9 +58,11 @@ class Cluster(StrEnum):
     RAY = "ray"
 
 
-Source = Annotated[Path, typer.Argument(help="The data set's folder: videos or pictures in a known layout.")]
+Source = Annotated[
+    Path, typer.Argument(help="The data set's folder: videos or images of a known dataset, or of your own.")
+]
 Out = Annotated[Path, typer.Argument(help="A new folder for crops and manifest.")]
-Layout = Annotated[str | None, typer.Option(help="The layout's name; recognised when left out.")]
+Dataset = Annotated[str | None, typer.Option(help="Name of the dataset. Default: detected from the folder.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Processes; one per core when left out.")]
 Frames = Annotated[int, typer.Option(min=1, help="Frames per video, evenly spread.")]
 Face = Annotated[
@@ -95,7 +97,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.
 def command(
     source: Source,
     out: Out,
-    layout: Layout = None,
+    dataset: Dataset = None,
     workers: Workers = None,
     frames: Frames = 32,
     face: Face = Which.MASK,
@@ -140,14 +142,14 @@ def command(
     with stoppable("prepare"):
         if shard is not None:
             part = Shard.parse(shard)
-            of_part = prepare_shard(source, out, shard=part, spec=spec, layout=layout, redo=redo or (), means=means)
+            of_part = prepare_shard(source, out, shard=part, spec=spec, dataset=dataset, redo=redo or (), means=means)
             _print_shard(of_part, as_json=as_json)
             _end(of_part.skipped)
             return
         if merge is not None:
-            result = merge_shards(source, out, total=merge, spec=spec, layout=layout, finder_file=file)
+            result = merge_shards(source, out, total=merge, spec=spec, dataset=dataset, finder_file=file)
         else:
-            result = prepare(source, out, spec=spec, layout=layout, redo=redo or (), means=means)
+            result = prepare(source, out, spec=spec, dataset=dataset, redo=redo or (), means=means)
         located = _locate_landmarks(result, workers, quiet=as_json) if landmarks else None
     _print_result(result, out, located, as_json=as_json)
     _end([*result.skipped, *result.skipped_masks])
@@ -207,7 +209,7 @@ def _print_result(result: PrepareResult, out: Path, located: LocatedLandmarks | 
         return
     masks = f", {result.num_masks} of them with a mask" if result.num_masks else ""
     used = result.num_sources - sum(result.skipped.values())
-    print(f"layout {result.layout}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
+    print(f"dataset {result.dataset}: {used} of {result.num_sources} files gave {result.num_crops} crops{masks}")
     for kind, count in result.found.items():
         print(f"found, {kind}: {count}")
     for kind, count in result.left_out.items():

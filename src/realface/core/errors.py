@@ -58,8 +58,8 @@ class ManifestError(RealfaceError, ValueError):
     """A manifest, or a list that should become one, is not as documented."""
 
 
-class LayoutError(RealfaceError, ValueError):
-    """A folder does not have the layout that was named, or none that is known."""
+class DatasetError(RealfaceError, ValueError):
+    """A folder is not the dataset that was named, or no known dataset, or contradicts itself."""
 
 
 class LeakError(ManifestError):

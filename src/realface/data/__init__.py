@@ -1,1 +1,1 @@
-"""Manifests, layouts, lists, splits, transforms and the data set of crops."""
+"""Samples of training: crops, transforms, pseudo-fakes, degradations, stores and the sampler."""

@@ -224,7 +224,7 @@ def _why_nothing_pairs(manifest: Manifest) -> str:
     return (
         f"cannot pair any of the {np.sum(is_fake)} fakes with a real of its source: {num_named} name one in the column "
         "`original`, and that is the `video` of no real of the same dataset and compression; prepare reals and fakes "
-        "together, in a layout that knows which belong together (faceforensics), or set the sampling to balanced"
+        "together, from a dataset that names them (faceforensics), or set the sampling to balanced"
     )
 
 

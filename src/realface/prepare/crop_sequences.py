@@ -21,7 +21,7 @@ from typing import Self
 
 from realface.core.errors import MediaError
 from realface.core.files import existing
-from realface.data.layouts.listing import NOT_FACES, walk_shown
+from realface.datasets.listing import NOT_FACES, walk_shown
 from realface.media.discovery import natural_order
 from realface.media.frames import spread_indices
 from realface.media.images import is_image_name

@@ -18,7 +18,7 @@ from threading import Thread
 
 from realface.core.errors import RealfaceError
 from realface.core.worker_limits import allowed_workers
-from realface.data.layouts.layout import SourceItem
+from realface.datasets.reader import SourceVideo
 from realface.faces.finders import finder_for
 from realface.media.images import is_image_name
 from realface.prepare.crop_copies import copy_crops
@@ -110,7 +110,7 @@ def num_workers(asked: int | None) -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def largest_first(numbers: Iterable[int], items: Sequence[SourceItem]) -> list[int]:
+def largest_first(numbers: Iterable[int], items: Sequence[SourceVideo]) -> list[int]:
     """The numbers of items by the size of their files: no process is left alone with a long video at the end."""
     return sorted(numbers, key=lambda number: -_num_bytes(items[number].source))
 

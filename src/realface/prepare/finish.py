@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from realface.core.crop_spec import CropSpec
 from realface.core.files import written_atomically
-from realface.data.layouts.layout import Scan
-from realface.data.layouts.left_out import IMAGES, VIDEOS
+from realface.datasets.left_out import IMAGES, VIDEOS
+from realface.datasets.reader import Inventory
 from realface.manifest.columns import Columns
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.prepare.journal import Journal
@@ -35,8 +35,8 @@ class PrepareResult:
 
     Attributes:
         manifest: the manifest's file.
-        layout: the layout that the source folder has.
-        num_sources: files that the layout found.
+        dataset: name of the dataset that the source folder contains.
+        num_sources: files that the reader found.
         num_crops: rows of the manifest.
         num_masks: rows with a mask.
         num_unmarked: rows whose mask marks nothing in the crop.
@@ -45,15 +45,15 @@ class PrepareResult:
         skipped_masks: how many masks could not be used, by reason; the same file names each.
         skipped_frames: how many frames, faces or pictures of the other files were left out, by reason; likewise.
         boxes: how many fakes took the boxes of their real counterpart, and how many their own, and why.
-        found: how many files of each kind the layout found, and how many of those it left out, and why.
-        left_out: number of files in the source folder that the layout does not use, by kind: `images`, `videos`, and
+        found: how many files of each kind the reader found, and how many of those it left out, and why.
+        left_out: number of files in the source folder that the reader does not use, by kind: `images`, `videos`, and
             other files by suffix. Files that `skipped` counts are not among them.
-        missing: what the layout expects and the source folder lacks.
-        notes: choices of the layout that the user should know.
+        missing: what the dataset should contain and the source folder does not.
+        notes: choices of the reader that the user should know.
     """
 
     manifest: Path
-    layout: str
+    dataset: str
     num_sources: int
     num_crops: int
     num_masks: int
@@ -69,11 +69,11 @@ class PrepareResult:
     notes: tuple[str, ...]
 
 
-def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -> PrepareResult:
-    """Write the manifest and the tables of skipped files and of source files, in the order of the scan.
+def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[Journal]) -> PrepareResult:
+    """Write the manifest and the tables of skipped files and of source files, in the order of the inventory.
 
     Args:
-        scan: what the layout found.
+        inventory: what the reader found.
         out: the output folder.
         spec: how the crops were made.
         journals: of all shards, which together have a record of every item.
@@ -95,17 +95,17 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
             rows = [row for record in chunk for row in record.rows]
             tables.append(Manifest.from_rows(rows, root=out).table)
     header = ManifestHeader(
-        crop=CropSpec.external() if scan.are_crops else spec,
+        crop=CropSpec.external() if inventory.are_crops else spec,
         sources=seen.sources if seen.num_hashed <= MOST_IN_HEADER else {},
         skipped=dict(sorted(seen.skipped.items())),
-        note="; ".join(filter(None, [seen.note(), *scan.notes, _left_out_note(scan)])),
+        note="; ".join(filter(None, [seen.note(), *inventory.notes, _left_out_note(inventory)])),
     )
     manifest = Manifest(Columns.of(pa.concat_tables(tables)), header, out.resolve())
     manifest.write(out / MANIFEST)
     return PrepareResult(
         manifest=out / MANIFEST,
-        layout=scan.layout,
-        num_sources=len(scan.items),
+        dataset=inventory.dataset,
+        num_sources=len(inventory.items),
         num_crops=len(manifest),
         num_masks=len(manifest) - manifest.columns["mask"].null_count,
         num_unmarked=seen.num_unmarked,
@@ -114,16 +114,16 @@ def finish(scan: Scan, out: Path, spec: CropSpec, journals: Sequence[Journal]) -
         skipped_masks=_of_kind(seen.skipped, MASK),
         skipped_frames=_of_kind(seen.skipped, FRAME),
         boxes=dict(sorted(seen.boxes.items())),
-        found=dict(scan.counts),
-        left_out=dict(scan.left_out),
-        missing=tuple(scan.missing),
-        notes=tuple(scan.notes),
+        found=dict(inventory.counts),
+        left_out=dict(inventory.left_out),
+        missing=tuple(inventory.missing),
+        notes=tuple(inventory.notes),
     )
 
 
-def _left_out_note(scan: Scan) -> str:
+def _left_out_note(inventory: Inventory) -> str:
     """How many images and videos of the source folder are not used; other files are not worth a note."""
-    counts = [f"{scan.left_out[kind]} {kind}" for kind in (IMAGES, VIDEOS) if kind in scan.left_out]
+    counts = [f"{inventory.left_out[kind]} {kind}" for kind in (IMAGES, VIDEOS) if kind in inventory.left_out]
     return f"unused files in the source folder: {' and '.join(counts)}" if counts else ""
 
 

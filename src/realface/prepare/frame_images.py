@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from realface.data.layouts.layout import SourceItem
+from realface.datasets.reader import SourceVideo
 from realface.media.frames import spread_indices
 from realface.prepare.record import ItemRecord
 
 
-def spread_frame_images(items: Sequence[SourceItem], *, count: int) -> list[SourceItem]:
+def spread_frame_images(items: Sequence[SourceVideo], *, count: int) -> list[SourceVideo]:
     """Return the items without those frame images that are more than `count` of one video.
 
     The images that stay are spread evenly over the frame numbers' order, as frames of a video file are. All other items
@@ -28,7 +28,7 @@ def spread_frame_images(items: Sequence[SourceItem], *, count: int) -> list[Sour
     return [item for index, item in enumerate(items) if index not in dropped]
 
 
-def with_frame_number(record: ItemRecord, item: SourceItem) -> ItemRecord:
+def with_frame_number(record: ItemRecord, item: SourceVideo) -> ItemRecord:
     """Return the record with the frame number of an image in its video; the time of such a frame is unknown."""
     if item.frame is None:
         return record

@@ -11,7 +11,7 @@ import numpy as np
 
 from realface.core.errors import CropSpecError, MediaError
 from realface.core.files import sha256_of
-from realface.data.layouts.layout import SourceItem
+from realface.datasets.reader import SourceVideo
 from realface.faces.finder import NO_FACE, FaceFinder
 from realface.media.frames import MediaReader
 from realface.media.images import encoded_image
@@ -82,8 +82,8 @@ def _faces_of_first_size(seen: Seen, extent: Extent) -> FacesByFrame:
     return {frame.index: frame.faces for frame in seen.frames if frame.size == (extent.height, extent.width)}
 
 
-def item_row(item: SourceItem) -> dict[str, Any]:
-    """The columns of a manifest that the layout knows."""
+def item_row(item: SourceVideo) -> dict[str, Any]:
+    """The columns of a manifest that the dataset's reader knows."""
     return {
         "label": int(item.label),
         "dataset": item.dataset,
@@ -97,7 +97,7 @@ def item_row(item: SourceItem) -> dict[str, Any]:
 
 
 def _cut_masks(
-    item: SourceItem, media: MediaReader, seen: Seen, place: Workplace
+    item: SourceVideo, media: MediaReader, seen: Seen, place: Workplace
 ) -> tuple[Cuts | None, list[SkippedFile]]:
     """The mask's crops; None, and why, where it cannot be used."""
     if item.mask is None or not any(seen.faces.values()):
@@ -108,7 +108,7 @@ def _cut_masks(
         return None, [SkippedFile.of_file(item.mask, error, kind=MASK)]
 
 
-def _skipped(item: SourceItem, seen: Seen, tracks: Sequence[int]) -> list[SkippedFile]:
+def _skipped(item: SourceVideo, seen: Seen, tracks: Sequence[int]) -> list[SkippedFile]:
     """What of a file that could be read is not used: all of it, or single frames and faces."""
     path, num_frames = item.source, len(seen.frames)
     frames = f"{num_frames} frame{'s' * (num_frames > 1)}"
@@ -148,7 +148,7 @@ def _num_unmarked(seen: Seen, tracks: Sequence[int], cuts: Cuts | None) -> int:
 
 
 def _write_rows(
-    item: SourceItem, source: str, seen: Seen, tracks: Sequence[int], cuts: Cuts | None, place: Workplace
+    item: SourceVideo, source: str, seen: Seen, tracks: Sequence[int], cuts: Cuts | None, place: Workplace
 ) -> list[dict[str, Any]]:
     """Write the kept crops and their masks; the manifest's rows of them."""
     folder, spec = crop_folder(item), place.spec

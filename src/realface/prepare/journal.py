@@ -13,7 +13,7 @@ ABSENT = -1
 
 
 class Journal:
-    """The records of one shard, by the item's number in the scan.
+    """The records of one shard, by the item's number in the inventory.
 
     One process alone writes to the file. What a kill may tear is the last line, which counts as not written and is cut
     off by the next. Only where each record starts is held in memory, in 8 bytes for each number.

@@ -1,8 +1,8 @@
 """A folder of videos and pictures into face crops and a manifest.
 
 What became of each source file is a line in a journal under `OUT/.prepare/`, written when its crops are in their
-place. The manifest is made from the journals in the order of the layout's scan, so it does not depend on workers, on
-shards, or on how often the work was broken off. The journals stay: a second run does nothing twice.
+place. The manifest is made from the journals in the order of the dataset's inventory, so it does not depend on workers,
+on shards, or on how often the work was broken off. The journals stay: a second run does nothing twice.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import Any, Literal
 import numpy as np
 
 from realface.core.crop_spec import CropSpec
-from realface.core.errors import LayoutError, OutputExistsError, PrepareError
+from realface.core.errors import DatasetError, OutputExistsError, PrepareError
 from realface.core.files import existing, require_free, write_json
 from realface.core.lock import locked
 from realface.core.progress import progress
-from realface.data.layouts.layout import Layout, Scan
-from realface.data.layouts.registry import scan_folder
+from realface.datasets.reader import DatasetReader, Inventory
+from realface.datasets.registry import scan_dataset
 from realface.faces.finders import finder_for
 from realface.prepare.executors import Do, largest_first, num_workers, workers
 from realface.prepare.finish import MANIFEST, PrepareResult, finish
@@ -83,7 +83,7 @@ def prepare(
     out: Path,
     *,
     spec: CropSpec,
-    layout: str | Layout | None = None,
+    dataset: str | DatasetReader | None = None,
     redo: Collection[str] = (),
     means: Means | None = None,
 ) -> PrepareResult:
@@ -93,25 +93,25 @@ def prepare(
         source: the data set's folder.
         out: a new or empty folder, or one in which the same preparation was begun.
         spec: how to crop; its finder must be known here.
-        layout: the layout, or its name; recognised when None.
+        dataset: name of the dataset, or its reader; detected if None.
         redo: reasons whose skipped files are retried, or `all`.
         means: how.
 
     Returns:
-        The summary. `out` then holds `manifest.parquet`, `crops/`, `skipped.csv` and, where the layout knows masks,
+        The summary. `out` then holds `manifest.parquet`, `crops/`, `skipped.csv` and, where the dataset has masks,
         `masks/`.
 
     Raises:
         MissingInputError: no such source folder.
-        LayoutError: the layout is not recognised, holds no video and no picture, or two that would be one.
+        DatasetError: no known dataset, no video and no image, or two files of one video.
         OutputExistsError: `out` holds something else, or another process is at work there.
         PrepareError: no file was skipped for a reason of `redo`.
     """
     means = means or Means()
-    study = _open_study(source, out, spec=spec, layout=layout, total=1, means=means)
+    study = _open_study(source, out, spec=spec, dataset=dataset, total=1, means=means)
     with _at_work(study, Shard()) as journal:
         _do(study, Shard(), journal, redo, means)
-        return finish(study.scan, out, spec, [journal])
+        return finish(study.inventory, out, spec, [journal])
 
 
 def prepare_shard(
@@ -120,7 +120,7 @@ def prepare_shard(
     *,
     shard: Shard,
     spec: CropSpec,
-    layout: str | None = None,
+    dataset: str | None = None,
     redo: Collection[str] = (),
     means: Means | None = None,
 ) -> ShardResult:
@@ -129,7 +129,7 @@ def prepare_shard(
     Several processes, on machines that share the folders, may do a shard each at the same time.
     """
     means = means or Means()
-    study = _open_study(source, out, spec=spec, layout=layout, total=shard.total, means=means)
+    study = _open_study(source, out, spec=spec, dataset=dataset, total=shard.total, means=means)
     with _at_work(study, shard) as journal:
         _do(study, shard, journal, redo, means)
         skipped: Counter[str] = Counter()
@@ -144,16 +144,16 @@ def merge_shards(
     *,
     total: int,
     spec: CropSpec,
-    layout: str | None = None,
+    dataset: str | None = None,
     finder_file: Path | None = None,
 ) -> PrepareResult:
     """Make the manifest of all `total` shards of a preparation.
 
     Raises:
         PrepareError: a shard still runs, or is not done; the text says which.
-        MissingInputError, LayoutError, OutputExistsError: as `prepare`.
+        MissingInputError, DatasetError, OutputExistsError: as `prepare`.
     """
-    study = _open_study(source, out, spec=spec, layout=layout, total=total, means=Means(finder_file=finder_file))
+    study = _open_study(source, out, spec=spec, dataset=dataset, total=total, means=Means(finder_file=finder_file))
     with ExitStack() as locks:
         journals = []
         unfinished = []
@@ -169,14 +169,14 @@ def merge_shards(
             raise PrepareError(
                 f"{out}: not all shards are done: {', '.join(unfinished)}", hint="run each of these again, then merge"
             )
-        return finish(study.scan, out, spec, journals)
+        return finish(study.inventory, out, spec, journals)
 
 
 @dataclass(frozen=True)
 class _Study:
     """What is prepared, where to, and in how many parts."""
 
-    scan: Scan
+    inventory: Inventory
     out: Path
     spec: CropSpec
     settings: Mapping[str, Any]
@@ -186,7 +186,7 @@ class _Study:
         return self.out / STATE / shard.name
 
     def part(self, shard: Shard) -> list[int]:
-        return part_of(shard, len(self.scan.items), self.counterparts)
+        return part_of(shard, len(self.inventory.items), self.counterparts)
 
     @cached_property
     def reals_with_fakes(self) -> set[int]:
@@ -194,22 +194,22 @@ class _Study:
 
 
 def _open_study(
-    source: Path, out: Path, *, spec: CropSpec, layout: str | Layout | None, total: int, means: Means
+    source: Path, out: Path, *, spec: CropSpec, dataset: str | DatasetReader | None, total: int, means: Means
 ) -> _Study:
     """Read what there is to do and make the output folder, or check that what was begun there is the same."""
     source = existing(source, what="source folder").resolve()
-    scan = scan_folder(source, layout, without=out.resolve())
-    scan = replace(scan, items=spread_frame_images(scan.items, count=spec.frames))
-    if not scan.items:
-        raise LayoutError(f"{source} has the layout {scan.layout} but holds no video and no picture")
-    if not scan.are_crops:
+    inventory = scan_dataset(source, dataset, without=out.resolve())
+    inventory = replace(inventory, items=spread_frame_images(inventory.items, count=spec.frames))
+    if not inventory.items:
+        raise DatasetError(f"{source} is a {inventory.dataset} dataset but contains no video and no image")
+    if not inventory.are_crops:
         _require_finder(spec, means.finder_file)
-    counterparts = {} if scan.are_crops else counterparts_of(scan.items)
-    _require_own_folders(scan)
-    settings = _settings(scan, spec, total)
+    counterparts = {} if inventory.are_crops else counterparts_of(inventory.items)
+    _require_own_folders(inventory)
+    settings = _settings(inventory, spec, total)
     _require_own_output(out, settings)
     return _Study(
-        scan, out.resolve(), spec, settings, counterparts
+        inventory, out.resolve(), spec, settings, counterparts
     )  # workers on other machines have another working folder
 
 
@@ -233,19 +233,19 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
     """Do what is left of a shard."""
     _claim(study, shard)
     if not means.quiet:
-        _tell(study.scan)
+        _tell(study.inventory)
     if redo:
         _forget(study, journal, _to_redo(study, shard, journal, redo))
     todo = [index for index in study.part(shard) if index not in journal]
     place = Workplace(
-        source_root=study.scan.root,
+        source_root=study.inventory.root,
         out=study.out,
         scratch=_new_scratch(study.folder_of(shard)),
         spec=study.spec,
         finder_file=means.finder_file and means.finder_file.resolve(),
-        are_crops=study.scan.are_crops,
+        are_crops=study.inventory.are_crops,
     )
-    items = study.scan.items
+    items = study.inventory.items
     # fakes come last, because they take the boxes of their counterparts
     first = [index for index in todo if index not in study.counterparts]
     second = [index for index in todo if index in study.counterparts]
@@ -265,19 +265,19 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
     shutil.rmtree(study.folder_of(shard) / SCRATCH)
 
 
-def _tell(scan: Scan) -> None:
+def _tell(inventory: Inventory) -> None:
     """Say now, and not only after days of work, what the data set lacks."""
-    for text in scan.missing:
+    for text in inventory.missing:
         print(f"realface prepare: missing: {text}", file=sys.stderr)
-    for text in scan.notes:
+    for text in inventory.notes:
         print(f"realface prepare: note: {text}", file=sys.stderr)
-    if scan.left_out:
-        counts = ", ".join(f"{count:,} {kind}" for kind, count in scan.left_out.items())
+    if inventory.left_out:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in inventory.left_out.items())
         print(f"realface prepare: unused files: {counts}", file=sys.stderr)
-    if scan.are_crops:
+    if inventory.are_crops:
         print(
-            f"realface prepare: {scan.layout} comes as face crops, which are copied as they are: of the options for "
-            "crops only --frames counts",
+            f"realface prepare: {inventory.dataset} comes as face crops, which are copied as they are: of the options "
+            "for crops only --frames counts",
             file=sys.stderr,
         )
 
@@ -298,7 +298,7 @@ def _new_scratch(folder: Path) -> Path:
 
 
 def _tasks(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[Task]:
-    items = study.scan.items
+    items = study.inventory.items
     for index in numbers:
         real = study.counterparts.get(index)
         counterpart = None if real is None else journal.read(real).as_counterpart(items[real].source)
@@ -334,26 +334,26 @@ def _forget(study: _Study, journal: Journal, numbers: Collection[int]) -> None:
         journal.rewrite(without=numbers)
 
 
-def _require_own_folders(scan: Scan) -> None:
+def _require_own_folders(inventory: Inventory) -> None:
     first: dict[str, Path] = {}
-    for item in scan.items:
+    for item in inventory.items:
         folder = str(crop_folder(item))
         if first.setdefault(folder, item.source) != item.source:
-            raise LayoutError(
+            raise DatasetError(
                 f"{first[folder]} and {item.source} are one video by data set, method, compression and name",
                 hint="keep one of them, or rename it",
             )
 
 
-def _settings(scan: Scan, spec: CropSpec, total: int) -> dict[str, Any]:
+def _settings(inventory: Inventory, spec: CropSpec, total: int) -> dict[str, Any]:
     """What must be the same for a preparation to go on; records go by an item's number, so all items belong to it."""
     items = hashlib.sha256()
-    for item in scan.items:
+    for item in inventory.items:
         items.update(f"{item!r}\n".encode(errors="surrogateescape"))
     return {
         "format": FORMAT,
-        "source": str(scan.root),
-        "layout": scan.layout,
+        "source": str(inventory.root),
+        "dataset": inventory.dataset,
         "crop": spec.model_dump(mode="json"),
         "shards": total,
         "items": items.hexdigest(),

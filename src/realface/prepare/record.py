@@ -13,7 +13,7 @@ import numpy as np
 
 from realface.core.boxes import Box
 from realface.core.errors import MediaError, MissingInputError
-from realface.data.layouts.layout import SourceItem
+from realface.datasets.reader import SourceVideo
 from realface.faces.finder import Face, as_landmarks
 from realface.media.frames import HdrTransfer, MediaReader
 
@@ -41,7 +41,7 @@ class SkippedFile:
         """That of a file that cannot be used; `kind` is `MASK` where it is a mask."""
         if isinstance(error, MediaError):
             return cls(kind + error.reason, str(error))
-        if isinstance(error, MissingInputError):  # a link that leads nowhere, or a file removed since the scan
+        if isinstance(error, MissingInputError):  # a link that leads nowhere, or a file removed since the inventory
             return cls(kind + "missing", f"{kind}{path} is not there" if kind else str(error))
         return cls(kind + "unreadable", f"cannot read {path}: {error.strerror or error}")
 
@@ -99,7 +99,7 @@ class Task:
     """One item to prepare.
 
     Attributes:
-        index: the item's number in the scan.
+        index: the item's number in the inventory.
         item: the file.
         counterpart: whose boxes a fake takes; None where it is unknown or without a face.
         why_none: why a fake whose counterpart is here cannot take its boxes.
@@ -107,7 +107,7 @@ class Task:
     """
 
     index: int
-    item: SourceItem
+    item: SourceVideo
     counterpart: Counterpart | None = None
     why_none: str = ""
     is_counterpart: bool = False

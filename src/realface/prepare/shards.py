@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from realface.core.errors import PrepareError
 from realface.core.labels import Label
-from realface.data.layouts.layout import SourceItem
+from realface.datasets.reader import SourceVideo
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def all_shards(total: int) -> Iterator[Shard]:
     return (Shard(number, total) for number in range(1, total + 1))
 
 
-def counterparts_of(items: Sequence[SourceItem]) -> dict[int, int]:
+def counterparts_of(items: Sequence[SourceVideo]) -> dict[int, int]:
     """The number of the real counterpart of each fake that has one among the items, by the fake's own number."""
     reals = {
         (item.dataset, item.compression, item.video): index

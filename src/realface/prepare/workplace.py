@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from realface.core.crop_spec import CropSpec
-from realface.data.layouts.layout import SourceItem
+from realface.datasets.reader import SourceVideo
 from realface.prepare.record import legible
 
 CROPS, MASKS = "crops", "masks"
@@ -77,7 +77,7 @@ class Workplace:
                 shutil.rmtree(old)
 
 
-def crop_folder(item: SourceItem) -> PurePosixPath:
+def crop_folder(item: SourceVideo) -> PurePosixPath:
     """Where an item's crops go below `crops/`: unique by the video's identity, not by its bare name alone."""
     kind = item.method or ("fake" if item.label else "real")
     parts = [item.dataset, item.split, kind, item.compression]

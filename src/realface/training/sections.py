@@ -14,10 +14,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from realface.core.recipe import Section
 from realface.data.degradations.draw import DegradationsSection
-from realface.data.layouts.real_folder import Identities
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mixture import PseudoFakesSection
 from realface.data.sampler import Sampling
+from realface.datasets.real_folder import Identities
 from realface.manifest.schema import COLUMNS, no_such_column
 from realface.metrics.thresholds import ThresholdRule
 from realface.training.selection import MetricName

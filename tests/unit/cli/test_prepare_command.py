@@ -20,7 +20,7 @@ def source(tmp_path):
 def test_a_folder_without_skipped_files_is_code_0(source, tmp_path, capsys):
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 0
     out = capsys.readouterr().out
-    assert "layout plain: 1 of 1 files gave 1 crops" in out
+    assert "dataset plain: 1 of 1 files gave 1 crops" in out
     assert f"manifest: {tmp_path / 'out' / 'manifest.parquet'}" in out
 
 
@@ -40,7 +40,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
 
     result = PrepareResult(
         manifest=tmp_path / "m.parquet",
-        layout="faceforensics",
+        dataset="faceforensics",
         num_sources=2,
         num_crops=8,
         num_masks=4,
@@ -73,7 +73,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
 def test_json_is_one_document(source, tmp_path, capsys):
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["layout"], document["num_sources"], document["num_crops"]) == ("plain", 1, 1)
+    assert (document["dataset"], document["num_sources"], document["num_crops"]) == ("plain", 1, 1)
 
 
 def test_the_crops_are_as_asked(source, tmp_path):

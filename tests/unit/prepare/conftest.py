@@ -11,7 +11,7 @@ import pytest
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.labels import Label
-from realface.data.layouts.layout import SourceItem
+from realface.datasets.reader import SourceVideo
 from realface.faces.finder import Face
 from realface.media.video_writing import write_video
 from realface.prepare.workplace import Workplace
@@ -42,8 +42,8 @@ def fixed_finder():
 def make_item():
     """Builds an item of a fake, with changes."""
 
-    def make(source: Path, **known) -> SourceItem:
-        item = SourceItem(
+    def make(source: Path, **known) -> SourceVideo:
+        item = SourceVideo(
             source=source,
             label=Label.FAKE,
             dataset="set",

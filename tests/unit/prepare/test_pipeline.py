@@ -13,7 +13,7 @@ from PIL import Image
 
 from realface.core.errors import (
     CropSpecError,
-    LayoutError,
+    DatasetError,
     MissingInputError,
     OutputExistsError,
     PrepareError,
@@ -50,7 +50,7 @@ def source(tmp_path):
 
 def test_faces_become_crops_and_a_manifest(source, tmp_path):
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert (result.layout, result.num_sources, result.num_crops) == ("plain", 4, 2)
+    assert (result.dataset, result.num_sources, result.num_crops) == ("plain", 4, 2)
     manifest = Manifest.read(result.manifest)
     assert manifest.header.crop == SPEC
     assert sorted(manifest.labels) == [0, 1]
@@ -58,7 +58,7 @@ def test_faces_become_crops_and_a_manifest(source, tmp_path):
     assert manifest.header.sources["real/grace.png"] == sha256_of(source / "real" / "grace.png")
 
 
-def test_what_the_layout_found_and_left_out_is_counted(source, tmp_path):
+def test_what_the_reader_found_and_left_out_is_counted(source, tmp_path):
     (source / "fake" / "notes.txt").write_text("neither picture nor video")
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert result.found == {"fake pictures": 2, "real pictures": 2}
@@ -354,24 +354,24 @@ def test_a_merge_before_any_shard_settles_nothing(masked_source, tmp_path):
 
 
 def test_two_files_that_would_share_a_folder_of_crops_are_refused(tmp_path, source, monkeypatch):
-    from realface.data.layouts.plain import PlainLayout
+    from realface.datasets.plain import PlainReader
 
-    whole = PlainLayout.scan
+    whole = PlainReader.scan
 
     def doubled(self, root):
-        scan = whole(self, root)
-        scan.items.append(replace(scan.items[0], source=root / "elsewhere" / scan.items[0].source.name))
-        return scan
+        inventory = whole(self, root)
+        inventory.items.append(replace(inventory.items[0], source=root / "elsewhere" / inventory.items[0].source.name))
+        return inventory
 
-    monkeypatch.setattr(PlainLayout, "scan", doubled)
-    with pytest.raises(LayoutError, match=r"broken\.jpg and .*elsewhere/broken\.jpg are one video by data set"):
+    monkeypatch.setattr(PlainReader, "scan", doubled)
+    with pytest.raises(DatasetError, match=r"broken\.jpg and .*elsewhere/broken\.jpg are one video by data set"):
         prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture
 def masked_source(tmp_path):
-    """FaceForensics++'s layout: two fakes of a portrait, the second one's mask a frame short."""
+    """FaceForensics++'s folders: two fakes of a portrait, the second one's mask a frame short."""
     with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
         portrait = np.asarray(Image.open(file).convert("RGB").resize((256, 300)))
     marked = np.zeros_like(portrait)
@@ -462,12 +462,12 @@ def test_a_missing_source_folder_is_named(tmp_path):
         prepare(tmp_path / "nowhere", tmp_path / "out", spec=SPEC, means=HERE)
 
 
-def test_a_layout_without_any_file_is_refused(tmp_path):
+def test_a_dataset_without_any_file_is_refused(tmp_path):
     (tmp_path / "in" / "real").mkdir(parents=True)
-    with pytest.raises(LayoutError):
+    with pytest.raises(DatasetError):
         prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, means=HERE)
-    with pytest.raises(LayoutError, match="has the layout plain but holds no video and no picture"):
-        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, layout="plain", means=HERE)
+    with pytest.raises(DatasetError, match="is a plain dataset but contains no video and no image"):
+        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, dataset="plain", means=HERE)
     assert not (tmp_path / "out").exists()
 
 
@@ -486,7 +486,7 @@ def test_crops_of_a_data_set_that_comes_cut_are_copied_and_external(tmp_path):
     (tmp_path / "wild/fake_test/7/b/1.png").write_bytes(b"broken")
     result = prepare(tmp_path / "wild", tmp_path / "out", spec=SPEC, means=HERE)
     manifest = Manifest.read(result.manifest)
-    assert (result.layout, result.num_crops, manifest.header.crop.is_external) == ("wilddeepfake", 3, True)
+    assert (result.dataset, result.num_crops, manifest.header.crop.is_external) == ("wilddeepfake", 3, True)
     assert result.skipped_frames == {"not a picture": 1}
     rows = dict(zip(manifest.column("source"), manifest.table.to_pylist(), strict=False))
     assert {row["label"] for row in rows.values()} == {0, 1}

@@ -1,4 +1,4 @@
-"""The sample study: a small set of videos, real and forged, in FaceForensics++'s layout.
+"""The sample study: a small set of videos, real and forged, in the folders of FaceForensics++.
 
 It proves that the pipeline works from videos to a report on a machine that has no data set. All its people are
 variants of two portraits and its forgeries are three simple ones, so a number reached on it says nothing about real

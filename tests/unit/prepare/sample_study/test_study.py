@@ -8,7 +8,7 @@ import pytest
 from realface.core.errors import OutputExistsError
 from realface.core.files import sha256_of
 from realface.core.labels import Label
-from realface.data.layouts.faceforensics import FaceForensicsLayout
+from realface.datasets.faceforensics import FaceForensicsReader
 from realface.media.videos import VideoReader
 from realface.prepare.sample_study.forgery import FORGERS
 from realface.prepare.sample_study.study import StudySize, write_sample_study
@@ -29,15 +29,15 @@ def study(tmp_path_factory):
     return write(tmp_path_factory.mktemp("study") / "videos", workers=2)
 
 
-def test_the_layout_reader_finds_every_video_with_its_split_people_and_mask(study):
-    scan = FaceForensicsLayout().scan(study)
-    fakes = [item for item in scan.items if item.label == Label.FAKE]
-    assert len(scan.items) == 6 + 18
+def test_the_dataset_reader_finds_every_video_with_its_split_people_and_mask(study):
+    inventory = FaceForensicsReader().scan(study)
+    fakes = [item for item in inventory.items if item.label == Label.FAKE]
+    assert len(inventory.items) == 6 + 18
     assert len(fakes) == 18
-    assert scan.missing == []
+    assert inventory.missing == []
     assert {item.method for item in fakes} == set(FORGERS)
     assert all(item.mask is not None and item.mask.is_file() for item in fakes)
-    assert {item.split for item in scan.items} == {"train", "val", "test"}
+    assert {item.split for item in inventory.items} == {"train", "val", "test"}
 
 
 def test_a_video_and_its_mask_have_the_asked_frames(study):

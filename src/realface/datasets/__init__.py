@@ -1,0 +1,1 @@
+"""One reader per dataset: folders -> videos and images with labels, splits and identities."""
