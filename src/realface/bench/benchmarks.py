@@ -18,6 +18,7 @@ from realface.bench.manifest_bench import bench_manifest, manifest_table
 from realface.bench.prepare_bench import bench_prepare, prepare_table
 from realface.bench.pseudo_fake_bench import bench_pseudo_fakes, pseudo_fakes_table
 from realface.bench.recce_bench import bench_recce, recce_table
+from realface.bench.references import has_reference
 from realface.bench.rffr_bench import bench_rffr, rffr_table
 from realface.bench.source_trees import SourceTree
 from realface.bench.verdict_bench import bench_verdict, verdict_table
@@ -55,12 +56,15 @@ class Benchmark:
         table: what was measured -> lines to read.
         comparison: settings and an empty folder for inputs -> what both source trees run for `--against`; None if the
             benchmark cannot be compared with another commit.
+        reference: method whose release is timed beside ours, so that the benchmark needs `has_reference(method)`; None
+            if the benchmark runs everywhere.
     """
 
     summary: str
     run: Callable[[BenchSettings], dict[str, Any]]
     table: Callable[[Mapping[str, Any]], list[str]]
     comparison: Callable[[BenchSettings, Path], Comparison] | None = None
+    reference: str | None = None
 
 
 def _run_verdict(settings: BenchSettings) -> dict[str, Any]:
@@ -121,11 +125,12 @@ BENCHMARKS: dict[str, Benchmark] = {
         lambda settings: bench_pseudo_fakes(repeats=settings.repeats),
         pseudo_fakes_table,
     ),
-    "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table),
+    "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table, reference="recce"),
     "rffr": Benchmark(
         "RFFR beside itself as the release computes it",
         lambda settings: bench_rffr(repeats=settings.repeats, device=settings.device, crops=settings.crops),
         rffr_table,
+        reference="rffr",
     ),
 }
 """By name, in the order in which they run."""
@@ -166,6 +171,15 @@ def run_comparison(name: str, settings: BenchSettings, trees: tuple[SourceTree, 
         comparison = make(settings, inputs)
         measured = compare(comparison, trees, repeats=settings.repeats, folder=outputs, title=f"bench {name}")
     return _described(name, settings, measured, load)
+
+
+def runnable() -> list[str]:
+    """Return the names of the benchmarks that can run here: all in a checkout, else those without a reference."""
+    return [
+        name
+        for name, benchmark in BENCHMARKS.items()
+        if benchmark.reference is None or has_reference(benchmark.reference)
+    ]
 
 
 def comparable() -> list[str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from realface.bench.face_crops import read_crops
 from realface.bench.interleaved import Variant, compare_variants, time_interleaved
-from realface.bench.recce_reference import as_released
+from realface.bench.references import load_reference
 from realface.bench.timing_stats import format_stats
 from realface.core.errors import ArtifactError
 from realface.core.progress import progress
@@ -102,8 +102,10 @@ def bench_recce(
         JSON-ready; seconds, images per second and ratios as median, least and most of the rounds.
 
     Raises:
+        BenchmarkError: the release's re-implementation is missing; see `load_reference`.
         ArtifactError: the artifact is not RECCE's.
     """
+    load_reference("recce")  # fails before anything is timed
     place = resolve_device(device)
     size = size or _default_size(place)
     network = _network(model, size.config)
@@ -198,7 +200,7 @@ def _work(
 def _inference(network: Recce, implementation: Implementation, device: torch.device) -> Callable[[Tensor], RecceOutput]:
     is_bf16 = implementation.precision == "bf16"
     if implementation.released:
-        ready: nn.Module = as_released(network).eval()
+        ready: nn.Module = load_reference("recce").as_released(network).eval()
     else:
         ready = for_inference(
             network, input_size=network.config.input_size, dtype=torch.bfloat16 if is_bf16 else torch.float32
@@ -214,7 +216,7 @@ def _inference(network: Recce, implementation: Implementation, device: torch.dev
 
 
 def _training_step(network: Recce, implementation: Implementation, image: Tensor) -> Callable[[], object]:
-    trained = as_released(network) if implementation.released else copy.deepcopy(network)
+    trained: Recce = load_reference("recce").as_released(network) if implementation.released else copy.deepcopy(network)
     task = RecceTask(trained.to(image.device).train())
     optimiser = torch.optim.Adam(task.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     label = torch.arange(len(image), device=image.device) % 2

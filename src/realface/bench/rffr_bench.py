@@ -13,7 +13,7 @@ from torch import Tensor
 
 from realface.bench.face_crops import read_crops
 from realface.bench.interleaved import Variant, compare_variants, time_interleaved
-from realface.bench.rffr_reference import ReleasedTask, SequentialPrior
+from realface.bench.references import load_reference
 from realface.bench.timing_stats import format_stats
 from realface.core.progress import progress
 from realface.models.devices import resolve_device
@@ -105,7 +105,11 @@ def bench_rffr(
 
     Returns:
         JSON-ready; seconds, images per second and ratios as median, least and most of the rounds.
+
+    Raises:
+        BenchmarkError: the release's re-implementation is missing; see `load_reference`.
     """
+    load_reference("rffr")  # fails before anything is timed
     place = resolve_device(device)
     size = size or RffrSize()
     plans = [("residual", batch, RESIDUAL) for batch in size.residual_batches]
@@ -167,17 +171,17 @@ def _work(
 
 def _residual(mae: MaskedAutoencoder, config: RffrConfig, implementation: Implementation) -> Callable[[Tensor], Tensor]:
     is_bf16 = implementation.precision == "bf16"
-    computed: SequentialPrior | ResidualSource
     if implementation.released:
-        computed = SequentialPrior(mae, [block.hidden for block in grid_of(config.prior, config.residual).blocks])
+        blocks = [block.hidden for block in grid_of(config.prior, config.residual).blocks]
+        compute: Callable[[Tensor], Tensor] = load_reference("rffr").SequentialResidual(mae, blocks).residual
     else:
         ready = for_inference(mae, input_size=config.input_size, dtype=torch.bfloat16 if is_bf16 else torch.float32)
         assert isinstance(ready, MaskedAutoencoder)
-        computed = ResidualSource(ready, config.residual.model_copy(update={"mode": implementation.mode}))
+        compute = ResidualSource(ready, config.residual.model_copy(update={"mode": implementation.mode})).residual
 
     def residual(image: Tensor) -> Tensor:
         with torch.inference_mode(), torch.autocast(image.device.type, torch.bfloat16, enabled=is_bf16):
-            return computed.residual(image)
+            return compute(image)
 
     return residual
 
@@ -187,7 +191,7 @@ def _training_step(network: Rffr, implementation: Implementation, image: Tensor)
     optimiser = torch.optim.Adam(trained, lr=LEARNING_RATE)
     label = torch.arange(len(image), device=image.device) % 2
     stored = torch.rand_like(image) if implementation.cached else None
-    ours, released = RffrTask(network), ReleasedTask(network)
+    ours, released = RffrTask(network), load_reference("rffr").ReleasedTask(network)
     rounds = count()
 
     def step() -> None:

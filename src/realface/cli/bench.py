@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -88,10 +89,14 @@ def command(
     ratios of their wall seconds, CPU seconds and memory are shown. decode: several kinds of video. prepare, verdict:
     the whole commands `realface prepare` and `realface detect`.
     """
-    from realface.bench.benchmarks import BENCHMARKS, BenchSettings, run_benchmark
+    from realface.bench.benchmarks import BENCHMARKS, BenchSettings, run_benchmark, runnable
+    from realface.bench.references import load_reference
 
     if unknown := [name for name in names or () if name not in BENCHMARKS]:
         raise typer.BadParameter(f"nothing to time is called {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
+    for name in names or ():
+        if (method := BENCHMARKS[name].reference) is not None:
+            load_reference(method)  # fails before anything is timed
     settings = BenchSettings(
         repeats=repeats,
         models={str(path): path for path in model} if model else None,
@@ -104,7 +109,9 @@ def command(
     if against is not None:
         _compare(names or [], settings, against, out)
     else:
-        _print_results(names or list(BENCHMARKS), lambda name: run_benchmark(name, settings), out)
+        if not names and (skipped := [name for name in BENCHMARKS if name not in runnable()]):
+            print(f"skipped: {', '.join(skipped)} (only available in a checkout of the repository)", file=sys.stderr)
+        _print_results(names or runnable(), lambda name: run_benchmark(name, settings), out)
 
 
 def _compare(names: Sequence[str], settings: BenchSettings, revision: str, out: Path | None) -> None:

@@ -3,6 +3,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,28 @@ def test_what_is_named_is_timed_once(asked: list[tuple[str, BenchSettings]]) -> 
     lines = CliRunner().invoke(app, ["loader", "loader", "--repeats", "2"]).stdout.splitlines()
     assert asked == [("loader", BenchSettings(repeats=2))]
     assert list(json.loads(lines[-1])) == ["loader"]
+
+
+def test_without_a_checkout_benchmarks_with_a_reference_are_skipped(
+    asked: list[tuple[str, BenchSettings]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BENCHMARKS, "rffr", replace(BENCHMARKS["rffr"], reference="unreleased"))
+    result = CliRunner().invoke(app, [])
+    assert [name for name, _ in asked] == [name for name in BENCHMARKS if name != "rffr"]
+    assert result.stderr == "skipped: rffr (only available in a checkout of the repository)\n"
+
+
+def test_a_named_benchmark_without_its_reference_is_refused_before_timing(
+    asked: list[tuple[str, BenchSettings]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(BENCHMARKS, "rffr", replace(BENCHMARKS["rffr"], reference="unreleased"))
+    assert run(["bench", "loader", "rffr"]) == 2
+    assert asked == []
+    stderr = capsys.readouterr().err
+    assert (
+        "benchmark unreleased compares with a re-implementation of the authors' release that is not installed" in stderr
+    )
+    assert "hint: clone the repository, install it with `pip install -e .`, and run the benchmark there" in stderr
 
 
 def test_options_of_the_verdict_are_passed_on(asked: list[tuple[str, BenchSettings]]) -> None:

@@ -1,4 +1,4 @@
-"""RECCE as its authors' release computes it: a loop over positions, and PyTorch's default memory layout."""
+"""RECCE as its authors' release computes it: a loop over positions, in PyTorch's default memory layout."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from realface.models.recce.network import Recce
 
 
 class LoopedReasoning(GraphReasoning):
-    """The graph reasoning of the same parameters, position by position.
+    """Graph reasoning that computes one position after the other, with the parameters of a batched one.
 
-    As in the release, all vertices are embedded at once, and the links of one position after the other are weighed.
+    As in the release, all vertices are embedded at once, and the links are weighted position by position.
 
     Args:
-        batched: whose parameters are used; they are shared, not copied.
+        batched: the module whose parameters are used. They are shared, not copied.
     """
 
     def __init__(self, batched: GraphReasoning) -> None:
@@ -26,27 +26,46 @@ class LoopedReasoning(GraphReasoning):
             self.add_module(name, part)
 
     def forward(self, coarse: Tensor, fine: Tensor, finest: Tensor) -> Tensor:
-        """As `GraphReasoning.forward`."""
+        """Return what the finer scales add to the coarse map, as `GraphReasoning.forward` does.
+
+        Args:
+            coarse: (B, C1, h, w), the vertices.
+            fine: (B, C2, 2h, 2w), four links per vertex.
+            finest: (B, C3, 4h, 4w), sixteen links per vertex.
+
+        Returns:
+            (B, C1, h, w).
+        """
         a = self.va_embedding(coarse).flatten(2)  # (B, V, hw)
-        from_b = _looped(
+        from_b = _weight_links(
             a,
             self.vb_embedding(linked_vertices(fine, ratio=2).flatten(1, 2)),
             gate=(1 - self.va_gated_b(coarse)).flatten(2),
             reweight=self.reweight_ab,
         )
-        from_c = _looped(
+        from_c = _weight_links(
             a,
             self.vc_embedding(linked_vertices(finest, ratio=4).flatten(1, 2)),
             gate=(1 - self.va_gated_c(coarse)).flatten(2),
             reweight=self.reweight_ac,
         )
         joined = torch.cat([from_b, from_c, a], dim=1).sigmoid()
-        carried: Tensor = self.reproject(joined.reshape(len(joined), -1, *coarse.shape[2:]))
-        return carried
+        output: Tensor = self.reproject(joined.reshape(len(joined), -1, *coarse.shape[2:]))
+        return output
 
 
-def _looped(a: Tensor, linked: Tensor, *, gate: Tensor, reweight: nn.Sequential) -> Tensor:
-    """(B, V, hw), (B, hw, K, V) and (B, V, hw) -> (B, V, hw)."""
+def _weight_links(a: Tensor, linked: Tensor, *, gate: Tensor, reweight: nn.Sequential) -> Tensor:
+    """Return the gated, weighted sum of the links of each position.
+
+    Args:
+        a: (B, V, hw), the embedded vertices.
+        linked: (B, hw, K, V), the embedded links.
+        gate: (B, V, hw), in [0, 1].
+        reweight: network from a vertex and its link to a weight.
+
+    Returns:
+        (B, V, hw).
+    """
     num_links = linked.shape[2]
     sums = []
     for position in range(a.shape[2]):
@@ -58,7 +77,7 @@ def _looped(a: Tensor, linked: Tensor, *, gate: Tensor, reweight: nn.Sequential)
 
 
 def as_released(network: Recce) -> Recce:
-    """A copy that computes as the release does, with the same parameters."""
+    """Return a copy of a network that computes as the release does, with equal parameters."""
     released = copy.deepcopy(network)
     if released.reasoning is not None:
         released.reasoning = LoopedReasoning(released.reasoning)

@@ -1,4 +1,4 @@
-"""RFFR as its authors' release computes it: a pass for each block, one after the other, and a loop that pastes."""
+"""RFFR as its authors' release computes it: one pass per block and a loop that pastes the predicted patches."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from realface.models.rffr.network import Rffr
 AMPLIFICATION = 4.0
 
 
-class SequentialPrior(nn.Module):
-    """The residual of the same parameters, block by block.
+class SequentialResidual(nn.Module):
+    """Residual of a masked autoencoder, computed block by block.
 
-    As in the release, each pass embeds the image anew, puts visible and mask tokens back into the image's order, sends
-    all of them through all layers and the head, and computes the training loss, which nobody reads.
+    As in the release, each pass embeds the image again, puts visible and mask tokens back into the image's order, sends
+    all of them through all layers and the head, and computes the training loss, although nothing uses it.
 
     Args:
-        mae: whose parameters are used; they are shared, not copied.
-        blocks: the patches that each pass hides.
+        mae: the network whose parameters are used. They are shared, not copied.
+        blocks: numbers of the patches that each pass hides.
     """
 
     def __init__(self, mae: MaskedAutoencoder, blocks: Sequence[Sequence[int]]) -> None:
@@ -35,7 +35,15 @@ class SequentialPrior(nn.Module):
 
     @torch.no_grad()
     def residual(self, image: Tensor, used: Sequence[int] | None = None) -> Tensor:
-        """The residual (B, 3, S, S) in [-1, 1] of faces (B, 3, S, S) in [0, 1], of some blocks or all."""
+        """Return the residual.
+
+        Args:
+            image: (B, 3, S, S) faces, in [0, 1].
+            used: numbers of the blocks to inpaint; all blocks when None.
+
+        Returns:
+            (B, 3, S, S), in [-1, 1].
+        """
         pasted = image.clone()
         for number in range(len(self.blocks)) if used is None else used:
             hidden = self.blocks[number]
@@ -49,11 +57,11 @@ class SequentialPrior(nn.Module):
         return (AMPLIFICATION * (pasted - image)).clamp(-1, 1)
 
     def _predicted(self, image: Tensor, hidden: Sequence[int]) -> Tensor:
-        """(B, N, P), every patch."""
+        """Return the prediction (B, N, P) of every patch of images (B, 3, S, S) whose patches `hidden` are hidden."""
         mae, num_images = self.mae, len(image)
         mask = torch.zeros(num_images, mae.num_patches, device=image.device)
         mask[:, list(hidden)] = 1
-        order = mask.argsort(dim=1, stable=True)  # the visible first
+        order = mask.argsort(dim=1, stable=True)  # visible patches first
         back = order.argsort(dim=1)
         tokens = mae.patch_embed(image) + mae.pos_embed[:, 1:]
         num_visible = mae.num_patches - len(hidden)
@@ -73,19 +81,24 @@ class SequentialPrior(nn.Module):
 
 
 class ReleasedTask(nn.Module):
-    """A training step's loss as the release computes it: the used blocks one by one, then both branches.
+    """Loss of a training step as the release computes it: the used blocks one by one, then both branches.
 
     Args:
-        network: whose parameters are used; they are shared, not copied.
+        network: the network whose parameters are used. They are shared, not copied.
     """
 
     def __init__(self, network: Rffr) -> None:
         super().__init__()
         self.network = network
-        self._sequential = SequentialPrior(network.prior, [block.hidden for block in network.grid.blocks])
+        self._sequential = SequentialResidual(network.prior, [block.hidden for block in network.grid.blocks])
 
     def loss(self, image: Tensor, label: Tensor) -> Tensor:
-        """Of faces (B, 3, S, S) in [0, 1] and labels (B,)."""
+        """Return the classification loss, a scalar.
+
+        Args:
+            image: (B, 3, S, S) faces, in [0, 1].
+            label: (B,) int64, 1 = fake.
+        """
         network, config, grid = self.network, self.network.config, self.network.grid
         drawn = draw_common_blocks(len(grid.blocks), 1, probability=config.block_probability)[0]
         used: list[int] = drawn.nonzero()[:, 0].tolist()

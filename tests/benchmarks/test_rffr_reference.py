@@ -1,12 +1,15 @@
 import pytest
 import torch
 
-from realface.bench.rffr_reference import ReleasedTask, SequentialPrior
+from realface.bench.references import load_reference
 from realface.models.rffr.config import PriorConfig, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.network import Rffr
 from realface.models.rffr.residual import grid_of, inpaint, residual_of
 from realface.models.rffr.task import RffrTask
+
+reference = load_reference("rffr")
+ReleasedTask, SequentialResidual = reference.ReleasedTask, reference.SequentialResidual
 
 PRIOR = PriorConfig(size="tiny", input_size=64, patch_size=8)
 LOSS = {"rtol": 2**-22, "atol": 0}
@@ -22,7 +25,7 @@ def faces() -> torch.Tensor:
 def test_block_by_block_the_residual_is_that_of_batched_passes(used: list[int] | None) -> None:
     torch.manual_seed(0)
     mae, grid, image = MaskedAutoencoder(PRIOR).double(), grid_of(PRIOR, PRIOR.residual), faces()
-    sequential = SequentialPrior(mae, [block.hidden for block in grid.blocks]).residual(image, used)
+    sequential = SequentialResidual(mae, [block.hidden for block in grid.blocks]).residual(image, used)
     chosen = None if used is None else torch.tensor([number in used for number in range(4)]).expand(2, -1)
     with torch.no_grad():
         expected = residual_of(image, inpaint(mae, image, grid, used=chosen), amplification=4.0)

@@ -1,9 +1,12 @@
 import torch
 
-from realface.bench.recce_reference import LoopedReasoning, as_released
+from realface.bench.references import load_reference
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.graph_reasoning import GraphReasoning
 from realface.models.recce.network import Recce
+
+reference = load_reference("recce")
+LoopedReasoning, as_released = reference.LoopedReasoning, reference.as_released
 
 
 def test_the_loop_over_positions_equals_the_batched_contraction() -> None:
