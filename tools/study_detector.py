@@ -30,7 +30,7 @@ from realface.data.landmark_store import FILE_NAME, read_landmarks
 from realface.data.real_faces import face_rows
 from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.results import RESULTS_NAME, Result, bounds, false_alarm_results, pair_results, write_results
-from realface.evaluation.scoring import ALL, score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.metrics.pairs import PairScores, mean_auc, pair_order
 from realface.models.artifact import load_network, read_card
@@ -137,14 +137,14 @@ def measure(run: Path, faces: Path, resynthesis: Path, deepfakes: Path) -> list[
     test = rows.filter(split="test")
     section = PairsSection(kinds=KINDS, validation_pairs=PAIRS_OF_EACH_KIND, window=(0.55, 1.0))
     pairs = PairValidation(face_rows(test, landmarks, ResynthesisStore(resynthesis)), section, size)
-    reading = {"device": torch.device("cpu"), "batch_size": 32, "workers": 1}
-    pairs.write(run / "pairs.parquet", pairs.score(network, **reading, share=ALL))
+    reading = Reading(input_size=size, device=torch.device("cpu"), workers=1, quiet=True)
+    pairs.write(run / "pairs.parquet", pairs.score(network, reading))
     found = pair_results(run / "pairs.parquet", data="test identities")
     held_back = rows.filter(split=["val", "test"])
-    scores = np.asarray(score_crops(network, held_back, input_size=size, quiet=True, **reading).scores)
+    scores = np.asarray(score_crops(network, held_back, reading).scores)
     found += _false_alarms(held_back, scores, trained_on=_sources_of(run))
     fakes = Manifest.read(deepfakes).filter(split="test")
-    scores = np.asarray(score_crops(network, fakes, input_size=size, quiet=True, **reading).scores)
+    scores = np.asarray(score_crops(network, fakes, reading).scores)
     return found + _deepfake_results(fakes, scores)
 
 

@@ -19,7 +19,7 @@ from realface.bench.clip import ClipSize, portrait_frames, write_clip
 from realface.cli import detect
 from realface.detection.detector import Detector
 from realface.detection.verdict import Verdict
-from realface.evaluation.scoring import score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.faces.finders import default_crop_spec
 from realface.manifest.manifest import Manifest
 from realface.media.images import read_image, write_image
@@ -88,10 +88,7 @@ def test_a_face_has_the_score_that_evaluation_gives_its_stored_crop(
     table = score_crops(
         load_network(artifact),
         Manifest.from_rows(rows, root=tmp_path),
-        input_size=detector.input_size,
-        batch_size=4,
-        device=torch.device("cpu"),
-        quiet=True,
+        Reading(input_size=detector.input_size, batch_size=4, device=torch.device("cpu"), quiet=True),
     )
     assert [frame.score for frame in verdict.frames] == pytest.approx(list(table.scores), abs=1e-6)
 

@@ -11,7 +11,7 @@ import time
 import pytest
 import torch
 
-from realface.evaluation.scoring import score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network
@@ -104,8 +104,8 @@ def test_two_processes_learn_what_one_with_the_double_batch_learns(settings, alo
     # the validation was shared, and its scores are those of one process, row for row
     torch.set_num_threads(1)
     rows = Manifest.read(faces).filter(split="val")
-    options = {"input_size": 64, "batch_size": 3, "device": torch.device("cpu"), "quiet": True}
-    scores = score_crops(load_network(both / "artifact"), rows, **options)
+    reading = Reading(input_size=64, batch_size=3, device=torch.device("cpu"), quiet=True)
+    scores = score_crops(load_network(both / "artifact"), rows, reading)
     assert scores.table.equals(ScoreTable.read(both / "validation_scores.parquet").table)
 
 

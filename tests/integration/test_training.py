@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from realface.evaluation.scoring import score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network, read_card
@@ -41,7 +41,7 @@ def test_detector_gives_the_validation_scores_again(manifest, tmp_path):
     result = train(recipe(manifest, workers=0), tmp_path / "run", quiet=True)
     network = load_network(result.artifact)
     val = Manifest.read(manifest).filter(split="val")
-    scores = score_crops(network, val, input_size=64, device=torch.device("cpu"), quiet=True)
+    scores = score_crops(network, val, Reading(input_size=64, device=torch.device("cpu"), quiet=True))
     assert scores.scores == pytest.approx(ScoreTable.read(tmp_path / "run" / "validation_scores.parquet").scores)
     assert read_card(result.artifact).purpose == "demonstration"
 

@@ -21,7 +21,7 @@ from realface.core.stopping import ended_by_sigterm
 from realface.evaluation.examples import PER_KIND, choose_examples, write_examples
 from realface.evaluation.inpainting import MOST_FACES, Inpainting, measure_inpainting, score_and_inpaint
 from realface.evaluation.localisation import Measured, measure_error_map
-from realface.evaluation.scoring import FailedRow, score_readable_crops, table_of_scores
+from realface.evaluation.scoring import FailedRow, Reading, score_readable_crops, table_of_scores
 from realface.manifest.manifest import Manifest
 from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
 from realface.metrics.score_table import ScoreTable
@@ -180,15 +180,16 @@ def evaluate_artifact(
     test_sets = _open_all(manifests, split, card, folder)
     require_free(out)
     network = load_network(folder, device=on)
-    scored = _score(network, test_sets, card.input_size, on, batch_size=batch_size, workers=workers, quiet=quiet)
+    reading = Reading(input_size=card.input_size, device=on, batch_size=batch_size, workers=workers, quiet=quiet)
+    scored = _score(network, test_sets, reading)
     bootstrap = {"num_resamples": num_resamples, "seed": seed}
     summary = summarise(scored.table, threshold=card.threshold, **bootstrap)
     localisation = _localisation(scored, **bootstrap)
-    inpainting = _inpainting(network, scored, most_faces=num_inpainted, workers=workers, quiet=quiet, **bootstrap)
+    inpainting = _inpainting(network, scored, reading, most_faces=num_inpainted, **bootstrap)
     notes = _notes(card, folder, test_sets, scored)
     further = _further({"localisation": localisation, "inpainting": inpainting})
     document = _origins(card, folder, test_sets, scored, notes=notes, device=on) | summary.to_json() | further
-    _write(out, document, scored, inpainting, network, card, on, num_examples=num_examples)
+    _write(out, document, scored, inpainting, network, card, reading, num_examples=num_examples)
     return Evaluation(out, summary, scored.failed, notes, document, localisation, inpainting)
 
 
@@ -229,32 +230,16 @@ def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is
     return _TestSet(path, whole, split, rows)
 
 
-def _score(
-    network: nn.Module,
-    test_sets: Sequence[_TestSet],
-    input_size: int,
-    device: torch.device,
-    *,
-    batch_size: int,
-    workers: int,
-    quiet: bool,
-) -> _Scored:
-    reading: dict[str, Any] = {
-        "input_size": input_size,
-        "device": device,
-        "batch_size": batch_size,
-        "workers": workers,
-        "quiet": quiet,
-    }
+def _score(network: nn.Module, test_sets: Sequence[_TestSet], reading: Reading) -> _Scored:
     tables, rows, failed, measured, errors = [], [], [], [], []
     for test_set in test_sets:
         if isinstance(network, RffrPrior):
-            table, lost, own_errors = score_and_inpaint(network, test_set.rows, **reading)
+            table, lost, own_errors = score_and_inpaint(network, test_set.rows, reading)
             errors.append(own_errors)
         else:
-            table, lost = score_readable_crops(network, test_set.rows, **reading)
+            table, lost = score_readable_crops(network, test_set.rows, reading)
         readable = test_set.rows.take(np.setdiff1d(np.arange(len(test_set.rows)), [each.row for each in lost]))
-        localised = measure_error_map(network, readable, **reading)
+        localised = measure_error_map(network, readable, reading)
         tables.append(table)
         rows.append(readable)
         failed += lost
@@ -277,12 +262,11 @@ def _localisation(scored: _Scored, *, num_resamples: int, seed: int) -> Localisa
     return summarise_localisation(crops, left_out=left_out, num_resamples=num_resamples, seed=seed)
 
 
-def _inpainting(network: nn.Module, scored: _Scored, **options: Any) -> Inpainting | None:
+def _inpainting(network: nn.Module, scored: _Scored, reading: Reading, **options: Any) -> Inpainting | None:
     if scored.errors is None:
         return None
     assert isinstance(network, RffrPrior), "only a prior's errors are known"
-    size = network.config.input_size
-    return measure_inpainting(network.grid, scored.rows, scored.errors, input_size=size, **options)
+    return measure_inpainting(network.grid, scored.rows, scored.errors, reading, **options)
 
 
 def _origins(
@@ -313,7 +297,7 @@ def _write(
     inpainting: Inpainting | None,
     network: nn.Module,
     card: ArtifactCard,
-    device: torch.device,
+    reading: Reading,
     *,
     num_examples: int,
 ) -> None:
@@ -331,9 +315,8 @@ def _write(
             scored.table,
             choose_examples(scored.table, per_kind=num_examples),
             scored.locate,
-            input_size=card.input_size,
+            reading,
             threshold=card.threshold,
-            device=device,
         )
 
 

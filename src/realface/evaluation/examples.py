@@ -18,6 +18,7 @@ from realface.data.dataset import CropDataset
 from realface.data.transforms import FaceTransform
 from realface.evaluation.example_sheet import draw_sheet
 from realface.evaluation.forgery_map import FaceMap, Picture, Scale, forgery_maps, lay_over
+from realface.evaluation.scoring import Reading, explain_out_of_memory
 from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.metrics.score_table import ScoreTable
@@ -74,10 +75,9 @@ def write_examples(
     table: ScoreTable,
     choices: Sequence[Choice],
     locate: Locate,
+    reading: Reading,
     *,
-    input_size: int,
     threshold: float,
-    device: torch.device,
 ) -> dict[str, Any]:
     """Write the chosen faces as PNG files with an index, `examples.json`, and all of them on one sheet, `sheet.jpg`.
 
@@ -86,19 +86,21 @@ def write_examples(
 
     Args:
         folder: where to; made.
-        network: in eval mode, on `device`.
+        network: in eval mode, on the reading's device.
         table: the scores.
         choices: rows of `table`.
         locate: finds a row's file.
-        input_size: of the network, in pixels; the size of the pictures.
+        reading: how the crops are read; its input size is the size of the images.
         threshold: scores from here up are called fake.
-        device: of the network.
 
     Returns:
         The index, as written.
+
+    Raises:
+        DeviceError: the memory of the device is too small for one crop.
     """
-    images = [_image(*locate(choice.row), input_size) for choice in choices]
-    outputs = list(_outputs(network, images, device))
+    images = [_image(*locate(choice.row), reading.input_size) for choice in choices]
+    outputs = list(_outputs(network, images, reading.device))
     maps = _maps(outputs)
     scales = {kind: Scale.spanning(kind, of_faces) for kind, of_faces in maps.items()}
     entries, shown = [], []
@@ -115,7 +117,7 @@ def write_examples(
         shown.append(pictures)
     index = {
         "format": FORMAT,
-        "input_size": input_size,
+        "input_size": reading.input_size,
         "maps": [{"name": kind, "meaning": kind.meaning, **asdict(scale)} for kind, scale in scales.items()],
         "examples": entries,
     }
@@ -144,7 +146,7 @@ def _image(manifest: Manifest, row: int, input_size: int) -> Tensor:
 
 
 def _outputs(network: nn.Module, images: Sequence[Tensor], device: torch.device) -> Iterator[Output]:
-    with torch.inference_mode():
+    with torch.inference_mode(), explain_out_of_memory(device, num_crops=1):
         for image in images:
             yield network(image.unsqueeze(0).to(device))
 

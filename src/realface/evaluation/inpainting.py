@@ -22,7 +22,7 @@ from realface.data.dataset import CropDataset
 from realface.data.loading import ItemReader, load_batches
 from realface.data.transforms import FaceTransform
 from realface.evaluation.fillings import FILLINGS, Filling, Picture, Square
-from realface.evaluation.scoring import FailedRow, measure_crops, table_of_scores
+from realface.evaluation.scoring import FailedRow, Reading, measure_crops, table_of_scores
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Estimate, mean_with_interval
@@ -118,7 +118,7 @@ class Inpainting:
 
 
 def score_and_inpaint(
-    network: RffrPrior, manifest: Manifest, **reading: Any
+    network: RffrPrior, manifest: Manifest, reading: Reading
 ) -> tuple[ScoreTable, list[FailedRow], NDArray[np.float64]]:
     """Score the rows that can be read, and say in the same passes how badly each is inpainted.
 
@@ -128,7 +128,7 @@ def score_and_inpaint(
         Their scores; the other rows with the reason; and (rows,) the mean squared error over the blocks of those that
         were scored, of the inpainting brought to [0, 1] as every picture is.
     """
-    numbers, failed = measure_crops(network, manifest, measure=_score_and_error, **reading)
+    numbers, failed = measure_crops(network, manifest, reading, measure=_score_and_error)
     kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
     scores, errors = numbers[kept].reshape(-1, 2).T  # of no readable row: (0,)
     return table_of_scores(manifest.take(kept), scores), failed, errors
@@ -138,13 +138,11 @@ def measure_inpainting(
     grid: BlockGrid,
     test_sets: Sequence[Manifest],
     errors: NDArray[np.float64],
+    reading: Reading,
     *,
-    input_size: int,
     most_faces: int = MOST_FACES,
-    workers: int = 0,
     num_resamples: int = 1000,
     seed: int = 0,
-    quiet: bool = False,
 ) -> Inpainting | None:
     """Fill the blocks of real faces without a prior too, and compare.
 
@@ -152,12 +150,10 @@ def measure_inpainting(
         grid: the prior's blocks.
         test_sets: rows that can all be read; fakes are left out and counted.
         errors: the prior's of every row, set after set, as `score_and_inpaint` gives them.
-        input_size: height and width of a face as the prior is given it, in pixels.
+        reading: how the faces are read, as for the prior.
         most_faces: of more, so many are taken, evenly spread over the rows.
-        workers: processes that decode and fill; 0 does it in this one.
         num_resamples: of the bootstrap; 0 gives no intervals.
         seed: of the bootstrap.
-        quiet: show no progress.
 
     Returns:
         None where there is no real face.
@@ -174,7 +170,7 @@ def measure_inpainting(
         each.take(chosen[(chosen >= end - len(each)) & (chosen < end)] - (end - len(each)))
         for each, end in zip(test_sets, ends, strict=True)
     ]
-    filled = _filling_errors(grid, [part for part in parts if len(part)], input_size, workers=workers, quiet=quiet)
+    filled = _filling_errors(grid, [part for part in parts if len(part)], reading)
     drawn, units = _units(parts)
     paths = [str(part.file_of(row)) for part in parts for row in range(len(part))]
     faces = InpaintedFaces(paths, drawn, units, errors[chosen], dict(zip(FILLINGS, filled.T, strict=True)))
@@ -259,16 +255,14 @@ class _Filled(Dataset[NDArray[np.float64]]):
         return np.array([filling_error(filling, image, self._grid) for filling in FILLINGS.values()])
 
 
-def _filling_errors(
-    grid: BlockGrid, parts: Sequence[Manifest], input_size: int, *, workers: int, quiet: bool
-) -> NDArray[np.float64]:
+def _filling_errors(grid: BlockGrid, parts: Sequence[Manifest], reading: Reading) -> NDArray[np.float64]:
     """(N, K) of the faces of all parts."""
     errors: list[NDArray[np.float64]] = []
-    with progress("fill", sum(len(part) for part in parts), unit="faces", quiet=quiet) as bar:
+    with progress("fill", sum(len(part) for part in parts), unit="faces", quiet=reading.quiet) as bar:
         for part in parts:
-            read: ItemReader[int, list[NDArray[np.float64]]] = ItemReader(_Filled(part, grid, input_size), list)
+            read: ItemReader[int, list[NDArray[np.float64]]] = ItemReader(_Filled(part, grid, reading.input_size), list)
             rows = [range(start, min(start + FACES_AT_ONCE, len(part))) for start in range(0, len(part), FACES_AT_ONCE)]
-            loader = load_batches(read, rows, workers=workers, batch_bytes=FACES_AT_ONCE * BYTES_OF_ERRORS)
+            loader = load_batches(read, rows, workers=reading.workers, batch_bytes=FACES_AT_ONCE * BYTES_OF_ERRORS)
             for batch in loader:
                 errors += batch
                 bar.advance(len(batch))

@@ -22,6 +22,7 @@ from realface.data.dataset import CropDataset, crop_bytes
 from realface.data.loading import ItemReader, load_batches
 from realface.data.transforms import FaceTransform
 from realface.evaluation.forgery_map import FaceMap, forgery_maps
+from realface.evaluation.scoring import Reading, explain_out_of_memory
 from realface.manifest.manifest import Manifest
 from realface.media.masks import read_forged_pixels
 from realface.metrics.localisation import MeasuredCrop, chance_iou, iou_at_equal_area, pixel_auc
@@ -51,37 +52,26 @@ class Measured:
         return cls(crops, sum((part.left_out for part in parts), Counter()))
 
 
-def measure_error_map(
-    network: nn.Module,
-    manifest: Manifest,
-    *,
-    input_size: int,
-    device: torch.device,
-    batch_size: int = 32,
-    workers: int = 0,
-    quiet: bool = False,
-) -> Measured | None:
+def measure_error_map(network: nn.Module, manifest: Manifest, reading: Reading) -> Measured | None:
     """Compare the error map of every fake crop that has a mask with the mask, smoothed as in the images.
 
     Each is compared with the real crop of its original (same data set and compression) whose frame is nearest, over the
     same pixels: crops are cut around the face, so a place in one is the same part of the face in the other.
 
     Args:
-        network: in eval mode, on `device`.
+        network: in eval mode, on the reading's device.
         manifest: the crops; all of them can be read. Masks are resized to the network's input by the nearest pixel.
-        input_size: height and width of the network's input, in pixels.
-        device: of the network.
-        batch_size: crops at a time.
-        workers: processes that decode; 0 decodes in this one.
-        quiet: show no progress.
+        reading: how they are read.
 
     Returns:
         None where there is nothing to measure: no fake has a mask, or the network gives no error map.
 
     Raises:
-        MediaError: a crop is gone or is no picture.
+        MediaError: a crop is missing or no image.
+        DeviceError: the memory of the device is too small for a batch.
         LoadingError: as `load_batches`.
     """
+    input_size, batch_size = reading.input_size, reading.batch_size
     groups = _groups(manifest, at_most=max(1, batch_size - 1))  # the real crop makes it full
     if not groups:
         return None
@@ -91,16 +81,16 @@ def measure_error_map(
     loader = load_batches(
         read,
         [range(start, min(start + at_once, len(groups))) for start in range(0, len(groups), at_once)],
-        workers=workers,
+        workers=reading.workers,
         batch_bytes=at_once * largest * (crop_bytes(input_size) + input_size**2),
     )
     measured = Measured()
     videos = manifest.video_key_column()
     total = sum(len(group.fakes) for group in groups)
-    with torch.inference_mode(), progress("localise", total, unit="crops", quiet=quiet) as bar:
+    with torch.inference_mode(), progress("localise", total, unit="crops", quiet=reading.quiet) as bar:
         for batch in loader:
             images = [image for group in batch for image in group.images]
-            found = _error_maps(network, images, device, batch_size)
+            found = _error_maps(network, images, reading)
             if found is None:
                 return None
             maps = iter(found)
@@ -207,15 +197,13 @@ class _Groups(Dataset[Any]):
         return mask if mask.any() else NOTHING_FORGED
 
 
-def _error_maps(
-    network: nn.Module, images: Sequence[Tensor], device: torch.device, batch_size: int
-) -> list[FaceMap] | None:
-    """(H, W) per image, as it is drawn; None where the network gives no error map."""
+def _error_maps(network: nn.Module, images: Sequence[Tensor], reading: Reading) -> list[FaceMap] | None:
+    """Return the map (H, W) of each image (3, H, W), as it is drawn; None if the network has no such map."""
     maps: list[FaceMap] = []
-    for start in range(0, len(images), batch_size):
-        drawn = forgery_maps(
-            network(torch.stack(list(images[start : start + batch_size])).to(device)), MapKind.ERROR_MAP
-        )
+    for start in range(0, len(images), reading.batch_size):
+        some = images[start : start + reading.batch_size]
+        with explain_out_of_memory(reading.device, num_crops=len(some)):
+            drawn = forgery_maps(network(torch.stack(list(some)).to(reading.device)), MapKind.ERROR_MAP)
         if drawn is None:
             return None
         maps += drawn

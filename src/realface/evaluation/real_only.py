@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
 from realface.core.progress import progress
-from realface.data.dataset import CropDataset, RowInput, crop_bytes
-from realface.data.transforms import FaceTransform
+from realface.data.dataset import RowInput
 from realface.evaluation.scoring import (
+    Reading,
     evaluating,
     explain_out_of_memory,
     read_in_batches,
@@ -74,30 +74,22 @@ def fit_on_reals(
     network: nn.Module,
     real_only: RealOnly,
     reals: Manifest,
+    reading: Reading,
     *,
     false_positive_rate: float,
     videos_name: str,
-    input_size: int,
-    device: torch.device,
-    batch_size: int = 32,
-    workers: int = 0,
-    quiet: bool = False,
     inputs: Mapping[str, RowInput] | None = None,
 ) -> FittedScore | None:
     """Give a network its score, and choose the threshold, both on the same real faces.
 
     Args:
-        network: changed in place; on `device`.
+        network: changed in place; on the reading's device.
         real_only: how its method is completed.
         reals: real faces that it was not trained on.
+        reading: how they are read.
         false_positive_rate: share of their videos that the threshold may call fake.
         videos_name: what the rule calls the videos; `videos` becomes `crops` if no crop names its video.
-        input_size: height and width to which crops are resized, in pixels.
-        device: where the images go.
-        batch_size: crops at a time.
-        workers: processes that decode; 0 decodes in this one.
-        quiet: show no progress.
-        inputs: as of `score_crops`.
+        inputs: precomputed per-row inputs, keyed by the network's keyword argument.
 
     Returns:
         None for a network that has no score as it is configured; it is left as it was.
@@ -107,21 +99,23 @@ def fit_on_reals(
         TrainingError: too few faces.
         DeviceError: the device's memory is too small for a batch.
     """
-    reading: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "device": device}
-    crops = CropDataset(reals, transform=FaceTransform(input_size), seed=0, training=False)
 
     def images() -> Iterator[Tensor]:
-        with progress("fit", len(reals), unit="crops", quiet=quiet) as bar:
-            for batch in read_in_batches(crops, reals, crop_bytes=crop_bytes(input_size), **reading):
+        with progress("fit", len(reals), unit="crops", quiet=reading.quiet) as bar:
+            for batch in read_in_batches(reals, reading):
                 require_readable(batch.failed)
-                yield batch.on(device).image
+                yield batch.on(reading.device).image
                 bar.advance(len(batch.rows))
 
-    with evaluating(network), torch.no_grad(), explain_out_of_memory(device, num_crops=batch_size):
+    with (
+        evaluating(network),
+        torch.no_grad(),
+        explain_out_of_memory(reading.device, num_crops=reading.batch_size),
+    ):
         measured = real_only.fit(network, images())
     if not measured:
         return None
-    scores = score_crops(network, reals, input_size=input_size, inputs=inputs, quiet=quiet, **reading)
+    scores = score_crops(network, reals, reading, inputs=inputs)
     threshold, rule = threshold_of_reals(scores, false_positive_rate=false_positive_rate, videos_name=videos_name)
     return FittedScore(scores, threshold, rule, measured)
 
@@ -204,11 +198,9 @@ def complete_on_reals(
         network.to(device),
         real_only,
         rows.manifest,
+        Reading(input_size=card.input_size, device=device, quiet=quiet),
         false_positive_rate=FALSE_POSITIVE_RATE,
         videos_name=f"videos of {name}",
-        input_size=card.input_size,
-        device=device,
-        quiet=quiet,
     )
     assert fitted is not None, "the network has no score as it is configured"
     left_out = {"fakes": rows.num_fakes, "test_split": rows.num_test, "more_than_needed": rows.num_more}

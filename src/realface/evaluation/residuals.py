@@ -17,10 +17,8 @@ from realface.core.errors import DeviceError, ManifestError
 from realface.core.files import written_atomically
 from realface.core.progress import progress
 from realface.core.stopping import ended_by_sigterm
-from realface.data.dataset import CropDataset, crop_bytes
 from realface.data.residual_store import ResidualHeader, ResidualStore, crop_keys, filled_store
-from realface.data.transforms import FaceTransform
-from realface.evaluation.scoring import CropBatch, FailedRow, read_in_batches
+from realface.evaluation.scoring import CropBatch, FailedRow, Reading, read_in_batches
 from realface.manifest.manifest import Manifest
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
@@ -115,7 +113,8 @@ def compute_residuals(
         ready = for_inference(source.mae, input_size=header.input_size, dtype=torch.bfloat16)
         source = replace(source, mae=cast("MaskedAutoencoder", ready))
     with filled_store(out, header) as store:
-        filling = _Filling(source, store, on, batch_size, workers, shard_size, quiet)
+        reading = Reading(input_size=header.input_size, device=on, batch_size=batch_size, workers=workers, quiet=quiet)
+        filling = _Filling(source, store, reading, shard_size)
         num_there, num_computed, failed = filling.fill(crops)
         _write_skipped(out / SKIPPED_NAME, failed)
     return ComputedResiduals(out, header, num_there, num_computed, failed, notes)
@@ -129,15 +128,19 @@ def _with_settings(source: ResidualSource, **asked: Any) -> ResidualSource:
 
 @dataclass(frozen=True)
 class _Filling:
-    """How a store is filled; the fields are arguments of `compute_residuals`."""
+    """Computes the missing residuals of a store.
+
+    Attributes:
+        source: computes a residual.
+        store: takes the residuals.
+        reading: how crops are read.
+        shard_size: residuals per shard.
+    """
 
     source: ResidualSource
     store: ResidualStore
-    device: torch.device
-    batch_size: int
-    workers: int
+    reading: Reading
     shard_size: int
-    quiet: bool
 
     def fill(self, manifest: Manifest) -> tuple[int, int, list[FailedRow]]:
         """Compute what is missing: how many crops were there, how many were computed, and which rows cannot be."""
@@ -145,20 +148,10 @@ class _Filling:
         failed = [_without_key(manifest, row) for row, key in enumerate(keys) if not key]
         first = {key: row for row, key in reversed(list(enumerate(keys))) if key}
         rows = sorted(row for key, row in first.items() if key not in self.store)
-        transform = FaceTransform(self.store.header.input_size)
-        batches = read_in_batches(
-            CropDataset(manifest, transform=transform, seed=0, training=False),
-            manifest,
-            batch_size=self.batch_size,
-            crop_bytes=crop_bytes(transform.input_size),
-            workers=self.workers,
-            device=self.device,
-            rows=rows,
-        )
         num_before, num_there = len(self.store), len(first) - len(rows)
         waiting: list[tuple[str, Tensor]] = []
-        with progress("residuals", len(first), unit="crops", quiet=self.quiet, done=num_there) as bar:
-            for batch in batches:
+        with progress("residuals", len(first), unit="crops", quiet=self.reading.quiet, done=num_there) as bar:
+            for batch in read_in_batches(manifest, self.reading, rows=rows):
                 failed += batch.failed
                 waiting += zip([keys[row] for row in batch.rows], self._residuals(batch), strict=True)
                 while len(waiting) >= self.shard_size:
@@ -175,13 +168,13 @@ class _Filling:
     def _residuals(self, batch: CropBatch) -> Tensor:
         if not batch.rows:
             return batch.image
-        is_half = self.store.header.precision == "bf16"
+        device, is_half = self.reading.device, self.store.header.precision == "bf16"
         try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=is_half):
-                return self.source.residual(batch.image.to(self.device, non_blocking=True)).float().cpu()
+            with torch.autocast(device.type, torch.bfloat16, enabled=is_half):
+                return self.source.residual(batch.image.to(device, non_blocking=True)).float().cpu()
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"{self.device} has too little memory for {len(batch.rows)} crops at once",
+                f"{device} has too little memory for {len(batch.rows)} crops at once",
                 hint="give a smaller --batch-size or --chunk-size",
             ) from error
 

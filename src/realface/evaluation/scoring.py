@@ -41,20 +41,41 @@ class FailedRow:
 
 
 @dataclass(frozen=True)
-class Share:
-    """What one of several processes scores: every `size`-th batch, from the `rank`-th on.
+class RankShare:
+    """The share of one of several processes: every `size`-th batch, beginning with batch number `rank`.
 
-    The batches are those of a single process, so that each score is the same to the last bit.
+    The batches are those of a single process, so each score is the same to the last bit.
 
     Attributes:
         rank: number of this process, from 0.
-        size: how many there are.
-        gather: a value -> the values of all processes, by rank.
+        size: number of processes.
+        gather: returns the values of all processes, by rank, from this process's value.
     """
 
     rank: int = 0
     size: int = 1
     gather: Callable[[Any], list[Any]] = lambda value: [value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Settings with which the crops of a manifest are read and given to a network.
+
+    Attributes:
+        input_size: height and width to which crops are resized, in pixels.
+        device: where the network is and the images go.
+        batch_size: number of crops at a time.
+        workers: number of processes that decode crops; 0: the calling process does it. Results do not depend on it.
+        quiet: show no progress.
+        share: share of this process where several score together; each gets all results.
+    """
+
+    input_size: int
+    device: torch.device
+    batch_size: int = 32
+    workers: int = 0
+    quiet: bool = False
+    share: RankShare = RankShare()
 
 
 @dataclass(frozen=True)
@@ -84,89 +105,44 @@ class CropBatch:
         return replace(self, image=self.image.pin_memory(), inputs=inputs)
 
 
-ALL = Share()
 Measure = Callable[..., Tensor]
 """A network, images (B, 3, H, W) in [0, 1] on its device, and by name what was computed beforehand for them -> a number
 for each image, (B,), or several, (B, K)."""
 
 
 def score_crops(
-    network: nn.Module,
-    manifest: Manifest,
-    *,
-    input_size: int,
-    device: torch.device,
-    batch_size: int = 32,
-    workers: int = 0,
-    quiet: bool = False,
-    share: Share = ALL,
-    inputs: Mapping[str, RowInput] | None = None,
+    network: nn.Module, manifest: Manifest, reading: Reading, *, inputs: Mapping[str, RowInput] | None = None
 ) -> ScoreTable:
-    """Score every row.
+    """Score every row of a manifest.
 
     Args:
-        network: returns an `Output` for (B, 3, H, W) in [0, 1]; already on `device`. It runs in eval mode, and every
-            module is put back into the mode in which it came.
+        network: returns an `Output` for (B, 3, H, W) in [0, 1]; on the reading's device. It runs in eval mode, and each
+            module is put back into the mode that it had.
         manifest: the crops.
-        input_size: height and width to which they are resized, in pixels.
-        device: where the images go.
-        batch_size: crops at a time.
-        workers: processes that decode; 0 decodes in this one. Scores do not depend on it.
-        quiet: show no progress.
-        share: the part of several processes that score together; each gets the whole table.
-        inputs: what was computed beforehand for each row, by the name under which the network takes it.
+        reading: how they are read.
+        inputs: precomputed per-row inputs, keyed by the network's keyword argument.
 
     Returns:
         One row per crop, in the manifest's order.
 
     Raises:
-        MediaError: a file is gone or is no picture.
-        DeviceError: the device's memory is too small for a batch.
-        MetricError: the network gave something that is no probability.
+        MediaError: a file is missing or no image.
+        DeviceError: the memory of the device is too small for a batch.
+        MetricError: a score is not a probability.
     """
-    table, failed = score_readable_crops(
-        network,
-        manifest,
-        input_size=input_size,
-        device=device,
-        batch_size=batch_size,
-        workers=workers,
-        quiet=quiet,
-        share=share,
-        inputs=inputs,
-    )
+    table, failed = score_readable_crops(network, manifest, reading, inputs=inputs)
     require_readable(failed)
     return table
 
 
 def score_readable_crops(
-    network: nn.Module,
-    manifest: Manifest,
-    *,
-    input_size: int,
-    device: torch.device,
-    batch_size: int = 32,
-    workers: int = 0,
-    quiet: bool = False,
-    share: Share = ALL,
-    inputs: Mapping[str, RowInput] | None = None,
+    network: nn.Module, manifest: Manifest, reading: Reading, *, inputs: Mapping[str, RowInput] | None = None
 ) -> tuple[ScoreTable, list[FailedRow]]:
-    """Score the rows whose file can be read; the others are returned with the reason.
+    """Score the rows whose file can be read, and return the other rows with the reason.
 
-    Arguments and errors are those of `score_crops`, except that a bad file raises nothing.
+    Arguments and errors are those of `score_crops`, except that an unreadable file raises nothing.
     """
-    scores, failed = measure_crops(
-        network,
-        manifest,
-        measure=_score,
-        input_size=input_size,
-        device=device,
-        batch_size=batch_size,
-        workers=workers,
-        quiet=quiet,
-        share=share,
-        inputs=inputs,
-    )
+    scores, failed = measure_crops(network, manifest, reading, measure=_score, inputs=inputs)
     kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
     return table_of_scores(manifest.take(kept), scores[kept]), failed
 
@@ -174,52 +150,37 @@ def score_readable_crops(
 def measure_crops(
     network: nn.Module,
     manifest: Manifest,
+    reading: Reading,
     *,
     measure: Measure,
-    input_size: int,
-    device: torch.device,
-    batch_size: int = 32,
-    workers: int = 0,
-    quiet: bool = False,
-    share: Share = ALL,
     inputs: Mapping[str, RowInput] | None = None,
 ) -> tuple[NDArray[np.float64], list[FailedRow]]:
-    """Measure a number, or several, of every row.
+    """Measure one number, or several, of every row.
 
-    Arguments are those of `score_crops`, and `measure`: what is asked of the network.
+    Arguments are those of `score_crops`, and `measure`: what is computed from the network.
 
     Returns:
         (rows,) or (rows, K) in the manifest's order, NaN where the file cannot be read; and those rows with the reason.
 
     Raises:
-        DeviceError: the device's memory is too small for a batch.
+        DeviceError: the memory of the device is too small for a batch.
         LoadingError: as `load_batches`.
     """
-    crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False, inputs=inputs)
-    batches = read_in_batches(
-        crops,
-        manifest,
-        batch_size=batch_size,
-        crop_bytes=crop_bytes(input_size, num_inputs=len(inputs or {})),
-        workers=workers,
-        device=device,
-        share=share,
-    )
     rows: list[int] = []
     numbers: list[NDArray[np.float64]] = []
     failed: list[FailedRow] = []
     with (
         evaluating(network),
         torch.inference_mode(),
-        progress("score", len(manifest), unit="crops", quiet=quiet) as bar,
+        progress("score", len(manifest), unit="crops", quiet=reading.quiet) as bar,
     ):
-        for batch in batches:
+        for batch in read_in_batches(manifest, reading, inputs=inputs):
             if batch.rows:
-                numbers.append(_measured(measure, network, batch.on(device)))
+                numbers.append(_measured(measure, network, batch.on(reading.device)))
                 rows += batch.rows
             failed += batch.failed
             bar.advance(len(batch.rows) + len(batch.failed))
-    parts = share.gather((rows, numbers, failed))
+    parts = reading.share.gather((rows, numbers, failed))
     shape = next((own[0].shape[1:] for _, own, _ in parts if own), ())
     every_number = np.full((len(manifest), *shape), np.nan)
     for part_rows, part_numbers, _ in parts:
@@ -229,35 +190,29 @@ def measure_crops(
 
 
 def read_in_batches(
-    crops: CropDataset,
     manifest: Manifest,
+    reading: Reading,
     *,
-    batch_size: int,
-    crop_bytes: int,
-    workers: int,
-    device: torch.device,
     rows: Sequence[int] | None = None,
-    share: Share = ALL,
+    inputs: Mapping[str, RowInput] | None = None,
 ) -> Iterable[CropBatch]:
-    """The crops of a manifest in order, and those that cannot be read in place of an error.
+    """Read the crops of a manifest in order; a crop that cannot be read is listed in its batch.
 
     Args:
-        crops: of the manifest.
-        manifest: its rows are the crops'.
-        batch_size: crops at a time.
-        crop_bytes: memory of a crop in a batch.
-        workers: processes that decode; 0 decodes in this one.
-        device: where the images will go.
-        rows: which ones; all by default.
-        share: the batches of one of several processes.
+        manifest: the crops.
+        reading: how they are read; only the batches of its share are.
+        rows: numbers of the rows to read, from 0. Default: all.
+        inputs: precomputed per-row inputs, keyed by the network's keyword argument.
     """
+    size = reading.input_size
+    crops = CropDataset(manifest, transform=FaceTransform(size), seed=0, training=False, inputs=inputs)
     read: ItemReader[int, CropBatch] = ItemReader(_Readable(crops), _collated)
     return load_batches(
         read,
-        _batches(range(len(manifest)) if rows is None else rows, batch_size, share),
-        workers=workers,
-        batch_bytes=batch_size * crop_bytes,
-        pin_memory=device.type == "cuda",
+        _batches(range(len(manifest)) if rows is None else rows, reading.batch_size, reading.share),
+        workers=reading.workers,
+        batch_bytes=reading.batch_size * crop_bytes(size, num_inputs=len(inputs or {})),
+        pin_memory=reading.device.type == "cuda",
     )
 
 
@@ -317,8 +272,8 @@ def _measured(measure: Measure, network: nn.Module, batch: CropBatch) -> NDArray
     return numbers
 
 
-def _batches(rows: Sequence[int], batch_size: int, share: Share) -> Iterator[list[int]]:
-    """The rows of each batch of a share, in order."""
+def _batches(rows: Sequence[int], batch_size: int, share: RankShare) -> Iterator[list[int]]:
+    """Yield the rows of each batch of a share, in order."""
     for start in range(share.rank * batch_size, len(rows), share.size * batch_size):
         yield list(rows[start : start + batch_size])
 

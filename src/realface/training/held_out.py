@@ -13,7 +13,7 @@ from realface.data.landmark_store import FILE_NAME, StoredFace, read_landmarks
 from realface.data.real_faces import face_rows
 from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.results import RESULTS_NAME, Result, false_alarm_results, pair_results, write_results
-from realface.evaluation.scoring import ALL, score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.models.artifact import load_network, read_card
 from realface.models.devices import resolve_device
@@ -56,14 +56,16 @@ def measure_held_out(recipe: TrainRecipe, run: Path, *, quiet: bool = False) -> 
     card = read_card(run / ARTIFACT_NAME)
     device = resolve_device(recipe.trainer.device)
     network = load_network(run / ARTIFACT_NAME, device=device)
-    reading: dict[str, Any] = {
-        "device": device,
-        "batch_size": recipe.data.val.batch_size,
-        "workers": recipe.data.workers,
-    }
+    reading = Reading(
+        input_size=card.input_size,
+        device=device,
+        batch_size=recipe.data.val.batch_size,
+        workers=recipe.data.workers,
+        quiet=quiet,
+    )
     pairs = PairValidation(faces, recipe.pseudo_fakes, card.input_size)
-    pairs.write(run / TEST_PAIRS_NAME, pairs.score(network, share=ALL, **reading))
-    scores = score_crops(network, rows, input_size=card.input_size, quiet=quiet, **reading)
+    pairs.write(run / TEST_PAIRS_NAME, pairs.score(network, reading))
+    scores = score_crops(network, rows, reading)
     scores.write(run / TEST_SCORES_NAME)
     videos = scores.video_level()
     results = [

@@ -23,7 +23,7 @@ from realface.data.loading import ItemReader, load_batches
 from realface.data.pairs import PairDataset, PairItem
 from realface.data.real_faces import FaceRows
 from realface.data.source_stream import Draw, SourceStream
-from realface.evaluation.scoring import Share, evaluating, explain_out_of_memory
+from realface.evaluation.scoring import Reading, evaluating, explain_out_of_memory
 from realface.metrics.ranking import auc, log_loss
 from realface.training.batches import Batch
 from realface.training.pair_batches import DrawnPairs, join_pairs, pair_batch_bytes
@@ -56,17 +56,12 @@ class PairValidation:
         faces = list(islice(stream.draws(), self.section.validation_pairs))
         return [(kind, face) for kind in self.section.all_kinds for face in faces]
 
-    def score(
-        self, network: nn.Module, *, device: torch.device, batch_size: int, workers: int, share: Share
-    ) -> NDArray[np.float64]:
+    def score(self, network: nn.Module, reading: Reading) -> NDArray[np.float64]:
         """Score every pair.
 
         Args:
-            network: returns an `Output`; already on `device`.
-            device: where the images go.
-            batch_size: images at a time.
-            workers: processes that make pairs; scores do not depend on it.
-            share: the part of several processes that score together; each gets all scores.
+            network: returns an `Output`; on the reading's device.
+            reading: how pairs are read; a batch has `batch_size` images, and all processes of its share get all scores.
 
         Returns:
             (pairs, 2) logits of the real face and the fake of each pair, in the order of `draws`.
@@ -75,14 +70,14 @@ class PairValidation:
             MediaError: a crop cannot be read.
             MetricError: a logit is not finite.
         """
-        draws = self.draws()
-        num_pairs = max(1, batch_size // 2)
+        draws, share, device = self.draws(), reading.share, reading.device
+        num_pairs = max(1, reading.batch_size // 2)
         starts = range(share.rank * num_pairs, len(draws), share.size * num_pairs)
         read: ItemReader[KindDraw, Batch | str] = ItemReader(_PairsOfKinds(self), join_pairs)
         loaded: Iterator[Batch | str] = load_batches(
             read,
             [draws[start : start + num_pairs] for start in starts],
-            workers=workers,
+            workers=reading.workers,
             batch_bytes=pair_batch_bytes(num_pairs, self.input_size),
         )
         own: dict[int, NDArray[np.float64]] = {}

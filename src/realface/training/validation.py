@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,14 @@ from torch import nn
 from realface.core.errors import MetricError, TrainingError
 from realface.data.dataset import RowInput
 from realface.evaluation.real_only import FittedScore, fit_on_reals
-from realface.evaluation.scoring import Share, measure_crops, require_readable, score_crops, table_of_scores
+from realface.evaluation.scoring import (
+    RankShare,
+    Reading,
+    measure_crops,
+    require_readable,
+    score_crops,
+    table_of_scores,
+)
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.models.catalog import Method
@@ -96,14 +103,15 @@ class Validator:
             network,
             real_only,
             self.rows,
+            replace(self._reading, share=RankShare()),
             false_positive_rate=rate,
             videos_name="validation videos",
-            **self._reading,
+            inputs=self.inputs,
         )
 
     def scores_of_reals(self, network: nn.Module) -> ScoreTable:
         """Return the score table of the validation rows, by this process only, for a network in its final state."""
-        return score_crops(network, self.rows, **self._reading)
+        return score_crops(network, self.rows, replace(self._reading, share=RankShare()), inputs=self.inputs)
 
     def _measured(self, network: nn.Module) -> tuple[dict[str, float], NDArray[np.float64]]:
         """Every metric, and the scores of the rows; errors on real faces are no scores, and there are none then.
@@ -111,39 +119,28 @@ class Validator:
         On pairs, the scores are the logits of both images of each pair.
         """
         if self.pairs is not None:
-            data = self.recipe.data
-            logits = self.pairs.score(
-                network,
-                device=self.device,
-                batch_size=data.val.batch_size,
-                workers=data.workers,
-                share=self._share,
-            )
+            logits = self.pairs.score(network, self._reading)
             return self.pairs.metrics(logits), logits
         if self.method.real_only is not None:
             return error_metrics(self._errors(network, self.method.real_only)), np.empty(0)
-        scores = score_crops(network, self.rows, **self._reading, share=self._share)
+        scores = score_crops(network, self.rows, self._reading, inputs=self.inputs)
         return validation_metrics(scores), scores.scores
 
     def _errors(self, network: nn.Module, real_only: RealOnly) -> NDArray[np.float64]:
-        errors, failed = measure_crops(network, self.rows, measure=real_only.errors, **self._reading, share=self._share)
+        errors, failed = measure_crops(network, self.rows, self._reading, measure=real_only.errors, inputs=self.inputs)
         require_readable(failed)
         return errors
 
     @property
-    def _share(self) -> Share:
-        return Share(self.processes.rank, self.processes.size, self.processes.gather)
-
-    @property
-    def _reading(self) -> dict[str, Any]:
+    def _reading(self) -> Reading:
         """How rows are read, whatever is measured of them."""
         config: Any = self.recipe.method
         data = self.recipe.data
-        return {
-            "input_size": config.input_size,
-            "batch_size": data.val.batch_size,
-            "workers": data.workers,
-            "device": self.device,
-            "quiet": True,
-            "inputs": self.inputs,
-        }
+        return Reading(
+            input_size=config.input_size,
+            device=self.device,
+            batch_size=data.val.batch_size,
+            workers=data.workers,
+            quiet=True,
+            share=RankShare(self.processes.rank, self.processes.size, self.processes.gather),
+        )

@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from realface.core.errors import DeviceError
 from realface.evaluation.example_sheet import CELL
 from realface.evaluation.examples import choose_examples, write_examples
+from realface.evaluation.scoring import Reading
 from realface.manifest.manifest import Manifest
 from realface.media.images import read_image, write_image
 from realface.metrics.score_table import ScoreTable
@@ -49,10 +51,18 @@ def write(folder: Path, network: nn.Module, *, per_kind: int = 3):
         table,
         choose_examples(table, per_kind=per_kind),
         lambda row: (manifest, row),
-        input_size=8,
+        Reading(input_size=8, device=torch.device("cpu")),
         threshold=0.5,
-        device=torch.device("cpu"),
     )
+
+
+def test_examples_that_need_too_much_memory_are_a_clear_error(tmp_path):
+    class Greedy(nn.Module):
+        def forward(self, image):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match="cpu has too little memory for 1 crops at once"):
+        write(tmp_path, Greedy())
 
 
 def test_both_ends_of_both_classes_are_chosen_hardest_first():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from realface.evaluation.inpainting import (
     score_and_inpaint,
     summarise_inpainting,
 )
-from realface.evaluation.scoring import score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
 from realface.models.artifact import ArtifactCard, save_artifact
@@ -27,7 +28,7 @@ SPEC = CropSpec(size=40)
 SMALLEST = PriorConfig(size="tiny", input_size=40, patch_size=8)
 GRID = BlockGrid.of(5, outer_ring=False)
 BLOCK = (slice(8, 32), slice(8, 32))
-READING = {"input_size": 40, "device": CPU, "quiet": True}
+READING = Reading(input_size=40, device=CPU, quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,8 @@ def write_faces(tmp_path):
 def measure(*manifests, errors=None, **options):
     sets = [Manifest.read(path) for path in manifests]
     errors = np.arange(sum(map(len, sets)), dtype=float) if errors is None else np.array(errors)
-    return measure_inpainting(GRID, sets, errors, **({"input_size": 40, "num_resamples": 20, "quiet": True} | options))
+    reading = replace(READING, workers=options.pop("workers", 0))
+    return measure_inpainting(GRID, sets, errors, reading, **({"num_resamples": 20} | options))
 
 
 def summarise(prior, other, *, units, **options):
@@ -88,8 +90,8 @@ def summarise(prior, other, *, units, **options):
 
 def test_a_pass_gives_the_score_and_the_error_over_the_block(exact_prior, write_faces):
     manifest = Manifest.read(write_faces(0, 1, 0))
-    table, failed, errors = score_and_inpaint(exact_prior, manifest, **READING, batch_size=2)
-    assert table.scores == pytest.approx(score_crops(exact_prior, manifest, **READING).scores, abs=1e-9)
+    table, failed, errors = score_and_inpaint(exact_prior, manifest, replace(READING, batch_size=2))
+    assert table.scores == pytest.approx(score_crops(exact_prior, manifest, READING).scores, abs=1e-9)
     assert failed == []
     for row, error in enumerate(errors):
         face = torch.from_numpy(read_image(manifest.file_of(row))).permute(2, 0, 1)[None] / 255
@@ -103,9 +105,9 @@ def test_a_pass_gives_the_score_and_the_error_over_the_block(exact_prior, write_
 
 def test_rows_that_cannot_be_read_have_no_error(exact_prior, write_faces):
     manifest = Manifest.read(write_faces(0, 0, 0))
-    whole = score_and_inpaint(exact_prior, manifest, **READING)[2]
+    whole = score_and_inpaint(exact_prior, manifest, READING)[2]
     manifest.file_of(1).unlink()
-    table, failed, errors = score_and_inpaint(exact_prior, manifest, **READING)
+    table, failed, errors = score_and_inpaint(exact_prior, manifest, READING)
     assert (len(table), [failure.row for failure in failed]) == (2, [1])
     assert errors == pytest.approx(whole[[0, 2]], abs=1e-9)
 
@@ -113,7 +115,7 @@ def test_rows_that_cannot_be_read_have_no_error(exact_prior, write_faces):
 def test_where_no_row_can_be_read_there_are_no_errors(prior, write_faces):
     manifest = Manifest.read(write_faces(0))
     manifest.file_of(0).unlink()
-    table, failed, errors = score_and_inpaint(prior, manifest, **READING)
+    table, failed, errors = score_and_inpaint(prior, manifest, READING)
     assert (len(table), len(failed), errors.shape) == (0, 1, (0,))
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from realface.core.errors import MediaError
+from realface.core.errors import DeviceError, MediaError
 from realface.evaluation.localisation import measure_error_map
+from realface.evaluation.scoring import Reading
 from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.models.outputs import Output, ReconstructionOutput
@@ -61,8 +62,17 @@ def root(tmp_path):
 
 
 def measure(manifest, network=None, **options):
-    options = {"input_size": SIZE, "device": torch.device("cpu"), "quiet": True} | options
-    return measure_error_map(network or Redness(), manifest, **options)
+    reading = Reading(**{"input_size": SIZE, "device": torch.device("cpu"), "quiet": True} | options)
+    return measure_error_map(network or Redness(), manifest, reading)
+
+
+def test_a_map_that_needs_too_much_memory_is_a_clear_error(root):
+    class Greedy(nn.Module):
+        def forward(self, image):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match="cpu has too little memory for 2 crops at once"):
+        measure(build_manifest(root, real("a", 3, 51), fake("a_b", 3, 255)), Greedy(), batch_size=2)
 
 
 def test_a_fakes_map_is_held_against_its_mask_and_its_originals_crop(root):

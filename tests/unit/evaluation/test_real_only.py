@@ -6,7 +6,7 @@ from torch import nn
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import DeviceError, ManifestError, MediaError
 from realface.evaluation.real_only import complete_on_reals, fit_on_reals, real_rows
-from realface.evaluation.scoring import score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard
@@ -63,12 +63,9 @@ def fitted(network, reals, *, fit=fit_brightness, batch_size=7):
         network,
         by(fit),
         reals,
+        Reading(input_size=8, device=CPU, batch_size=batch_size, quiet=True),
         false_positive_rate=0.05,
         videos_name="videos",
-        input_size=8,
-        device=CPU,
-        batch_size=batch_size,
-        quiet=True,
     )
 
 
@@ -160,7 +157,7 @@ def test_a_prior_gets_its_score_and_its_card_says_from_which_faces(write_rows):
     )
     completed = complete_on_reals(network, card, path, device=CPU, most_faces=30, quiet=True)
     rows = real_rows(path, fewest=20, most=30)
-    scores = score_crops(network, rows.manifest, input_size=40, device=CPU, quiet=True).scores
+    scores = score_crops(network, rows.manifest, Reading(input_size=40, device=CPU, quiet=True)).scores
     assert network.statistics.num_faces == 30
     assert np.sum(scores >= completed.threshold) == 1  # 5 % of 30
     assert completed.crop == SPEC

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from realface.core.errors import DeviceError, MediaError, MetricError
-from realface.evaluation.scoring import Share, measure_crops, score_crops, score_readable_crops
+from realface.evaluation.scoring import RankShare, Reading, measure_crops, score_crops, score_readable_crops
 from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
 from realface.models.outputs import Output
@@ -54,8 +54,12 @@ def build_manifest(folder: Path, *, greys=(51, 102, 153, 204, 255)):
     )
 
 
+def reading(**options):
+    return Reading(input_size=4, device=torch.device("cpu"), quiet=True, **options)
+
+
 def score(network, manifest, **options):
-    return score_crops(network, manifest, input_size=4, device=torch.device("cpu"), quiet=True, **options)
+    return score_crops(network, manifest, reading(**options))
 
 
 def test_scores_stand_in_the_order_of_the_rows_whatever_the_batches(tmp_path):
@@ -95,9 +99,7 @@ def test_a_missing_and_a_damaged_file_are_returned_with_the_reason_and_the_rest_
     manifest = build_manifest(tmp_path)
     (tmp_path / "1.png").unlink()
     (tmp_path / "3.png").write_text("text")
-    table, failed = score_readable_crops(
-        Brightness(), manifest, input_size=4, device=torch.device("cpu"), batch_size=2, quiet=True
-    )
+    table, failed = score_readable_crops(Brightness(), manifest, reading(batch_size=2))
     assert table.column("path") == ["0.png", "2.png", "4.png"]
     assert table.scores == pytest.approx([0.2, 0.6, 1.0], abs=EXACT)
     assert [(failure.row, failure.path) for failure in failed] == [
@@ -110,9 +112,7 @@ def test_a_missing_and_a_damaged_file_are_returned_with_the_reason_and_the_rest_
 def test_a_batch_without_a_readable_file_is_skipped(tmp_path):
     manifest = build_manifest(tmp_path)
     (tmp_path / "0.png").unlink()
-    table, failed = score_readable_crops(
-        Brightness(), manifest, input_size=4, device=torch.device("cpu"), batch_size=1, quiet=True
-    )
+    table, failed = score_readable_crops(Brightness(), manifest, reading(batch_size=1))
     assert (len(table), len(failed)) == (4, 1)
 
 
@@ -135,7 +135,7 @@ def test_an_empty_manifest_gives_an_empty_table(tmp_path):
     assert len(score(Brightness(), build_manifest(tmp_path).take([]))) == 0
 
 
-def test_too_little_memory_is_told_with_what_to_give(tmp_path):
+def test_out_of_memory_names_the_option_to_change(tmp_path):
     class Greedy(nn.Module):
         def forward(self, image):
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -150,7 +150,6 @@ def test_shares_of_several_processes_make_one_table_and_one_list_of_failures(tmp
 
     manifest = build_manifest(tmp_path)
     (tmp_path / "3.png").write_bytes(b"no picture")
-    options = {"input_size": 4, "device": torch.device("cpu"), "batch_size": 1, "quiet": True}
     parts = []
 
     def send(part):
@@ -159,9 +158,11 @@ def test_shares_of_several_processes_make_one_table_and_one_list_of_failures(tmp
 
     for rank in range(2):
         with pytest.raises(SentError):
-            score_readable_crops(Brightness(), manifest, share=Share(rank, 2, send), **options)
-    table, failed = score_readable_crops(Brightness(), manifest, share=Share(1, 2, lambda _: parts), **options)
-    whole, whole_failed = score_readable_crops(Brightness(), manifest, **options)
+            score_readable_crops(Brightness(), manifest, reading(batch_size=1, share=RankShare(rank, 2, send)))
+    table, failed = score_readable_crops(
+        Brightness(), manifest, reading(batch_size=1, share=RankShare(1, 2, lambda _: parts))
+    )
+    whole, whole_failed = score_readable_crops(Brightness(), manifest, reading(batch_size=1))
     assert [rows for rows, *_ in parts] == [[0, 2, 4], [1]]
     assert table.table.equals(whole.table)
     assert failed == whole_failed
@@ -173,10 +174,8 @@ def test_another_number_than_the_score_is_measured_of_every_row(tmp_path):
     numbers, failed = measure_crops(
         Brightness(),
         manifest,
+        reading(),
         measure=lambda _, image: 2 * image.double().mean(dim=(1, 2, 3)),
-        input_size=4,
-        device=torch.device("cpu"),
-        quiet=True,
     )
     assert numbers == pytest.approx([0.4, math.nan, 1.2, 1.6, 2.0], abs=2 * EXACT, nan_ok=True)
     assert [failure.row for failure in failed] == [1]
@@ -188,11 +187,8 @@ def test_several_numbers_are_measured_of_every_row(tmp_path):
     numbers, _ = measure_crops(
         Brightness(),
         manifest,
+        reading(batch_size=2),
         measure=lambda _, image: torch.stack([image.amin((1, 2, 3)), 2 * image.amax((1, 2, 3))], dim=1),
-        input_size=4,
-        device=torch.device("cpu"),
-        batch_size=2,
-        quiet=True,
     )
     assert numbers[:, 0] == pytest.approx([0.2, math.nan, 0.6, 0.8, 1.0], abs=EXACT, nan_ok=True)
     assert numbers[:, 1] == pytest.approx([0.4, math.nan, 1.2, 1.6, 2.0], abs=2 * EXACT, nan_ok=True)
@@ -203,11 +199,10 @@ class Given(nn.Module):
         return Output(logit=torch.logit(grey))
 
 
-def test_network_is_given_what_was_computed_beforehand_for_each_row(tmp_path):
+def test_network_is_given_the_precomputed_inputs_of_each_row(tmp_path):
     manifest = build_manifest(tmp_path)
     (tmp_path / "1.png").unlink()
     inputs = {"grey": lambda row: torch.tensor((row + 1) / 10)}
-    options = {"input_size": 4, "device": torch.device("cpu"), "quiet": True, "batch_size": 2, "inputs": inputs}
-    table, failed = score_readable_crops(Given(), manifest, **options)
+    table, failed = score_readable_crops(Given(), manifest, reading(batch_size=2), inputs=inputs)
     assert table.scores == pytest.approx([0.1, 0.3, 0.4, 0.5])
     assert [failure.row for failure in failed] == [1]

@@ -9,7 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from realface.core.errors import TrainingError
-from realface.evaluation.scoring import score_crops
+from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.models.artifact import load_network, read_card
@@ -84,7 +84,7 @@ def test_inpainting_error_is_that_of_the_held_back_reals(recipe, faces, tmp_path
     network = load_network(result.artifact)
     card = read_card(result.artifact)
     with torch.no_grad():
-        scores = score_crops(network, reals, input_size=8, device=torch.device("cpu"), quiet=True).scores
+        scores = score_crops(network, reals, Reading(input_size=8, device=torch.device("cpu"), quiet=True)).scores
     errors = np.log(scores / (1 - scores)) / 10 + float(network.usual_error)
     assert result.best_metric == pytest.approx(errors.mean(), rel=3.5e-7)  # of float32 scores
     assert card.metrics["inpainting_error"] == result.best_metric

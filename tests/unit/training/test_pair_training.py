@@ -21,7 +21,7 @@ from realface.data.residual_store import crop_keys
 from realface.data.resynthesis_store import RenderedFace, ResynthesisHeader, write_store
 from realface.data.source_stream import SourceStream
 from realface.evaluation.landmarks import store_landmarks
-from realface.evaluation.scoring import ALL
+from realface.evaluation.scoring import Reading
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.artifact import load_network, read_card
@@ -38,6 +38,7 @@ from realface.training.sections import PairsSection
 from realface.training.state import running_average
 
 SIZE = 64
+READING = Reading(input_size=SIZE, device=torch.device("cpu"), batch_size=8)
 SHARES = {"self_blend": 3, "swap": 1}
 
 
@@ -191,9 +192,8 @@ def test_validation_pairs_depend_on_the_faces_only(real_faces):
     validation = PairValidation(real_faces, section(), SIZE)
     torch.manual_seed(0)
     network = Baseline(BaselineConfig(encoder="light_xception", input_size=SIZE)).eval()
-    settings = {"device": torch.device("cpu"), "share": ALL}
-    one = validation.score(network, batch_size=8, workers=0, **settings)
-    other = validation.score(network, batch_size=8, workers=1, **settings)
+    one = validation.score(network, READING)
+    other = validation.score(network, replace(READING, workers=1))
     assert one.shape == (9, 2)
     assert np.array_equal(one, other)
     kinds = [kind for kind, _ in validation.draws()]
@@ -348,9 +348,7 @@ def test_an_unreadable_crop_of_a_validation_pair_is_named(real_faces):
     broken = replace(real_faces, real_faces=replace(real_faces.real_faces, image=unreadable))
     network = Baseline(BaselineConfig(encoder="light_xception", input_size=SIZE))
     with pytest.raises(MediaError, match=r"crop\.png is no image"):
-        PairValidation(broken, section(), SIZE).score(
-            network, device=torch.device("cpu"), batch_size=8, workers=0, share=ALL
-        )
+        PairValidation(broken, section(), SIZE).score(network, READING)
 
 
 def test_scores_of_pairs_that_are_no_numbers_are_refused(real_faces):
@@ -358,9 +356,7 @@ def test_scores_of_pairs_that_are_no_numbers_are_refused(real_faces):
     with torch.no_grad():
         network.encoder.fc.bias.fill_(float("nan"))
     with pytest.raises(MetricError, match="18 of 18 scores of pairs are not finite"):
-        PairValidation(real_faces, section(), SIZE).score(
-            network, device=torch.device("cpu"), batch_size=8, workers=0, share=ALL
-        )
+        PairValidation(real_faces, section(), SIZE).score(network, READING)
 
 
 @pytest.mark.long
