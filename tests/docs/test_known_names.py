@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from realface.core.crop_spec import CropSpec
-from realface.data.lists.registry import LISTS
 from realface.datasets.registry import READERS
 from realface.faces.finders import OF_A_FILE
+from realface.manifest.importers.registry import IMPORTERS
 from realface.manifest.manifest import ManifestHeader
 from realface.manifest.schema import COLUMNS
 
@@ -51,7 +51,7 @@ def test_the_guide_has_what_the_other_datasets_need():
 
 def test_the_table_of_lists_names_every_list():
     rows = table_below(MANIFESTS, "| name | the list | label, split and more |")
-    assert {row[0].strip("`") for row in rows} == LISTS.keys()
+    assert {row[0].strip("`") for row in rows} == IMPORTERS.keys()
 
 
 def test_the_table_of_columns_names_every_column_in_order():

@@ -9,7 +9,7 @@ import pytest
 
 from realface.core.errors import RealfaceError
 from realface.core.recipe import Section, load_recipe
-from realface.data.lists.registry import read_list
+from realface.manifest.importers.registry import import_list
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.metrics.score_table import ScoreTable
 
@@ -33,7 +33,7 @@ def text(folder, name, content):
 
 
 def rows_of(path, **options):
-    read = Manifest.read(path) if not options else read_list(path, **options)
+    read = Manifest.read(path) if not options else import_list(path, **options)
     return read.table.to_pylist(), read.header
 
 
@@ -92,4 +92,4 @@ def test_a_list_whose_form_is_not_named_is_refused_in_words_too(tmp_path):
     path = text(tmp_path, "l.txt", "a.png 0\n")
     path.write_bytes(path.read_text().encode("utf-16"))
     with pytest.raises(RealfaceError, match=r"l\.txt: UTF-16 text; save it as UTF-8"):
-        read_list(path)
+        import_list(path)

@@ -192,7 +192,7 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Write a manifest or another project's list in another format or place, or its crops as WebDataset shards."""
-    from realface.data.lists.rffr import write_rffr_list
+    from realface.manifest.importers.rffr import write_rffr_list
 
     if absolute and not to_rffr:
         raise typer.BadParameter("--absolute goes with --rffr; manifests find their crops from wherever they are")
@@ -254,12 +254,12 @@ def _listed(
     file: Path, out: Path, *, form: str | None, root: Path | None, lmdb: Path | None, unpack: Path | None
 ) -> Manifest:
     """Read a manifest or a list; frames that are in an LMDB are unpacked."""
-    from realface.data.lists.deepfakebench_lmdb import read_from_lmdb
-    from realface.data.lists.registry import read_list
     from realface.manifest.formats import FORMATS
+    from realface.manifest.importers.deepfakebench_lmdb import read_from_lmdb
+    from realface.manifest.importers.registry import import_list
 
     if lmdb is None and unpack is None:
-        return read_list(file, name=form, root=root)
+        return import_list(file, name=form, root=root)
     if lmdb is None or unpack is None:
         raise typer.BadParameter("--lmdb and --unpack go together: what holds the frames, and the folder for them")
     if form not in {None, "deepfakebench"}:

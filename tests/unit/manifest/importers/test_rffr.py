@@ -3,7 +3,7 @@ import json
 import pytest
 
 from realface.core.errors import ManifestError, MissingInputError
-from realface.data.lists.rffr import read_rffr_list, write_rffr_list
+from realface.manifest.importers.rffr import read_rffr_list, write_rffr_list
 from realface.manifest.manifest import Manifest
 
 

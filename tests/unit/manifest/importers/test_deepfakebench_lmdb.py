@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from realface.core.errors import ManifestError, MissingInputError, OutputExistsError
-from realface.data.lists.deepfakebench_lmdb import read_from_lmdb
+from realface.manifest.importers.deepfakebench_lmdb import read_from_lmdb
 
 SET = "FaceForensics++"
 REAL = "original_sequences/youtube/c23/frames/071/000.png"

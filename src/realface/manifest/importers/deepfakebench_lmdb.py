@@ -19,7 +19,7 @@ from typing import Any
 from realface.core.errors import ManifestError
 from realface.core.files import existing, folder_written_atomically, require_free
 from realface.core.progress import progress
-from realface.data.lists.deepfakebench import read_with_store
+from realface.manifest.importers.deepfakebench import read_with_store
 from realface.manifest.manifest import Manifest
 
 ABSENT = "not in the LMDB"

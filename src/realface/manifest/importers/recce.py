@@ -19,7 +19,13 @@ from realface.core.errors import ManifestError
 from realface.core.files import existing
 from realface.core.labels import Label
 from realface.core.split_names import usual_split
-from realface.data.lists.face_paths import LEVELS, forensics_columns, frame_of, refuse_turned_labels, with_slashes
+from realface.manifest.importers.face_paths import (
+    LEVELS,
+    forensics_columns,
+    frame_of,
+    refuse_turned_labels,
+    with_slashes,
+)
 from realface.manifest.manifest import Manifest
 
 SUFFIXES = (".pickle", ".pkl")
@@ -39,17 +45,17 @@ DAMAGE = (
 )
 
 
-class RecceList:
+class RecceImporter:
     """The reader. Split and compression come from the file's name, persons and method from FaceForensics++'s paths."""
 
     name = "recce"
 
-    def recognise(self, path: Path) -> list[str]:
-        """What lacks: the suffix; the content is for reading only."""
-        return [] if path.suffix.lower() in SUFFIXES else [f"the suffix {' or '.join(SUFFIXES)}"]
+    def list_missing(self, path: Path) -> list[str]:
+        """Return what is missing: the suffix; the content is for reading only."""
+        return [] if path.suffix.lower() in SUFFIXES else [f"suffix {' or '.join(SUFFIXES)}"]
 
     def read(self, path: Path, *, root: Path | None = None) -> Manifest:
-        """Read a list; see `ListReader`."""
+        """Read a list; see `Importer`."""
         items = _read_pickle(existing(path, what="list"))
         if not isinstance(items, list | tuple):
             raise ManifestError(f"{path}: expected a list of paths or of (path, label), got {type(items).__name__}")

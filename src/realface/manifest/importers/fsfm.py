@@ -8,25 +8,25 @@ from typing import Any
 from realface.core.errors import ManifestError
 from realface.core.files import existing
 from realface.core.text_files import read_text
-from realface.data.lists.face_paths import forensics_columns, frame_of, refuse_turned_labels, with_slashes
+from realface.manifest.importers.face_paths import forensics_columns, frame_of, refuse_turned_labels, with_slashes
 from realface.manifest.manifest import Manifest
 
 
-class FsfmList:
+class FsfmImporter:
     """The reader. The label is a line's last word, so paths may hold spaces; empty lines are no rows."""
 
     name = "fsfm"
 
-    def recognise(self, path: Path) -> list[str]:
-        """What lacks: the suffix, or a first line that ends in a label."""
+    def list_missing(self, path: Path) -> list[str]:
+        """Return what is missing: the suffix, or a first line that ends in a label."""
         if path.suffix.lower() != ".txt":
-            return ["the suffix .txt"]
+            return ["suffix .txt"]
         with path.open("rb") as file:
             first = file.read(4096).strip().partition(b"\n")[0].split()
-        return [] if len(first) > 1 and first[-1] in {b"0", b"1"} else ["a first line `path label`"]
+        return [] if len(first) > 1 and first[-1] in {b"0", b"1"} else ["first line `path label`"]
 
     def read(self, path: Path, *, root: Path | None = None) -> Manifest:
-        """Read a list; see `ListReader`."""
+        """Read a list; see `Importer`."""
         try:
             text = read_text(existing(path, what="list"))
         except ValueError as error:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from realface.core.errors import ManifestError, MissingInputError
-from realface.data.lists.deepfakebench import DeepfakeBenchList
+from realface.manifest.importers.deepfakebench import DeepfakeBenchImporter
 from realface.manifest.leaks import find_leaks
 
 FORENSICS = "FaceForensics++"
@@ -20,7 +20,7 @@ def touched(root, *paths):
 
 def read(tmp_path, document, **options):
     (tmp_path / "set.json").write_text(json.dumps(document))
-    return DeepfakeBenchList().read(tmp_path / "set.json", **options)
+    return DeepfakeBenchImporter().read(tmp_path / "set.json", **options)
 
 
 def entry(label, *frames):
@@ -168,6 +168,6 @@ def test_lists_that_are_not_as_documented_are_refused_by_place(tmp_path, documen
 def test_what_is_no_json_is_refused(tmp_path):
     (tmp_path / "set.json").write_text("{")
     with pytest.raises(ManifestError, match=r"set\.json: not JSON \("):
-        DeepfakeBenchList().read(tmp_path / "set.json")
+        DeepfakeBenchImporter().read(tmp_path / "set.json")
     with pytest.raises(MissingInputError, match=r"list .*gone\.json does not exist"):
-        DeepfakeBenchList().read(tmp_path / "gone.json")
+        DeepfakeBenchImporter().read(tmp_path / "gone.json")

@@ -21,8 +21,8 @@ from realface.core.files import existing
 from realface.core.labels import Label
 from realface.core.split_names import canonical_split
 from realface.core.text_files import decode_text
-from realface.data.lists.face_paths import LEVELS, frame_of, persons_of, with_slashes
-from realface.data.lists.reader import opens_with
+from realface.manifest.importers.face_paths import LEVELS, frame_of, persons_of, with_slashes
+from realface.manifest.importers.importer import opens_with
 from realface.manifest.manifest import Manifest, ManifestHeader
 
 FORENSICS_METHODS = {"FF-DF": "Deepfakes", "FF-F2F": "Face2Face", "FF-FS": "FaceSwap", "FF-NT": "NeuralTextures"}
@@ -34,19 +34,19 @@ TWICE = "listed in val and in test, kept in test"
 Document = dict[str, Any]
 
 
-class DeepfakeBenchList:
+class DeepfakeBenchImporter:
     """The reader. A video is named by its label folder too, because the bare name repeats across methods."""
 
     name = "deepfakebench"
 
-    def recognise(self, path: Path) -> list[str]:
-        """What lacks: the suffix, or a JSON object rather than a list."""
+    def list_missing(self, path: Path) -> list[str]:
+        """Return what is missing: the suffix, or a JSON object rather than a list."""
         if path.suffix.lower() != ".json":
-            return ["the suffix .json"]
-        return [] if opens_with(path, b"{") else ["a JSON object with the data set's name"]
+            return ["suffix .json"]
+        return [] if opens_with(path, b"{") else ["JSON object with the dataset's name"]
 
     def read(self, path: Path, *, root: Path | None = None) -> Manifest:
-        """Read a list; see `ListReader`. The header's note says how many frames, masks and landmarks were found.
+        """Read a list; see `Importer`. The header's note says how many frames, masks and landmarks were found.
 
         A frame that is listed in `val` and in `test`, as in lists whose val is a copy of test, is kept in test.
         """
@@ -65,7 +65,7 @@ class Store(Protocol):
 
 
 def read_with_store(path: Path, *, root: Path, store: Store) -> Manifest:
-    """Read a list as `DeepfakeBenchList.read` does, whose files are in `store` rather than on the disk."""
+    """Read a list as `DeepfakeBenchImporter.read` does, whose files are in `store` rather than on the disk."""
     videos = list(_videos(_parsed(existing(path, what="list")), str(path)))
     tested = {frame for video in videos if video.split == "test" for frame in video.frames}
     places: dict[str, _Places] = {}

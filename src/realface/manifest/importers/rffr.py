@@ -6,25 +6,25 @@ from pathlib import Path
 
 from realface.core.errors import ManifestError
 from realface.core.files import write_json
-from realface.data.lists.face_paths import refuse_turned_labels
-from realface.data.lists.reader import opens_with
 from realface.manifest.formats import header_beside
+from realface.manifest.importers.face_paths import refuse_turned_labels
+from realface.manifest.importers.importer import opens_with
 from realface.manifest.manifest import Manifest
 
 
-class RffrList:
+class RffrImporter:
     """The reader, as `registry` knows it."""
 
     name = "rffr"
 
-    def recognise(self, path: Path) -> list[str]:
-        """What lacks: the suffix, or a JSON list."""
+    def list_missing(self, path: Path) -> list[str]:
+        """Return what is missing: the suffix, or a JSON list."""
         if path.suffix.lower() != ".json":
-            return ["the suffix .json"]
-        return [] if opens_with(path, b"[") else ["a JSON list of rows"]
+            return ["suffix .json"]
+        return [] if opens_with(path, b"[") else ["JSON list of rows"]
 
     def read(self, path: Path, *, root: Path | None = None) -> Manifest:
-        """Read a list; see `ListReader`."""
+        """Read a list; see `Importer`."""
         return read_rffr_list(path, root=root)
 
 

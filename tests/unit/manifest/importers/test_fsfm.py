@@ -1,12 +1,12 @@
 import pytest
 
 from realface.core.errors import ManifestError, MissingInputError
-from realface.data.lists.fsfm import FsfmList
+from realface.manifest.importers.fsfm import FsfmImporter
 
 
 def read(tmp_path, text, **options):
     (tmp_path / "list.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return FsfmList().read(tmp_path / "list.txt", **options)
+    return FsfmImporter().read(tmp_path / "list.txt", **options)
 
 
 def test_a_list_is_read_relative_to_a_root_with_spaces_and_back_slashes_in_paths(tmp_path):
@@ -50,4 +50,4 @@ def test_what_is_no_text_is_refused(tmp_path):
     with pytest.raises(ManifestError, match=r"list\.txt: not UTF-8 text \(byte 1\)"):
         read(tmp_path, b"a\xff.png 0")
     with pytest.raises(MissingInputError, match=r"list .*gone\.txt does not exist"):
-        FsfmList().read(tmp_path / "gone.txt")
+        FsfmImporter().read(tmp_path / "gone.txt")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from realface.core.errors import ManifestError, MissingInputError
-from realface.data.lists.recce import RecceList
+from realface.manifest.importers.recce import RecceImporter
 
 FORENSICS = [
     ("original_sequences/youtube/c40/images/071/12.png", 0),
@@ -21,7 +21,7 @@ def saved(path, items, **options):
 
 
 def read(path, **options):
-    return RecceList().read(path, **options)
+    return RecceImporter().read(path, **options)
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["new format", "old format"])

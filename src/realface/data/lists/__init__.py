@@ -1,1 +1,0 @@
-"""One file per list format that other projects leave behind."""

@@ -1,0 +1,1 @@
+"""One importer per list format of another project: list -> manifest."""
