@@ -163,7 +163,7 @@ def test_sigterm_saves_the_run_and_says_how_to_go_on(manifest, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, err = end(process, code=128 + signal.SIGTERM)
     assert "stopped by SIGTERM after step" in err
-    assert "--resume` goes on" in err
+    assert "hint: continue with `realface train" in err
     assert CheckpointFolder(tmp_path / "run", keep=3).newest().step >= 1
 
 
@@ -183,7 +183,7 @@ def test_two_processes_that_were_stopped_go_on_bit_for_bit(manifest, tmp_path):
     stopped.send_signal(signal.SIGTERM)
     _, err = end(stopped, code=1)  # torchrun's own, whatever its processes end with
     assert err.count("stopped by SIGTERM after step") == 1
-    assert "the same command with --resume goes on" in err
+    assert "hint: continue with the same command with --resume" in err
     assert 2 <= CheckpointFolder(broken, keep=3).newest().step < 30
     two = torchrun("--nproc-per-node=2", f"--master-port={free_port()}")
     end(start(*two, *command(broken, settings), "--resume"))

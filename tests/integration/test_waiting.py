@@ -131,9 +131,11 @@ def test_small_shared_memory_trains_and_full_one_is_an_error(faces, artifact, tm
     ]
     found, lines = codes(commands, prefix=with_shared_memory("1m"))
     assert found == [0, 0, 2, 2]
-    errors = [line for line in lines if "error" in line]
-    assert len(errors) == 2
-    assert all("/dev/shm has 0 kB free" in line and "`docker run --shm-size=1g`" in line for line in errors)
+    errors = [line for line in lines if line.startswith("error: ")]
+    hints = [line for line in lines if line.startswith("hint: ")]
+    assert len(errors) == len(hints) == 2
+    assert all("/dev/shm has 0 kB free" in line for line in errors)
+    assert all("`docker run --shm-size=1g`" in line for line in hints)
     assert not any("Traceback" in line for line in lines)
     assert CheckpointFolder(tmp_path / "full", keep=3).newest().step == 0
     assert not (tmp_path / "none").exists()

@@ -164,13 +164,13 @@ def stoppable(command: str) -> Iterator[None]:
     """
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise StoppedBySignal(number, "; finished files are kept, and the same command goes on from there")
+        raise StoppedBySignal(number, hint="run the same command to continue; finished files are kept")
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except KeyboardInterrupt:
-        print(f"realface {command}: finished files are kept; the same command goes on from there", file=sys.stderr)
+        print(f"realface {command}: finished files are kept; run the same command to continue", file=sys.stderr)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -60,7 +60,7 @@ def command(
             quiet=as_json,
         )
     except KeyboardInterrupt:
-        print("realface residuals: finished files are kept; the same command goes on from there", file=sys.stderr)
+        print("realface residuals: finished files are kept; run the same command to continue", file=sys.stderr)
         raise
     for failure in computed.failed[:FAILURES_SHOWN]:
         print(f"realface: not computed: {failure.path} ({failure.reason})", file=sys.stderr)

@@ -54,6 +54,10 @@ class MediaError(RealfaceError, ValueError):
         self.reason = reason
 
 
+class TextFileError(RealfaceError, ValueError):
+    """A text file is not in UTF-8."""
+
+
 class ManifestError(RealfaceError, ValueError):
     """A manifest, or a list that should become one, is not as documented."""
 

@@ -13,10 +13,10 @@ DEFAULT_NAME = "real-faces-only"
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
 
-NO_DETECTOR = (
-    "this build ships no detector; give a model with --model ARTIFACT: `realface demo` makes one to try things out "
-    "(demo/run/artifact), `realface train` makes one from your data (RUN/artifact), and `realface import` makes one "
-    "from the weights of a method's authors"
+NO_DETECTOR = "this build ships no detector"
+GIVE_DETECTOR = (
+    "pass --model ARTIFACT: `realface demo` makes a small one to try things out (demo/run/artifact), `realface train` "
+    "makes one from your data (RUN/artifact), `realface import` makes one from the weights of a method's authors"
 )
 
 
@@ -39,7 +39,7 @@ def default_artifact() -> Path:
     """
     shipped = shipped_detectors()
     if DEFAULT_NAME not in shipped:
-        raise ArtifactError(NO_DETECTOR)
+        raise ArtifactError(NO_DETECTOR, hint=GIVE_DETECTOR)
     return shipped[DEFAULT_NAME]
 
 

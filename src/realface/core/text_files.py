@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from realface.core.errors import TextFileError
+
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BYTES_LOOKED_AT = 1024
 
@@ -18,7 +20,7 @@ def read_text(path: Path, *, errors: str = "strict") -> str:
             names.
 
     Raises:
-        ValueError: as `decode_text`.
+        TextFileError: as `decode_text`.
         OSError: the file cannot be read.
     """
     return decode_text(path.read_bytes(), errors=errors).replace("\r\n", "\n").replace("\r", "\n")
@@ -28,14 +30,14 @@ def decode_text(data: bytes, *, errors: str = "strict") -> str:
     """Return UTF-8 bytes as text, without a byte order mark.
 
     Raises:
-        ValueError: the bytes are UTF-16, or not UTF-8 unless `errors` allows that; the text says which, and what to do.
+        TextFileError: the bytes are UTF-16, or not UTF-8 unless `errors` allows that.
     """
     if is_utf16(data):
-        raise ValueError("UTF-16 text; save it as UTF-8")
+        raise TextFileError("UTF-16 text", hint="save it as UTF-8")
     try:
         return data.decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise TextFileError(f"not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from error
 
 
 def is_utf16(data: bytes) -> bool:

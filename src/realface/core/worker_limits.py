@@ -64,7 +64,7 @@ class _Limit:
         needed = num_loaders * (self.of_loader + self.of_worker * asked)
         found = self.text.format(free=self.free * self.unit, asked=asked, needed=needed * self.unit)
         if allowed < 1:
-            raise LoadingError(f"{found}; {self.advice}, or {ADVICE_NO_WORKERS}")
+            raise LoadingError(found, hint=f"{self.advice}, or {ADVICE_NO_WORKERS}")
         if allowed < asked and self.advice not in _advised:
             _advised.add(self.advice)
             warn_once(f"note: {found}, so {allowed} will start; to use all, {self.advice}")

@@ -95,13 +95,17 @@ class CropFiles:
         try:
             return read_image(self.file_of(row))
         except MissingInputError as error:
-            raise MediaError(f"row {row + 1} of the manifest: {error}", reason="missing file") from error
+            raise MediaError(
+                f"row {row + 1} of the manifest: {error.text}", reason="missing file", hint=error.hint
+            ) from error
         except MediaError as error:
             if has_too_many_files(error.__cause__):
                 raise LoadingError(
                     f"{self.file_of(row)}: too many open files", hint="raise the limit with `ulimit -n 4096`"
                 ) from error
-            raise MediaError(f"row {row + 1} of the manifest: {error}", reason=error.reason) from error
+            raise MediaError(
+                f"row {row + 1} of the manifest: {error.text}", reason=error.reason, hint=error.hint
+            ) from error
 
 
 class CropDataset(Dataset[CropItem]):

@@ -48,6 +48,7 @@ START_METHOD = "fork" if sys.platform == "linux" else None
 SENDING_ERRORS = (pickle.PickleError, OSError, MemoryError, AttributeError, TypeError, ValueError, RuntimeError)
 """What pickle and the memory for batches raise for something that cannot be sent."""
 ADVICE_FEWER = f"use fewer workers, or {ADVICE_NO_WORKERS}"
+ADVICE_MEMORY = "if memory ran out, set a smaller data.workers in a recipe, or a smaller --workers"
 
 K = TypeVar("K")
 B = TypeVar("B")
@@ -120,15 +121,16 @@ def load_batches(
             if batch is None:
                 return
             if isinstance(batch, _Failure):
-                raise LoadingError(batch.text)
+                raise LoadingError(batch.text, hint=batch.hint)
             yield batch.unpack() if isinstance(batch, PackedBatch) else batch
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """Stands for a batch that a worker could not read or send."""
+    """The error of a batch that a worker could not read or send."""
 
     text: str
+    hint: str = ""
 
 
 class _Numbered(Sampler[Any]):
@@ -156,13 +158,15 @@ class _BatchReader(Dataset[Any]):
         try:
             batch = self._read(keys)
         except RealfaceError as error:  # else torch would bury it in a traceback
-            return _Failure(str(error))
+            return _Failure(error.text, error.hint)
         except (OSError, MemoryError) as error:
-            return _Failure(f"a worker process could not read a batch ({_in_words(error)}); check the machine's limits")
+            return _Failure(
+                f"a worker process could not read a batch ({_in_words(error)})", "check the machine's limits"
+            )
         try:
             return pack(batch, number, self._slots)
         except SENDING_ERRORS as error:
-            return _Failure(f"a worker process could not send a batch ({_in_words(error)}); {ADVICE_FEWER}")
+            return _Failure(f"a worker process could not send a batch ({_in_words(error)})", ADVICE_FEWER)
 
 
 def _unchanged(batch: Any) -> Any:
@@ -184,7 +188,7 @@ def _started(
                 iterator = iter(loader)
         except (OSError, RuntimeError) as error:
             _drop_frames(error)
-            raise LoadingError(f"worker processes cannot start ({_in_words(error)}); {ADVICE_FEWER}") from error
+            raise LoadingError(f"worker processes cannot start ({_in_words(error)})", hint=ADVICE_FEWER) from error
         except BaseException as error:  # a signal's
             if (half_made := _half_made(error)) is not None:
                 _leave_alone(half_made)
@@ -285,12 +289,12 @@ def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, worker
             return next(iterator, None)
         except RuntimeError as error:
             if str(error).startswith("DataLoader worker"):
-                raise LoadingError(_explain_worker_death(workers)) from error
+                raise LoadingError(_explain_worker_death(workers), hint=ADVICE_MEMORY) from error
             if not str(error).startswith("DataLoader timed out"):  # after which it can be asked again
                 raise
         num_lost += slots is not None and slots.is_finished(number)
         if num_lost >= LOOKS_UNTIL_LOST:
-            raise LoadingError(f"a batch that a worker process had ready did not arrive; {ADVICE_FEWER}")
+            raise LoadingError("a batch that a worker process had ready did not arrive", hint=ADVICE_FEWER)
         if looks >= LOOKS_UNTIL_STUCK:
             raise LoadingError(
                 f"no worker process could read the next batch for {looks * POLL_S / 60:.0f} minutes",
@@ -312,10 +316,7 @@ def _explain_worker_death(workers: Sequence[BaseProcess]) -> str:
         how = f"was killed by {signal.Signals(-code).name}"
     else:
         how = f"ended with code {code}"
-    return (
-        f"a worker process that reads crops {how}; if memory ran out, set a smaller data.workers in a recipe, or a "
-        "smaller --workers"
-    )
+    return f"a worker process that reads crops {how}"
 
 
 def _in_words(error: BaseException) -> str:

@@ -112,10 +112,10 @@ class ResynthesisStore:
             table = pq.read_table(folder / INDEX_NAME).cast(SCHEMA)
             size = (folder / IMAGES_NAME).stat().st_size
         except (OSError, pa.ArrowException, ValueError) as error:  # ValueError: the columns have other names
-            raise ResynthesisStoreError(f"{folder} is damaged ({error}); {_AGAIN}") from error
+            raise ResynthesisStoreError(f"{folder} is damaged ({error})", hint=_AGAIN) from error
         offsets, lengths = (table.column(name).to_numpy() for name in ("offset", "length"))
         if len(table) and size != int((offsets + lengths).max()):
-            raise ResynthesisStoreError(f"{folder / IMAGES_NAME} is not whole; {_AGAIN}")
+            raise ResynthesisStoreError(f"{folder / IMAGES_NAME} is not whole", hint=_AGAIN)
         self._places = np.column_stack([offsets, lengths])
         self._frames = np.array(table.column("frame").to_pylist(), np.float64).reshape(-1, 2, 3)
         self._rows = {key: row for row, key in enumerate(table.column("sha256").to_pylist())}
@@ -188,10 +188,10 @@ class StoredRenderings:
                 images.seek(offset)
                 content = images.read(length)
         except FileNotFoundError as error:
-            raise ResynthesisStoreError(f"{self.folder / IMAGES_NAME} has vanished; {_AGAIN}") from error
+            raise ResynthesisStoreError(f"{self.folder / IMAGES_NAME} has vanished", hint=_AGAIN) from error
         bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
         if bgr is None:
-            raise ResynthesisStoreError(f"{self.folder / IMAGES_NAME}: no image at byte {offset}; {_AGAIN}")
+            raise ResynthesisStoreError(f"{self.folder / IMAGES_NAME}: no image at byte {offset}", hint=_AGAIN)
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
     def partner(self, row: int, shape: tuple[int, ...]) -> Partner | None:

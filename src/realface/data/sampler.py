@@ -20,7 +20,8 @@ Sampling = Literal["balanced", "paired", "all"]
 """How an epoch is drawn: as many reals as fakes, every fake beside a real of its own source, or every row once."""
 
 NUMBERS_AT_ONCE = 65536
-NO_ROWS = "no rows to train on; check the manifests and their filters"
+NO_ROWS = "no rows to train on"
+CHECK_FILTERS = "check the manifests and their filters"
 
 
 class EpochOrder(Protocol):
@@ -77,7 +78,7 @@ class BalancedSampler(Sampler[int]):
 
     def __init__(self, labels: NDArray[np.integer], *, seed: int, balance: bool) -> None:
         if len(labels) == 0:
-            raise ManifestError(NO_ROWS)
+            raise ManifestError(NO_ROWS, hint=CHECK_FILTERS)
         self.num_left_out = 0
         self._seed = seed
         self._balance = balance
@@ -137,13 +138,19 @@ class PairedSampler(Sampler[int]):
 
     def __init__(self, manifest: Manifest, *, seed: int) -> None:
         if len(manifest) == 0:
-            raise ManifestError(NO_ROWS)
+            raise ManifestError(NO_ROWS, hint=CHECK_FILTERS)
         self._seed = seed
         self._epoch = 0
         links = _link(manifest)
         is_paired = links.count > 0
         if not is_paired.any():
-            raise ManifestError(_why_nothing_pairs(manifest))
+            raise ManifestError(
+                _why_nothing_pairs(manifest),
+                hint=(
+                    "prepare reals and fakes together, from a dataset that names them (faceforensics), or set the "
+                    "sampling to balanced"
+                ),
+            )
         self._reals = links.reals
         self._fakes, self._first, self._count = (part[is_paired] for part in (links.fakes, links.first, links.count))
         self.num_left_out = len(links.fakes) - len(self._fakes)
@@ -223,8 +230,7 @@ def _why_nothing_pairs(manifest: Manifest) -> str:
     num_named = int(np.sum(is_fake & manifest.columns["original"].is_valid().to_numpy()))
     return (
         f"cannot pair any of the {np.sum(is_fake)} fakes with a real of its source: {num_named} name one in the column "
-        "`original`, and that is the `video` of no real of the same dataset and compression; prepare reals and fakes "
-        "together, from a dataset that names them (faceforensics), or set the sampling to balanced"
+        "`original`, and that is the `video` of no real of the same dataset and compression"
     )
 
 

@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from realface.core.errors import DatasetError
+from realface.core.errors import DatasetError, TextFileError
 from realface.core.labels import Label
 from realface.core.text_files import read_text
 from realface.datasets.listing import listed_path, require_distinct, subfolders, videos_below
@@ -161,8 +161,8 @@ def _read_list(file: Path) -> dict[str, Label] | None:
         return None
     try:
         text = read_text(file, errors="surrogateescape")
-    except ValueError as error:
-        raise DatasetError(f"{file}: {error}") from error
+    except TextFileError as error:
+        raise DatasetError(f"{file}: {error.text}", hint=error.hint) from error
     labels: dict[str, Label] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():

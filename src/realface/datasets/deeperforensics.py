@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from realface.core.errors import DatasetError
+from realface.core.errors import DatasetError, TextFileError
 from realface.core.labels import Label
 from realface.core.text_files import read_text
 from realface.datasets.listing import (
@@ -140,12 +140,13 @@ def _read_splits(root: Path) -> tuple[dict[str, str], list[str]]:
             continue
         try:
             text = read_text(file, errors="surrogateescape")
-        except ValueError as error:
-            raise DatasetError(f"{file}: {error}") from error
+        except TextFileError as error:
+            raise DatasetError(f"{file}: {error.text}", hint=error.hint) from error
         for line in text.splitlines():
             name = PurePosixPath(listed_path(line)).name.removesuffix(".mp4")
             if name and splits.setdefault(name, split) != split:
                 raise DatasetError(
-                    f"{file}: {name} is in the {splits[name]} split already; a video may be in one split only"
+                    f"{file}: {name} is in the {splits[name]} split already",
+                    hint="list each video in one split only",
                 )
     return splits, missing

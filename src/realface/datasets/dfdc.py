@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from realface.core.errors import DatasetError
+from realface.core.errors import DatasetError, TextFileError
 from realface.core.labels import Label
 from realface.core.text_files import decode_text
 from realface.datasets.json_labels import read_json_labels
@@ -143,8 +143,8 @@ def _read_labels(file: Path) -> dict[str, _Entry]:
     entries: dict[str, _Entry] = {}
     try:
         text = decode_text(file.read_bytes(), errors="surrogateescape")
-    except ValueError as error:
-        raise DatasetError(f"{file}: {error}") from error
+    except TextFileError as error:
+        raise DatasetError(f"{file}: {error.text}", hint=error.hint) from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
     if not {"filename", "label"} <= set(reader.fieldnames or ()):
         raise DatasetError(f"{file}: expected the header filename,label, got {','.join(reader.fieldnames or ())!r}")

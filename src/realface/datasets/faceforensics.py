@@ -130,8 +130,8 @@ def _read_splits(files: Mapping[str, Path | None]) -> tuple[_Splits, list[str]]:
             for persons in ((a,), (b,), (a, b), (b, a)):
                 if of_persons.setdefault(persons, split) != split:
                     raise DatasetError(
-                        f"{file}: {'_'.join(persons)} is in the {of_persons[persons]} split already; "
-                        "a video may be in one split only"
+                        f"{file}: {'_'.join(persons)} is in the {of_persons[persons]} split already",
+                        hint="list each pair in one split only",
                     )
     return _Splits(of_persons), missing
 

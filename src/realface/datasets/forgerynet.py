@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from realface.core.errors import DatasetError
+from realface.core.errors import DatasetError, TextFileError
 from realface.core.labels import Label
 from realface.core.text_files import read_text
 from realface.datasets.listing import listed_path, names_without_suffix, require_distinct, shown_in, walk_shown
@@ -331,8 +331,8 @@ def _read_list(file: Path, kind: _Kind) -> Iterator[tuple[str, str, _Entry]]:
     """
     try:
         text = read_text(file, errors="surrogateescape")
-    except ValueError as error:
-        raise DatasetError(f"{file}: {error}") from error
+    except TextFileError as error:
+        raise DatasetError(f"{file}: {error.text}", hint=error.hint) from error
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

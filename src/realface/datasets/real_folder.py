@@ -112,7 +112,7 @@ def _require_no_fakes(root: Path) -> None:
         if fake is not None:
             real = next((folders[name] for name in ("real", "0") if name in folders), None)
             advice = f"give {real}" if real else "move it elsewhere, or give the folder of the real faces"
-            raise DatasetError(f"{fake} is named like a folder of fakes, but every file here must be real; {advice}")
+            raise DatasetError(f"{fake} is named like a folder of fakes, but every file here must be real", hint=advice)
 
 
 def _item(root: Path, path: Path, name: str, people: Iterable[Path]) -> SourceVideo:

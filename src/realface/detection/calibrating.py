@@ -19,7 +19,7 @@ import numpy as np
 
 from realface.core.boxes import Box
 from realface.core.calibration import Band, Calibration, SourceCounts, TableHash, ValidatedRange
-from realface.core.errors import CalibrationError, MetricError
+from realface.core.errors import CalibrationError, MetricError, TextFileError
 from realface.core.files import existing, sha256_of
 from realface.core.text_files import read_text
 from realface.detection.aggregation import deciding_track, score_tracks
@@ -135,7 +135,7 @@ def calibrate(
     settings, answers = read_documents(verdicts, card)
     files = join_files(answers, read_identities(identities), identities)
     if all(file.is_fake for file in files):
-        raise CalibrationError(f"{identities} names no real file of {_names(verdicts)}; a calibration needs real files")
+        raise CalibrationError(f"{identities} names no real file of {_names(verdicts)}", hint="add rows of real files")
     notes: list[str] = []
     ranges = _candidate_ranges(files, max(1, -(-settings["num_frames"] // FRAMES_SHARE)))
     widest = _scored_within(files, KINDS, ranges[0])
@@ -360,11 +360,13 @@ def read_identities(path: Path) -> Iterator[dict[str, str]]:
     """
     try:
         reader = csv.DictReader(read_text(existing(path, what="file of identities")).splitlines())
-    except ValueError as error:
-        raise CalibrationError(f"{path}: {error}") from error
+    except TextFileError as error:
+        raise CalibrationError(f"{path}: {error.text}", hint=error.hint) from error
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
-        raise CalibrationError(f"{path} has no column {', '.join(missing)}; the columns are {','.join(COLUMNS)}")
+        raise CalibrationError(
+            f"{path} has no column {', '.join(missing)}", hint=f"use the columns {','.join(COLUMNS)}"
+        )
     for row in reader:
         if row["label"] not in ("real", "fake"):
             raise CalibrationError(f"{path}:{reader.line_num}: label must be real or fake, got {row['label']!r}")

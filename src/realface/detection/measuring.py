@@ -43,7 +43,9 @@ def measure_verdicts(
     files = join_files(answers, read_identities(identities), identities)
     reals, fakes = ([file for file in files if file.is_fake is is_fake] for is_fake in (False, True))
     if not reals:
-        raise CalibrationError(f"{identities} names no real file; false alarms need real files")
+        raise CalibrationError(
+            f"{identities} names no real file", hint="add rows of real files: false alarms are measured on them"
+        )
     outcomes = {id(file): _outcome(file, rule) for file in files}
     answered = [file for file in reals if outcomes[id(file)] is not Outcome.CANNOT_SAY]
     results = []

@@ -38,7 +38,7 @@ def find_files(named: Sequence[Path]) -> NamedFiles:
         except (MediaError, MissingInputError) as error:
             failures.append(failure_of(path, error))
         except UnreadableFolderError as error:
-            failures.append(failure_of(path, MediaError(str(error), reason="unreadable folder")))
+            failures.append(failure_of(path, MediaError(error.text, reason="unreadable folder", hint=error.hint)))
         else:
             found.update(dict.fromkeys(media.files))
             skipped.update(media.skipped)

@@ -224,7 +224,9 @@ def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is
     rows = whole if split == ALL_SPLITS else whole.filter(split=split)
     if len(rows) == 0:
         known = f"it has {', '.join(splits)}" if splits else "none of its rows names a split"
-        raise ManifestError(f"{path} has no rows of split {split!r}: {known}; --split all takes every row")
+        raise ManifestError(
+            f"{path} has no rows of split {split!r}: {known}", hint="use --split all to evaluate every row"
+        )
     if not is_alone:
         rows = rows.filled(dataset=str(path))
     return _TestSet(path, whole, split, rows)

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from realface.core.errors import ManifestError
+from realface.core.errors import ManifestError, TextFileError
 from realface.core.files import existing, write_json, written_atomically
 from realface.core.text_files import decode_text
 from realface.manifest.columns import Columns
@@ -243,7 +243,7 @@ def _read_csv(path: Path) -> tuple[Columns, Header | None]:
         raise ManifestError(f"{path}: {error}") from error
     header = None if text is None else _parsed_header(text, str(path))
     if not table.strip():
-        raise ManifestError(f"{path}: no line of column names; a manifest needs at least path and label")
+        raise ManifestError(f"{path}: missing line of column names", hint="add at least the columns path and label")
     table, texts = _csv_table(path, table)
     require_known_columns(texts.column_names, where=str(path))
     place = _csv_place(path, table, first_line=2 if header is None else 3)  # the line before names the columns
@@ -355,8 +355,8 @@ def _write_csv(table: pa.Table, header: Header, path: Path) -> None:
 def _text(path: Path) -> str:
     try:
         return decode_text(path.read_bytes())  # spreadsheets write a byte order mark
-    except ValueError as error:
-        raise ManifestError(f"{path}: {error}") from error
+    except TextFileError as error:
+        raise ManifestError(f"{path}: {error.text}", hint=error.hint) from error
 
 
 def _parsed_json(text: str | bytes, where: str) -> Any:

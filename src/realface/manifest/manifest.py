@@ -182,7 +182,7 @@ class Manifest:
         for name, value in wanted.items():
             kind = SCHEMA.field(_known(name)).type
             if pa.types.is_list(kind):
-                raise ManifestError(f"filter: column {name!r} holds lists; only columns of single values can be used")
+                raise ManifestError(f"filter: column {name!r} holds lists", hint="filter by a column of single values")
             values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
             if name == "split":
                 values = [canonical_split(each) if isinstance(each, str) else each for each in values]

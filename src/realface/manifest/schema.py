@@ -154,7 +154,9 @@ def require_known_columns(names: Iterable[str], *, where: str) -> None:
             raise ManifestError(f"{where}: column {name!r} is there twice")
     for field in SCHEMA:
         if not field.nullable and field.name not in names:
-            raise ManifestError(f"{where}: column {field.name!r} is missing; a manifest needs at least path and label")
+            raise ManifestError(
+                f"{where}: column {field.name!r} is missing", hint="add it: path and label are required"
+            )
 
 
 def no_such_column(name: str) -> str:

@@ -89,7 +89,7 @@ def conformal_threshold(files: FileScores, *, alpha: float) -> float:
     """
     answered = files.answered
     if not len(answered):
-        raise MetricError("no file has a score; a threshold needs scores of held-out people")
+        raise MetricError("no file has a score", hint="give files with faces of held-out people")
     weights = answered.weights()
     people = {name: answered.num_identities(name) for name in answered.source_names}
     few = [name for name, number in people.items() if number < FEWEST_IDENTITIES]

@@ -54,7 +54,9 @@ class ScoreTable:
         """
         missing = [name for name in REQUIRED if name not in table.column_names]
         if missing:
-            raise MetricError(f"{where}: no column {', '.join(missing)}; a score table needs {', '.join(REQUIRED)}")
+            raise MetricError(
+                f"{where}: no column {', '.join(missing)}", hint=f"add it: {', '.join(REQUIRED)} are required"
+            )
         self.table = _in_schema(table, where)
         _check_labels_and_scores(self.table, where)
 

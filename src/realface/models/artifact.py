@@ -152,8 +152,8 @@ def read_card(folder: Path) -> ArtifactCard:
     if document.get("format") != FORMAT:
         old = document.get("format") == 1
         raise ArtifactError(
-            f"{path}: this version of realface reads format {FORMAT}, got format {document.get('format')!r}; "
-            + ("train or import the detector again" if old else "use the version that wrote it, or a newer one")
+            f"{path}: this version of realface reads format {FORMAT}, got format {document.get('format')!r}",
+            hint="train or import the detector again" if old else "use the version that wrote it, or a newer one",
         )
     return _checked(ArtifactCard, document, str(path))
 
@@ -208,7 +208,7 @@ def _method_of(card: ArtifactCard, where: str) -> Method:
     try:
         return get_method(card.method)
     except MethodError as error:
-        raise ArtifactError(f"{where}: {error}") from error
+        raise ArtifactError(f"{where}: {error.text}", hint=error.hint) from error
 
 
 def _checked_config(card: ArtifactCard, method: Method, where: str) -> Section:

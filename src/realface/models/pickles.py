@@ -109,8 +109,10 @@ def _refusal(path: Path, error: Exception) -> ArtifactError:
     wanted = re.search(r"\bGLOBAL (\w[\w.]*\w) ", str(found))
     if wanted:
         return ArtifactError(
-            f"{path} was not read, because reading it would execute {wanted[1]}; if you trust who made it, load it "
-            "with torch where that can do no harm, and save its state dict alone"
+            f"{path} was not read, because reading it would execute {wanted[1]}",
+            hint=(
+                "if you trust its author, load it with torch where that can do no harm, and save only its state dict"
+            ),
         )
     reason = str(found).partition("\n")[0]
     if not any(letter.isalpha() for letter in reason):  # an unknown opcode is no more than a KeyError of its number

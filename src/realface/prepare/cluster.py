@@ -66,8 +66,8 @@ def _do_on_ray(tasks: Iterable[Task], *, place: Workplace, most: int) -> Done:
                 yield int(row["index"]), ItemRecord.from_json(row["record"])
         except ray.exceptions.RayError as error:
             raise PrepareError(
-                f"a task on the cluster failed: {_what_was_raised(error)}; the finished files are kept: mend that, and "
-                "run the same command again"
+                f"a task on the cluster failed: {_what_was_raised(error)}",
+                hint="correct that and run the same command again; finished files are kept",
             ) from error
 
 

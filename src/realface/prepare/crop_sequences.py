@@ -322,7 +322,9 @@ def _too_large(name: str, num_bytes: int) -> MediaError:
 
 def _unsafe(path: Path, why: str) -> MediaError:
     return MediaError(
-        f"{path} is not safe: {why}; nothing of it is used, download it again from its owner", reason="unsafe archive"
+        f"{path} is not safe: {why}",
+        reason="unsafe archive",
+        hint="download it again from its owner; nothing of it was used",
     )
 
 

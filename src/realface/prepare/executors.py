@@ -98,8 +98,8 @@ def _do_in_pool(pool: ProcessPoolExecutor, tasks: Iterable[Task], *, count: int)
     except BrokenProcessPool as error:
         at_work = ", ".join(str(task.item.source) for task in islice(running.values(), count))
         raise RealfaceError(
-            f"a worker process was killed, perhaps for lack of memory, at work on {at_work}; the finished files are "
-            "kept: run the same command again, with fewer --workers, or without that file"
+            f"a worker process was killed, perhaps for lack of memory, at work on {at_work}",
+            hint="run the same command again, with fewer --workers or without that file; finished files are kept",
         ) from error
 
 

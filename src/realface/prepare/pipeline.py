@@ -161,7 +161,7 @@ def merge_shards(
             try:
                 journals.append(locks.enter_context(_at_work(study, shard)))
             except OutputExistsError as error:
-                raise PrepareError(f"shard {shard} still runs: {error}") from error
+                raise PrepareError(f"shard {shard} still runs: {error.text}", hint=error.hint) from error
             num_files = len(study.part(shard))
             if num_left := num_files - len(journals[-1]):
                 unfinished.append(f"{shard} ({num_left} of {num_files} files left)")

@@ -135,7 +135,9 @@ class CheckpointFolder:
                 continue
             return checkpoint
         if fault is not None:
-            raise TrainingError(f"{fault}; no checkpoint is left to go on from: remove {self._folder} to begin again")
+            raise TrainingError(
+                f"{fault.text}; no other checkpoint is left", hint=f"remove {self._folder} to begin again"
+            )
         return None
 
     def clear_partial(self) -> None:

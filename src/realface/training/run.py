@@ -252,7 +252,7 @@ def _explain_stop(run: Path, state: TrainingState) -> Iterator[None]:
         yield
     except StoppedBySignal as stop:
         command = "the same command with --resume" if started_places() else f"`realface train --out {run} --resume`"
-        raise StoppedBySignal(stop.number, f" after step {state.tally.step}; {command} goes on") from None
+        raise StoppedBySignal(stop.number, f" after step {state.tally.step}", hint=f"continue with {command}") from None
 
 
 def _batches(

@@ -81,7 +81,7 @@ class Validator:
         try:
             metrics, scores = self._measured(network)
         except MetricError as error:
-            raise TrainingError(f"validation after step {step}: {error}") from error
+            raise TrainingError(f"validation after step {step}: {error.text}", hint=error.hint) from error
         tally = state.tally
         best = None if tally.best_step is None else Validation(tally.best_step, tally.best_metrics)
         if is_best := Validation(step, metrics).is_better_than(best, metric=self.metric):

@@ -245,7 +245,7 @@ REAL_ROW = ("real/0.jpg", "lfw", "somebody", "real")
         ([("real/0.jpg", "lfw", "", "real")], "a.csv:2: path, source and identity must not be empty"),
         ([REAL_ROW, REAL_ROW], "a.csv names real/0.jpg twice\nhint: keep one row of each file"),
         ([REAL_ROW], "1 people with a score are too few to bound false alarms at 5%"),
-        ([("real/0.jpg", "lfw", "x", "fake")], "a.csv names no real file of verdicts.json; a calibration needs real"),
+        ([("real/0.jpg", "lfw", "x", "fake")], "a.csv names no real file of verdicts.json\nhint: add rows"),
     ],
 )
 def test_identities_that_do_not_fit_are_refused(
@@ -262,10 +262,11 @@ def test_identities_without_the_columns_or_that_are_no_text_are_refused(
     verdicts = document(artifact, tmp_path / "verdicts.json", [entry("real/0.jpg", [0.5])])
     (tmp_path / "a.csv").write_text("path,label\n")
     assert calibrate(artifact, verdicts, tmp_path / "a.csv", tmp_path / "out") == 2
-    assert "a.csv has no column source, identity; the columns are path,source,identity,label" in capsys.readouterr().err
+    expected = "a.csv has no column source, identity\nhint: use the columns path,source,identity,label"
+    assert expected in capsys.readouterr().err
     (tmp_path / "a.csv").write_bytes("path".encode("utf-16"))
     assert calibrate(artifact, verdicts, tmp_path / "a.csv", tmp_path / "out") == 2
-    assert "a.csv: UTF-16 text; save it as UTF-8" in capsys.readouterr().err
+    assert "a.csv: UTF-16 text\nhint: save it as UTF-8" in capsys.readouterr().err
 
 
 def test_real_files_without_any_face_are_refused(

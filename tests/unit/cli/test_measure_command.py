@@ -87,4 +87,4 @@ def test_without_real_files_nothing_is_measured(
     artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert measured(artifact, tmp_path, [entry("f1", 0.8)], ["f1,a,p1,fake,"]) == 2
-    assert "files.csv names no real file; false alarms need real files" in capsys.readouterr().err
+    assert "files.csv names no real file\nhint: add rows of real files" in capsys.readouterr().err

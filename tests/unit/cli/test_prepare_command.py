@@ -143,7 +143,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(source, tmp_path, capsys, mon
 
     monkeypatch.setattr(executors, "prepare_item", broken_off)
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 130
-    assert "finished files are kept; the same command goes on from there" in capsys.readouterr().err
+    assert "finished files are kept; run the same command to continue" in capsys.readouterr().err
 
 
 def test_sigterm_ends_with_its_own_code_and_says_that_the_same_command_goes_on(source, tmp_path, capsys, monkeypatch):
@@ -152,7 +152,8 @@ def test_sigterm_ends_with_its_own_code_and_says_that_the_same_command_goes_on(s
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(executors, "prepare_item", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
     assert run(["prepare", str(source), str(tmp_path / "out"), "--workers", "0"]) == 128 + signal.SIGTERM
-    assert "stopped by SIGTERM; finished files are kept, and the same command goes on" in capsys.readouterr().err
+    expected = "stopped by SIGTERM\nhint: run the same command to continue; finished files are kept"
+    assert expected in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
 
 

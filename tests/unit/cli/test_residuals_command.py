@@ -94,4 +94,4 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
 
     monkeypatch.setattr(residuals_module, "compute_residuals", broken_off)
     result = CliRunner().invoke(app, ["prior", "a.parquet", "--out", "store"])
-    assert "the same command goes on from there" in result.stderr
+    assert "run the same command to continue" in result.stderr

@@ -38,9 +38,7 @@ def test_the_default_is_found(folder: Path) -> None:
 
 def test_a_build_without_the_default_says_so(folder: Path) -> None:
     ship(folder, "supervised")
-    with pytest.raises(
-        ArtifactError, match="this build ships no detector; give a model with --model ARTIFACT: `realfa"
-    ):
+    with pytest.raises(ArtifactError, match="this build ships no detector; pass --model ARTIFACT: `realfa"):
         shipped.default_artifact()
 
 

@@ -227,7 +227,7 @@ def test_a_split_may_be_asked_for_in_any_spelling(tmp_path, asked):
 
 
 def test_a_split_without_rows_is_refused_with_those_there_are(tmp_path):
-    with pytest.raises(ManifestError, match=r"no rows of split 'val': it has test, train; --split all takes every row"):
+    with pytest.raises(ManifestError, match=r"no rows of split 'val': it has test, train; use --split all"):
         evaluate(tmp_path, split="val")
     assert not (tmp_path / "out").exists()
 

@@ -122,8 +122,8 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
         ("m.csv", "file,label\na,0\n", r"m\.csv: no such column 'file'; known: path, label"),
         ("m.csv", "path,label,vidoe\na,0,1\n", r"m\.csv: no such column 'vidoe'; did you mean 'video'\?"),
         ("m.csv", "path,label,path\na,0,b\n", r"m\.csv: column 'path' is there twice"),
-        ("m.csv", "path\na\n", r"m\.csv: column 'label' is missing; a manifest needs at least path and label"),
-        ("m.csv", "", r"m\.csv: no line of column names"),
+        ("m.csv", "path\na\n", r"m\.csv: column 'label' is missing; add it: path and label are required"),
+        ("m.csv", "", r"m\.csv: missing line of column names"),
         ("m.csv", "path,label\na,0,1\n", r"m\.csv: not a CSV table"),
         ("m.jsonl", '{"path": "a", "label": 0}\n\n{"path": "b", "label": 3}\n', r"m\.jsonl:3: label must be 0"),
         (

@@ -105,7 +105,7 @@ def test_files_without_a_score_do_not_count():
 
 
 def test_without_any_score_there_is_no_threshold():
-    with pytest.raises(MetricError, match="no file has a score; a threshold needs scores of held-out people"):
+    with pytest.raises(MetricError, match="no file has a score; give files with faces of held-out people"):
         conformal_threshold(files([np.nan]), alpha=0.05)
 
 

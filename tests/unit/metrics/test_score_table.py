@@ -46,7 +46,7 @@ def test_a_missing_path_is_refused():
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(MetricError, match="no column label, score; a score table needs path, label, score"):
+    with pytest.raises(MetricError, match="no column label, score; add it: path, label, score are required"):
         ScoreTable(pa.table({"path": ["a"]}))
 
 

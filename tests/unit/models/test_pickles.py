@@ -94,7 +94,7 @@ def test_what_optimisers_and_schedules_leave_is_read(tmp_path, zipped):
 )
 def test_a_file_that_wants_more_is_refused_with_what_it_wants(tmp_path, capfd, zipped, evil, name):
     path = saved(tmp_path / "a.bin", {"model": {"a": torch.zeros(1)}, "extra": evil}, zipped=zipped)
-    expected = rf"a.bin was not read, because reading it would execute {re.escape(name)}; if you trust who made it"
+    expected = rf"a.bin was not read, because reading it would execute {re.escape(name)}; if you trust its author"
     with pytest.raises(ArtifactError, match=expected):
         read_pickle(path)
     assert "executed" not in capfd.readouterr().out

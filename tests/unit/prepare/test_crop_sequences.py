@@ -260,7 +260,7 @@ def test_one_unsafe_member_refuses_the_whole_tar(tmp_path, kind, place):
     assert error.reason == "unsafe archive"
     assert str(error).startswith(f"{path} is not safe: ")
     assert why in str(error)
-    assert "nothing of it is used" in str(error)
+    assert "nothing of it was used" in str(error)
 
 
 def test_a_tar_with_too_many_members_is_refused(tmp_path, monkeypatch):

@@ -100,7 +100,7 @@ def test_checkpoints_of_which_none_can_be_used_are_not_taken_for_a_new_run(folde
         (tmp_path / "checkpoints" / f"step-0000000{step}.ckpt").write_bytes(b"")
     with pytest.raises(
         TrainingError,
-        match=r"step-00000001\.ckpt is damaged .*; no checkpoint is left to go on from: remove .*checkpoints",
+        match=r"step-00000001\.ckpt is damaged .*; no other checkpoint is left; remove .*checkpoints",
     ):
         folder.newest()
     assert "step-00000002.ckpt is damaged" in capsys.readouterr().err

@@ -210,7 +210,7 @@ def test_signal_ends_a_run_that_waits_for_data(recipe, make_recipe, tmp_path, mo
     settings["data"] |= {"workers": workers}
     monkeypatch.setattr(batches.EpochDataset, "__getitem__", block)
     start = time.monotonic()
-    with pytest.raises(StoppedBySignal, match=r"after step 0; `realface train .* --resume` goes on") as caught:
+    with pytest.raises(StoppedBySignal, match=r"after step 0; continue with `realface train .* --resume`") as caught:
         train(make_recipe(**settings), tmp_path / "run", quiet=True)
     assert time.monotonic() - start < 10
     assert caught.value.number == number
@@ -241,7 +241,7 @@ def test_signal_that_ends_a_wait_loses_no_step(recipe, tmp_path, undisturbed, mo
 def test_run_of_torchrun_or_slurm_goes_on_by_the_same_command(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "started_places", lambda: Places(nodes=1, devices=1))
     send_sigterm(monkeypatch, after=1)
-    with pytest.raises(StoppedBySignal, match=r"after step 2; the same command with --resume goes on$"):
+    with pytest.raises(StoppedBySignal, match=r"after step 2; continue with the same command with --resume$"):
         train(recipe(), tmp_path / "run", quiet=True)
 
 

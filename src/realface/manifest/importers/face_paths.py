@@ -67,7 +67,8 @@ def refuse_turned_labels(manifest: Manifest, *, where: str) -> None:
         row, path, label, said = contradicting[0]
         raise ManifestError(
             f"{where}: row {row + 1}: the list says {label} ({label.word}), the path says {said.word}: {path} "
-            f"({len(contradicting)} of {len(manifest)} rows so); 1 must be fake: turn the labels where 1 is real"
+            f"({len(contradicting)} of {len(manifest)} rows so)",
+            hint="swap the labels if 1 means real in this list: 1 must be fake",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from realface.core.errors import ManifestError
+from realface.core.errors import ManifestError, TextFileError
 from realface.core.files import existing
 from realface.core.text_files import read_text
 from realface.manifest.importers.face_paths import forensics_columns, frame_of, refuse_turned_labels, with_slashes
@@ -29,8 +29,8 @@ class FsfmImporter:
         """Read a list; see `Importer`."""
         try:
             text = read_text(existing(path, what="list"))
-        except ValueError as error:
-            raise ManifestError(f"{path}: {error}") from error
+        except TextFileError as error:
+            raise ManifestError(f"{path}: {error.text}", hint=error.hint) from error
         rows = [_row(line, f"{path}:{number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         manifest = Manifest.from_rows(rows, root=root or path.parent)
         refuse_turned_labels(manifest, where=str(path))

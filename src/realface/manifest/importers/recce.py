@@ -72,8 +72,8 @@ def _rows(path: Path, items: list[Any] | tuple[Any, ...]) -> Iterator[dict[str, 
         if isinstance(item, str):
             if label_of_all is None:
                 raise ManifestError(
-                    f"{where}: a path without a label; RECCE's lists without labels are called real.pickle and "
-                    "fake.pickle, so give the file the name that says what it holds"
+                    f"{where}: a path without a label, in a list that is not called real.pickle or fake.pickle",
+                    hint="rename the file to real.pickle or fake.pickle, whichever its images are",
                 )
             crop, label = with_slashes(item), label_of_all
         else:
@@ -115,8 +115,8 @@ def _read_pickle(path: Path) -> Any:
         found = error.__context__ if isinstance(error.__context__, pickle.UnpicklingError) else error
         if wanted := re.search(r"\bGLOBAL (\w[\w.]*\w) ", str(found)):
             raise ManifestError(
-                f"{path} was not read, because reading it would execute {wanted[1]}; a list holds paths and labels "
-                "only, so do not trust this file"
+                f"{path} was not read, because reading it would execute {wanted[1]}",
+                hint="do not trust this file: a list contains only paths and labels",
             ) from error
         raise ManifestError(
             f"{path} is damaged or not what torch.save writes ({type(found).__name__})",

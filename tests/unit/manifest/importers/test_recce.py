@@ -91,7 +91,7 @@ def test_files_that_torch_did_not_save_are_refused(tmp_path):
         ([("a.png", 0), ("b.png",)], "row 2: expected a path or (path, label), got"),
         ([("a.png", 2)], "row 1: label must be 0 (real) or 1 (fake), got 2"),
         ([("a.png", 0.5)], "row 1: label must be 0 (real) or 1 (fake), got 0.5"),
-        (["a.png"], "row 1: a path without a label; RECCE's lists without labels are called real.pickle and fake"),
+        (["a.png"], "row 1: a path without a label, in a list that is not called real.pickle"),
         (
             [("manipulated_sequences/FaceSwap/c40/images/1_2/0.png", 1)],
             "row 1: c40 in the path, c23 in the list's name: manipulated_seq",
