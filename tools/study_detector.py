@@ -8,7 +8,7 @@ trials are measured on the same pairs of test identities and on the same real de
 
 - pseudo-fakes of ten kinds, made from the test identities of `--faces`;
 - deepfakes of `--deepfakes` paired with their originals: `split` is train, val or test, and all trials are compared on
-  test. Trials with real fakes train on train.
+  test. The trials `fakes-*` learn from the train split of these deepfakes; no other trial learns from deepfakes.
 """
 
 from __future__ import annotations
@@ -59,8 +59,13 @@ FALSE_ALARM_RATE = 0.05
 PAIRS_OF_EACH_KIND = 128
 
 
-def trials() -> dict[str, dict[str, object]]:
-    """Return the settings of each trial that differ from the recipe."""
+def trials(faces: Path, deepfakes: Path) -> dict[str, dict[str, object]]:
+    """Return the settings of each trial that differ from the recipe.
+
+    Args:
+        faces: manifest of real faces.
+        deepfakes: manifest of deepfakes and their originals.
+    """
     recce, no_weights = {"method.name": "recce"}, {"encoder_weights": None, "method.folded_norms": False}
     found: dict[str, dict[str, object]] = {
         "baseline": {},
@@ -81,6 +86,15 @@ def trials() -> dict[str, dict[str, object]]:
     steps |= {f"without-{kind}": {**short, "pseudo_fakes.held_out": [kind]} for kind in KINDS}
     sources = [[source] for source in SOURCES if source not in VIDEOS] + [list(VIDEOS)]
     steps |= {f"without-{names[0]}": {**short, **_without_sources(*names)} for names in sources}
+    kinds = {kind: share for kind, share in KINDS.items() if kind != "resynthesis"}  # the store has no faces of these
+    own = {**short, "data.manifests": [str(deepfakes)], "pseudo_fakes.kinds": kinds, "pseudo_fakes.resynthesis": None}
+    for seed in range(3):
+        for method in ("baseline", "recce"):
+            fakes = {**own, "method.name": method, "seed": seed}
+            steps[f"fakes-{method}-seed{seed}"] = {**fakes, "pseudo_fakes.real_fakes": 1.0}
+            steps[f"fakes-{method}-with-pseudo-seed{seed}"] = {**fakes, "pseudo_fakes.real_fakes": 0.5}
+    both = {"data.manifests": [str(faces), str(deepfakes)], "trainer.steps": ABLATION_STEPS}
+    steps["fakes-and-faces"] = {**both, "pseudo_fakes.real_fakes": 0.7}
     return steps
 
 
@@ -98,7 +112,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["*"], help="names or patterns of trials, in this order")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    known = trials()
+    known = trials(arguments.faces, arguments.deepfakes)
     chosen = dict.fromkeys(name for pattern in arguments.only for name in known if fnmatch(name, pattern))
     for name in chosen:
         run = arguments.study / name

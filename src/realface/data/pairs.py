@@ -19,6 +19,9 @@ from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mixture import PseudoFakeMixture, PseudoFakesSection
 from realface.data.pseudo_fakes.partners import PartnerPool
 
+REAL_FAKE = "real_fake"
+"""Kind of a pair whose fake comes from the manifest."""
+
 FALLBACK_KIND = "self_blend"
 """Made where a drawn kind needs a partner and there is none."""
 
@@ -37,7 +40,8 @@ class PairItem(TypedDict):
     Keys:
         real: (3, S, S) float32 in [0, 1].
         fake: (3, S, S) float32 in [0, 1], with the same window, mirroring and degradations as `real`.
-        mask: (1, S, S) float32 in [0, 1], the share of pasted content in `fake` before degradation.
+        mask: (1, S, S) float32 in [0, 1], the share of pasted content in `fake` before degradation; -1 everywhere: not
+            known.
         kind: name of the kind of fake.
         row: number of the real face, from 0.
     """
@@ -60,6 +64,8 @@ class RealFaces:
         partners: chooses similar faces for swaps; None: no face has a partner.
         stored: row and (height, width, ...) of its crop -> a re-synthesis of the crop in that size, or None if there is
             none; for the kind `resynthesis`, and for some partners of swaps. None: there are none at all.
+        fake: row and generator -> (H, W, 3) RGB, the crop of a real fake that was made from the same video, or None if
+            there is none. None: there are none at all.
     """
 
     num_faces: int
@@ -67,6 +73,7 @@ class RealFaces:
     landmarks: Callable[[int], Landmarks]
     partners: PartnerPool | None = None
     stored: Callable[[int, tuple[int, ...]], Partner | None] | None = None
+    fake: Callable[[int, np.random.Generator], Image | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,10 +116,14 @@ class PairDataset(Dataset[PairItem]):
         section: kinds, window, mirroring and degradations.
         input_size: height and width of the result, in pixels.
         seed: the run's seed, >= 0.
+        real_fakes: probability that a face with real fakes is paired with one of them instead of a pseudo-fake.
     """
 
-    def __init__(self, faces: RealFaces, section: PseudoFakesSection, *, input_size: int, seed: int) -> None:
+    def __init__(
+        self, faces: RealFaces, section: PseudoFakesSection, *, input_size: int, seed: int, real_fakes: float = 0.0
+    ) -> None:
         self._faces = faces
+        self._real_fakes = real_fakes
         self._section = section
         self._size = input_size
         self._seed = seed
@@ -155,6 +166,10 @@ class PairDataset(Dataset[PairItem]):
     def _pair(self, row: int, generator: np.random.Generator, averages: bool) -> PseudoFake:
         image = self._faces.image(row)
         window = replace(self._window(image, generator), averages=averages)
+        if self._faces.fake is not None and self._real_fakes > 0:
+            generator, of_fake = generator.spawn(2)
+            if of_fake.random() < self._real_fakes and (fake := self._faces.fake(row, of_fake)) is not None:
+                return self._real_pair(image, fake, window)
         kind = self._mixture.draw_kind(generator)
         partner_generator = np.random.default_rng(int(generator.integers(2**63)))
         partner = self._partner(kind, row, window, image.shape, partner_generator)
@@ -162,6 +177,14 @@ class PairDataset(Dataset[PairItem]):
             kind = FALLBACK_KIND
         landmarks = window.place(self._faces.landmarks(row), self._size)
         return self._mixture.make(kind, window.cut(image, self._size), landmarks, generator, partner)
+
+    def _real_pair(self, image: Image, fake: Image, window: _Window) -> PseudoFake:
+        """A real and a fake of the same video, cut alike; what was changed in the fake is not known."""
+        height, width = image.shape[:2]
+        if fake.shape != image.shape:
+            fake = np.asarray(cv2.resize(fake, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+        mask = np.full((self._size, self._size), -1, dtype=np.float32)
+        return PseudoFake(window.cut(fake, self._size), window.cut(image, self._size), mask, REAL_FAKE, {})
 
     def _window(self, image: Image, generator: np.random.Generator) -> _Window:
         height, width = image.shape[:2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from realface.data.pseudo_fakes.contract import Image
 from realface.data.pseudo_fakes.partners import PartnerPool
 from realface.data.residual_store import crop_keys
 from realface.data.resynthesis_store import ResynthesisStore
+from realface.data.sampler import link_fakes
 from realface.manifest.manifest import Manifest
 
 
@@ -30,6 +31,7 @@ class FaceRows:
         real_faces: what `PairDataset` takes.
         num_without_landmarks: rows that are left out.
         num_not_rendered: faces that the store of re-synthesised faces does not contain; 0 without such a store.
+        with_fakes: numbers of the faces that real fakes were made from, ascending.
     """
 
     rows: NDArray[np.int64]
@@ -38,6 +40,7 @@ class FaceRows:
     real_faces: RealFaces
     num_without_landmarks: int
     num_not_rendered: int = 0
+    with_fakes: Sequence[int] = ()
 
     @property
     def has_partners(self) -> bool:
@@ -46,7 +49,10 @@ class FaceRows:
 
 
 def face_rows(
-    manifest: Manifest, faces: Mapping[str, StoredFace], resynthesised: ResynthesisStore | None = None
+    manifest: Manifest,
+    faces: Mapping[str, StoredFace],
+    resynthesised: ResynthesisStore | None = None,
+    fakes: Manifest | None = None,
 ) -> FaceRows:
     """Join a manifest's reals with their stored landmarks.
 
@@ -54,6 +60,7 @@ def face_rows(
         manifest: real faces.
         faces: as from `read_landmarks`.
         resynthesised: the renderings of the faces, for the kind `resynthesis`.
+        fakes: real fakes, of which those are used whose `original` names a video of `manifest`.
     """
     nothing = StoredFace(None, None)
     keys = crop_keys(manifest)
@@ -64,6 +71,7 @@ def face_rows(
     sources, identities = _sources(manifest), _identities(manifest)
     own_identities = [identities[row] for row in rows]
     reader = _Reader(CropFiles(manifest), rows, points)
+    real_fakes = None if fakes is None else _RealFakes(manifest, fakes, rows)
     renderings = None if resynthesised is None else resynthesised.faces([keys[row] for row in rows])
     has_others = len(set(own_identities)) > 1
     return FaceRows(
@@ -76,10 +84,37 @@ def face_rows(
             landmarks=reader.landmarks,
             partners=PartnerPool(traits, own_identities) if has_others else None,
             stored=None if renderings is None else renderings.partner,
+            fake=None if real_fakes is None else real_fakes.draw,
         ),
         num_without_landmarks=len(stored) - len(rows),
         num_not_rendered=0 if renderings is None else renderings.num_missing,
+        with_fakes=[] if real_fakes is None else real_fakes.faces,
     )
+
+
+class _RealFakes:
+    """Reads a fake that was made from the video of a face.
+
+    Args:
+        reals: manifest of the faces.
+        fakes: manifest of the fakes.
+        rows: (faces,) number of each face in `reals`.
+    """
+
+    def __init__(self, reals: Manifest, fakes: Manifest, rows: NDArray[np.int64]) -> None:
+        self._files = CropFiles(fakes)
+        links = link_fakes(Manifest.concatenate([reals, fakes]))
+        fakes_of: dict[int, list[int]] = {}
+        for fake, first, count in zip(links.fakes, links.first, links.count, strict=True):
+            for real in links.reals[first : first + count]:
+                fakes_of.setdefault(int(real), []).append(int(fake) - len(reals))
+        self._fakes_of = {face: fakes_of[row] for face, row in enumerate(rows.tolist()) if row in fakes_of}
+        self.faces = sorted(self._fakes_of)
+
+    def draw(self, face: int, generator: np.random.Generator) -> Image | None:
+        """Return a fake's crop, (H, W, 3) RGB; None if there is none of this face."""
+        own = self._fakes_of.get(face)
+        return None if own is None else self._files.read(own[int(generator.integers(len(own)))])
 
 
 class _Reader:

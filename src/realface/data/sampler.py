@@ -141,7 +141,7 @@ class PairedSampler(Sampler[int]):
             raise ManifestError(NO_ROWS, hint=CHECK_FILTERS)
         self._seed = seed
         self._epoch = 0
-        links = _link(manifest)
+        links = link_fakes(manifest)
         is_paired = links.count > 0
         if not is_paired.any():
             raise ManifestError(
@@ -171,8 +171,8 @@ class PairedSampler(Sampler[int]):
 
 
 @dataclass(frozen=True)
-class _Links:
-    """Which reals go with each fake: `reals[first[i] : first[i] + count[i]]` with `fakes[i]`.
+class FakeLinks:
+    """The reals that each fake was made from: `reals[first[i] : first[i] + count[i]]` with `fakes[i]`.
 
     Attributes:
         fakes: (fakes,) rows.
@@ -187,7 +187,12 @@ class _Links:
     count: NDArray[np.intp]
 
 
-def _link(manifest: Manifest) -> _Links:
+def link_fakes(manifest: Manifest) -> FakeLinks:
+    """Find the reals that each fake was made from.
+
+    The `original` of a fake names their video, of the same dataset and compression. Reals of the fake's own frame are
+    used where there are any, otherwise all of the video.
+    """
     columns = manifest.columns
     is_fake = manifest.labels == Label.FAKE
     source = pc.if_else(pa.array(is_fake), columns["original"], columns["video"])
@@ -200,7 +205,7 @@ def _link(manifest: Manifest) -> _Links:
     of_frame, of_video = (_stretches(numbers[reals], numbers[fakes]) for numbers in (moment, video))
     takes_frame = (of_frame[1] > 0) & columns["frame"].is_valid().to_numpy()[fakes]
     first, count = np.where(takes_frame, of_frame, of_video)
-    return _Links(fakes, reals, first, np.where(is_known[fakes], count, 0))
+    return FakeLinks(fakes, reals, first, np.where(is_known[fakes], count, 0))
 
 
 def _numbered(*columns: pa.ChunkedArray) -> NDArray[np.int64]:

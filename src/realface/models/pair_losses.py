@@ -47,15 +47,18 @@ def mask_errors(predicted: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         predicted: (B, 1, h, w) logits.
-        mask: (B, 1, H, W) in [0, 1], the share of pasted content; averaged over each place of `predicted`.
+        mask: (B, 1, H, W) in [0, 1], the share of pasted content; averaged over each place of `predicted`. Negative
+            values mark images whose mask is not known.
 
     Returns:
-        (B,) >= 0.
+        (B,) >= 0; 0 where the mask is not known.
     """
+    is_known = mask.amin(dim=(1, 2, 3)) >= 0
     target = F.adaptive_avg_pool2d(
         (mask > MASK_THRESHOLD).to(predicted.dtype), (predicted.shape[-2], predicted.shape[-1])
     )
-    return F.binary_cross_entropy_with_logits(predicted, target, reduction="none").mean(dim=(1, 2, 3))
+    errors = F.binary_cross_entropy_with_logits(predicted, target, reduction="none").mean(dim=(1, 2, 3))
+    return errors * is_known
 
 
 def pair_losses(output: Output, logit: Tensor, mask: Tensor, *, gather: Gather) -> dict[str, Tensor]:
@@ -64,7 +67,7 @@ def pair_losses(output: Output, logit: Tensor, mask: Tensor, *, gather: Gather) 
     Args:
         output: of the batch of this process.
         logit: (N x B,), gathered from `output.logit`.
-        mask: (B, 1, H, W) in [0, 1], the share of pasted content.
+        mask: (B, 1, H, W) in [0, 1], the share of pasted content; negative where it is not known.
         gather: collects rows of all processes.
     """
     losses = {"ranking": ranking_loss(logit)}

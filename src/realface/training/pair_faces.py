@@ -86,14 +86,17 @@ def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
     if section is None:
         return rows
     rendered = [] if section.resynthesis is None else [ResynthesisStore(section.resynthesis).origin]
-    named = {
+    named: dict[str, Any] = {
         "role": ROLE,
-        "name": "made from the real faces of this run; no real fakes were used",
+        "name": "made from the real faces of this run; "
+        + ("real fakes were used too" if section.real_fakes else "no real fakes were used"),
         "shares": section.training_shares,
         "held_out": section.held_out,
         "sources": _counted_by_source(rows.train),
     }
     used: dict[str, Any] = {"shares": named["shares"], "held_out": section.held_out}
+    if section.real_fakes:
+        named["real_fakes"] = used["real_fakes"] = section.real_fakes
     if rendered:
         used["resynthesis"] = rendered[0]
     return replace(
@@ -135,7 +138,10 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
     assert section is not None
     stored = read_landmarks(run / FILE_NAME)
     rendered = None if section.resynthesis is None else ResynthesisStore(section.resynthesis)
-    found = {name: face_rows(part, stored, rendered) for name, part in (("train", rows.train), ("val", rows.val))}
+    found = {
+        name: face_rows(part, stored, rendered, fakes)
+        for name, part, fakes in (("train", rows.train, rows.train_fakes), ("val", rows.val, rows.val_fakes))
+    }
     for name, faces in found.items():
         if faces.num_without_landmarks:
             total = len(faces.rows) + faces.num_without_landmarks
@@ -145,6 +151,13 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
             raise TrainingError(
                 f"data.{name}: {count} real faces have landmarks, but pairs need at least {fewest}",
                 hint="add more faces",
+            )
+    for name, faces in found.items():
+        if section.real_fakes and not faces.with_fakes:
+            raise TrainingError(
+                f"data.{name}: no fake names the video of a real face in the column `original`, but "
+                "pseudo_fakes.real_fakes pairs them",
+                hint="add fakes with their originals, or set real_fakes to 0",
             )
     needing = [name for name in section.all_kinds if KINDS[name].partner == "face"]
     for name, faces in found.items():

@@ -20,7 +20,7 @@ from realface.core.errors import MediaError, MetricError
 from realface.core.files import written_atomically
 from realface.core.labels import Label
 from realface.data.loading import ItemReader, load_batches
-from realface.data.pairs import PairDataset, PairItem
+from realface.data.pairs import REAL_FAKE, PairDataset, PairItem
 from realface.data.real_faces import FaceRows
 from realface.data.source_stream import Draw, SourceStream
 from realface.evaluation.scoring import Reading, evaluating, explain_out_of_memory
@@ -51,10 +51,20 @@ class PairValidation:
     input_size: int
 
     def draws(self) -> list[KindDraw]:
-        """Return kind and face of each pair; each kind has the same faces, balanced over their sources."""
-        stream = SourceStream(self.faces.sources, self.faces.identities, balance=self.section.source_balance, seed=SEED)
-        faces = list(islice(stream.draws(), self.section.validation_pairs))
-        return [(kind, face) for kind in self.section.all_kinds for face in faces]
+        """Return kind and face of each pair, balanced over the sources. Each kind of pseudo-fake has the same faces."""
+        drawn = self._faces_of(range(len(self.faces.identities)))
+        kinds = self.section.validation_kinds
+        draws = [(kind, face) for kind in kinds for face in drawn if kind != REAL_FAKE]
+        if REAL_FAKE in kinds:
+            draws = [*((REAL_FAKE, face) for face in self._faces_of(self.faces.with_fakes)), *draws]
+        return draws
+
+    def _faces_of(self, numbers: Sequence[int]) -> list[Draw]:
+        sources, identities = (
+            [names[face] for face in numbers] for names in (self.faces.sources, self.faces.identities)
+        )
+        stream = SourceStream(sources, identities, balance=self.section.source_balance, seed=SEED)
+        return [(visit, numbers[row]) for visit, row in islice(stream.draws(), self.section.validation_pairs)]
 
     def score(self, network: nn.Module, reading: Reading) -> NDArray[np.float64]:
         """Score every pair.
@@ -99,8 +109,8 @@ class PairValidation:
             logits: (pairs, 2) as from `score`.
         """
         kinds = np.array([kind for kind, _ in self.draws()])
-        by_kind = {kind: _auc(logits[kinds == kind]) for kind in self.section.all_kinds}
-        seen = [by_kind[kind] for kind in self.section.training_shares]
+        by_kind = {kind: _auc(logits[kinds == kind]) for kind in self.section.validation_kinds}
+        seen = [value for kind, value in by_kind.items() if kind not in self.section.held_out]
         labels = np.tile([Label.REAL.value, Label.FAKE.value], len(logits))
         metrics = {
             "pair_auc": float(np.mean(list(by_kind.values()))),
@@ -135,12 +145,13 @@ class _PairsOfKinds(Dataset[PairItem | str]):
             kind: DrawnPairs(
                 PairDataset(
                     validation.faces.real_faces,
-                    section.model_copy(update={"kinds": {kind: 1.0}}),
+                    section if kind == REAL_FAKE else section.model_copy(update={"kinds": {kind: 1.0}}),
                     input_size=validation.input_size,
                     seed=SEED,
+                    real_fakes=float(kind == REAL_FAKE),
                 )
             )
-            for kind in section.all_kinds
+            for kind in section.validation_kinds
         }
 
     def __getitem__(self, draw: KindDraw) -> PairItem | str:

@@ -40,6 +40,8 @@ class RunRows:
         train_inputs: what was computed beforehand for each training row, by the name under which the task takes it.
         val_inputs: likewise for each validation row.
         origins: of what the run uses beside the rows, for its provenance.
+        train_fakes: real fakes that pairs are made with; None: none.
+        val_fakes: real fakes that validation pairs are made with; None: none.
     """
 
     train: Manifest
@@ -51,9 +53,11 @@ class RunRows:
     train_inputs: Mapping[str, RowInput] = field(default_factory=dict)
     val_inputs: Mapping[str, RowInput] = field(default_factory=dict)
     origins: Mapping[str, Any] = field(default_factory=dict)
+    train_fakes: Manifest | None = None
+    val_fakes: Manifest | None = None
 
 
-def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False) -> RunRows:
+def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False, with_real_fakes: bool = False) -> RunRows:
     """Read the manifests of a recipe and check that training on them means something.
 
     For a method that learns from real faces alone, fakes are left out, which is told, and every real is drawn once an
@@ -63,6 +67,7 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False) -> R
         data: the recipe's section.
         method: the recipe's.
         on_pairs: whether the run makes its fakes itself.
+        with_real_fakes: whether a run on pairs also uses the fakes of the manifests, beside the reals of their videos.
 
     Raises:
         MissingInputError: a manifest, or crops that it lists, are not there.
@@ -81,12 +86,18 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False) -> R
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
     fakes_left_out: dict[str, int] = {}
     sampling = data.train.sampling
+    fakes: dict[str, Manifest] = {}
+    used = chosen["train"]
     if method.real_only is not None or on_pairs:
         learner = "a run with pseudo_fakes" if on_pairs else method.name
         _require_no_pairs(sampling, learner)
         sampling = "all"
         for name, parts in chosen.items():
-            chosen[name], fakes_left_out[name] = _reals_of(parts, learner, name)
+            if with_real_fakes:
+                fakes[name] = Manifest.concatenate([part.filter(label=int(Label.FAKE)) for part in parts.values()])
+            chosen[name], num_fakes = _reals_of(parts, learner, name, keeps_fakes=with_real_fakes)
+            if not with_real_fakes:
+                fakes_left_out[name] = num_fakes
     train, val = (Manifest.concatenate(list(parts.values())) for parts in chosen.values())
     if method.real_only is None and not on_pairs:
         _require_both_classes(train, val, sampling)
@@ -98,8 +109,12 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False) -> R
             "would mean nothing",
             hint="set data.val.filters to a validation split",
         )
-    leaks += _require_apart(train, val, tolerated)
-    for name, rows in (("train", train), ("val", val)):
+    used_rows = {
+        name: Manifest.concatenate([rows, fakes[name]]) if fakes else rows
+        for name, rows in (("train", train), ("val", val))
+    }
+    leaks += _require_apart(used_rows["train"], used_rows["val"], tolerated)
+    for name, rows in used_rows.items():
         _require_files(rows, where=f"data.{name}")
     if sampling == "paired":
         _require_pairs(train)
@@ -110,13 +125,25 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False) -> R
             "rows": len(part),
             "crop": manifests[path].header.crop.describe(),
         }
-        for path, part in chosen["train"].items()
+        for path, part in (used if with_real_fakes else chosen["train"]).items()
     ]
-    return RunRows(train, val, crop, trained_on, sampling, fakes_left_out, origins=_shared(leaks))
+    return RunRows(
+        train,
+        val,
+        crop,
+        trained_on,
+        sampling,
+        fakes_left_out,
+        origins=_shared(leaks),
+        train_fakes=fakes.get("train"),
+        val_fakes=fakes.get("val"),
+    )
 
 
-def _reals_of(parts: dict[Path, Manifest], learner: str, name: str) -> tuple[dict[Path, Manifest], int]:
-    """The real rows of each manifest, and how many fakes are left out, which is told."""
+def _reals_of(
+    parts: dict[Path, Manifest], learner: str, name: str, *, keeps_fakes: bool
+) -> tuple[dict[Path, Manifest], int]:
+    """The real rows of each manifest, and the number of fakes, which is reported if they are not used."""
     reals = {path: part.filter(label=int(Label.REAL)) for path, part in parts.items()}
     num_rows, num_reals = (sum(len(part) for part in each.values()) for each in (parts, reals))
     if num_reals == 0:
@@ -124,7 +151,8 @@ def _reals_of(parts: dict[Path, Manifest], learner: str, name: str) -> tuple[dic
             f"data.{name}: none of the {num_rows} rows is real, and {learner} learns from real faces alone",
             hint="name manifests with real faces",
         )
-    if num_fakes := num_rows - num_reals:
+    num_fakes = num_rows - num_reals
+    if num_fakes and not keeps_fakes:
         warn_once(
             f"data.{name}: {num_fakes} of {num_rows} rows are fakes and are left out: {learner} learns "
             "from real faces alone"

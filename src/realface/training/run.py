@@ -144,7 +144,12 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
 
 def _rows(recipe: TrainRecipe, method: Method, prior: PriorRecord | None, run: Path) -> RunRows:
     """The rows of a run, with all that its artifact and provenance say of what it uses."""
-    rows = read_rows(recipe.data, method, on_pairs=recipe.pseudo_fakes is not None)
+    rows = read_rows(
+        recipe.data,
+        method,
+        on_pairs=recipe.pseudo_fakes is not None,
+        with_real_fakes=recipe.pseudo_fakes is not None and recipe.pseudo_fakes.real_fakes > 0,
+    )
     rows = with_encoder_weights(rows, settle_encoder_weights(recipe, method, run))
     rows = with_pseudo_fakes(rows, recipe.pseudo_fakes)
     return with_residuals(with_prior(rows, prior, recipe), prior, recipe, run)
@@ -322,7 +327,13 @@ def _pair_batches(
         world_size=processes.size,
     )
     trained = section.model_copy(update={"kinds": section.training_shares})
-    pairs = PairDataset(faces.train.real_faces, trained, input_size=config.input_size, seed=recipe.seed)
+    pairs = PairDataset(
+        faces.train.real_faces,
+        trained,
+        input_size=config.input_size,
+        seed=recipe.seed,
+        real_fakes=section.real_fakes,
+    )
     return pair_batches(
         pairs,
         sampler,

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from realface.core.recipe import Section
 from realface.data.degradations.draw import DegradationsSection
+from realface.data.pairs import REAL_FAKE
 from realface.data.pseudo_fakes.kinds import KINDS
 from realface.data.pseudo_fakes.mixture import PseudoFakesSection
 from realface.data.sampler import Sampling
@@ -174,7 +175,7 @@ class DataSection(Section):
 
 
 class PairsSection(PseudoFakesSection):
-    """Training on pairs: each real crop beside a fake that is made from it. Fakes in the manifests are not used."""
+    """Training on pairs: each real crop beside a fake that is made from it."""
 
     held_out: list[str] = Field(
         [],
@@ -185,6 +186,13 @@ class PairsSection(PseudoFakesSection):
         None,
         description="folder that `realface resynthesise` wrote, relative to the current directory; the kind "
         "`resynthesis` needs it, and some swaps paste a face from it",
+    )
+    real_fakes: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="probability that a real crop is paired with a fake of the manifests instead, if one names its "
+        "video in `original`; 0: fakes in the manifests are not used",
     )
     validation_pairs: int = Field(
         96, ge=2, description="validation pairs of each kind; the same ones in every validation and for every seed"
@@ -218,8 +226,15 @@ class PairsSection(PseudoFakesSection):
 
     @property
     def all_kinds(self) -> list[str]:
-        """The kinds of validation: those of training, then those held out."""
+        """Return the kinds of pseudo-fakes in validation: those of training, then those held out."""
         return [*self.training_shares, *self.held_out]
+
+    @property
+    def validation_kinds(self) -> list[str]:
+        """Return the kinds of fakes in validation: real fakes if the run uses them, then pseudo-fakes."""
+        if self.real_fakes == 1:  # some pairs fall back to pseudo-fakes, which are not what such a run is chosen by
+            return [REAL_FAKE, *self.held_out]
+        return [REAL_FAKE, *self.all_kinds] if self.real_fakes else self.all_kinds
 
 
 class TrainerSection(Section):

@@ -75,7 +75,7 @@ def metrics_of(method: Method, pairs: PairsSection | None = None) -> tuple[Metri
 
 def logged_metrics(method: Method, pairs: PairsSection | None = None) -> tuple[str, ...]:
     """Return the names of all validation metrics of a run: on pairs, also the AUC of each kind."""
-    by_kind = () if pairs is None else tuple(f"auc_{kind}" for kind in pairs.all_kinds)
+    by_kind = () if pairs is None else tuple(f"auc_{kind}" for kind in pairs.validation_kinds)
     return (*metrics_of(method, pairs), *by_kind)
 
 

@@ -1,11 +1,13 @@
 """Pairs of a real face and its fake."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from realface.data.pairs import RENDERED_SHARE, PairDataset, RealFaces
+from realface.data.pairs import REAL_FAKE, RENDERED_SHARE, PairDataset, RealFaces
 from realface.data.pseudo_fakes.contract import Partner
 from realface.data.pseudo_fakes.mixture import PseudoFakesSection
 from realface.data.pseudo_fakes.partners import PartnerPool, face_traits
@@ -167,3 +169,60 @@ def test_windows_are_shrunk_in_both_ways_that_crops_are(faces, astronaut):
         shown = (dataset(faces(), epoch=epoch, **settings)[0]["real"].permute(1, 2, 0) * 255).round().numpy()
         found.add(next(name for name, image in ways.items() if np.array_equal(shown, image)))
     assert found == {"areas", "bilinear"}
+
+
+def with_fake_of_the_first(faces, fake):
+    return replace(faces(), fake=lambda row, _: fake if row == 0 else None)
+
+
+def test_a_real_fake_is_cut_and_mirrored_as_its_real(faces):
+    own = faces()
+    plain = PseudoFakesSection(degradations=None)
+    for epoch in range(8):
+        pairs = PairDataset(with_fake_of_the_first(faces, own.image(0)), plain, input_size=SIZE, seed=0, real_fakes=1)
+        pairs.set_epoch(epoch)
+        item = pairs[0]
+        assert item["kind"] == REAL_FAKE
+        assert torch.equal(item["real"], item["fake"])
+        assert (item["mask"] == -1).all()
+
+
+def test_a_real_fake_of_another_size_is_resized_to_its_real(faces):
+    fake = np.zeros((30, 40, 3), np.uint8)
+    pairs = PairDataset(
+        with_fake_of_the_first(faces, fake),
+        PseudoFakesSection(degradations=None),
+        input_size=SIZE,
+        seed=0,
+        real_fakes=1,
+    )
+    assert pairs[0]["fake"].shape == (3, SIZE, SIZE)
+    assert not pairs[0]["fake"].any()
+
+
+def test_a_face_without_real_fakes_is_paired_with_a_pseudo_fake(faces):
+    fake = np.zeros((64, 64, 3), np.uint8)
+    pairs = PairDataset(
+        with_fake_of_the_first(faces, fake),
+        PseudoFakesSection(kinds={"mouth": 1}),
+        input_size=SIZE,
+        seed=0,
+        real_fakes=1,
+    )
+    assert pairs[1]["kind"] == "mouth"
+
+
+def test_real_fakes_are_drawn_with_their_probability(faces):
+    found = with_fake_of_the_first(faces, np.zeros((64, 64, 3), np.uint8))
+    pairs = PairDataset(found, PseudoFakesSection(kinds={"mouth": 1}), input_size=SIZE, seed=0, real_fakes=0.5)
+    kinds = []
+    for epoch in range(40):
+        pairs.set_epoch(epoch)
+        kinds.append(pairs[0]["kind"])
+    assert 10 < kinds.count(REAL_FAKE) < 30
+
+
+def test_pseudo_fakes_do_not_depend_on_fakes_that_are_not_used(faces):
+    found = with_fake_of_the_first(faces, np.zeros((64, 64, 3), np.uint8))
+    unused = PairDataset(found, PseudoFakesSection(), input_size=SIZE, seed=0)
+    assert torch.equal(unused[0]["fake"], dataset(faces())[0]["fake"])

@@ -367,3 +367,56 @@ def test_a_short_training_beats_chance_on_held_out_pairs(tmp_path, recipe):
     found = read_card(tmp_path / "run" / "artifact").metrics["pairs"]
     assert found["pair_auc"] > 0.6
     assert found["pair_order"] > 0.6
+
+
+@pytest.fixture(scope="session")
+def faces_with_fakes(tmp_path_factory, faces):
+    """The manifest of the six crops and of a fake of one training and one validation face."""
+    rows, root = Manifest.read(faces).filter(label=0), tmp_path_factory.mktemp("fakes")
+    fakes = []
+    for original, split in (("person0", "train"), ("darker1", "val")):
+        write_image(root / f"{original}.png", np.full((160, 160, 3), 90, np.uint8))
+        fakes.append(
+            {
+                "path": f"{original}.png",
+                "label": 1,
+                "split": split,
+                "video": f"fake of {original}",
+                "original": original,
+            }
+        )
+    made = Manifest.from_rows(fakes, root=root, header=rows.header)
+    manifest = Manifest.concatenate([rows, made])
+    manifest.write(root / "manifest.parquet")
+    store_landmarks(manifest, root / FILE_NAME, quiet=True)
+    return root / "manifest.parquet"
+
+
+def test_a_run_uses_real_fakes_beside_their_originals(recipe, faces_with_fakes, tmp_path):
+    run = tmp_path / "run"
+    settings = {"pseudo_fakes": {"real_fakes": 0.5}, "data": {"manifests": [faces_with_fakes]}}
+    train(recipe(**settings), run, quiet=True)
+    (_, named) = read_card(run / "artifact").trained_on
+    assert named["real_fakes"] == 0.5
+    assert named["name"] == "made from the real faces of this run; real fakes were used too"
+    table = pq.read_table(run / PAIRS_NAME).to_pydict()
+    assert list(dict.fromkeys(table["kind"])) == ["real_fake", *SHARES, "mouth"]
+    assert {who for kind, who in zip(table["kind"], table["identity"], strict=True) if kind == "real_fake"} == {
+        "/darker1"
+    }
+    with (run / "log.csv").open() as file:
+        assert "val_auc_real_fake" in next(csv.reader(file))
+
+
+def test_a_run_on_real_fakes_is_validated_on_them_and_on_held_out_kinds(recipe, faces_with_fakes, tmp_path):
+    run = tmp_path / "run"
+    settings = {"pseudo_fakes": {"real_fakes": 1}, "data": {"manifests": [faces_with_fakes]}}
+    train(recipe(**settings), run, quiet=True)
+    assert set(pq.read_table(run / PAIRS_NAME).to_pydict()["kind"]) == {"real_fake", "mouth"}
+
+
+def test_real_fakes_without_originals_are_refused(recipe, tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"data.train: no fake names the video of a real face in the column `original`"
+    ):
+        train(recipe(pseudo_fakes={"real_fakes": 0.5}), tmp_path / "run", quiet=True)
