@@ -58,16 +58,20 @@ ABLATION_STEPS, SHORT_STEPS = 750, 400
 FALSE_ALARM_RATE = 0.05
 PAIRS_OF_EACH_KIND = 128
 
+Settings = Mapping[str, object]
+"""Recipe settings by key, as `--set` takes them."""
 
-def trials(faces: Path, deepfakes: Path) -> dict[str, dict[str, object]]:
+
+def trials(faces: Path, deepfakes: Path) -> dict[str, Settings]:
     """Return the settings of each trial that differ from the recipe.
 
     Args:
         faces: manifest of real faces.
         deepfakes: manifest of deepfakes and their originals.
     """
-    recce, no_weights = {"method.name": "recce"}, {"encoder_weights": None, "method.folded_norms": False}
-    found: dict[str, dict[str, object]] = {
+    recce: Settings = {"method.name": "recce"}
+    no_weights: Settings = {"encoder_weights": None, "method.folded_norms": False}
+    found: dict[str, Settings] = {
         "baseline": {},
         "recce": recce,
         "no-pretraining": no_weights,
@@ -81,7 +85,7 @@ def trials(faces: Path, deepfakes: Path) -> dict[str, dict[str, object]]:
         "recce-seed1": {**recce, "seed": 1},
     }
     steps = {name: {"trainer.steps": ABLATION_STEPS, **settings} for name, settings in found.items()}
-    short = {"trainer.steps": SHORT_STEPS}
+    short: Settings = {"trainer.steps": SHORT_STEPS}
     steps |= {"short": short}
     steps |= {f"without-{kind}": {**short, "pseudo_fakes.held_out": [kind]} for kind in KINDS}
     sources = [[source] for source in SOURCES if source not in VIDEOS] + [list(VIDEOS)]
@@ -98,7 +102,7 @@ def trials(faces: Path, deepfakes: Path) -> dict[str, dict[str, object]]:
     return steps
 
 
-def _without_sources(*names: str) -> dict[str, object]:
+def _without_sources(*names: str) -> Settings:
     return {"data.train.filters": {"split": "train", "dataset": [each for each in SOURCES if each not in names]}}
 
 
@@ -132,7 +136,7 @@ def main() -> None:
         print(f"{name}: measured", flush=True)
 
 
-def train(run: Path, settings: Mapping[str, object]) -> None:
+def train(run: Path, settings: Settings) -> None:
     """Train a trial, or go on with it."""
     command = [sys.executable, "-m", "realface", "train", RECIPE, "--out", str(run)]
     for key, value in settings.items():
