@@ -74,7 +74,11 @@ WORDS: dict[str, str] = {
     "so does": r"\b(?:nor|so|than|as) (?:are|did|do|does|had|has|have|was|were)\b",
     "at hand": r"\bat hand\b",
     "of theirs": r"\b(?:theirs|hers|of (?:its|one's|their) own)\b",
-    "a face a person": rf"(?<![\w-])(?:an?|one|two|three|four|ten|\d+) [a-z]+ (?<!of )(?:an?|each) (?:{_COUNTED})\b",
+    "a face a person": (
+        r"(?<![\w-])(?:an?|one|two|three|four|ten|\d+) "
+        r"(?!(?:and|as|at|by|for|from|has|in|is|makes|of|on|or|per|to|with|writes) )[a-z]+ (?:an?|each) "
+        rf"(?:{_COUNTED})\b"
+    ),
     "one each": r"\b(?:one|two|three|many) each\b",
     "the one that": (
         r"\b(?:the|that|this|these|those) ones?\b"
@@ -123,11 +127,10 @@ WORDS: dict[str, str] = {
     "of the two": r"\bof (?:the two|these two|both)\b(?! [a-z])",
     "in one go": r"\b(?:in one go|in vain|of old|long since|for good|at a stroke|once more|over again)\b",
     "is so": rf"\b{_BE} so\b(?! (?:far|that)\b)",
-    "of it": r"\b(?:about|by|from|of) (?:both|it|one|them|these)(?=[.,;:)]|$)",
+    "of it": r"\b(?:about|by|of) (?:both|it|one|them|these)(?=[.,;:)]|$)",
     "by which": r"\b(?:after|before|by|of|than) which\b",
     "and how": r"\b(?:and|or) (?:how|where|whether|which|who|whom|why)\b(?! to\b|[^.!?]*\?)",
     "is here": rf"\b{_BE} (?:gone|here|kept|lost|wanted)\b(?=[.,;:)]|$)",
-    "as a face does": r"\bas (?:an?|any|every|its|other|the|their) [\w' -]{2,25} (?:did|do|does|would)\b",
     "how far": r"\b(?:as|how) far\b",
     "needs no": r"\b(?:needs?|asks?|wants?) (?:neither|no|not)\b",
     "every one": r"\b(?:any|each|every) one\b",
@@ -157,10 +160,10 @@ OLD_WORDS: dict[str, str] = {
 """Old names in prose, each with the field's name."""
 
 _PATTERNS = {name: re.compile(text, re.IGNORECASE) for name, text in (WORDS | OLD_WORDS).items()}
-_PATTERNS["Else"] = re.compile(WORDS["Else"])
+_PATTERNS |= {name: re.compile(WORDS[name]) for name in ("Else", "a fragment")}  # only at a sentence's start
 
 _FRAGMENT = re.compile(
-    r"(?:As|At|Also|By|Else|Everything|From|Half|How|If|In|Likewise|Not|Nothing|Of|On|Only|Same|So|Something|Such|That|"
+    r"(?:As|At|Also|By|Else|Everything|From|How|If|In|Likewise|Not|Nothing|Of|On|Only|Same|So|Something|Such|That|"
     r"Those|To|What|When|Where|Whether|Which|While|Who|Whom|Whose|Why|With)\b"
 )
 _NOUN = re.compile(r"(?:A|All|An|Any|Both|Each|Every|Its|Many|No|One|Some|The|Their|These|This|Two)\b|\(")

@@ -41,7 +41,6 @@ PENDING = (
     "src/realface/faces/",
     "src/realface/manifest/",
     "src/realface/media/",
-    "src/realface/metrics/",
     "src/realface/models/",
     "src/realface/prepare/",
     "src/realface/recipes/",

@@ -40,12 +40,12 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def is_image_name(path: Path) -> bool:
-    """Whether the suffix is one of a picture."""
+    """Return whether the suffix is one of a picture."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The picture as a viewer shows it, whatever its format, depth and colours.
+    """Return the picture as a viewer shows it, whatever its format, depth and colours.
 
     EXIF orientation is applied. Transparency is laid over white. 16-bit values keep their upper 8 bits. Of an
     animation the first frame is taken. ICC profiles are not applied: detectors are trained without them.
@@ -96,7 +96,7 @@ def write_image(path: Path, image: NDArray[np.uint8], *, jpeg_quality: int = 95)
 
 
 def encoded_image(image: NDArray[np.uint8], *, jpeg_quality: int | None = None) -> bytes:
-    """The bytes of a picture's file: a PNG, or a JPEG of that quality.
+    """Return the bytes of a picture's file: a PNG, or a JPEG of that quality.
 
     Args:
         image: (H, W, 3) RGB or (H, W) grey.
@@ -112,7 +112,7 @@ def encoded_image(image: NDArray[np.uint8], *, jpeg_quality: int | None = None) 
 
 
 def through_jpeg(image: NDArray[np.uint8], jpeg_quality: int) -> NDArray[np.uint8]:
-    """The pixels that `read_image` gives of what `write_image` made a JPEG of.
+    """Return the pixels that `read_image` gives of what `write_image` made a JPEG of.
 
     Args:
         image: (H, W, 3) RGB.

@@ -10,7 +10,7 @@ _NEEDED = {b"ftyp", b"moov", b"moof", b"mdat"}  # the index and the frames; what
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether an MP4 or MOV lacks its index or its frames, or a part of them; False for files of any other kind.
+    """Return whether an MP4 or MOV lacks its index or its frames, or a part of them; False for files of any other kind.
 
     FFmpeg calls the one "invalid data" and silently decodes the other up to the cut.
 

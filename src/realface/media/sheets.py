@@ -45,20 +45,20 @@ def stacked(pictures: Sequence[Picture], *, gap: int = GAP, centred: bool = Fals
 
 
 def framed(picture: Picture, *, gap: int = GAP) -> Picture:
-    """A picture (H, W, 3) with the ground around it."""
+    """Return a picture (H, W, 3) with the ground around it."""
     canvas = np.full((picture.shape[0] + 2 * gap, picture.shape[1] + 2 * gap, 3), BACKGROUND, np.uint8)
     canvas[gap:-gap, gap:-gap] = picture
     return canvas
 
 
 def resized(picture: Picture, *, height: int, width: int) -> Picture:
-    """A picture (H, W, 3) of another size, for the eye: averaged when it shrinks, smooth when it grows."""
+    """Return a picture (H, W, 3) of another size, for the eye: averaged when it shrinks, smooth when it grows."""
     interpolation = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, (max(1, width), max(1, height)), interpolation=interpolation), dtype=np.uint8)
 
 
 def line(text: str, *, width: int, size: float = 16, colour: Colour = TEXT, centred: bool = False) -> Picture:
-    """A line of text as a picture; what is longer than its width is cut off.
+    """Return a line of text as a picture; what is longer than its width is cut off.
 
     Args:
         text: the words.
@@ -74,5 +74,5 @@ def line(text: str, *, width: int, size: float = 16, colour: Colour = TEXT, cent
 
 
 def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font of every drawn word, in a size in pixels."""
+    """Return the font of every drawn word, in a size in pixels."""
     return ImageFont.load_default(size=size)

@@ -39,7 +39,7 @@ _WITHOUT_PIXEL_SHAPE = frozenset({"mpegts", "mpeg", "mpegvideo", "m4v", "h264", 
 
 
 def is_video_name(path: Path) -> bool:
-    """Whether the suffix is one of a video."""
+    """Return whether the suffix is one of a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 

@@ -1,15 +1,15 @@
 """Score bands with a bounded share of false alarms, by split-conformal prediction.
 
 A threshold that is chosen on the scores of held-out real people calls at most a share `alpha` of new real files fake,
-if the new people are exchangeable with the held-out ones. Nothing else is assumed about the scores or the detector.
+if the new people are exchangeable with the held-out people. No other assumption is made about scores or detector.
 
 Several files of one person are not independent, so people are the unit. Each person counts 1, divided equally among
 their files, and one more person with an unknown score is added. The threshold is just above the smallest score at or
-below which a share `1 - alpha` of the total is.
+below which the share of the total reaches `1 - alpha`.
 
-Sources count equally, whatever their sizes. Sources with fewer than `FEWEST_IDENTITIES` people are joined into one; if
-that one has fewer people, too, it counts in proportion to them. Each source with at least that many people also has its
-own threshold. The highest of all thresholds is used, so the bound applies to each of those sources separately.
+Sources count equally, regardless of their sizes. Sources with fewer than `FEWEST_IDENTITIES` people are joined into one
+source; if it still has fewer people, it counts in proportion to them. Each source with at least that many people also
+has its own threshold. The highest threshold is used, so the bound applies to each large source separately.
 
 Source: Papadopoulos et al. 2002, "Inductive Confidence Machines for Regression"; Angelopoulos and Bates 2021, arXiv
 2107.07511, section 1; for groups of files: Lee, Barber and Willett 2023, arXiv 2306.06342.
@@ -26,19 +26,19 @@ from numpy.typing import NDArray
 from realface.core.errors import MetricError
 
 FEWEST_IDENTITIES = 20
-"""People that a source needs for a bound of its own; with fewer than 19 no finite score bounds false alarms at 5 %."""
+"""People that a source needs for its own bound; with fewer than 19, no finite score bounds false alarms at 5 %."""
 TOLERANCE = 0.01
-"""By how much a wider range of faces may lower the share of fakes found."""
+"""Largest loss in the share of fakes found that is accepted for a wider range of faces."""
 
 
 @dataclass(frozen=True, eq=False)
 class FileScores:
-    """Scores of held-out files that have one label.
+    """Scores of held-out files that share one label.
 
     Attributes:
-        scores: (N,), in [0, 1]; NaN for a file that gets no answer.
-        sources: (N,), the name of each file's source.
-        identities: (N,), the name of the person in each file. A name is of one person only within its source.
+        scores: (N,), in [0, 1]; NaN for a file without a score.
+        sources: (N,), name of each file's source.
+        identities: (N,), name of the person in each file, unique within the source only.
     """
 
     scores: NDArray[np.float64]
@@ -67,7 +67,7 @@ class FileScores:
         return len(np.unique(self.identities[self.sources == source]))
 
     def weights(self) -> NDArray[np.float64]:
-        """(N,): what each file counts; they sum to the number of people."""
+        """Return the weight of each file, (N,) float64; the weights sum to the number of people."""
         _, person, counts = np.unique(
             np.stack([self.sources, self.identities]), axis=1, return_inverse=True, return_counts=True
         )
@@ -78,11 +78,11 @@ def conformal_threshold(files: FileScores, *, alpha: float) -> float:
     """Return the lowest score from which at most a share `alpha` of new files of these sources is called fake.
 
     Args:
-        files: of real people; files without a score are ignored.
-        alpha: the share, in (0, 1).
+        files: scores of files of real people; files without a score are ignored.
+        alpha: largest share of false alarms, in (0, 1).
 
     Returns:
-        Just above a score of `files`. Infinity where there are too few people for such a bound.
+        The next float above a score of `files`; infinity if there are too few people for such a bound.
 
     Raises:
         MetricError: no file has a score.
@@ -109,12 +109,12 @@ def fake_from(files: FileScores, *, alpha: float) -> float:
     """Return the score from which a file is called fake.
 
     Args:
-        files: of held-out real people.
-        alpha: bound on the share of them that is called fake, pooled and in every source with at least
+        files: scores of files of held-out real people.
+        alpha: largest share of real files called fake, in (0, 1), pooled and in every source with at least
             `FEWEST_IDENTITIES` people.
 
     Returns:
-        The highest of the pooled threshold and the thresholds of those sources.
+        The highest of the pooled threshold and the thresholds of the large sources.
 
     Raises:
         MetricError: there are too few people for any bound.
@@ -133,12 +133,12 @@ def real_below(files: FileScores, *, beta: float, highest: float) -> float:
     """Return the score below which a file is called real.
 
     Args:
-        files: of held-out fakes. Sources are kinds of fakes, and count equally.
-        beta: bound on the share of them that is called real.
-        highest: the score from which a file is called fake, which the result never exceeds.
+        files: scores of held-out fakes. The sources are kinds of fakes; they count equally.
+        beta: largest share of fakes called real, in (0, 1).
+        highest: score from which a file is called fake, in [0, 1]; the result never exceeds it.
 
     Returns:
-        A score; 0 where there are too few fakes for such a bound, so that nothing is called real.
+        A score in [0, 1]; 0 if there are too few fakes for such a bound, so that no file is called real.
     """
     answered = files.answered
     if not len(answered):
@@ -154,7 +154,7 @@ def smallest_number(alpha: float) -> int:
 
 
 def false_alarms(files: FileScores, threshold: float) -> dict[str, float]:
-    """Return, by source, the share of answered files with a score of `threshold` or higher; people count equally."""
+    """Return, by source, the share of scored files with a score of `threshold` or higher; people count equally."""
     answered = files.answered
     weights = answered.weights()
     is_alarm = answered.scores >= threshold
@@ -195,13 +195,13 @@ def choose_range(candidates: Sequence[Sequence[tuple[FileScores, FileScores]]], 
     the choice depends on the fakes that are found at that score.
 
     Args:
-        candidates: (R,) ranges, the widest first. For each range, the real and the fake files of each kind (images,
-            videos), scored within the range: NaN where a file has no face in it. Kinds without fakes are ignored.
-        alpha: bound on the share of false alarms.
+        candidates: ranges, the widest first. Each range lists the real and the fake files of each kind (images,
+            videos), scored within the range: NaN if a file has no face in the range. Kinds without fakes are ignored.
+        alpha: largest share of false alarms, in (0, 1).
 
     Returns:
-        The number of the first candidate whose share of fakes found is at most `TOLERANCE` below the highest share; 0
-        where there are no fakes.
+        Index of the first candidate whose share of fakes found is at most `TOLERANCE` below the highest share; 0
+        without fakes.
     """
     found = [_mean_found([pair for pair in kinds if len(pair[1])], alpha) for kinds in candidates]
     return next(number for number, share in enumerate(found) if share >= max(found) - TOLERANCE)
@@ -212,12 +212,12 @@ def _mean_found(kinds: Sequence[tuple[FileScores, FileScores]], alpha: float) ->
         return 0.0
     try:
         return float(np.mean([share_found(fakes, fake_from(reals, alpha=alpha)) for reals, fakes in kinds]))
-    except MetricError:  # too few people are left within the range
+    except MetricError:  # too few people within the range
         return 0.0
 
 
 def _large_sources(files: FileScores) -> list[FileScores]:
-    """The files with a score of each source that has enough people for a bound of its own."""
+    """Return the scored files of each source that has enough people for its own bound."""
     answered = files.answered
     return [
         answered.where(answered.sources == name)

@@ -1,8 +1,8 @@
 """Bootstrap intervals over videos.
 
-Frames of one video resemble each other, so whole videos are drawn, with replacement, never single frames. Reals and
-fakes are drawn apart (stratified), each as many as there are, so that no resample lacks a class. The interval is the
-percentile one. It says how much the number would move with other videos of the same kind, and nothing of other kinds.
+Frames of one video resemble each other, so the bootstrap draws whole videos with replacement, never single frames. It
+draws reals and fakes separately (stratified), each as often as the data has them, so every resample has both classes.
+The percentile interval shows how much a number would vary with other videos of the same kind, not with other kinds.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from realface.core.labels import Label
 from realface.metrics.ranking import equal_error
 
 LEVEL = 0.95
-DESCRIPTION = "percentile bootstrap over {drawn}, reals and fakes drawn apart"
+DESCRIPTION = "percentile bootstrap over {drawn}, reals and fakes drawn separately"
 WEIGHTS_AT_ONCE = 2_000_000
-"""Frame weights held at a time: bounds the memory to some tens of MB, whatever the number of frames."""
+"""Frame weights in memory at a time: limits it to tens of MB for any number of frames."""
 
 
 def resample(
@@ -30,21 +30,21 @@ def resample(
     num_resamples: int,
     seed: int,
 ) -> dict[str, NDArray[np.float64]]:
-    """The metrics of `ranking.measure` on resamples of the videos.
+    """Return the metrics of `ranking.measure` on resamples of the videos.
 
-    A resample is a weight per frame: how often its video was drawn. The frames are sorted once; each metric is then
-    a sum over the sorted weights, for many resamples at a time.
+    A resample is a weight per frame: the number of times its video was drawn. The frames are sorted once; each metric
+    is then a sum over the sorted weights, computed for many resamples together.
 
     Args:
         labels: (N,), both classes present.
         scores: (N,), in [0, 1].
-        videos: (N,), number of each row's video, from 0 up; the rows of a video have one label.
-        threshold: scores from here up are called fake.
-        num_resamples: R, how many.
-        seed: of the draws.
+        videos: (N,), index of each row's video, from 0 without gaps; the rows of a video have one label.
+        threshold: scores of at least this value are called fake, in [0, 1].
+        num_resamples: number of resamples R.
+        seed: seed of the random draws.
 
     Returns:
-        (R,) values by the metric's name.
+        (R,) values for each metric, by its name.
     """
     order = np.argsort(-scores, kind="stable")
     labels, scores, videos = labels[order], scores[order], videos[order]
@@ -69,14 +69,28 @@ def resample(
 
 
 def resampled_means(values: NDArray[np.float64], *, num_resamples: int, seed: int) -> NDArray[np.float64]:
-    """(R,): the mean of as many values (V,), one a video, as there are, drawn with replacement; R times."""
+    """Return the mean of each of `num_resamples` resamples of the values, drawn with replacement.
+
+    Args:
+        values: (V,), one per video.
+        num_resamples: number of resamples R.
+        seed: seed of the random draws.
+
+    Returns:
+        (R,) means, each over V drawn values.
+    """
     generator = np.random.default_rng(seed)
     drawn = (values[generator.integers(len(values), size=len(values))] for _ in range(num_resamples))
     return np.fromiter((each.mean() for each in drawn), dtype=np.float64, count=num_resamples)
 
 
 def percentile_interval(values: NDArray[np.float64], *, level: float = LEVEL) -> tuple[float, float]:
-    """The bounds between which the middle `level` of the values lies."""
+    """Return the bounds of the middle `level` of the values.
+
+    Args:
+        values: (R,), from resamples.
+        level: share of the values between the bounds, in (0, 1).
+    """
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -84,9 +98,9 @@ def percentile_interval(values: NDArray[np.float64], *, level: float = LEVEL) ->
 def _drawn_counts(
     labels: NDArray[np.int64], videos: NDArray[np.int64], *, num_resamples: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Chunks (r, V): how often each video was drawn in each resample.
+    """Yield chunks (r, V) with the number of times that each video was drawn in each resample.
 
-    One generator runs through all, so the draws do not depend on the size of the chunks.
+    All chunks share one generator, so the draws do not depend on the size of a chunk.
     """
     num_videos = int(videos.max()) + 1
     label_of = np.zeros(num_videos, dtype=np.int64)
@@ -105,13 +119,13 @@ def _drawn_counts(
 
 
 def _cumulated(weights: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(r, T + 1): summed weight down to each distinct score, from 0 on."""
+    """Return the weight (r, T + 1) summed down to each distinct score, starting with 0."""
     sums = np.cumsum(weights, axis=1)[:, ends]
     return np.concatenate([np.zeros((len(sums), 1)), sums], axis=1)
 
 
 def _curve_metrics(fakes: NDArray[np.float64], reals: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """AUC, EER and average precision from the weights (r, T + 1) of the fakes and reals called fake."""
+    """Return AUC, EER and average precision (r,) from the weights (r, T + 1) of fakes and reals called fake."""
     recall = fakes / fakes[:, -1:]
     false_positive_rate = reals / reals[:, -1:]
     called = fakes + reals

@@ -1,7 +1,7 @@
-"""How well an error map finds the forged pixels, and whether there is more of it in fakes than in reals.
+"""Localisation: agreement of an error map with the manipulation mask, and its size in fakes and in reals.
 
-A crop's numbers are averaged over its video, and those over the videos, so a long video counts no more than a short
-one. Intervals are from drawing whole videos anew.
+A crop's numbers are averaged over its video, and the videos' numbers over the videos, so a long video counts no more
+than a short video. Intervals come from a bootstrap over whole videos.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from realface.metrics import intervals
 from realface.metrics.ranking import auc
 from realface.metrics.summary import UNNAMED_METHOD, Estimate, mean_with_interval, no_interval, no_video_interval
 
-NO_CROP = "no fake crop whose mask has both forged and untouched pixels"
+NO_CROP = "no fake crop whose mask has both manipulated and untouched pixels"
 NO_PAIR = "no real crop of a measured fake's original"
 
 _SCHEMA = pa.schema(
@@ -42,14 +42,14 @@ _SCHEMA = pa.schema(
 
 
 def pixel_auc(error_map: NDArray[np.floating], is_forged: NDArray[np.bool_]) -> float:
-    """The chance that a forged pixel of a crop has a larger error than an untouched one, ties counting one half.
+    """Return the chance that a manipulated pixel has a larger error than an untouched pixel; ties count one half.
 
-    That is the area under the ROC curve over the crop's pixels. It is counted here because scikit-learn, which gives
-    the same, takes several times as long on the 90,000 pixels of each of many crops.
+    This is the area under the ROC curve over the crop's pixels. scikit-learn computes the same value, but takes several
+    times as long on the 90,000 pixels of each of many crops.
 
     Args:
-        error_map: (H, W), finite; any scale.
-        is_forged: (H, W), both kinds of pixels present.
+        error_map: (H, W), finite, on any scale.
+        is_forged: (H, W), true at manipulated pixels; both kinds of pixels present.
     """
     untouched, forged = np.sort(error_map[~is_forged]), np.sort(error_map[is_forged])
     below = np.searchsorted(untouched, forged, side="left")
@@ -58,14 +58,14 @@ def pixel_auc(error_map: NDArray[np.floating], is_forged: NDArray[np.bool_]) -> 
 
 
 def iou_at_equal_area(error_map: NDArray[np.floating], is_forged: NDArray[np.bool_]) -> float:
-    """Intersection over union of the mask with as many of the pixels with the largest error as it has.
+    """Return the intersection over union of the mask and an equal number of pixels with the largest errors.
 
-    So it needs no threshold, and says nothing about how well one could be chosen. Of pixels that tie at the edge of the
-    area, each counts by the share of them that still finds room.
+    The equal area replaces a threshold. Pixels that tie at the edge of the area count by the share of them that fits
+    into it.
 
     Args:
-        error_map: (H, W), finite; any scale.
-        is_forged: (H, W), at least one pixel true.
+        error_map: (H, W), finite, on any scale.
+        is_forged: (H, W), true at manipulated pixels; at least one pixel true.
     """
     area = int(is_forged.sum())
     edge = np.partition(error_map, error_map.size - area, axis=None)[error_map.size - area]
@@ -76,27 +76,31 @@ def iou_at_equal_area(error_map: NDArray[np.floating], is_forged: NDArray[np.boo
 
 
 def chance_iou(is_forged: NDArray[np.bool_]) -> float:
-    """What `iou_at_equal_area` is for a map that says the same everywhere: p / (2 - p), p being the forged share."""
+    """Return `iou_at_equal_area` of a constant map: p / (2 - p), where p is the share of manipulated pixels.
+
+    Args:
+        is_forged: (H, W), true at manipulated pixels.
+    """
     share = float(is_forged.mean())
     return share / (2 - share)
 
 
 @dataclass(frozen=True)
 class MeasuredCrop:
-    """What was measured on one fake crop with a mask.
+    """Measurements on one fake crop with a mask.
 
     Attributes:
-        path: its file.
-        method: how it was forged; None where unknown.
-        video: names its video among all.
-        pixel_auc: in [0, 1].
-        iou: at equal area, in [0, 1].
-        chance_iou: the same of a map without content.
-        mean_error: mean over the forged pixels.
-        real_path: the real crop that it is compared with; None where there is none.
-        real_video: names that crop's video among all.
+        path: file of the crop.
+        method: manipulation method; None if unknown.
+        video: unique name of the crop's video.
+        pixel_auc: `pixel_auc` of the error map, in [0, 1].
+        iou: `iou_at_equal_area` of the error map, in [0, 1].
+        chance_iou: `iou_at_equal_area` of a constant map, in [0, 1].
+        mean_error: mean of the error map over the manipulated pixels.
+        real_path: file of the real crop to compare with; None without a real crop.
+        real_video: unique name of the real crop's video.
         real_mean_error: mean of the real crop's error map over the same pixels.
-        names_video: whether the crop's row names its video; otherwise the crop counts as one.
+        names_video: whether the crop's row has a video; otherwise the crop counts as one.
     """
 
     path: str
@@ -113,20 +117,20 @@ class MeasuredCrop:
 
 
 def write_measured(crops: Sequence[MeasuredCrop], path: Path) -> None:
-    """Write one row a crop to a Parquet file, from which every number of localisation can be computed again."""
+    """Write one row per crop to a Parquet file; every localisation metric can be recomputed from the file."""
     pa.parquet.write_table(pa.Table.from_pylist([asdict(crop) for crop in crops], schema=_SCHEMA), path)
 
 
 @dataclass(frozen=True)
 class ErrorInside:
-    """The mean error inside the mask, in fakes, and in real crops of their originals over the same pixels.
+    """The mean error inside the mask, in fakes and over the same pixels of their originals.
 
     Attributes:
         fake: mean over the fake videos.
         real: mean over the real videos.
-        difference: of each fake video from its original, averaged over the fake videos that have one.
-        auc: the chance that a fake video has more than a real one, whichever they are.
-        num_real_videos: that have been compared with.
+        difference: mean difference between a fake video and its original, over the fake videos that have an original.
+        auc: chance that a random fake video has a larger error than a random real video.
+        num_real_videos: number of real videos in the comparison.
     """
 
     fake: Estimate
@@ -138,16 +142,16 @@ class ErrorInside:
 
 @dataclass(frozen=True)
 class LocalisationNumbers:
-    """The numbers of one set of fakes.
+    """Localisation metrics of one set of fakes.
 
     Attributes:
-        pixel_auc: mean over the videos.
-        iou: at equal area, mean over the videos.
-        chance_iou: of a map without content, mean over the videos.
-        error_inside: fakes against reals.
-        num_crops: fake crops that they rest on.
-        num_videos: fake videos that they rest on; a crop that names no video counts as one.
-        num_unnamed: fake crops that name no video. There is no interval then.
+        pixel_auc: `pixel_auc`, mean over the videos.
+        iou: `iou_at_equal_area`, mean over the videos.
+        chance_iou: `iou_at_equal_area` of a constant map, mean over the videos.
+        error_inside: mean error inside the mask, fakes against reals.
+        num_crops: number of fake crops measured.
+        num_videos: number of fake videos measured; a crop without a video counts as one.
+        num_unnamed: number of fake crops without a video; intervals are omitted if it is not 0.
     """
 
     pixel_auc: Estimate
@@ -161,12 +165,12 @@ class LocalisationNumbers:
 
 @dataclass(frozen=True)
 class Localisation:
-    """All numbers of localisation.
+    """All localisation metrics.
 
     Attributes:
-        overall: of all fakes with masks.
-        per_method: of each method's, in the order of the methods' names.
-        left_out: fake crops whose mask could not be used, counted by reason.
+        overall: metrics of all fakes with masks.
+        per_method: metrics of each method's fakes, sorted by the method's name.
+        left_out: number of fake crops with an unusable mask, by reason.
     """
 
     overall: LocalisationNumbers
@@ -174,20 +178,20 @@ class Localisation:
     left_out: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready mapping."""
+        """Return a JSON-ready mapping."""
         return asdict(self)
 
 
 def summarise_localisation(
     crops: Sequence[MeasuredCrop], *, left_out: Mapping[str, int], num_resamples: int = 1000, seed: int = 0
 ) -> Localisation:
-    """Compute all numbers.
+    """Compute all localisation metrics.
 
     Args:
-        crops: what was measured, one a fake crop.
-        left_out: fake crops whose mask could not be used, counted by reason.
-        num_resamples: of the bootstrap; 0 gives no intervals.
-        seed: of the bootstrap.
+        crops: measurements, one per fake crop.
+        left_out: number of fake crops with an unusable mask, by reason.
+        num_resamples: number of bootstrap resamples; 0 disables intervals.
+        seed: seed of the bootstrap.
     """
 
     def numbers(chosen: Sequence[MeasuredCrop]) -> LocalisationNumbers:
@@ -236,7 +240,7 @@ def _numbers(crops: Sequence[MeasuredCrop], *, num_resamples: int, seed: int) ->
 
 
 def _without_interval(estimate: Estimate, reason: str | None) -> Estimate:
-    """The estimate, without its interval if there is a reason for that."""
+    """Return the estimate, without its interval if there is a reason for that."""
     return estimate if reason is None or estimate.value is None else Estimate(estimate.value, None, None, reason)
 
 

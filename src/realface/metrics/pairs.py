@@ -1,7 +1,7 @@
 """Numbers of pairs of a real face and a fake made from it, with intervals over identities.
 
-The pairs of one identity resemble each other, so whole identities are drawn, with replacement, and a real face always
-stays beside its fake. The draws are the same for every kind of fake, because every kind is made from the same faces.
+The pairs of one identity resemble each other, so the bootstrap draws whole identities with replacement and keeps each
+pair together. The draws are the same for every kind of fake, because every kind is made from the same faces.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class PairScores:
     """Scores of pairs.
 
     Attributes:
-        real: (N,) of the real faces; any scale on which fakes are higher.
-        fake: (N,) of the fakes.
-        identities: (N,) names.
+        real: (N,), scores of the real faces, on any scale on which fakes are higher.
+        fake: (N,), scores of the fakes, on the same scale.
+        identities: (N,), name of the identity in each pair.
     """
 
     real: NDArray[np.float64]
@@ -39,8 +39,8 @@ def mean_auc(parts: Sequence[PairScores], *, seed: int = 0, num_resamples: int =
 
     Args:
         parts: at least one set of at least one pair.
-        seed: of the bootstrap.
-        num_resamples: of the bootstrap.
+        seed: seed of the bootstrap.
+        num_resamples: number of bootstrap resamples.
     """
     codes, num_identities = _codes(parts)
     higher = [_higher(part.real[:, None], part.fake[None, :]) for part in parts]
@@ -56,9 +56,9 @@ def pair_order(pairs: PairScores, *, seed: int = 0, num_resamples: int = NUM_RES
     """Return the share of pairs whose fake has the higher score; equal scores count half.
 
     Args:
-        pairs: at least one.
-        seed: of the bootstrap.
-        num_resamples: of the bootstrap.
+        pairs: at least one pair.
+        seed: seed of the bootstrap.
+        num_resamples: number of bootstrap resamples.
     """
     (codes,), num_identities = _codes([pairs])
     right = _higher(pairs.real, pairs.fake)
@@ -71,11 +71,11 @@ def pair_order(pairs: PairScores, *, seed: int = 0, num_resamples: int = NUM_RES
 def false_alarm_rate(is_fake: NDArray[np.bool_], identities: Sequence[str]) -> Estimate:
     """Return the share of real videos or photos that are called fake, with its Clopper-Pearson interval.
 
-    The interval counts identities, not videos, as the independent trials: it is as wide as if each person had one.
+    The interval counts identities, not videos, as independent trials: it is as wide as if each person had one video.
 
     Args:
-        is_fake: (N,) whether each is called fake; at least one.
-        identities: (N,) names.
+        is_fake: (N,), whether each file is called fake; N >= 1.
+        identities: (N,), name of the person in each file.
     """
     rate, trials = float(np.mean(is_fake)), len(set(identities))
     hits, tail = rate * trials, (1 - LEVEL) / 2
@@ -85,7 +85,7 @@ def false_alarm_rate(is_fake: NDArray[np.bool_], identities: Sequence[str]) -> E
 
 
 def _codes(parts: Sequence[PairScores]) -> tuple[list[NDArray[np.int64]], int]:
-    """The number of each pair's identity, and how many identities there are."""
+    """Return the index of each pair's identity, (N,) per part, and the number of identities."""
     number_of: dict[str, int] = {}
     codes = [np.array([number_of.setdefault(name, len(number_of)) for name in part.identities]) for part in parts]
     return codes, len(number_of)
@@ -104,7 +104,7 @@ def _higher(real: NDArray[np.float64], fake: NDArray[np.float64]) -> NDArray[np.
 
 
 def _weighted_auc(higher: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(resamples,): the AUC if each pair counts as often as its weight says; nan where no pair was drawn."""
+    """Return the AUC of each resample, (R,), with pairs weighted by `weights`; NaN if no pair was drawn."""
     total = weights.sum(axis=1) ** 2
     summed = ((weights @ higher) * weights).sum(axis=1)
     auc: NDArray[np.float64] = np.divide(summed, total, out=np.full(len(total), np.nan), where=total > 0)

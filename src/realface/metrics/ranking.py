@@ -17,31 +17,57 @@ METRICS = ("auc", "eer", "average_precision", "accuracy", "log_loss")
 
 
 def auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
-    """The area under the ROC curve: the chance that a fake scores above a real, ties counting one half."""
+    """Return the area under the ROC curve: the chance that a fake scores above a real; ties count one half.
+
+    Args:
+        labels: (N,), 1 = fake; both classes present.
+        scores: (N,), on any scale on which fakes are higher.
+    """
     require_both_classes(labels)
     return float(sklearn.metrics.roc_auc_score(labels, scores))
 
 
 def average_precision(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
-    """The mean of the precision over the recall's steps, fakes being what is searched; no interpolation."""
+    """Return the mean precision over the steps of recall, with fakes as the positive class; no interpolation.
+
+    Args:
+        labels: (N,), 1 = fake; both classes present.
+        scores: (N,), on any scale on which fakes are higher.
+    """
     require_both_classes(labels)
     return float(sklearn.metrics.average_precision_score(labels, scores))
 
 
 def accuracy(labels: NDArray[np.int64], scores: NDArray[np.float64], *, threshold: float) -> float:
-    """The share judged rightly, where a score of `threshold` and above is called fake."""
+    """Return the share of correct answers, with scores of at least `threshold` called fake.
+
+    Args:
+        labels: (N,), 1 = fake.
+        scores: (N,), on the scale of `threshold`.
+        threshold: lowest score that is called fake.
+    """
     require_both_classes(labels)
     return float(sklearn.metrics.accuracy_score(labels, scores >= threshold))
 
 
 def log_loss(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
-    """The mean of -log of the probability given to the truth, in nats; scores are clipped to [eps, 1 - eps]."""
+    """Return the mean negative log-likelihood of the true class, in nats.
+
+    Args:
+        labels: (N,), 1 = fake.
+        scores: (N,), probability of fake in [0, 1]; clipped to [eps, 1 - eps].
+    """
     require_both_classes(labels)
     return float(sklearn.metrics.log_loss(labels, scores, labels=[Label.REAL, Label.FAKE]))
 
 
 def eer(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
-    """The equal error rate, as `equal_error` finds it on the ROC curve."""
+    """Return the equal error rate, computed by `equal_error` on the ROC curve.
+
+    Args:
+        labels: (N,), 1 = fake; both classes present.
+        scores: (N,), on any scale on which fakes are higher.
+    """
     false_positive_rate, true_positive_rate = roc_curve(labels, scores)
     return float(equal_error(false_positive_rate, true_positive_rate))
 
@@ -58,14 +84,14 @@ def roc_curve(
 def equal_error(
     false_positive_rate: NDArray[np.float64], true_positive_rate: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Where as many reals are called fake as fakes are called real, on ROC curves joined by straight lines.
+    """Return the equal error rate of ROC curves: the share of reals called fake equals that of fakes called real.
 
     Args:
         false_positive_rate: (..., T), rising from 0 to 1.
         true_positive_rate: (..., T), rising from 0 to 1.
 
     Returns:
-        (...,), in [0, 1]: the rate of both errors at the crossing, interpolated linearly between the points beside it.
+        (...,), in [0, 1]: the rate of both errors at the crossing, interpolated linearly between neighbouring points.
     """
     excess = false_positive_rate - (1.0 - true_positive_rate)  # rises from -1 to 1
     after = np.argmax(excess >= 0, axis=-1)[..., np.newaxis]  # >= 1, since the first excess is -1
@@ -81,7 +107,12 @@ def equal_error(
 
 
 def measure(labels: NDArray[np.int64], scores: NDArray[np.float64], *, threshold: float) -> dict[str, float]:
-    """Every number of `METRICS`.
+    """Return every metric of `METRICS`, by name.
+
+    Args:
+        labels: (N,), 1 = fake; both classes present.
+        scores: (N,), in [0, 1].
+        threshold: lowest score that is called fake, in [0, 1].
 
     Raises:
         MetricError: one class only.
@@ -96,7 +127,11 @@ def measure(labels: NDArray[np.int64], scores: NDArray[np.float64], *, threshold
 
 
 def missing_class(labels: NDArray[np.int64]) -> str | None:
-    """Why no number can be had from these labels, or None when both classes are here."""
+    """Return the reason why these labels give no metric, or None if both classes are present.
+
+    Args:
+        labels: (N,), 1 = fake.
+    """
     has_real, has_fake = (bool((labels == label).any()) for label in (Label.REAL, Label.FAKE))
     if has_real and has_fake:
         return None
@@ -109,8 +144,11 @@ def missing_class(labels: NDArray[np.int64]) -> str | None:
 def require_both_classes(labels: NDArray[np.int64]) -> None:
     """Refuse labels of one class.
 
+    Args:
+        labels: (N,), 1 = fake.
+
     Raises:
-        MetricError: says which class is missing.
+        MetricError: a class is missing.
     """
     if reason := missing_class(labels):
         raise MetricError(reason)

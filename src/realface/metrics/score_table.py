@@ -39,10 +39,10 @@ SUFFIXES = (".parquet", ".csv")
 
 
 class ScoreTable:
-    """Scores of crops, or of whole videos, with what is needed to group them.
+    """Scores of crops or of whole videos, with the columns that group them.
 
     Attributes:
-        table: Arrow table of `SCHEMA`. Columns that were not given are null; columns beyond the schema are left out.
+        table: Arrow table of `SCHEMA`. Missing columns are null; columns outside the schema are dropped.
     """
 
     def __init__(self, table: pa.Table, *, where: str = "score table") -> None:
@@ -62,12 +62,16 @@ class ScoreTable:
 
     @classmethod
     def from_columns(cls, **columns: Sequence[Any] | NDArray[Any]) -> ScoreTable:
-        """A table from one sequence per column, such as `path=[...], label=[...], score=[...]`."""
+        """Return a table from one sequence per column, such as `path=[...], label=[...], score=[...]`.
+
+        Args:
+            **columns: (N,) each, by the column's name.
+        """
         return cls(pa.table({name: pa.array(values, from_pandas=False) for name, values in columns.items()}))
 
     @classmethod
     def concatenate(cls, tables: Sequence[ScoreTable]) -> ScoreTable:
-        """The rows of all tables, in order."""
+        """Return the rows of all tables, in order."""
         return cls(pa.concat_tables([each.table for each in tables] or [SCHEMA.empty_table()]))
 
     @classmethod
@@ -122,33 +126,33 @@ class ScoreTable:
         return np.asarray(self.table["score"].to_numpy(), dtype=np.float64)
 
     def column(self, name: str) -> list[Any]:
-        """One column as Python values, None where nothing is known."""
+        """Return one column as Python values, None where nothing is known."""
         values: list[Any] = self.table[name].to_pylist()
         return values
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> ScoreTable:
-        """The rows where a mask (N,) is true, or the rows of the given numbers, in that order."""
+        """Return the rows where a mask (N,) is true, or the rows of the given numbers, in that order."""
         indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         return ScoreTable(self.table.take(pa.array(indices)))
 
     @cached_property
     def num_unnamed(self) -> int:
-        """Number of rows that name no video, each of which counts as a video of its own."""
+        """Number of rows without a video; each counts as one video."""
         return int(self.table["video"].null_count)
 
     @property
     def unit(self) -> str:
-        """What `video_level` has one row of: `video`, or `crop` if no row names its video."""
+        """Unit of a row of `video_level`: `video`, or `crop` if every row is without a video."""
         return "crop" if self.num_unnamed == len(self) > 0 else "video"
 
     @cached_property
     def video_numbers(self) -> NDArray[np.int64]:
-        """(N,): which video each row belongs to, numbered in order of first appearance.
+        """Index of each row's video, (N,) int64, numbered in order of first appearance.
 
-        A video is a (dataset, method, compression, video); a row without `video` is a video of its own.
+        A video is a distinct (dataset, method, compression, video). A row without `video` counts as one video.
 
         Raises:
-            MetricError: real and fake rows in one video, so that the video has no label.
+            MetricError: a video has both real and fake rows.
         """
         key = np.zeros(len(self), dtype=np.int64)
         for name in VIDEO_IDENTITY:
@@ -161,12 +165,12 @@ class ScoreTable:
         return numbers
 
     def video_level(self) -> ScoreTable:
-        """One row per video, in order of first appearance: the mean of its rows' scores.
+        """Return one row per video, in order of first appearance, with the mean of its rows' scores.
 
-        The other columns are those of the video's first row; `frame` is null.
+        All other columns are copied from the video's first row; `frame` is null.
 
         Raises:
-            MetricError: as `video_numbers`.
+            MetricError: a video has both real and fake rows.
         """
         numbers = self.video_numbers
         first = np.unique(numbers, return_index=True)[1]
@@ -233,14 +237,14 @@ def _known_suffix(path: Path) -> str:
 
 
 def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """(N,): a number for each distinct value, 0 for null."""
+    """Return a number for each distinct value, (N,) int64; 0 for null."""
     indices = column.combine_chunks().dictionary_encode().indices
     codes = pc.fill_null(pc.add(indices.cast(pa.int64()), 1), 0)
     return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _compact(key: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same grouping with numbers from 0 up, so that products of numbers stay small."""
+    """Return the same grouping with numbers from 0 up, so that products of numbers stay small."""
     return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""The summary of a score table: every number with its interval, by frame and by video, in all and per method."""
+"""The summary of a score table: every metric with its interval, by frame and by video, overall and per method."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from realface.metrics.ranking import METRICS, measure, missing_class
 from realface.metrics.score_table import ScoreTable
 
 UNNAMED_METHOD = "(method not named)"
-"""Where the fakes without a method stand."""
+"""Name of the group of fakes without a method."""
 FEWEST_VIDEOS = 2
-"""Videos of a class below which drawing them anew tells nothing."""
+"""Smallest number of videos per class for which bootstrap intervals are computed."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval, or the reason why there is none.
+    """A number with its interval, or the reason for a missing value or interval.
 
     Attributes:
-        value: None when it cannot be computed.
-        low: lower bound of the 95 % interval, None when there is none.
-        high: upper bound.
-        reason: why the value or the interval is missing; None when both are here.
+        value: the number; None if it cannot be computed.
+        low: lower bound of the 95 % interval; None without an interval.
+        high: upper bound of the 95 % interval; None without an interval.
+        reason: explanation of a missing value or interval; None if both are present.
     """
 
     value: float | None
@@ -39,14 +39,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many frames and videos of each class the numbers rest on.
+    """Numbers of frames and videos of each class that a summary is computed from.
 
     Attributes:
-        real_frames: rows of real faces.
-        fake_frames: rows of fakes.
-        real_videos: their videos; a row that names no video counts as one.
-        fake_videos: the same of the fakes.
-        unnamed_frames: rows that name no video.
+        real_frames: number of rows with real faces.
+        fake_frames: number of rows with fakes.
+        real_videos: number of videos of real faces; a row without a video counts as one.
+        fake_videos: number of videos of fakes; a row without a video counts as one.
+        unnamed_frames: number of rows without a video.
     """
 
     real_frames: int
@@ -57,15 +57,15 @@ class Counts:
 
     @property
     def unit(self) -> str:
-        """What counts once at the level of videos: `video`, or `crop` if no row names its video."""
+        """Unit that counts once at video level: `video`, or `crop` if every row is without a video."""
         return "crop" if self.unnamed_frames == self.real_frames + self.fake_frames > 0 else "video"
 
     @property
     def drawn(self) -> str:
-        """What the bootstrap draws."""
+        """Description of the units that the bootstrap draws."""
         if self.unit == "crop":
-            return "single crops, because none names its video"
-        return "whole videos and crops that name no video" if self.unnamed_frames else "whole videos"
+            return "single crops, because no crop has a video"
+        return "whole videos and crops without a video" if self.unnamed_frames else "whole videos"
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Numbers:
     """The metrics of one set of rows, by the names of `ranking.METRICS`.
 
     Attributes:
-        frame: each row counts.
-        video: each video counts, by the mean of its rows' scores. Without an interval if rows name no video: such a row
-            counts as a video, and an interval over them would be one over frames.
-        counts: what they rest on.
+        frame: metrics over rows.
+        video: metrics over videos, each scored by the mean of its rows' scores. They have no intervals if rows without
+            a video exist: such a row counts as a video, so the interval would be an interval over frames.
+        counts: number of frames and videos of each class.
     """
 
     frame: Mapping[str, Estimate]
@@ -86,14 +86,14 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Summary:
-    """All numbers of a score table.
+    """All metrics of a score table.
 
     Attributes:
-        overall: all fakes against all reals.
-        per_method: the fakes of each method against all reals, in the order of the methods' names.
-        threshold: scores from here up are called fake, in `accuracy`.
-        num_resamples: of the bootstrap; 0 gives no intervals.
-        seed: of the bootstrap.
+        overall: metrics of all fakes against all reals.
+        per_method: metrics of each method's fakes against all reals, sorted by the method's name.
+        threshold: lowest score that `accuracy` calls fake, in [0, 1].
+        num_resamples: number of bootstrap resamples; 0 disables intervals.
+        seed: seed of the bootstrap.
     """
 
     overall: Numbers
@@ -103,7 +103,7 @@ class Summary:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready mapping: `threshold`, `interval`, `frame`, `video`, `counts`, `per_method`."""
+        """Return a JSON-ready mapping: `threshold`, `interval`, `frame`, `video`, `counts`, `per_method`."""
         return {
             "threshold": self.threshold,
             "interval": {
@@ -118,16 +118,16 @@ class Summary:
 
 
 def summarise(table: ScoreTable, *, threshold: float, seed: int = 0, num_resamples: int = 1000) -> Summary:
-    """Compute all numbers of a table of frames.
+    """Compute all metrics of a table of frames.
 
     Args:
         table: one row per frame.
-        threshold: in [0, 1]; scores from here up are called fake. It comes from validation, never from this table.
-        seed: of the bootstrap; the same seed gives the same intervals.
-        num_resamples: of the bootstrap.
+        threshold: lowest score that is called fake, in [0, 1]. Choose it on validation data, never on this table.
+        seed: seed of the bootstrap; the same seed gives the same intervals.
+        num_resamples: number of bootstrap resamples; 0 disables intervals.
 
     Raises:
-        MetricError: real and fake rows in one video.
+        MetricError: a video has both real and fake rows.
     """
     methods = np.array([method or UNNAMED_METHOD for method in table.column("method")], dtype=object)
     is_fake = table.labels == Label.FAKE
@@ -187,7 +187,15 @@ def _estimates(
 def mean_with_interval(
     values: NDArray[np.float64], *, word: str, num_resamples: int, seed: int, unit: str = "video"
 ) -> Estimate:
-    """The mean of values (V,), V > 0, each of a `unit` that is drawn anew, such as a video; `word` names its class."""
+    """Return the mean of one value per video, with its bootstrap interval.
+
+    Args:
+        values: (V,), V >= 1, one per unit.
+        word: name of the units' class, used in the reason for a missing interval.
+        num_resamples: number of bootstrap resamples; 0 disables the interval.
+        seed: seed of the bootstrap.
+        unit: name of the unit that the bootstrap draws, such as `video`.
+    """
     mean = float(values.mean())
     if reason := no_interval({word: len(values)}, num_resamples, unit=unit):
         return Estimate(mean, None, None, reason)
@@ -196,17 +204,23 @@ def mean_with_interval(
 
 
 def no_video_interval(num_unnamed: int, num_crops: int) -> str | None:
-    """Why no interval over videos can be had if so many of the crops name no video; None if all name one."""
+    """Return the reason why crops without a video prevent an interval over videos; None if all have one."""
     if not num_unnamed:
         return None
-    few = "no crop names its video" if num_unnamed == num_crops else f"{num_unnamed} of {num_crops} crops name no video"
-    return f"no interval over videos: {few}, and each of these counts as its own"
+    few = "no crop has a video" if num_unnamed == num_crops else f"{num_unnamed} of {num_crops} crops have no video"
+    return f"no interval over videos: {few}, so each of these crops counts as one video"
 
 
 def no_interval(videos: Mapping[str, int], num_resamples: int, *, unit: str = "video") -> str | None:
-    """Why no interval can be had from so many videos of each class, by its word, or None when it can."""
+    """Return the reason for a missing interval, or None if an interval can be computed.
+
+    Args:
+        videos: number of videos of each class, by the word for the class.
+        num_resamples: number of bootstrap resamples.
+        unit: name of the unit that the bootstrap draws.
+    """
     if num_resamples < 1:
-        return "no interval: no resamples were asked for"
+        return "no interval: the number of resamples is 0"
     for word, count in videos.items():
         if count < FEWEST_VIDEOS:
             return f"no interval: only {count} {word} {unit}, at least {FEWEST_VIDEOS} are needed"

@@ -14,31 +14,31 @@ from realface.metrics.ranking import missing_class
 DEFAULT_THRESHOLD = 0.5
 ThresholdRule = Literal["balanced_accuracy", "equal_error"]
 RULES: dict[ThresholdRule, str] = {
-    "balanced_accuracy": "highest mean of the shares of reals and fakes judged rightly",
+    "balanced_accuracy": "highest mean of the shares of correctly classified reals and fakes",
     "equal_error": "reals called fake as often as fakes called real",
 }
-"""What each rule looks for, in the words that the artifact shows."""
+"""Description of each rule, as the artifact shows it."""
 
 
 def choose_threshold(
     labels: NDArray[np.int64], scores: NDArray[np.float64], *, rule: ThresholdRule = "balanced_accuracy"
 ) -> float:
-    """Choose the threshold on validation scores; a score of the threshold and above is called fake.
+    """Choose the threshold on validation scores; scores of at least the threshold are called fake.
 
-    Candidates lie midway between neighbouring distinct scores, so that the choice keeps its distance from both. Of
-    equally good ones the middle one is taken, of two the lower.
+    The candidates are the midpoints between neighbouring distinct scores. Among equally good candidates the middle
+    candidate is chosen, and the lower of two.
 
     Args:
         labels: (N,), 1 = fake, of the validation videos (or frames).
         scores: (N,), in [0, 1].
-        rule: one of `RULES`.
+        rule: key of `RULES`.
 
     Returns:
-        In (0, 1). `DEFAULT_THRESHOLD` when there is nothing to choose by: one class only, all scores equal, or no
-        candidate that is better than chance.
+        A threshold in (0, 1). `DEFAULT_THRESHOLD` if there is only one class, if all scores are equal, or if no
+        candidate is better than chance.
 
     Raises:
-        MetricError: no such rule.
+        MetricError: `rule` is unknown.
     """
     if rule not in RULES:
         raise MetricError(f"no threshold rule {rule!r}; known: {', '.join(RULES)}")
@@ -57,18 +57,18 @@ def choose_threshold(
 
 
 def threshold_on_reals(scores: NDArray[np.float64], *, false_positive_rate: float) -> float:
-    """Choose the threshold on real videos alone: the lowest from which up at most a share of them is called fake.
+    """Choose the lowest threshold that calls at most a given share of real videos fake.
 
     Args:
         scores: (N,), N >= 1, in [0, 1], of real validation videos.
-        false_positive_rate: the share, in [0, 1).
+        false_positive_rate: largest share of real videos called fake, in [0, 1).
 
     Returns:
-        In (0, 1]: midway between the lowest score that may be called fake and the one below it; where none may be,
-        just above the highest score, or 1 if that is 1.
+        A threshold in (0, 1]: midway between the lowest score that may be called fake and the next lower score. If no
+        score may be called fake, the next float above the highest score, at most 1.
     """
     distinct, counts = np.unique(scores, return_counts=True)
-    called_fake = np.cumsum(counts[::-1])[::-1]  # videos, were each distinct score the threshold
+    called_fake = np.cumsum(counts[::-1])[::-1]  # number of videos called fake, for each distinct score as threshold
     may_be = called_fake <= false_positive_rate * len(scores) + 1e-9  # a share of a count: up to rounding
     highest_real = distinct[~may_be][-1]
     if not may_be.any():

@@ -75,7 +75,7 @@ def test_a_few_crops_that_name_no_video_take_the_interval_by_video(monkeypatch):
     result, _ = run(monkeypatch, build_evaluation(videos=["a", None, "c", "d"]))
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert any(line.startswith("all 2 real, 2 fake 0.750 0") for line in lines)
-    assert "-: no interval over videos: 1 of 4 crops name no video, and each of these counts as its own" in lines
+    assert "-: no interval over videos: 1 of 4 crops have no video, so each of these crops counts as one video" in lines
     assert any(line.endswith("95 % interval over videos, and over crops that name none") for line in lines)
 
 
@@ -86,7 +86,7 @@ def test_localisation_of_crops_that_name_no_video_has_no_interval(monkeypatch):
     assert "where it was forged, 2 fake crops that name no video: pixel AUC 0.800, IoU at equal area 0.500 (" in (
         result.stdout
     )
-    assert "-: no interval over videos: no crop names its video" in result.stdout
+    assert "-: no interval over videos: no crop has a video" in result.stdout
 
 
 def test_localisation_is_printed_where_it_was_measured(monkeypatch):

@@ -141,7 +141,7 @@ def test_one_video_gives_a_number_and_the_reason_why_there_is_no_interval():
 def test_no_resamples_give_no_interval():
     crops = [build_crop(name, real=(name, 0.1)) for name in "ab"]
     numbers = summarise(*crops, num_resamples=0).overall
-    assert numbers.pixel_auc.reason == numbers.error_inside.auc.reason == "no interval: no resamples were asked for"
+    assert numbers.pixel_auc.reason == numbers.error_inside.auc.reason == "no interval: the number of resamples is 0"
 
 
 def test_without_a_usable_mask_or_pair_the_reason_stands_in_place_of_the_number():

@@ -85,7 +85,7 @@ def test_a_mean_of_persons_has_the_bootstraps_interval_and_says_why_it_has_none(
 
 def test_no_resamples_give_no_interval():
     estimate = summarise(build_table(), threshold=0.5, num_resamples=0).overall.video["auc"]
-    assert estimate.reason == "no interval: no resamples were asked for"
+    assert estimate.reason == "no interval: the number of resamples is 0"
 
 
 def test_fakes_without_a_method_stand_under_a_name_that_says_so():
@@ -99,7 +99,7 @@ def test_the_json_names_threshold_interval_counts_and_every_metric():
     assert document["interval"]["num_resamples"] == 10
     counts = {"real_frames": 18, "fake_frames": 36, "real_videos": 6, "fake_videos": 12, "unnamed_frames": 0}
     assert document["counts"] == counts
-    assert document["interval"]["kind"] == "percentile bootstrap over whole videos, reals and fakes drawn apart"
+    assert document["interval"]["kind"] == "percentile bootstrap over whole videos, reals and fakes drawn separately"
     assert set(document["video"]) == set(document["per_method"]["FaceSwap"]["frame"]) == set(METRICS)
     assert set(document["frame"]["auc"]) == {"value", "low", "high", "reason"}
 
@@ -116,14 +116,14 @@ def build_unnamed(videos):
 
 def test_rows_without_video_names_have_no_interval_by_video():
     summary = summarise(build_unnamed([None] * 8), threshold=0.5, num_resamples=20)
-    reason = "no interval over videos: no crop names its video, and each of these counts as its own"
+    reason = "no interval over videos: no crop has a video, so each of these crops counts as one video"
     for numbers in (summary.overall, summary.per_method["Swap"]):
         assert numbers.counts == Counts(4, 4, 4, 4, unnamed_frames=8)
         assert numbers.counts.unit == "crop"
         assert numbers.video["auc"] == Estimate(15 / 16, None, None, reason)
         assert (numbers.frame["auc"].value, numbers.frame["auc"].reason) == (15 / 16, None)
         assert numbers.frame["auc"].low < 15 / 16
-    drawn = "percentile bootstrap over single crops, because none names its video, reals and fakes drawn apart"
+    drawn = "percentile bootstrap over single crops, because no crop has a video, reals and fakes drawn separately"
     assert summary.to_json()["interval"]["kind"] == drawn
 
 
@@ -132,10 +132,10 @@ def test_a_few_rows_without_video_names_take_the_interval_by_video_too():
     assert summary.overall.counts == Counts(4, 4, 2, 3, unnamed_frames=2)
     assert summary.overall.counts.unit == "video"
     estimate = summary.overall.video["auc"]
-    reason = "no interval over videos: 2 of 8 crops name no video, and each of these counts as its own"
+    reason = "no interval over videos: 2 of 8 crops have no video, so each of these crops counts as one video"
     assert estimate == Estimate(1.0, None, None, reason)
     assert summary.to_json()["interval"]["kind"] == (
-        "percentile bootstrap over whole videos and crops that name no video, reals and fakes drawn apart"
+        "percentile bootstrap over whole videos and crops without a video, reals and fakes drawn separately"
     )
 
 

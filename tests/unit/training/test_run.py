@@ -151,7 +151,7 @@ def test_card_says_what_the_detector_is(recipe, tmp_path):
     assert (card.method, card.input_size, card.purpose, card.licence) == ("tiny", 8, "demonstration", "CC0")
     assert card.crop == CropSpec(size=16)
     assert card.threshold_rule == (
-        "balanced_accuracy (highest mean of the shares of reals and fakes judged rightly) on 4 validation videos"
+        "balanced_accuracy (highest mean of the shares of correctly classified reals and fakes) on 4 validation videos"
     )
     assert (card.trained_on[0]["name"], card.trained_on[0]["rows"]) == ("faces/manifest.parquet", 8)
     assert (card.provenance["recipe"], card.provenance["seed"]) == ("trial", 0)

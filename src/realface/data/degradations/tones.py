@@ -20,7 +20,7 @@ _GREYS = np.arange(256, dtype=np.float32)
 
 
 def _either_way(factor: float, generator: np.random.Generator) -> float:
-    """The factor or its inverse, varied a little."""
+    """Return the factor or its inverse, varied a little."""
     varied = factor ** generator.uniform(0.8, 1.2)
     return float(varied if generator.random() < 0.5 else 1 / varied)
 

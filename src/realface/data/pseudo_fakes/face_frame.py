@@ -62,7 +62,7 @@ def pasted_face(face: Image, frame: NDArray[np.float64], shape: tuple[int, ...])
 
 
 def _template(side: int) -> Points:
-    """The mean face, (468, 2) in pixels of the frame."""
+    """Return the mean face, (468, 2) in pixels of the frame."""
     shape = mean_shape()[:, :2]
     oval = shape[list(FACE_OVAL)]
     low, high = oval.min(axis=0), oval.max(axis=0)

@@ -55,7 +55,7 @@ def face_traits(image: Image, landmarks: Landmarks) -> NDArray[np.float32]:
 
 
 def _appearance(image: Image, points: Points) -> NDArray[np.float64]:
-    """A small grey image of the aligned face, which shows glasses, beards and light; two are at most 2 apart."""
+    """Return a small grey image of the aligned face, which shows glasses, beards and light; two are at most 2 apart."""
     target = (_MIDDLE + five_of(mean_shape()[:, :2].astype(np.float32)) * _EYES_APART).astype(np.float32)
     aligned, _ = warp_affine(image, similarity(five_of(points), target), (_ALIGNED, _ALIGNED))
     grey = cv2.cvtColor(aligned, cv2.COLOR_RGB2GRAY)

@@ -60,7 +60,7 @@ def _altered_copy(image: Image, points: Points, generator: np.random.Generator) 
 
 
 def _surroundings(mask: Mask, points: Points) -> Mask:
-    """Where colours are compared: the part itself and the middle of the face around it."""
+    """Return where colours are compared: the part itself and the middle of the face around it."""
     center = points.mean(axis=0)
     middle = (center + (points[list(_MIDDLE)] - center) * np.float32(0.9)).astype(np.float32)
     return np.maximum(plain_mask([middle], mask.shape), mask)

@@ -51,7 +51,7 @@ def _hull(points: Points, generator: np.random.Generator) -> Polygons:
 
 
 def _low_hull(points: Points, generator: np.random.Generator) -> Polygons:
-    """The hull without the forehead, which is often covered by hair or a hat."""
+    """Return the hull without the forehead, which is often covered by hair or a hat."""
     return _brows_to_chin(points, rise=generator.uniform(-0.02, 0.1))
 
 
@@ -63,7 +63,7 @@ def _brows_to_chin(points: Points, *, rise: float) -> Polygons:
 
 
 def _head(points: Points, generator: np.random.Generator) -> Polygons:
-    """The oval and a part of the hair."""
+    """Return the oval and a part of the hair."""
     oval = points[list(FACE_OVAL)].copy()
     rise = generator.uniform(0.25, 0.7)
     origin, _, down = face_axes(points)
@@ -100,7 +100,7 @@ def _ellipse(points: Points, generator: np.random.Generator) -> Polygons:
 
 
 def _half(points: Points, generator: np.random.Generator) -> Polygons:
-    """The oval on one side of a line near the nose."""
+    """Return the oval on one side of a line near the nose."""
     side = 1 if generator.random() < 0.5 else -1
     shift = generator.uniform(-0.2, 0.4)
     origin, across, _ = face_axes(points)
@@ -245,6 +245,6 @@ def _grown(polygon: Points, wider: float, higher: float, down: Points) -> Points
 
 
 def _perpendicular(down: Points, length: float) -> Points:
-    """The vector across the face: `down` turned by a right angle."""
+    """Return the vector across the face: `down` turned by a right angle."""
     factor = length / max(float(np.linalg.norm(down)), 1e-6)
     return np.asarray((down[1] * factor, -down[0] * factor), dtype=np.float32)

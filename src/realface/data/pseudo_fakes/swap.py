@@ -163,7 +163,7 @@ def _shaded(image: Image, generator: np.random.Generator) -> Image:
 
 
 def _face(points: Points, shape: tuple[int, ...]) -> Mask:
-    """The face up to the middle of the forehead, grown a little, with a soft edge."""
+    """Return the face up to the middle of the forehead, grown a little, with a soft edge."""
     width = max(1, round(0.03 * face_side(points))) * 2 + 1
     oval = plain_mask(REGIONS["oval"](points, np.random.default_rng(0)), shape)
     grown = cv2.dilate(oval, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
@@ -171,5 +171,5 @@ def _face(points: Points, shape: tuple[int, ...]) -> Mask:
 
 
 def _core(points: Points, shape: tuple[int, ...]) -> Mask:
-    """The features, without forehead and background: skin, lips and eyes decide the colours."""
+    """Return the features, without forehead and background: skin, lips and eyes decide the colours."""
     return plain_mask(REGIONS["inner"](points, np.random.default_rng(0)), shape)

@@ -186,7 +186,7 @@ def _thin_plate(controls: NDArray[np.float64], values: NDArray[np.float64], stif
 
 
 def _bend(places: NDArray[np.float64], controls: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The thin plate's kernel r^2 log r^2, for every place and control point."""
+    """Return the thin plate's kernel r^2 log r^2, for every place and control point."""
     squared = ((places**2).sum(axis=1)[:, None] + (controls**2).sum(axis=1)[None] - 2 * places @ controls.T).clip(1e-12)
     return np.asarray(squared * np.log(squared))
 
