@@ -121,14 +121,14 @@ def split(
     from realface.manifest.splits import split_again, split_by_identity
 
     _require_free(out, force=force)
-    manifest, people_apart = Manifest.read(file), by is Apart.PERSON
+    manifest, identity_disjoint = Manifest.read(file), by is Apart.PERSON
     shares = _fractions(fractions or FRACTIONS)
     if of is None:
-        manifest = split_by_identity(manifest, shares, seed=seed, people_apart=people_apart)
+        manifest = split_by_identity(manifest, shares, seed=seed, identity_disjoint=identity_disjoint)
     elif fractions is None:
         raise typer.BadParameter(f"--of {of} needs --fractions, such as {of}=0.9,val=0.1")
     else:
-        manifest = split_again(manifest, of, shares, seed=seed, people_apart=people_apart)
+        manifest = split_again(manifest, of, shares, seed=seed, identity_disjoint=identity_disjoint)
     _write(manifest, out, as_json=as_json)
 
 

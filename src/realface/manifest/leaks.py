@@ -62,13 +62,13 @@ def find_leaks(manifest: Manifest) -> list[Leak]:
     ]
 
 
-def require_no_leaks(manifest: Manifest, *, where: str, tolerated: Collection[Kind] = ()) -> list[Leak]:
+def require_no_leaks(manifest: Manifest, *, where: str, allowed: Collection[Kind] = ()) -> list[Leak]:
     """Refuse a manifest with leaks.
 
     Args:
         manifest: all rows that take part, with their splits.
         where: opens the error's text.
-        tolerated: kinds that are let through.
+        allowed: kinds of leaks that are not refused.
 
     Returns:
         Those that were let through.
@@ -77,13 +77,13 @@ def require_no_leaks(manifest: Manifest, *, where: str, tolerated: Collection[Ki
         LeakError: names the first leaks and says how many there are.
     """
     leaks = find_leaks(manifest)
-    refused = [leak for leak in leaks if leak.kind not in tolerated]
+    refused = [leak for leak in leaks if leak.kind not in allowed]
     if not refused:
         return leaks
     more = f", and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
     published = ""
     if all(leak.kind in SHARED_BY_PUBLISHED_SPLITS for leak in refused):
-        published = ", or, to train on a published split as it is, set data.published_split: true"
+        published = ", or, to train on a published split as it is, set data.allow_identity_overlap: true"
     raise LeakError(
         f"{where}: {'; '.join(str(leak) for leak in refused[:SHOWN])}{more}",
         hint=f"split again by identity with `realface manifest split`{published}",

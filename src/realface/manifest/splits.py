@@ -25,7 +25,7 @@ FEWEST_DEALT = 6
 
 
 def split_again(
-    manifest: Manifest, of: str, fractions: Mapping[str, float], *, seed: int, people_apart: bool = True
+    manifest: Manifest, of: str, fractions: Mapping[str, float], *, seed: int, identity_disjoint: bool = True
 ) -> Manifest:
     """Deal the rows of one split out, as `split_by_identity` does; the others keep theirs.
 
@@ -42,14 +42,14 @@ def split_again(
         )
     splits = manifest.columns["split"].to_numpy()
     rows = np.flatnonzero(splits == of)
-    dealt = split_by_identity(manifest.take(rows), fractions, seed=seed, people_apart=people_apart)
+    dealt = split_by_identity(manifest.take(rows), fractions, seed=seed, identity_disjoint=identity_disjoint)
     splits = splits.copy()
     splits[rows] = dealt.columns["split"].to_numpy()
     return manifest.with_column("split", pa.array(splits, pa.string()))
 
 
 def split_by_identity(
-    manifest: Manifest, fractions: Mapping[str, float] | None = None, *, seed: int, people_apart: bool = True
+    manifest: Manifest, fractions: Mapping[str, float] | None = None, *, seed: int, identity_disjoint: bool = True
 ) -> Manifest:
     """Give every row a split such that what hangs together stays together.
 
@@ -62,8 +62,8 @@ def split_by_identity(
         fractions: share of the videos, by split, in any spelling; they add up to 1. By default 0.8 train, 0.1 val,
             0.1 test. Met as nearly as whole groups allow.
         seed: which groups of one size go where.
-        people_apart: whether a person is a reason to hang together. Where few people are swapped with one another, as
-            in Celeb-DF, all rows are one group otherwise.
+        identity_disjoint: whether rows that share an identity stay in one split. Where few people are swapped with one
+            another, as in Celeb-DF, all rows would then be one group.
 
     Returns:
         The same rows with a new `split` column. Every split has rows, and both classes where there are enough groups.
@@ -76,7 +76,7 @@ def split_by_identity(
     shares = np.array(list(wanted.values()), dtype=np.float64)
     if not wanted or not np.isfinite(shares).all() or (shares < 0).any() or not math.isclose(shares.sum(), 1.0):
         raise ManifestError(f"fractions of splits must be positive and add up to 1, got {dict(fractions)}")
-    group_of_row = _groups(manifest, people_apart=people_apart)
+    group_of_row = _groups(manifest, identity_disjoint=identity_disjoint)
     videos = _videos_per_class(manifest, group_of_row)
     if len(videos) < len(wanted):
         raise ManifestError(
@@ -143,10 +143,10 @@ def _canonical(fractions: Mapping[str, float]) -> dict[str, float]:
     return {name: fractions[spelling] for name, spelling in spelling_of.items()}
 
 
-def _groups(manifest: Manifest, *, people_apart: bool) -> NDArray[Any]:
+def _groups(manifest: Manifest, *, identity_disjoint: bool) -> NDArray[Any]:
     """(rows,), the number of each row's group, from 0: components of the graph of rows and the names they hold."""
     kinds = {"video": video_names(manifest.columns), "source": source_names(manifest.columns)}
-    if people_apart:
+    if identity_disjoint:
         kinds["person"] = person_names(manifest.columns)
     names = [_names_within_dataset(kind, table) for kind, table in kinds.items()]
     rows = np.concatenate([table["row"].to_numpy() for table in names])

@@ -80,9 +80,9 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False, with
     paths = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
     manifests = {path: Manifest.read(path) for path in paths}
     crop = _common_crop(manifests)
-    tolerated = SHARED_BY_PUBLISHED_SPLITS if data.published_split else ()
+    allowed = SHARED_BY_PUBLISHED_SPLITS if data.allow_identity_overlap else ()
     everything = Manifest.concatenate(list(manifests.values()))
-    leaks = require_no_leaks(everything, where=_names(list(manifests)), tolerated=tolerated)
+    leaks = require_no_leaks(everything, where=_names(list(manifests)), allowed=allowed)
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
     fakes_left_out: dict[str, int] = {}
     sampling = data.train.sampling
@@ -113,7 +113,7 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False, with
         name: Manifest.concatenate([rows, fakes[name]]) if fakes else rows
         for name, rows in (("train", train), ("val", val))
     }
-    leaks += _require_apart(used_rows["train"], used_rows["val"], tolerated)
+    leaks += _require_apart(used_rows["train"], used_rows["val"], allowed)
     for name, rows in used_rows.items():
         _require_files(rows, where=f"data.{name}")
     if sampling == "paired":
@@ -230,16 +230,16 @@ def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:
         return {}
     told = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(counts.items()))
     warn_once(
-        f"warning: data.published_split: {told} stand in two splits; numbers on these data say little of "
+        f"warning: data.allow_identity_overlap: {told} stand in two splits; numbers on these data say little of "
         "people whom the detector has not seen"
     )
     return {"shared_by_splits": dict(sorted(counts.items()))}
 
 
-def _require_apart(train: Manifest, val: Manifest, tolerated: Collection[Kind]) -> list[Leak]:
+def _require_apart(train: Manifest, val: Manifest, allowed: Collection[Kind]) -> list[Leak]:
     """Refuse a video or person on both sides, whatever the manifests' own split columns say."""
     sides = [rows.with_column("split", [side] * len(rows)) for side, rows in (("data.train", train), ("data.val", val))]
-    return require_no_leaks(Manifest.concatenate(sides), where="the recipe", tolerated=tolerated)
+    return require_no_leaks(Manifest.concatenate(sides), where="the recipe", allowed=allowed)
 
 
 def _require_files(rows: Manifest, *, where: str) -> None:

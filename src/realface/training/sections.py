@@ -125,10 +125,10 @@ class DataSection(Section):
     val: ValidationRows = Field(
         ValidationRows(filters={"split": "val"}), description="what the best step and the threshold are chosen on"
     )
-    published_split: bool = Field(
+    allow_identity_overlap: bool = Field(
         False,
-        description="take splits as they were published although people, or an original and its fakes, stand in two of "
-        "them, as in Celeb-DF's; told at the start and recorded. A video itself may never stand in two",
+        description="allow identities, and originals of fakes, to appear in two splits, as in Celeb-DF's published "
+        "split; reported at the start and recorded. A video itself may never appear in two splits",
     )
     workers: int = Field(2, ge=0, description="processes that decode crops; 0: the training process does it")
     residuals: AbsolutePath | None = Field(

@@ -84,14 +84,14 @@ def test_require_no_leaks_names_three_and_counts_the_rest():
     require_no_leaks(manifest_of({"video": "a", "split": "train"}), where="data")
 
 
-def test_a_tolerated_kind_is_let_through_and_returned():
+def test_an_allowed_kind_is_returned_and_not_refused():
     manifest = manifest_of(
         {"video": "071", "identities": ["071"], "split": "train"},
         {"video": "071_054", "original": "071", "identities": ["071", "054"], "split": "val", "label": 1},
     )
     with pytest.raises(LeakError, match=r"`realface manifest split`, or, to train on a published split as it is, set"):
         require_no_leaks(manifest, where="data")
-    leaks = require_no_leaks(manifest, where="data", tolerated=("original", "person"))
+    leaks = require_no_leaks(manifest, where="data", allowed=("original", "person"))
     assert [(leak.kind, leak.name) for leak in leaks] == [("original", "071"), ("person", "071")]
 
 
@@ -103,4 +103,4 @@ def test_a_video_itself_in_two_splits_is_never_of_the_kind_that_published_splits
     )
     assert [leak.kind for leak in find_leaks(manifest)] == ["video"]
     with pytest.raises(LeakError, match=r"video 071 is in train and val; split again by identity with [^,]*$"):
-        require_no_leaks(manifest, where="data", tolerated=("original", "person"))
+        require_no_leaks(manifest, where="data", allowed=("original", "person"))

@@ -99,21 +99,21 @@ def test_a_published_split_that_shares_people_and_originals_is_taken_told_and_re
     faces = Manifest.read(path)
     originals = ["a" if video == "d" else None for video in faces.column("video")]
     faces.with_column("original", originals).write(path)
-    with pytest.raises(LeakError, match=r"to train on a published split as it is, set data\.published_split: true"):
+    with pytest.raises(LeakError, match=r"on a published split as it is, set data\.allow_identity_overlap: true"):
         read(path)
-    assert read(path, published_split=True).origins == {"shared_by_splits": {"original": 1, "person": 1}}
-    assert "data.published_split: 1 original and 1 person stand in two splits" in capsys.readouterr().err
+    assert read(path, allow_identity_overlap=True).origins == {"shared_by_splits": {"original": 1, "person": 1}}
+    assert "data.allow_identity_overlap: 1 original and 1 person stand in two splits" in capsys.readouterr().err
 
 
-def test_a_video_itself_may_not_stand_in_two_even_of_a_published_split(write_faces):
+def test_a_video_itself_may_not_stand_in_two_even_where_identities_may(write_faces):
     path = write_faces(videos=[*PAIR, ("a", 0, "val")])
     with pytest.raises(LeakError, match="video a is in train and val"):
-        read(path, published_split=True)
+        read(path, allow_identity_overlap=True)
 
 
-def test_without_a_leak_nothing_is_recorded_of_a_published_split(write_faces, capsys):
-    assert read(write_faces(), published_split=True).origins == {}
-    assert "published_split" not in capsys.readouterr().err
+def test_without_a_leak_nothing_is_recorded_of_an_overlap(write_faces, capsys):
+    assert read(write_faces(), allow_identity_overlap=True).origins == {}
+    assert "allow_identity_overlap" not in capsys.readouterr().err
 
 
 def test_leak_into_the_test_split_is_refused_though_it_is_not_used(write_faces):
