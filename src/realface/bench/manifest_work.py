@@ -11,7 +11,7 @@ from typing import TypeVar
 from torch.utils.data import DataLoader, Dataset
 
 from realface.bench.memory import private_bytes
-from realface.data.dataset import CropDataset, settle_worker
+from realface.data.dataset import CropDataset, init_worker
 from realface.data.sampler import build_sampler
 from realface.data.transforms import FaceTransform
 from realface.manifest.manifest import Manifest
@@ -57,7 +57,7 @@ def worker_bytes(rows: Manifest, *, workers: int, rows_each: int, start_method: 
             sampler=list(islice(build_sampler(rows, sampling="all", seed=0), workers * rows_each)),
             num_workers=workers,
             collate_fn=_own_bytes,
-            worker_init_fn=settle_worker,
+            worker_init_fn=init_worker,
             multiprocessing_context=start_method,
         )
         told = [each for each in loader if each is not None]

@@ -184,7 +184,7 @@ def crop_bytes(input_size: int, *, num_inputs: int = 0) -> int:
     return (1 + num_inputs) * 3 * input_size**2 * FLOAT32_BYTES
 
 
-def settle_worker(_worker: int) -> None:
+def init_worker(_worker: int) -> None:
     """Make a loader's worker a good child, as its `worker_init_fn`.
 
     It has one thread, since the workers are the parallelism, and leaves signals to its parent: Ctrl-C and a cluster's

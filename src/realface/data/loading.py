@@ -26,7 +26,7 @@ from realface.core.errors import LoadingError, RealfaceError
 from realface.core.process_number import warn_once
 from realface.core.worker_limits import ADVICE_NO_WORKERS, allowed_workers
 from realface.data.batch_slots import BatchSlots, PackedBatch, pack
-from realface.data.dataset import settle_worker
+from realface.data.dataset import init_worker
 
 POLL_S = 1.0
 """Seconds between two looks at the workers while a batch is awaited.
@@ -108,7 +108,7 @@ def load_batches(
         multiprocessing_context=START_METHOD if workers else None,
         collate_fn=_unchanged,
         pin_memory=pin_memory,
-        worker_init_fn=settle_worker,
+        worker_init_fn=init_worker,
         timeout=POLL_S if workers else 0,
         generator=torch.Generator(),  # its own, else the loader draws from the global one and changes training
     )

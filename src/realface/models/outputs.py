@@ -66,7 +66,7 @@ class StepResult:
     output: Output | None
 
 
-def own_rows(rows: Tensor) -> Tensor:
+def local_rows(rows: Tensor) -> Tensor:
     """The rows as they came: the `Gather` of a task whose losses are over each process's own batch."""
     return rows
 

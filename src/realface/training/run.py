@@ -108,10 +108,10 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
     rows = _rows(recipe, method, prior, run)
     fabric = launch(recipe.trainer)
     processes, stopper = Processes(), Stopper()
-    with ExitStack() as held:
+    with ExitStack() as exit_stack:
         with reproducible(recipe.seed, fabric.device), stopper.listening():
             checkpoint = processes.on_first(
-                lambda: _open_run(run, recipe, rows, fabric, processes, held, resume=resume)
+                lambda: _open_run(run, recipe, rows, fabric, processes, exit_stack, resume=resume)
             )
             faces = _pair_faces(recipe, rows, run, processes, stopper, quiet=quiet)
             state = build_state(recipe, fabric, processes, is_new=checkpoint is None, prior=prior)
@@ -200,11 +200,11 @@ def _open_run(
     rows: RunRows,
     fabric: Fabric,
     processes: Processes,
-    held: ExitStack,
+    exit_stack: ExitStack,
     *,
     resume: bool,
 ) -> Checkpoint | None:
-    """Begin a run's folder, or find the checkpoint to go on from; the folder is locked until `held` ends."""
+    """Begin a run's folder, or find the checkpoint to go on from; the folder is locked until `exit_stack` ends."""
     hashes = {"train": rows.train.sha256(), "val": rows.val.sha256()}
     left_out = {"fakes_left_out": rows.fakes_left_out} if rows.fakes_left_out else {}
     origin = collect_provenance(
@@ -218,11 +218,11 @@ def _open_run(
         **rows.origins,
     )
     if not (resume and is_run(run)):
-        held.enter_context(locked(new_folder(run, besides=_own_faces(recipe, run))))
+        exit_stack.enter_context(locked(new_folder(run, besides=_own_faces(recipe, run))))
         write_json(run / PROVENANCE_NAME, origin)
         save_recipe(recipe, run / RECIPE_NAME)
         return None
-    held.enter_context(locked(run))
+    exit_stack.enter_context(locked(run))
     require_same_run(run, recipe, train_sha256=hashes["train"], val_sha256=hashes["val"])
     checkpoints = CheckpointFolder(run, keep=recipe.trainer.keep_checkpoints)
     checkpoints.clear_partial()

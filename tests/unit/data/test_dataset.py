@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from realface.core.errors import LoadingError, MediaError
-from realface.data.dataset import CropDataset, crop_bytes, joined_inputs, settle_worker
+from realface.data.dataset import CropDataset, crop_bytes, init_worker, joined_inputs
 from realface.data.transforms import FaceTransform
 from realface.manifest.manifest import Manifest
 from realface.media.images import write_image
@@ -81,7 +81,7 @@ def test_nothing_is_left_to_chance_outside_of_training(manifest):
 def test_workers_give_the_same_as_none(manifest):
     dataset = dataset_of(manifest)
     dataset.set_epoch(3)
-    with_workers = images(dataset, num_workers=2, worker_init_fn=settle_worker)
+    with_workers = images(dataset, num_workers=2, worker_init_fn=init_worker)
     assert torch.equal(with_workers, images(dataset))
 
 
@@ -118,7 +118,7 @@ def test_a_worker_is_kept_to_one_thread_and_leaves_signals_to_its_parent():
     num_threads = cv2.getNumThreads()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        settle_worker(0)
+        init_worker(0)
         assert cv2.getNumThreads() == 1
         assert {signal.getsignal(number) for number in handlers} == {signal.SIG_IGN}
     finally:

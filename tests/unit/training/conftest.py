@@ -13,7 +13,7 @@ from realface.core.recipe import Section, check_recipe
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models import catalog
-from realface.models.outputs import Output, StepResult, own_rows
+from realface.models.outputs import Output, StepResult, local_rows
 from realface.models.real_only import RealOnly
 from realface.training.recipe import recipe_schema
 
@@ -44,7 +44,7 @@ class TinyNetwork(nn.Module):
 
 
 class TinyTask(nn.Module):
-    def __init__(self, network, *, gather=own_rows):
+    def __init__(self, network, *, gather=local_rows):
         super().__init__()
         self.network = network
         self.gather = gather
@@ -94,7 +94,7 @@ class TinyPainter(nn.Module):
 
 
 class TinyPainterTask(nn.Module):
-    def __init__(self, network, *, gather=own_rows):
+    def __init__(self, network, *, gather=local_rows):
         super().__init__()
         self.network = network
 

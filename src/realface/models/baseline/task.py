@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from realface.models.baseline.network import Baseline
-from realface.models.outputs import Gather, Output, StepResult, own_rows
+from realface.models.outputs import Gather, Output, StepResult, local_rows
 from realface.models.pair_losses import pair_losses, weighted_pair_losses
 from realface.models.recce.losses import classification_loss
 
@@ -19,7 +19,7 @@ class BaselineTask(nn.Module):
         gather: makes the loss that of the batch of all processes; by default each has its own.
     """
 
-    def __init__(self, network: Baseline, *, gather: Gather = own_rows) -> None:
+    def __init__(self, network: Baseline, *, gather: Gather = local_rows) -> None:
         super().__init__()
         self.network = network
         self._gather = gather

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from realface.models.outputs import Gather, StepResult, own_rows
+from realface.models.outputs import Gather, StepResult, local_rows
 from realface.models.pair_losses import pair_losses, weighted_pair_losses
 from realface.models.recce.losses import classification_loss, metric_loss, reconstruction_errors, reconstruction_loss
 from realface.models.recce.network import Recce, RecceOutput, to_network_range
@@ -20,7 +20,7 @@ class RecceTask(nn.Module):
         gather: makes the losses those of the batch of all processes; by default each has its own.
     """
 
-    def __init__(self, network: Recce, *, gather: Gather = own_rows) -> None:
+    def __init__(self, network: Recce, *, gather: Gather = local_rows) -> None:
         super().__init__()
         self.network = network
         self._gather = gather

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from realface.models.outputs import Gather, StepResult, own_rows
+from realface.models.outputs import Gather, StepResult, local_rows
 from realface.models.rffr.losses import classification_loss, inpainting_losses
 from realface.models.rffr.masking import draw_blocks, draw_common_blocks, draw_masks
 from realface.models.rffr.network import Rffr
@@ -22,7 +22,7 @@ class PriorTask(nn.Module):
         gather: makes the loss that of the batch of all processes; by default each has its own.
     """
 
-    def __init__(self, network: RffrPrior, *, gather: Gather = own_rows) -> None:
+    def __init__(self, network: RffrPrior, *, gather: Gather = local_rows) -> None:
         super().__init__()
         self.network = network
         self._gather = gather
@@ -53,7 +53,7 @@ class RffrTask(nn.Module):
         gather: makes the loss that of the batch of all processes; by default each has its own.
     """
 
-    def __init__(self, network: Rffr, *, gather: Gather = own_rows) -> None:
+    def __init__(self, network: Rffr, *, gather: Gather = local_rows) -> None:
         super().__init__()
         self.network = network
         self._gather = gather
