@@ -27,7 +27,7 @@ CPU_avx2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCT
 CPU_native :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-cpus check bench card clean
+.PHONY: help setup demo test test-all test-cpus check docs bench card clean
 
 help:
 	@echo "make demo      the whole story on a sample study: videos, training, verdict, report"
@@ -35,6 +35,7 @@ help:
 	@echo "make test-all  the quick and the long tests"
 	@echo "make test-cpus the quick tests under several instruction sets and thread counts"
 	@echo "make check     formatting, lint, types, layers"
+	@echo "make docs      the documentation site, into site/index.html"
 	@echo "make bench     how fast this machine is, into benchmarks/results"
 	@echo "make card      write docs/model-card.md from the shipped detector and its results"
 	@echo "make setup     only the environment in .venv; the targets above do it when needed"
@@ -74,6 +75,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open site/index.html"
+
 bench: $(READY)
 	$(BIN)/realface bench --out benchmarks/results $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(AGAINST),--against $(AGAINST))
 
@@ -83,7 +88,7 @@ card: $(READY)
 	  docs/images/model-card --out docs/model-card.md
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info
 
 # A checkout that is as it was when the environment was made needs nothing.
 $(READY): pyproject.toml constraints.txt

@@ -118,6 +118,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(["prepare", str(study), str(folder / "faces"), *SMALLER["prepare"]]) == 0
     assert run(["train", "demo", "--out", str(folder / "run"), *recipe]) == 0
     shutil.copytree(folder / "run", folder / "demo" / "run")
+    shutil.copytree(folder / "faces", folder / "demo" / "faces")
     write_prior(folder / "prior" / "artifact", crops=folder / "faces" / "manifest.parquet")
     return folder
 
