@@ -1,7 +1,8 @@
 """Fill the generated pages of the documentation site; a hook of MkDocs (`hooks` in mkdocs.yml).
 
-A page that contains `<!-- generated: NAME -->` gets the text of that generator in its place: the commands from the command
-line's own help, or the public names of the package. The recipe page is the one that the schema gives. Comments for the tests are removed.
+A page that contains `<!-- generated: NAME -->` gets the text of that generator in its place: the commands from the
+command line's own help, or the public names of the package. The recipe page is the one that the schema gives. Comments
+for the tests are removed.
 """
 
 from __future__ import annotations
