@@ -1,7 +1,7 @@
 """Fill the generated pages of the documentation site; a hook of MkDocs (`hooks` in mkdocs.yml).
 
-A page that contains `<!-- generated: NAME -->` gets the text of that generator in its place: the commands from the
-command line's own help, or the public names of the package. The recipe page is the one that the schema gives. Comments
+A page that contains `<!-- generated: NAME -->` is filled by that generator: the commands from the
+command line's own help, or the public names of the package. The recipe page is generated from the schema. Comments
 for the tests are removed.
 """
 
@@ -76,7 +76,7 @@ def parameter_row(parameter: Any, context: Any) -> str:
 
 
 def value_of(parameter: Any) -> str:
-    """Return what an option takes: its choices, or the word for its type."""
+    """Return the values of an option: its choices, or the word for its type."""
     annotation = parameter.type_descriptor.annotation
     inner = get_args(annotation)[0] if get_args(annotation) else annotation
     if isinstance(inner, type) and issubclass(inner, Enum):
