@@ -74,6 +74,10 @@ def command(
     crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
     drawn_map = _map_to_draw(map_kind, overlay)
 
+    from realface.core.shipped import require_artifact
+
+    require_artifact(model)
+
     from realface.core.files import new_folder
     from realface.detection.detector import Detector
 

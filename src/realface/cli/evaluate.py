@@ -49,6 +49,10 @@ def command(
     """
     import json
 
+    from realface.core.shipped import require_artifact
+
+    require_artifact(artifact)
+
     from realface.evaluation.evaluate import METRICS_NAME, evaluate_artifact
 
     evaluation = evaluate_artifact(

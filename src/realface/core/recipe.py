@@ -40,7 +40,8 @@ def load_recipe(schema: type[S], path: Path, *, overrides: Sequence[str] = ()) -
 
     Raises:
         MissingInputError: no such file.
-        RecipeError: not YAML, or not what the schema says; all faults in one text.
+        RecipeError: not YAML, or not what the schema says; all faults in one text. A fault in an override names its
+            `--set`.
     """
     content = existing(path, what="recipe").read_bytes()
     try:
@@ -53,7 +54,12 @@ def load_recipe(schema: type[S], path: Path, *, overrides: Sequence[str] = ()) -
         document = {}
     if not isinstance(document, dict):
         raise RecipeError(str(path), [f"expected a mapping of sections, got {type(document).__name__}"])
-    return check_recipe(schema, apply_overrides(document, overrides), where=str(path))
+    try:
+        return schema.model_validate(apply_overrides(document, overrides))
+    except ValidationError as error:
+        faults = [_attributed(schema, fault, overrides) for fault in error.errors()]
+        from_command = all(is_overridden for _, is_overridden in faults)
+        raise RecipeError("--set" if from_command else str(path), [line for line, _ in faults]) from error
 
 
 def check_recipe(schema: type[S], document: Mapping[str, Any], *, where: str) -> S:
@@ -154,6 +160,17 @@ def _fault_line(schema: type[BaseModel], fault: ErrorDetails) -> str:
     message = fault["msg"].removeprefix("Input ").replace("should be", "must be")
     got = "" if isinstance(came, Mapping) else f", got {came!r}"
     return f"{place}: {message}{got}{hint}"
+
+
+def _attributed(schema: type[BaseModel], fault: ErrorDetails, overrides: Sequence[str]) -> tuple[str, bool]:
+    """Return the line of a fault, and whether a `--set` caused it; the line then begins with that setting."""
+    line = _fault_line(schema, fault)
+    place = ".".join(_keys_and_sections(schema, fault["loc"])[0])
+    for setting in reversed(overrides):  # the last one counts
+        key = setting.partition("=")[0].strip()
+        if place == key or place.startswith(f"{key}."):
+            return f"--set {setting}: {line}", True
+    return line, False
 
 
 def _quoted_words(text: str) -> list[str]:

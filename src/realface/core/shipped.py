@@ -43,6 +43,22 @@ def default_artifact() -> Path:
     return shipped[DEFAULT_NAME]
 
 
+def require_artifact(named: Path | None) -> None:
+    """Raise an error if there is no such artifact; a command calls this before it imports torch, which takes seconds.
+
+    Args:
+        named: as for `artifact_folder`; None means the default detector.
+
+    Raises:
+        MissingInputError: as `artifact_folder`.
+        ArtifactError: as `default_artifact`.
+    """
+    if named is None:
+        default_artifact()
+    else:
+        artifact_folder(named)
+
+
 def artifact_folder(named: Path) -> Path:
     """Return the folder that a user means: an existing path, or else the shipped detector with that name.
 

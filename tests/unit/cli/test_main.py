@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from realface.cli import main as command_line
@@ -102,6 +105,20 @@ def test_a_group_without_a_command_prints_its_help_only(capsys):
     printed = capsys.readouterr()
     assert "Usage: realface manifest" in printed.out
     assert printed.err == ""
+
+
+MISSING_MODEL = """
+import sys
+from realface.cli.main import run
+codes = [run(["detect", "--model", "gone", "a.jpg"]), run(["evaluate", "gone", "m.csv", "--out", "out"])]
+print(codes, "torch" in sys.modules)
+"""
+
+
+def test_a_missing_model_is_reported_before_torch_is_imported():
+    found = subprocess.run([sys.executable, "-c", MISSING_MODEL], capture_output=True, text=True, check=True)
+    assert found.stdout == "[2, 2] False\n"
+    assert found.stderr.count("error: artifact gone does not exist\nhint: check the path, or give a shipped") == 2
 
 
 def test_the_version_is_printed(capsys):

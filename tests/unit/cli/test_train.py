@@ -78,8 +78,8 @@ def test_json_result_can_be_read_by_a_program(started):
 def test_faults_of_a_recipe_are_all_named(started):
     error = run("mine.yaml", "--out", "run", "--set", "optim.lr=0", "--set", "trainer.step=5").exception
     assert isinstance(error, RecipeError)
-    assert str(error).startswith("mine.yaml: 2 faults")
-    assert "trainer.step: no such setting; did you mean steps?" in error.faults
+    assert str(error).startswith("--set: 2 faults")
+    assert "--set trainer.step=5: trainer.step: no such setting; did you mean steps?" in error.faults
     assert not started
 
 

@@ -137,6 +137,23 @@ def test_an_exponent_without_a_point_is_a_number_too(tmp_path: Path) -> None:
     assert recipe.optim.lr == 1e-4
 
 
+def test_a_fault_of_an_override_names_the_setting_and_not_the_file(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(Recipe, recipe_file(tmp_path, "seed: 1\n"), overrides=["optim.lr=1e-4", "optim.nam=sgd"])
+    assert str(caught.value) == "--set: 1 fault\n  --set optim.nam=sgd: optim.nam: no such setting; did you mean name?"
+
+
+def test_faults_of_the_file_and_of_an_override_are_told_apart(tmp_path: Path) -> None:
+    path = recipe_file(tmp_path, "sed: 1\nseed: 2\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(Recipe, path, overrides=["optim={lr: 0, name: sgd}"])
+    assert str(caught.value).startswith(f"{path}: 2 faults\n")
+    assert caught.value.faults == (
+        "--set optim={lr: 0, name: sgd}: optim.lr: must be greater than 0, got 0",
+        "sed: no such setting; did you mean seed?",
+    )
+
+
 def test_overrides_make_a_section_that_the_file_lacks() -> None:
     assert apply_overrides({}, ["optim.lr=1"]) == {"optim": {"lr": 1}}
 
