@@ -100,9 +100,9 @@ def make_targets() -> set[str]:
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every piece that a document can ask for."""
+    from realface.demo.sample_study.study import StudySize, write_sample_study
     from realface.media.images import write_image
     from realface.media.videos import VideoReader
-    from realface.prepare.sample_study.study import StudySize, write_sample_study
 
     folder = tmp_path_factory.mktemp("warehouse")
     study = write_sample_study(folder / "FaceForensics", size=StudySize.tiny(), workers=1, quiet=True)

@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from realface.cli.demo_story import MARK, verdict_lines
 from realface.cli.main import run
 from realface.core import shipped
 from realface.core.shipped import DEFAULT_NAME, shipped_detectors
+from realface.demo.story import MARK, verdict_lines
 from realface.models.artifact import read_card
 
 

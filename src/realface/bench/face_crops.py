@@ -15,10 +15,10 @@ from realface.core.errors import MediaError
 from realface.core.files import sha256_of
 from realface.data.transforms import FaceTransform
 from realface.faces.finders import default_crop_spec, finder_for
+from realface.faces.portraits import CANVAS, FACE_CENTER, load_portraits
 from realface.manifest.manifest import Manifest
 from realface.media.discovery import find_media
 from realface.media.images import is_image_name, read_image
-from realface.prepare.sample_study.portraits import CANVAS, FACE_CENTER, load_portraits
 
 MOST_CROPS = 64
 ANGLES = (-6.0, 0.0, 6.0)

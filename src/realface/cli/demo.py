@@ -26,7 +26,7 @@ def command(
     """
     import json
 
-    from realface.cli.demo_story import FULL, QUICK, tell_story
+    from realface.demo.story import FULL, QUICK, tell_story
 
     outcome = tell_story(out, QUICK if quick else FULL, workers=workers, quiet=as_json)
     if as_json:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.prepare.sample_study.face_points import Points
+from realface.demo.sample_study.face_points import Points
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from realface.prepare.sample_study.face_points import (
+from realface.demo.sample_study.face_points import (
     EYES,
     MOUTH,
     OUTLINE,

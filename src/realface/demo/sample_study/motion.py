@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.prepare.sample_study.face_points import MOUTH, NOSE, OUTLINE, Points
-from realface.prepare.sample_study.portraits import CANVAS, FACE_CENTER
-from realface.prepare.sample_study.warping import Map, bump, warp
+from realface.demo.sample_study.face_points import MOUTH, NOSE, OUTLINE, Points
+from realface.demo.sample_study.warping import Map, bump, warp
+from realface.faces.portraits import CANVAS, FACE_CENTER
 
 Split = Literal["train", "val", "test"]
 

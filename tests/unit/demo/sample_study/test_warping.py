@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realface.prepare.sample_study.warping import bump, bump_map, identity_map, moved_points, thin_plate_map, warp
+from realface.demo.sample_study.warping import bump, bump_map, identity_map, moved_points, thin_plate_map, warp
 
 
 def point(*places):

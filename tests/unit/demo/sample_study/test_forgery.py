@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from realface.prepare.sample_study.forgery import FORGERS, untouched
-from realface.prepare.sample_study.motion import FRAME
+from realface.demo.sample_study.forgery import FORGERS, untouched
+from realface.demo.sample_study.motion import FRAME
 
 
 def changes(forged, footage):

@@ -15,14 +15,14 @@ from typing import Any
 from realface.core.errors import OutputExistsError
 from realface.core.files import write_json
 from realface.core.shipped import DEFAULT_NAME, shipped_detectors
+from realface.demo.sample_study.study import StudySize, write_sample_study
+from realface.demo.sample_study.trivial import trivial_auc
 from realface.detection.detector import Detector
 from realface.evaluation.evaluate import Evaluation, evaluate_artifact
 from realface.faces.finders import default_crop_spec
 from realface.manifest.manifest import Manifest
 from realface.prepare.finish import PrepareResult
 from realface.prepare.pipeline import Means, prepare
-from realface.prepare.sample_study.study import StudySize, write_sample_study
-from realface.prepare.sample_study.trivial import trivial_auc
 from realface.report.page import write_report
 from realface.training.recipe import load_train_recipe
 from realface.training.run import TrainResult, train

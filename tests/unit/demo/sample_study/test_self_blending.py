@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realface.data.self_blending import SelfBlend, SelfBlendRanges, draw_self_blend, self_blend
+from realface.demo.sample_study.self_blending import SelfBlend, SelfBlendRanges, draw_self_blend, self_blend
 
 SQUARE = np.array([(40, 40), (88, 40), (88, 88), (40, 88)], dtype=np.float32)
 NEUTRAL = SelfBlend(

@@ -1,7 +1,7 @@
 import numpy as np
 
-from realface.prepare.sample_study.people import make_person
-from realface.prepare.sample_study.portraits import CANVAS
+from realface.demo.sample_study.people import make_person
+from realface.faces.portraits import CANVAS
 
 
 def test_one_seed_gives_one_person(portraits):

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from realface.prepare.sample_study import motion
-from realface.prepare.sample_study.face_points import BROWS, MOUTH, dense_points
-from realface.prepare.sample_study.motion import FRAME, Head, Pose, draw_motion
-from realface.prepare.sample_study.portraits import CANVAS, FACE_CENTER
-from realface.prepare.sample_study.warping import warp
+from realface.demo.sample_study import motion
+from realface.demo.sample_study.face_points import BROWS, MOUTH, dense_points
+from realface.demo.sample_study.motion import FRAME, Head, Pose, draw_motion
+from realface.demo.sample_study.warping import warp
+from realface.faces.portraits import CANVAS, FACE_CENTER
 
 REST = Pose(shift=(0, 0), angle=0, zoom=1, turn=(0, 0), mouth=0, brows=0, light=(0, 0))
 POINTS = dense_points(np.array([(127, 120), (177, 120), (152, 145), (130, 169), (174, 169)], dtype=np.float32))
@@ -72,7 +72,7 @@ def test_a_face_stays_inside_the_frame_in_every_motion():
 
 
 def test_the_motions_and_backgrounds_of_the_test_videos_are_their_own():
-    from realface.prepare.sample_study import backgrounds
+    from realface.demo.sample_study import backgrounds
 
     for families in (motion, backgrounds):
         assert not set(families._TEST_FAMILIES) & set(families._TRAIN_FAMILIES)

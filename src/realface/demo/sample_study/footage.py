@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.prepare.sample_study.backgrounds import background_frame, draw_background
-from realface.prepare.sample_study.face_points import Points
-from realface.prepare.sample_study.motion import FRAME, Head, Pose, Split, draw_motion
-from realface.prepare.sample_study.people import Person, make_person
-from realface.prepare.sample_study.portraits import Portrait
-from realface.prepare.sample_study.warping import Map, warp
+from realface.demo.sample_study.backgrounds import background_frame, draw_background
+from realface.demo.sample_study.face_points import Points
+from realface.demo.sample_study.motion import FRAME, Head, Pose, Split, draw_motion
+from realface.demo.sample_study.people import Person, make_person
+from realface.demo.sample_study.portraits import Portrait
+from realface.demo.sample_study.warping import Map, warp
 
 Frame = NDArray[np.uint8]
 """(FRAME, FRAME, 3) RGB."""

@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.data.self_blending import SelfBlendRanges, draw_self_blend, self_blend
-from realface.prepare.sample_study.blending import (
+from realface.demo.sample_study.blending import (
     Image,
     Mask,
     generated,
@@ -23,11 +22,12 @@ from realface.prepare.sample_study.blending import (
     polygon_mask,
     transferred_colours,
 )
-from realface.prepare.sample_study.face_points import BROWS, EYES, MOUTH, OUTLINE, inner_face
-from realface.prepare.sample_study.footage import Footage, Take, lit
-from realface.prepare.sample_study.motion import FRAME
-from realface.prepare.sample_study.portraits import CANVAS
-from realface.prepare.sample_study.warping import thin_plate_map, warp
+from realface.demo.sample_study.face_points import BROWS, EYES, MOUTH, OUTLINE, inner_face
+from realface.demo.sample_study.footage import Footage, Take, lit
+from realface.demo.sample_study.motion import FRAME
+from realface.demo.sample_study.self_blending import SelfBlendRanges, draw_self_blend, self_blend
+from realface.demo.sample_study.warping import thin_plate_map, warp
+from realface.faces.portraits import CANVAS
 
 _TEXTURE = 0.8  # a made face's noise against the camera's: so a fake is about as sharp, and as large a file, as a real
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from realface.prepare.sample_study.face_points import EYES
-from realface.prepare.sample_study.portraits import CANVAS, load_portraits
+from realface.demo.sample_study.face_points import EYES
+from realface.demo.sample_study.portraits import load_study_portraits
+from realface.faces.portraits import CANVAS
 
 
 def test_both_portraits_have_their_eyes_at_one_place(portraits):
@@ -19,6 +20,6 @@ def test_the_matte_holds_the_face_and_not_the_corners_above(portraits):
 
 
 def test_the_same_portraits_come_twice(portraits, known_faces):
-    for once, again in zip(portraits, load_portraits(known_faces), strict=True):
+    for once, again in zip(portraits, load_study_portraits(known_faces), strict=True):
         assert np.array_equal(once.image, again.image)
         assert np.array_equal(once.matte, again.matte)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.core.labels import Label
+from realface.demo.sample_study.forgery import FORGERS
+from realface.demo.sample_study.study import COMPRESSION
 from realface.media.videos import VideoReader
-from realface.prepare.sample_study.forgery import FORGERS
-from realface.prepare.sample_study.study import COMPRESSION
 
 _FRAMES = 6
 _CORNER = 16  # pixels

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.prepare.sample_study.face_points import (
+from realface.demo.sample_study.face_points import (
     EYES,
     MOUTH,
     NOSE,
@@ -20,8 +20,9 @@ from realface.prepare.sample_study.face_points import (
     face_height,
     mirrored_points,
 )
-from realface.prepare.sample_study.portraits import CANVAS, Portrait
-from realface.prepare.sample_study.warping import bump_map, moved_points, warp
+from realface.demo.sample_study.portraits import Portrait
+from realface.demo.sample_study.warping import bump_map, moved_points, warp
+from realface.faces.portraits import CANVAS
 
 _SHAPE_LIMIT = 5.0  # pixels that a part of the face may move; beyond it faces look drawn
 

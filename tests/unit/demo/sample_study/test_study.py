@@ -9,9 +9,9 @@ from realface.core.errors import OutputExistsError
 from realface.core.files import sha256_of
 from realface.core.labels import Label
 from realface.datasets.faceforensics import FaceForensicsReader
+from realface.demo.sample_study.forgery import FORGERS
+from realface.demo.sample_study.study import StudySize, write_sample_study
 from realface.media.videos import VideoReader
-from realface.prepare.sample_study.forgery import FORGERS
-from realface.prepare.sample_study.study import StudySize, write_sample_study
 
 SMALLEST = StudySize(train_pairs=1, val_pairs=1, test_pairs=1, num_frames=3)
 
@@ -70,7 +70,7 @@ def test_another_seed_gives_other_videos(study, tmp_path):
 
 
 def test_the_processes_that_draw_import_no_torch():
-    program = "import sys, realface.prepare.sample_study.study; sys.exit('torch' in sys.modules)"
+    program = "import sys, realface.demo.sample_study.study; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

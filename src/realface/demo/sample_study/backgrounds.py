@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.prepare.sample_study.motion import FRAME, Pose, Split
-from realface.prepare.sample_study.warping import identity_map, warp
+from realface.demo.sample_study.motion import FRAME, Pose, Split
+from realface.demo.sample_study.warping import identity_map, warp
 
 _SIDE = FRAME + 64  # room to pan
 _PAN = 0.6  # the background moves less than the person: it is further away

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from realface.core.boxes import Box
+from realface.demo.sample_study.footage import draw_take, record
+from realface.demo.sample_study.portraits import load_study_portraits
 from realface.faces.finder import Face
-from realface.prepare.sample_study.footage import draw_take, record
-from realface.prepare.sample_study.portraits import load_portraits
 
 LANDMARKS = {  # by the picture's height
     512: [(205, 102), (247, 104), (225, 129), (202, 139), (245, 142)],  # scikit-image's astronaut
@@ -30,7 +30,7 @@ def known_faces():
 
 @pytest.fixture(scope="session")
 def portraits(known_faces):
-    return load_portraits(known_faces)
+    return load_study_portraits(known_faces)
 
 
 @pytest.fixture(scope="session")

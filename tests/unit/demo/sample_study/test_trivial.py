@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from realface.demo.sample_study.forgery import FORGERS
+from realface.demo.sample_study.study import StudySize, write_sample_study
+from realface.demo.sample_study.trivial import trivial_auc, trivial_features
 from realface.media.video_writing import write_video
-from realface.prepare.sample_study.forgery import FORGERS
-from realface.prepare.sample_study.study import StudySize, write_sample_study
-from realface.prepare.sample_study.trivial import trivial_auc, trivial_features
 
 
 def noise(amplitude, seed, corner=0):

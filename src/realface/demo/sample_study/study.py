@@ -18,11 +18,11 @@ import numpy as np
 
 from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.progress import progress
+from realface.demo.sample_study.footage import Take, draw_take, record
+from realface.demo.sample_study.forgery import FORGERS, untouched
+from realface.demo.sample_study.motion import Split
+from realface.demo.sample_study.portraits import Portrait, load_study_portraits
 from realface.media.video_writing import write_video
-from realface.prepare.sample_study.footage import Take, draw_take, record
-from realface.prepare.sample_study.forgery import FORGERS, untouched
-from realface.prepare.sample_study.motion import Split
-from realface.prepare.sample_study.portraits import Portrait, load_portraits
 
 COMPRESSION = "c23"
 _CRF = 23
@@ -103,7 +103,7 @@ def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: in
     from realface.faces.mtcnn import MtcnnFinder  # the workers import this module, and need no torch
 
     require_free(out)
-    portraits = load_portraits(MtcnnFinder(device="cpu"))
+    portraits = load_study_portraits(MtcnnFinder(device="cpu"))
     with folder_written_atomically(out) as folder:
         for split, pairs in size.pairs().items():
             write_json(folder / "splits" / f"{split}.json", [[_name(a), _name(b)] for a, b in pairs])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from realface.prepare.sample_study.blending import (
+from realface.demo.sample_study.blending import (
     generated,
     mixed,
     poisson_blended,
