@@ -27,6 +27,7 @@ from realface.detection.verdict import (
     FaceScore,
     Failure,
     FrameScore,
+    ScoreName,
     Verdict,
     failure_of,
 )
@@ -35,6 +36,7 @@ from realface.faces.finder import Face, FaceFinder
 from realface.faces.sharpness import sharpness
 from realface.faces.tracks import link_faces
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
+from realface.models.catalog import get_method
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference
 
@@ -145,6 +147,11 @@ class Detector:
         """Method and weights in a few words, such as `recce 1a2b3c4d5e6f`."""
         return f"{self.card.method} {self.card.weights_sha256[:12]}"
 
+    @property
+    def score_name(self) -> ScoreName:
+        """Return `anomaly score` if the network was trained on real faces only, else `score`."""
+        return "anomaly score" if get_method(self.card.method).real_only is not None else "score"
+
     def detect(self, path: Path | str) -> Verdict:
         """The verdict on one picture or video.
 
@@ -173,6 +180,7 @@ class Detector:
             "method": self.card.method,
             "weights_sha256": self.card.weights_sha256,
             "purpose": self.card.purpose,
+            "score_name": self.score_name,
             "note": DEMONSTRATION_NOTE if self.card.purpose == DEMONSTRATION else None,
             "licence": self.card.licence,
             "input_size": self.input_size,
@@ -262,6 +270,7 @@ class Detector:
             model=self.model,
             purpose=self.card.purpose,
             seconds=dict(job.seconds),
+            score_name=self.score_name,
         )
 
     def _scored_frames(self, job: Job) -> tuple[FrameScore, ...]:

@@ -261,7 +261,7 @@ def headline(verdict: Verdict) -> str:
     """Return the reason, the score and the band, in the same digits, so that the eye can tell which is larger."""
     parts = [] if verdict.reason is None else [in_words(verdict.reason)]
     if verdict.score is not None:
-        parts.append(f"score {verdict.score:.4f}")
+        parts.append(f"{verdict.score_name} {verdict.score:.4f}")
         if verdict.reason is None and verdict.band is not None:
             parts += [f"real below {verdict.band.real_below:.4f}"] if verdict.is_calibrated else []
             parts.append(f"fake from {verdict.band.fake_from:.4f} up")

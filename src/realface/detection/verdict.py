@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from realface.media.frames import HdrTransfer, MediaKind
 from realface.models.artifact import DEMONSTRATION
 
 DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
+
+ScoreName = Literal["score", "anomaly score"]
 
 STAGES = ("decode", "find", "crop", "score")
 
@@ -194,6 +196,8 @@ class Verdict:
         width: of the image or the first frame as it is shown, in pixels.
         height: of the image or the first frame as it is shown, in pixels.
         score: of the file, in [0, 1], by `aggregation.RULE`; None where no face has a say.
+        score_name: name of the score: `score`, or `anomaly score` of a detector trained only on real faces, whose
+            score is not an estimate of how likely the file is to be fake.
         band: the two scores that separate the outcomes; both are the threshold where the detector is not calibrated.
             None where its calibration does not apply.
         is_calibrated: whether the band comes from the detector's calibration.
@@ -222,6 +226,7 @@ class Verdict:
     num_damaged: int = 0
     is_calibrated: bool = False
     reason: Reason | None = None
+    score_name: ScoreName = "score"
 
     @property
     def outcome(self) -> Outcome:
@@ -248,7 +253,7 @@ class Verdict:
         """One line with the path, the score and the verdict, as RECCE prints them."""
         score = "none" if self.score is None else f"{self.score:.4f}"
         verdict = self.outcome if self.reason is None else f"{self.outcome} ({self.reason})"
-        line = f"path: {in_one_line(self.path)} | score: {score} | verdict: {verdict}"
+        line = f"path: {in_one_line(self.path)} | {self.score_name}: {score} | verdict: {verdict}"
         return f"{line} | {self.note}" if self.note else line
 
     def to_json(self) -> dict[str, Any]:
@@ -261,6 +266,7 @@ class Verdict:
             "hdr": self.hdr,
             "num_damaged": self.num_damaged,
             "score": self.score,
+            "score_name": self.score_name,
             "verdict": self.outcome,
             "reason": self.reason,
             "band": None if self.band is None else self.band.model_dump(mode="json"),

@@ -22,8 +22,8 @@ def test_every_error_is_also_the_builtin_that_a_programmer_expects(child: type[R
 def test_the_text_of_an_error_ends_with_its_hint() -> None:
     error = ManifestError("a is a folder", hint="give a file")
     assert (str(error), error.text, error.hint) == (
-        "a.csv is a folder; give a file",
-        "a.csv is a folder",
+        "a is a folder; give a file",
+        "a is a folder",
         "give a file",
     )
 
@@ -37,8 +37,8 @@ def test_an_error_without_a_hint_is_its_text() -> None:
 def test_an_error_keeps_its_hint_between_processes(kind: type[RealfaceError]) -> None:
     error = pickle.loads(pickle.dumps(kind("a is a folder", hint="give a file")))
     assert (str(error), error.text, error.hint) == (
-        "a.csv is a folder; give a file",
-        "a.csv is a folder",
+        "a is a folder; give a file",
+        "a is a folder",
         "give a file",
     )
 

@@ -55,7 +55,7 @@ def build_detector() -> DetectorBuilder:
         """A detector whose score of a face is its brightness; without a script the files are face crops."""
         fields = {name: settings.pop(name, None) for name in ("calibration", "validated_on")}
         card = ArtifactCard(
-            method="recce",
+            method=settings.pop("method", "recce"),
             config={},
             input_size=16,
             crop=SPEC,

@@ -109,6 +109,11 @@ def test_the_threshold_given_replaces_the_artifacts(tmp_path: Path, build_detect
     assert build_detector(None, threshold=0.1).detect(path).outcome == "fake"
 
 
+def test_the_score_of_a_detector_trained_on_real_faces_only_is_an_anomaly_score(build_detector: Callable) -> None:
+    assert build_detector([], method="rffr-prior").describe()["score_name"] == "anomaly score"
+    assert build_detector([]).describe()["score_name"] == "score"
+
+
 def test_a_calibrated_detector_gives_each_kind_of_file_the_verdict_of_its_band(
     tmp_path: Path, video: Callable, build_detector: Callable, calibration: Callable
 ) -> None:

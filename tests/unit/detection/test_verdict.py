@@ -29,6 +29,13 @@ def test_a_verdict_is_printed_as_recce_prints_it() -> None:
     assert VERDICT.line() == "path: a.jpg | score: 0.1296 | verdict: real"
 
 
+def test_a_score_of_a_detector_of_anomalies_is_called_so_in_the_line_and_in_the_json() -> None:
+    verdict = replace(VERDICT, score_name="anomaly score")
+    assert verdict.line() == "path: a.jpg | anomaly score: 0.1296 | verdict: real"
+    assert (verdict.to_json()["score"], verdict.to_json()["score_name"]) == (0.12964, "anomaly score")
+    assert VERDICT.to_json()["score_name"] == "score"
+
+
 def test_a_file_is_fake_from_the_threshold_up() -> None:
     assert replace(VERDICT, score=0.5).outcome == "fake"
     assert replace(VERDICT, score=0.49999).outcome == "real"

@@ -99,7 +99,7 @@ def test_files_that_torch_did_not_save_are_refused(tmp_path):
         (
             [(FORENSICS[0][0].replace("c40", "c23"), 1)],
             "row 1: the list says 1 (fake), the path says real: original_sequences/youtube/c23/images/071/12.png "
-            "(1 of 1 rows so); 1 must be fake",
+            "(1 of 1 rows so); swap the labels",
         ),
     ],
 )
