@@ -70,7 +70,7 @@ def test_the_table_of_finders_names_every_one_that_comes_as_a_file():
 
 
 def test_the_table_of_cuts_has_the_defaults_of_the_crop_spec():
-    rows = table_below(PREPARE, "| option | what it does |")
+    rows = table_below(PREPARE, "| option | effect |")
     given = dict(words for row in rows if len(words := row[0].strip("`").split()) == 2)
     assert float(given["--margin"]) == CropSpec.model_fields["margin"].default
     assert int(given["--size"]) == CropSpec.model_fields["size"].default
