@@ -34,8 +34,8 @@ from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.metrics.pairs import PairScores, mean_auc, pair_order
 from realface.models.artifact import load_network, read_card
-from realface.training.finishing import ARTIFACT_NAME
 from realface.training.pair_validation import PairValidation
+from realface.training.run import ARTIFACT_NAME
 from realface.training.sections import PairsSection
 
 RECIPE = "real-faces-only"

@@ -37,7 +37,7 @@ def prepare_own_faces(recipe: TrainRecipe, run: Path, *, resume: bool, quiet: bo
         OutputExistsError: the run's folder has something else in it.
         TrainingError: too few faces or identities, or several processes.
     """
-    from realface.training.run import faces_folder, require_sense
+    from realface.training.plan import faces_folder, require_consistent
 
     folder = recipe.data.real
     assert folder is not None
@@ -45,7 +45,7 @@ def prepare_own_faces(recipe: TrainRecipe, run: Path, *, resume: bool, quiet: bo
     data = recipe.data.model_copy(update={"real": None, "manifests": [faces / SPLIT_NAME]})
     resolved = recipe.model_copy(update={"data": data})
     _require_place(folder, run, recipe)
-    require_sense(resolved, run, resume=resume)
+    require_consistent(resolved, run, resume=resume)
     found = _prepare(recipe, folder, faces, quiet=quiet)
     manifest = _usable(found, faces, workers=_workers(recipe), quiet=quiet)
     _require_enough(manifest, found, folder)
@@ -58,7 +58,7 @@ def prepare_own_faces(recipe: TrainRecipe, run: Path, *, resume: bool, quiet: bo
 
 def is_own_run(recipe: TrainRecipe, run: Path) -> bool:
     """Return whether a run trains on faces that were prepared for it, as when it is resumed without its recipe."""
-    from realface.training.run import faces_folder
+    from realface.training.plan import faces_folder
 
     return recipe.data.manifests == [faces_folder(run) / SPLIT_NAME]
 

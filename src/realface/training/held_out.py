@@ -17,9 +17,9 @@ from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.models.artifact import load_network, read_card
 from realface.models.devices import resolve_device
-from realface.training.finishing import ARTIFACT_NAME
 from realface.training.pair_validation import PAIRS_NAME, PairValidation
 from realface.training.recipe import TrainRecipe
+from realface.training.run import ARTIFACT_NAME
 
 TEST_PAIRS_NAME = "test_pairs.parquet"
 TEST_SCORES_NAME = "test_scores.parquet"

@@ -8,41 +8,36 @@ import torch
 from lightning.fabric import Fabric
 from torch import nn
 
-from realface.models.catalog import get_method
 from realface.training.encoder_weights import load_encoder
 from realface.training.optimisers import build_optimiser
-from realface.training.priors import PriorRecord, load_prior
+from realface.training.plan import RunPlan
+from realface.training.priors import load_prior
 from realface.training.processes import Processes
-from realface.training.recipe import TrainRecipe
 from realface.training.schedules import build_schedule
 from realface.training.sections import TrainerSection
 from realface.training.state import TrainingState, running_average
 from realface.training.steps import Losses
 
 
-def build_state(
-    recipe: TrainRecipe, fabric: Fabric, processes: Processes, *, is_new: bool, prior: PriorRecord | None = None
-) -> TrainingState:
-    """The task with its first weights, on its device, and what changes it.
+def build_state(plan: RunPlan, fabric: Fabric, processes: Processes, *, is_new: bool) -> TrainingState:
+    """Build the task with its first weights, on its device, with its optimiser and schedule.
 
     Args:
-        recipe: of the run.
+        plan: the run.
         fabric: carries devices and precision.
         processes: which may gather their losses.
         is_new: whether the run begins here; one that goes on gets its weights from a checkpoint, and need not reach a
             file or a hub again.
-        prior: what was found of the recipe's prior; None where it has none.
 
     Raises:
         ArtifactError: they cannot be read, or do not fit.
         TrainingError: the recipe's prior has changed.
     """
-    config: Any = recipe.method
-    method = get_method(config.name)
-    network = method.build_network(config)
+    recipe, method = plan.recipe, plan.method
+    network = method.build_network(plan.config)
     if is_new:
-        if prior is not None:
-            load_prior(network, recipe, prior)
+        if plan.frozen is not None:
+            load_prior(network, recipe, plan.frozen)
         load_encoder(method, network, recipe)  # last: branches may start from the prior, and encoder weights count more
     is_global = recipe.trainer.global_losses
     task = method.build_task(network, gather=processes.gather_rows) if is_global else method.build_task(network)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,12 +23,11 @@ from realface.evaluation.scoring import (
 )
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
-from realface.models.catalog import Method
 from realface.models.real_only import RealOnly
 from realface.training.checkpoint import BestStep, CheckpointFolder
 from realface.training.pair_validation import PairValidation
+from realface.training.plan import RunPlan
 from realface.training.processes import Processes
-from realface.training.recipe import TrainRecipe
 from realface.training.selection import (
     MetricName,
     Validation,
@@ -45,29 +43,23 @@ class Validator:
     """Measures the validation rows, shared among the processes, and keeps the best step.
 
     Attributes:
-        rows: the validation rows; of a method that learns from real faces alone, real ones.
-        method: the recipe's, which says what is measured: scores, or errors on real faces.
-        recipe: of the run.
+        plan: the run. Its validation samples are scored; those of a method that learns from real faces only are real.
         checkpoints: where the best step is kept.
         processes: which share the rows.
         device: of this process.
-        inputs: what was computed beforehand for each row, by the name under which the network takes it.
-        pairs: the validation pairs of a run on pairs, made from `rows`; None for other runs.
+        pairs: the validation pairs of a run on pairs; None for other runs.
     """
 
-    rows: Manifest
-    method: Method
-    recipe: TrainRecipe
+    plan: RunPlan
     checkpoints: CheckpointFolder
     processes: Processes
     device: torch.device
-    inputs: Mapping[str, RowInput] = field(default_factory=dict)
     pairs: PairValidation | None = None
 
     @property
     def metric(self) -> MetricName:
         """What chooses the best step."""
-        return deciding_metric(self.recipe.selection.metric, self.method, self.recipe.pseudo_fakes)
+        return deciding_metric(self.plan.recipe.selection.metric, self.plan.method, self.plan.recipe.pseudo_fakes)
 
     def judge(self, state: TrainingState) -> dict[str, float]:
         """The validation metrics of the state's network; the tally is brought up to date.
@@ -94,24 +86,24 @@ class Validator:
 
     def scores_of(self, best: BestStep) -> ScoreTable:
         """The score table of the best step."""
-        return table_of_scores(self.rows, best.scores.numpy())
+        return table_of_scores(self._rows, best.scores.numpy())
 
     def fitted(self, network: nn.Module, real_only: RealOnly) -> FittedScore | None:
         """What the validation faces say of a network that they give its score, by this process alone."""
-        rate = self.recipe.artifact.false_positive_rate
+        rate = self.plan.recipe.artifact.false_positive_rate
         return fit_on_reals(
             network,
             real_only,
-            self.rows,
+            self._rows,
             replace(self._reading, share=RankShare()),
             false_positive_rate=rate,
             videos_name="validation videos",
-            inputs=self.inputs,
+            inputs=self._inputs,
         )
 
     def scores_of_reals(self, network: nn.Module) -> ScoreTable:
         """Return the score table of the validation rows, by this process only, for a network in its final state."""
-        return score_crops(network, self.rows, replace(self._reading, share=RankShare()), inputs=self.inputs)
+        return score_crops(network, self._rows, replace(self._reading, share=RankShare()), inputs=self._inputs)
 
     def _measured(self, network: nn.Module) -> tuple[dict[str, float], NDArray[np.float64]]:
         """Every metric, and the scores of the rows; errors on real faces are no scores, and there are none then.
@@ -121,23 +113,32 @@ class Validator:
         if self.pairs is not None:
             logits = self.pairs.score(network, self._reading)
             return self.pairs.metrics(logits), logits
-        if self.method.real_only is not None:
-            return error_metrics(self._errors(network, self.method.real_only)), np.empty(0)
-        scores = score_crops(network, self.rows, self._reading, inputs=self.inputs)
+        if self.plan.method.real_only is not None:
+            return error_metrics(self._errors(network, self.plan.method.real_only)), np.empty(0)
+        scores = score_crops(network, self._rows, self._reading, inputs=self._inputs)
         return validation_metrics(scores), scores.scores
 
     def _errors(self, network: nn.Module, real_only: RealOnly) -> NDArray[np.float64]:
-        errors, failed = measure_crops(network, self.rows, self._reading, measure=real_only.errors, inputs=self.inputs)
+        errors, failed = measure_crops(
+            network, self._rows, self._reading, measure=real_only.errors, inputs=self._inputs
+        )
         require_readable(failed)
         return errors
 
     @property
+    def _rows(self) -> Manifest:
+        return self.plan.data.val
+
+    @property
+    def _inputs(self) -> Mapping[str, RowInput]:
+        return self.plan.data.val_inputs
+
+    @property
     def _reading(self) -> Reading:
         """How rows are read, whatever is measured of them."""
-        config: Any = self.recipe.method
-        data = self.recipe.data
+        data = self.plan.recipe.data
         return Reading(
-            input_size=config.input_size,
+            input_size=self.plan.config.input_size,
             device=self.device,
             batch_size=data.val.batch_size,
             workers=data.workers,

@@ -186,7 +186,9 @@ def test_signal_saves_the_step_and_the_run_goes_on_from_there(recipe, tmp_path, 
     run = tmp_path / "stopped"
     with monkeypatch.context() as context:
         send_sigterm(context, after=6)
-        with pytest.raises(StoppedBySignal, match=r"stopped by SIGTERM after step 7; `realface train .* --resume`"):
+        with pytest.raises(
+            StoppedBySignal, match=r"stopped by SIGTERM after step 7; continue with `realface train .* --resume`"
+        ):
             train(recipe(), run, quiet=True)
     assert CheckpointFolder(run, keep=3).newest().step == 7
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -238,6 +238,8 @@ def test_encoder_weights_reach_the_network(recipe, tmp_path, monkeypatch):
         train(recipe(encoder_weights=tmp_path / "imagenet.pt"), tmp_path / "run", quiet=True)
     with pytest.raises(ArtifactError, match="no hub for TinyNetwork"):
         train(recipe(encoder_weights="timm"), tmp_path / "other", quiet=True)
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "other").exists()
 
 
 def test_run_whose_gradients_are_never_finite_ends_after_so_many_steps(recipe, tmp_path):

@@ -2,10 +2,9 @@ import pytest
 import torch
 
 from realface.core.errors import MediaError
-from realface.models.catalog import get_method
 from realface.training.checkpoint import CheckpointFolder
+from realface.training.plan import plan_run
 from realface.training.processes import Processes
-from realface.training.rows import read_rows
 from realface.training.validation import Validator
 
 
@@ -25,11 +24,8 @@ def make_validator(make_recipe, write_faces, tmp_path):
         )
         processes = Processes()
         processes.rank, processes.size, processes.gather = rank, size, gather
-        method = get_method("tiny-reals")
         return Validator(
-            rows=read_rows(recipe.data, method).val,
-            method=method,
-            recipe=recipe,
+            plan=plan_run(recipe, tmp_path / "run"),
             checkpoints=CheckpointFolder(tmp_path, keep=1),
             processes=processes,
             device=torch.device("cpu"),
@@ -57,6 +53,6 @@ def test_two_processes_share_the_faces_and_find_the_error_of_one(make_validator,
 
 def test_face_that_cannot_be_read_is_named(make_validator, tiny_reals_method):
     validator = make_validator()
-    validator.rows.file_of(2).write_bytes(b"no picture")
+    validator.plan.data.val.file_of(2).write_bytes(b"no picture")
     with pytest.raises(MediaError, match=r"row 3 of the manifest: .*val-2-0\.png"):
         validator._measured(tiny_reals_method.build_network(tiny_reals_method.config_type()))
