@@ -7,7 +7,7 @@ import pytest
 
 from realface.core.crop_spec import CropSpec
 from realface.datasets.registry import READERS
-from realface.faces.finders import OF_A_FILE
+from realface.faces.detectors.registry import FILE_DETECTORS
 from realface.manifest.importers.registry import IMPORTERS
 from realface.manifest.manifest import ManifestHeader
 from realface.manifest.schema import COLUMNS
@@ -64,9 +64,9 @@ def test_the_table_of_the_header_names_every_field_in_order():
     assert [row[0].strip("`") for row in rows] == list(ManifestHeader.model_fields)
 
 
-def test_the_table_of_finders_names_every_one_that_comes_as_a_file():
-    rows = table_below(DETECT, "| `--finder` | the ONNX file |")
-    assert [row[0].strip("`") for row in rows] == [f"{name}=FILE" for name in OF_A_FILE]
+def test_the_table_of_face_detectors_names_every_one_that_comes_as_a_file():
+    rows = table_below(DETECT, "| `--face-detector` | the ONNX file |")
+    assert [row[0].strip("`") for row in rows] == [f"{name}=FILE" for name in FILE_DETECTORS]
 
 
 def test_the_table_of_cuts_has_the_defaults_of_the_crop_spec():

@@ -1,4 +1,4 @@
-"""Files through the real face finder and a real network, to verdicts, JSON and pictures."""
+"""Files through the real face detector and a real network, to verdicts, JSON and pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from realface.cli import detect
 from realface.detection.detector import Detector
 from realface.detection.verdict import Verdict
 from realface.evaluation.scoring import Reading, score_crops
-from realface.faces.finders import default_crop_spec
+from realface.faces.detectors.registry import default_crop_spec
 from realface.manifest.manifest import Manifest
 from realface.media.images import read_image, write_image
 from realface.media.video_writing import write_video

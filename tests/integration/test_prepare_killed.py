@@ -18,7 +18,7 @@ EXIT_SKIPPED = 2
 
 @pytest.fixture
 def wild(tmp_path):
-    """Face crops as a data set has them: no face finder is needed, so that the time goes into files."""
+    """Face crops as a data set has them: no face detector is needed, so that the time goes into files."""
     rng = np.random.default_rng(0)
     for sequence in range(40):
         folder = tmp_path / "wild" / ("real_train", "fake_test")[sequence % 2] / str(sequence) / "a"

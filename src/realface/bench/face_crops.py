@@ -14,7 +14,7 @@ from torch import Tensor
 from realface.core.errors import MediaError
 from realface.core.files import sha256_of
 from realface.data.transforms import FaceTransform
-from realface.faces.finders import default_crop_spec, finder_for
+from realface.faces.detectors.registry import default_crop_spec, face_detector_for
 from realface.faces.portraits import CANVAS, FACE_CENTER, load_portraits
 from realface.manifest.manifest import Manifest
 from realface.media.discovery import find_media
@@ -76,7 +76,7 @@ def crop_hashes(source: Path) -> list[str]:
 
 def portrait_views() -> list[NDArray[np.uint8]]:
     """Both portraits, turned and enlarged: 12 pictures (304, 304, 3) RGB."""
-    portraits = load_portraits(finder_for(default_crop_spec(), device="cpu"))
+    portraits = load_portraits(face_detector_for(default_crop_spec(), device="cpu"))
     center = (float(FACE_CENTER[0]), float(FACE_CENTER[1]))
     return [
         cv2.warpAffine(

@@ -19,7 +19,7 @@ from realface.core.progress import progress
 from realface.datasets.reader import SourceVideo
 from realface.datasets.registry import choose_reader
 from realface.faces.cropper import crop_face
-from realface.faces.finders import default_crop_spec, finder_for
+from realface.faces.detectors.registry import default_crop_spec, face_detector_for
 from realface.media.images import encoded_image
 from realface.media.opening import open_media
 from realface.prepare.executors import Do, largest_first, use_one_thread, workers
@@ -126,7 +126,7 @@ def prepare_table(result: Mapping[str, Any]) -> list[str]:
 
 def stage_seconds(items: Sequence[SourceVideo], spec: CropSpec) -> dict[str, float]:
     """Seconds that each stage takes over all files, one after the other; every face that is found is written."""
-    finder = finder_for(spec)
+    face_detector = face_detector_for(spec)
     seconds = dict.fromkeys(STAGES, 0.0)
     watch = _Watch(seconds)
     with tempfile.TemporaryDirectory() as temporary:
@@ -135,7 +135,7 @@ def stage_seconds(items: Sequence[SourceVideo], spec: CropSpec) -> dict[str, flo
             watch.split("decode")
             found = []
             for start in range(0, len(frames), FRAMES_AT_ONCE):
-                found += finder.find([frame.image for frame in frames[start : start + FRAMES_AT_ONCE]])
+                found += face_detector.detect([frame.image for frame in frames[start : start + FRAMES_AT_ONCE]])
             watch.split("find")
             crops = [
                 crop_face(frame.image, face, spec) for frame, faces in zip(frames, found, strict=True) for face in faces

@@ -16,7 +16,7 @@ from realface.bench.timing_stats import format_stats, summarise
 from realface.core.progress import progress
 from realface.detection.detector import Detector
 from realface.detection.verdict import STAGES
-from realface.faces.finders import default_crop_spec
+from realface.faces.detectors.registry import default_crop_spec
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
 
@@ -36,7 +36,7 @@ def bench_verdict(
     """Time the way from a generated clip to its verdict.
 
     The models take turns, so that what else happens on the machine meets all of them. The first verdict of each, which
-    loads the face finder too, is reported apart.
+    loads the face detector too, is reported apart.
 
     Args:
         models: name -> artifact; RECCE in its two sizes with random weights when None, for which time is the same.
@@ -88,7 +88,7 @@ def verdict_table(result: Mapping[str, Any]) -> list[str]:
             f"  {name}: {model['num_frames']} frames, {model['input_size']} px, loaded in {model['load_s']:.2f} s"
         )
         lines += [f"    {stage:<8}{format_stats(seconds, '8.3f')}" for stage, seconds in model["seconds"].items()]
-        lines.append(f"    {'first':<8}{model['first_s']['total']:8.3f}  with the face finder's loading")
+        lines.append(f"    {'first':<8}{model['first_s']['total']:8.3f}  with the face detector's loading")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What a user says of how faces are found and cut out, and its meaning: `--crops`, `--crop` and `--finder`."""
+"""What a user says of how faces are found and cut out, and its meaning: `--crops`, `--crop` and `--face-detector`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from realface.core.crop_spec import CropSpec
-    from realface.faces.finder import FaceFinder
+    from realface.faces.detectors.face_detector import FaceDetector
 
 DEFAULT = "default"
 HELP = (
@@ -19,13 +19,13 @@ HELP = (
     "imported weights without this option."
 )
 
-FINDER_HELP = (
-    "The face finder of the model's own crops, where it comes as a file: yunet=FILE, retinaface=FILE or scrfd=FILE."
+FACE_DETECTOR_HELP = (
+    "The face detector of the model's own crops, where it comes as a file: yunet=FILE, retinaface=FILE or scrfd=FILE."
 )
 
 AreCrops = Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")]
 CropWord = Annotated[str | None, typer.Option(metavar="SPEC", help=f"For imported weights only. {HELP}")]
-FinderWord = Annotated[str | None, typer.Option(metavar="NAME=FILE", help=FINDER_HELP)]
+FaceDetectorWord = Annotated[str | None, typer.Option(metavar="NAME=FILE", help=FACE_DETECTOR_HELP)]
 
 
 def crop_spec_of(word: str) -> CropSpec:
@@ -44,7 +44,7 @@ def crop_spec_of(word: str) -> CropSpec:
     from realface.core.crop_spec import EXTERNAL, CropSpec
     from realface.core.errors import MissingInputError, RecipeError
     from realface.core.recipe import load_recipe
-    from realface.faces.finders import default_crop_spec
+    from realface.faces.detectors.registry import default_crop_spec
     from realface.manifest.manifest import Manifest
     from realface.models.artifact import find_artifact, read_card
 
@@ -70,34 +70,34 @@ def crop_spec_of(word: str) -> CropSpec:
     return Manifest.read(path).header.crop
 
 
-def finder_of(word: str | None, *, device: str) -> FaceFinder | None:
-    """The finder that was given with `--finder`; None without.
+def parse_face_detector(word: str | None, *, device: str) -> FaceDetector | None:
+    """The face detector that was given with `--face-detector`; None without.
 
     Args:
         word: `mtcnn`, or `yunet=FILE` and its like.
         device: where its network computes: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
-        CropSpecError: as `parse_finder`.
+        CropSpecError: as `parse_name_and_file`.
         DeviceError: the device is not here.
     """
     if word is None:
         return None
     import torch
 
-    from realface.faces.finders import build_finder, parse_finder
+    from realface.faces.detectors.registry import build_face_detector, parse_name_and_file
     from realface.models.devices import resolve_device
 
-    name, file = parse_finder(word)
-    return build_finder(name, device=str(resolve_device(device)), file=file, threads=torch.get_num_threads())
+    name, file = parse_name_and_file(word)
+    return build_face_detector(name, device=str(resolve_device(device)), file=file, threads=torch.get_num_threads())
 
 
-def refuse_contradiction(*, crops: bool, crop: str | None, finder: str | None) -> None:
-    """Refuse `--crops` together with `--crop` or `--finder`."""
+def refuse_contradiction(*, crops: bool, crop: str | None, face_detector: str | None) -> None:
+    """Refuse `--crops` together with `--crop` or `--face-detector`."""
     if crops and crop is not None:
         raise typer.BadParameter("give --crops for face crops or --crop for how to make them, not both")
-    if crops and finder is not None:
-        raise typer.BadParameter("give --crops for face crops or --finder for what finds faces, not both")
+    if crops and face_detector is not None:
+        raise typer.BadParameter("give --crops for face crops or --face-detector for what finds faces, not both")
 
 
 def warn_of_external(crop: CropSpec) -> None:

@@ -43,7 +43,7 @@ def command(
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT_OR_NAME", help=MODEL_HELP)] = None,
     crops: crop_argument.AreCrops = False,
     crop: crop_argument.CropWord = None,
-    finder: crop_argument.FinderWord = None,
+    face_detector: crop_argument.FaceDetectorWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     image_size: Annotated[
         int | None, typer.Option(min=64, max=2048, help="Pixels that the network is given; the model's own by default.")
@@ -71,7 +71,7 @@ def command(
     A file that cannot be read gets a line with the error, and the exit code is 2. Other files in folders are counted.
     """
     _refuse_contradictions(as_json=as_json, as_csv=as_csv)
-    crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
+    crop_argument.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
     drawn_map = _map_to_draw(map_kind, overlay)
 
     from realface.core.shipped import require_artifact
@@ -86,7 +86,7 @@ def command(
         device=device,
         crops=crops,
         crop=None if crop is None else crop_argument.crop_spec_of(crop),
-        finder=crop_argument.finder_of(finder, device=device),
+        face_detector=crop_argument.parse_face_detector(face_detector, device=device),
         image_size=image_size,
         batch_size=batch_size,
         threshold=threshold,

@@ -80,7 +80,7 @@ def all_checks() -> list[Check]:
     ]
     if any(check.state == "broken" for check in checks):
         return checks  # what follows would only repeat the same fault
-    return [*checks, *device_checks(), *video_checks(), finder_check(), browser_check()]
+    return [*checks, *device_checks(), *video_checks(), face_detector_check(), browser_check()]
 
 
 def package_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
@@ -164,19 +164,19 @@ def video_checks() -> Iterator[Check]:
         yield Check("found", "codec libx264", "ok", "writes H.264, for the demo's videos")
 
 
-def finder_check() -> Check:
-    """Whether the default face finder loads its weights and answers."""
+def face_detector_check() -> Check:
+    """Whether the default face detector loads its weights and answers."""
     import numpy as np
 
-    from realface.faces.finders import build_finder, default_crop_spec
+    from realface.faces.detectors.registry import build_face_detector, default_crop_spec
 
     spec = default_crop_spec()
     try:
-        build_finder(spec.finder).find([np.zeros((64, 64, 3), dtype=np.uint8)])
+        build_face_detector(spec.face_detector).detect([np.zeros((64, 64, 3), dtype=np.uint8)])
     except (OSError, RuntimeError, ValueError) as fault:
         remedy = "pip install --force-reinstall --no-deps 'facenet-pytorch>=2.5.3,<2.6'"
-        return Check("found", "face finder", "broken", f"{spec.finder}: {_one_line(fault)}", remedy)
-    return Check("found", "face finder", "ok", f"{spec.finder} ({spec.finder_version})")
+        return Check("found", "face detector", "broken", f"{spec.face_detector}: {_one_line(fault)}", remedy)
+    return Check("found", "face detector", "ok", f"{spec.face_detector} ({spec.face_detector_version})")
 
 
 def browser_check() -> Check:

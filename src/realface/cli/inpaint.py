@@ -46,7 +46,7 @@ def command(
     frames: Annotated[int, typer.Option(min=1, max=96, help="Frames per video, evenly spread.")] = 8,
     crops: crop_argument.AreCrops = False,
     crop: crop_argument.CropWord = None,
-    finder: crop_argument.FinderWord = None,
+    face_detector: crop_argument.FaceDetectorWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and blocks inpainted, together.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -60,7 +60,7 @@ def command(
     chosen = _block_of(block)
     if residual is not None and chosen != "all":
         raise typer.BadParameter("--residual says how all blocks are inpainted; give --block all too")
-    crop_argument.refuse_contradiction(crops=crops, crop=crop, finder=finder)
+    crop_argument.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
 
     from realface.core.files import new_folder
     from realface.detection.inpainting import FORMAT, Inpainter, Inpainting
@@ -71,7 +71,7 @@ def command(
         device=device,
         crops=crops,
         crop=None if crop is None else crop_argument.crop_spec_of(crop),
-        finder=crop_argument.finder_of(finder, device=device),
+        face_detector=crop_argument.parse_face_detector(face_detector, device=device),
         asked=Inpainting(
             block=chosen, seed=seed, mode=residual, amplification=amplify, num_frames=frames, batch_size=batch_size
         ),

@@ -122,7 +122,7 @@ def _workers(recipe: TrainRecipe) -> int | None:
 
 def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> PrepareResult:
     from realface.datasets.real_folder import RealFolderReader
-    from realface.faces.finders import default_crop_spec
+    from realface.faces.detectors.registry import default_crop_spec
     from realface.prepare.pipeline import Means, prepare
 
     crops, config = recipe.data.crops, recipe.method

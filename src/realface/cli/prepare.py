@@ -76,7 +76,7 @@ CropEdge = Annotated[
     Edge, typer.Option(help="Near the image's border: repeat it, or move and shrink the crop to stay inside.")
 ]
 JpegQuality = Annotated[int | None, typer.Option(min=1, max=95, help="Store JPEG of this quality; PNG when left out.")]
-Finder = Annotated[
+FaceDetector = Annotated[
     str, typer.Option(metavar="NAME[=FILE]", help="mtcnn, or yunet, retinaface or scrfd with your ONNX file.")
 ]
 DenseLandmarks = Annotated[
@@ -107,7 +107,7 @@ def command(
     alignment: Align = Alignment.NONE,
     edge: CropEdge = Edge.REPEAT,
     jpeg_quality: JpegQuality = None,
-    finder: Finder = "mtcnn",
+    face_detector: FaceDetector = "mtcnn",
     landmarks: DenseLandmarks = None,
     redo: Redo = None,
     shard: Part = None,
@@ -120,7 +120,7 @@ def command(
     A run that was broken off goes on when the same command is given again. Files that cannot be used are named in
     OUT/skipped.csv; the exit code is then 2.
     """
-    from realface.faces.finders import build_finder, crop_spec_for, parse_finder
+    from realface.faces.detectors.registry import build_face_detector, crop_spec_for, parse_name_and_file
     from realface.prepare.pipeline import Means, merge_shards, prepare, prepare_shard
     from realface.prepare.shards import Shard
 
@@ -128,7 +128,7 @@ def command(
         raise typer.BadParameter("--merge goes alone: it finds no faces; give --shard, --redo and --cluster before it")
     if landmarks and shard:
         raise typer.BadParameter("--landmarks cannot be combined with --shard; give it with --merge")
-    name, file = parse_finder(finder)
+    name, file = parse_name_and_file(face_detector)
     cut = {
         "margin": margin,
         "size": size,
@@ -137,8 +137,8 @@ def command(
         "jpeg_quality": jpeg_quality,
     }
     chosen = {"frames": frames, "face": face.value, "min_face": min_face}
-    spec = crop_spec_for(build_finder(name, file=file), **cut, **chosen)
-    means = Means(workers=workers, finder_file=file, cluster=cluster.value if cluster else None, quiet=as_json)
+    spec = crop_spec_for(build_face_detector(name, file=file), **cut, **chosen)
+    means = Means(workers=workers, face_detector_file=file, cluster=cluster.value if cluster else None, quiet=as_json)
     with stoppable("prepare"):
         if shard is not None:
             part = Shard.parse(shard)
@@ -147,7 +147,7 @@ def command(
             _end(of_part.skipped)
             return
         if merge is not None:
-            result = merge_shards(source, out, total=merge, spec=spec, dataset=dataset, finder_file=file)
+            result = merge_shards(source, out, total=merge, spec=spec, dataset=dataset, face_detector_file=file)
         else:
             result = prepare(source, out, spec=spec, dataset=dataset, redo=redo or (), means=means)
         located = _locate_landmarks(result, workers, quiet=as_json) if landmarks else None

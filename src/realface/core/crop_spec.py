@@ -22,8 +22,10 @@ class CropSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    finder: str = Field("mtcnn", description="which face finder; `external` for crops made elsewhere, by means unknown")
-    finder_version: str = Field("", description="the finder's package and version, or its file's SHA-256")
+    face_detector: str = Field(
+        "mtcnn", description="which face detector; `external` for crops made elsewhere, by means unknown"
+    )
+    face_detector_version: str = Field("", description="the face detector's package and version, or its file's SHA-256")
     margin: float = Field(
         0.3, ge=0, le=4, description="added around the face, as a share of the box's longer side, or of the template's"
     )
@@ -58,12 +60,12 @@ class CropSpec(BaseModel):
     @property
     def is_external(self) -> bool:
         """Whether the crops were made elsewhere, so that nothing is known of how."""
-        return self.finder == EXTERNAL
+        return self.face_detector == EXTERNAL
 
     @classmethod
     def external(cls) -> CropSpec:
         """The spec of crops and weights that came from elsewhere."""
-        return cls(finder=EXTERNAL)
+        return cls(face_detector=EXTERNAL)
 
     def cuts_like(self, other: CropSpec) -> bool:
         """Whether the same face of a frame gives the same crop by both."""
@@ -73,13 +75,13 @@ class CropSpec(BaseModel):
         """One line for messages and reports."""
         if self.is_external:
             return EXTERNAL
-        version = f" ({self.finder_version})" if self.finder_version else ""
+        version = f" ({self.face_detector_version})" if self.face_detector_version else ""
         stored = "PNG" if self.jpeg_quality is None else f"JPEG {self.jpeg_quality}"
         smallest = f" from {self.min_face} px" if self.min_face else ""
         edge = "" if self.edge == "repeat" else f", edge {self.edge}"
         return (
-            f"{self.finder}{version}, margin {self.margin:g}, {self.size} px {stored}, alignment {self.alignment}"
-            f"{edge}, face {self.face}{smallest}, {self.frames} frames"
+            f"{self.face_detector}{version}, margin {self.margin:g}, {self.size} px {stored}, "
+            f"alignment {self.alignment}{edge}, face {self.face}{smallest}, {self.frames} frames"
         )
 
 

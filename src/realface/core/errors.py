@@ -78,8 +78,8 @@ class PrepareError(RealfaceError, RuntimeError):
     """Preparing cannot start or end in the way that was asked for."""
 
 
-class FinderError(RealfaceError, ValueError):
-    """A face finder's file cannot be used."""
+class FaceDetectorError(RealfaceError, ValueError):
+    """A face detector's file cannot be used."""
 
 
 class RecipeError(RealfaceError, ValueError):

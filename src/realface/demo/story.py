@@ -19,7 +19,7 @@ from realface.demo.sample_study.study import StudySize, write_sample_study
 from realface.demo.sample_study.trivial import trivial_auc
 from realface.detection.detector import Detector
 from realface.evaluation.evaluate import Evaluation, evaluate_artifact
-from realface.faces.finders import default_crop_spec
+from realface.faces.detectors.registry import default_crop_spec
 from realface.manifest.manifest import Manifest
 from realface.prepare.finish import PrepareResult
 from realface.prepare.pipeline import Means, prepare

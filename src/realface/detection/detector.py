@@ -18,7 +18,7 @@ from realface.core.errors import MediaError, MissingInputError
 from realface.core.map_kinds import MapKind
 from realface.core.shipped import default_artifact
 from realface.detection.aggregation import RULE, deciding_track, reason_without_score, score_tracks
-from realface.detection.face_source import FaceSource, chosen_finder, chosen_spec
+from realface.detection.face_source import FaceSource, chosen_face_detector, chosen_spec
 from realface.detection.job import Job, ScoreQueue, SeenFrame
 from realface.detection.outcome import NOT_EXAMINED, DecisionRule, Reason
 from realface.detection.scoring import CropScorer, Precision
@@ -32,7 +32,7 @@ from realface.detection.verdict import (
     failure_of,
 )
 from realface.evaluation.forgery_map import FaceMap
-from realface.faces.finder import Face, FaceFinder
+from realface.faces.detectors.face_detector import Face, FaceDetector
 from realface.faces.sharpness import sharpness
 from realface.faces.tracks import link_faces
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
@@ -47,7 +47,7 @@ class Detector:
     Args:
         network: the artifact's network, in eval mode, on `device`.
         card: what the artifact says of itself.
-        finder: the one of the artifact's crop spec; None when the files are face crops already.
+        face_detector: the one of the artifact's crop spec; None when the files are face crops already.
         device: where the network computes.
         image_size: height and width given to the network, in pixels; the artifact's input size by default.
         batch_size: frames that are searched and faces that are scored together.
@@ -62,7 +62,7 @@ class Detector:
         network: nn.Module,
         card: ArtifactCard,
         *,
-        finder: FaceFinder | None,
+        face_detector: FaceDetector | None,
         device: torch.device,
         image_size: int | None = None,
         batch_size: int = 16,
@@ -72,7 +72,7 @@ class Detector:
     ) -> None:
         self.card = card
         self.faces = FaceSource(
-            card.crop, finder=finder, num_frames=num_frames or card.crop.frames, batch_size=batch_size
+            card.crop, face_detector=face_detector, num_frames=num_frames or card.crop.frames, batch_size=batch_size
         )
         self.input_size = image_size or card.input_size
         self.rule = DecisionRule.of(
@@ -80,7 +80,7 @@ class Detector:
             threshold=threshold,
             input_size=self.input_size,
             num_frames=self.faces.num_frames,
-            finds_faces=finder is not None,
+            finds_faces=face_detector is not None,
         )
         self.precision = precision
         self._scorer = CropScorer(
@@ -95,7 +95,7 @@ class Detector:
         device: str = "auto",
         crops: bool = False,
         crop: CropSpec | None = None,
-        finder: FaceFinder | None = None,
+        face_detector: FaceDetector | None = None,
         image_size: int | None = None,
         batch_size: int = 16,
         threshold: float | None = None,
@@ -110,7 +110,7 @@ class Detector:
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             crops: the files will be face crops already, so no face is looked for.
             crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
-            finder: in place of the artifact's own; it must be the same one in the same version.
+            face_detector: in place of the artifact's own; it must be the same one in the same version.
             image_size: as in the constructor, like all that follow.
             batch_size: likewise.
             threshold: likewise.
@@ -127,13 +127,15 @@ class Detector:
         artifact = default_artifact() if folder is None else find_artifact(Path(folder))
         card = read_card(artifact)
         card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
-        chosen = None if crops else chosen_finder(card.crop, artifact=artifact, device=place, given=finder)
+        chosen = (
+            None if crops else chosen_face_detector(card.crop, artifact=artifact, device=place, given=face_detector)
+        )
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         network = load_network(artifact, device=str(place))
         return cls(
             for_inference(network, input_size=image_size or card.input_size, dtype=dtype),
             card,
-            finder=chosen,
+            face_detector=chosen,
             device=place,
             image_size=image_size,
             batch_size=batch_size,
@@ -189,7 +191,7 @@ class Detector:
             "validated_on": validated_on.model_dump(mode="json") if validated_on else None,
             "num_frames": self.faces.num_frames,
             "precision": self.precision,
-            "crop": None if self.faces.finder is None else self.card.crop.model_dump(mode="json"),
+            "crop": None if self.faces.face_detector is None else self.card.crop.model_dump(mode="json"),
             "rule": RULE,
             "scope": {"not_examined": list(NOT_EXAMINED)},
         }
@@ -230,7 +232,7 @@ class Detector:
             frames = job.clocked("decode", self.faces.frames(media))
             for chunk in self.faces.chunks(frames):
                 with job.clock("find"):
-                    found = self.faces.find([frame.image for frame in chunk])
+                    found = self.faces.detect([frame.image for frame in chunk])
                 for frame, faces in zip(chunk, found, strict=True):
                     job.hdr = job.hdr or frame.hdr
                     job.frames.append(SeenFrame(frame.index, frame.time_s, frame.size, faces))
@@ -290,5 +292,5 @@ class Detector:
         )
 
     def _scored_face(self, face: Face, score: float, detail: float, track: int) -> FaceScore:
-        scored = FaceScore.of(face, score, track, is_found=self.faces.finder is not None, sharpness=detail)
+        scored = FaceScore.of(face, score, track, is_found=self.faces.face_detector is not None, sharpness=detail)
         return replace(scored, ignored=self.rule.reason_to_ignore(size=scored.size, sharpness=detail))

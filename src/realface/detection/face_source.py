@@ -15,8 +15,8 @@ from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, MediaError, MissingInputError
 from realface.faces.cropper import Matrix, as_stored, crop_face, crop_matrix
-from realface.faces.finder import Face, FaceFinder, as_landmarks
-from realface.faces.finders import finder_for
+from realface.faces.detectors.face_detector import Face, FaceDetector, as_landmarks
+from realface.faces.detectors.registry import face_detector_for
 from realface.media.frames import Frame, MediaReader
 from realface.media.opening import open_media
 
@@ -29,13 +29,13 @@ class FaceSource:
 
     Attributes:
         spec: how faces are cut out.
-        finder: the one of the spec; None when the files are face crops already.
+        face_detector: the one of the spec; None when the files are face crops already.
         num_frames: looked at per video, evenly spread.
         batch_size: frames that are searched together.
     """
 
     spec: CropSpec
-    finder: FaceFinder | None
+    face_detector: FaceDetector | None
     num_frames: int
     batch_size: int
 
@@ -69,10 +69,10 @@ class FaceSource:
         if chunk:
             yield chunk
 
-    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
         """The faces of each picture (H, W, 3), the surest first; of a face crop the whole of it."""
-        if self.finder is not None:
-            return self.finder.find(images)
+        if self.face_detector is not None:
+            return self.face_detector.detect(images)
         return [[_whole_picture(image)] for image in images]
 
     def crop(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
@@ -81,7 +81,7 @@ class FaceSource:
         Raises:
             CropSpecError: as `crop_face`.
         """
-        return image if self.finder is None else as_stored(crop_face(image, face, self.spec), self.spec)
+        return image if self.face_detector is None else as_stored(crop_face(image, face, self.spec), self.spec)
 
     def map_matrix(
         self, face: Face, shape: tuple[int, ...], *, image_shape: tuple[int, ...], scale: float = 1.0
@@ -97,7 +97,7 @@ class FaceSource:
         Returns:
             (2, 3), from pixels of the enlarged picture to pixels of the map; centers are the whole numbers.
         """
-        if self.finder is None:
+        if self.face_detector is None:
             matrix, width, height = np.eye(2, 3), face.box.width, face.box.height
         else:
             matrix, width, height = crop_matrix(face, self.spec, image_shape), self.spec.size, self.spec.size
@@ -133,14 +133,14 @@ def chosen_spec(own: CropSpec, given: CropSpec | None, *, artifact: Path) -> Cro
     return given
 
 
-def chosen_finder(
-    spec: CropSpec, *, artifact: Path, device: torch.device, given: FaceFinder | None = None
-) -> FaceFinder:
-    """The finder of an artifact's crop spec, or the one that was given in its place.
+def chosen_face_detector(
+    spec: CropSpec, *, artifact: Path, device: torch.device, given: FaceDetector | None = None
+) -> FaceDetector:
+    """The face detector of an artifact's crop spec, or the one that was given in its place.
 
     Raises:
-        CropSpecError: it is not known how to find faces for the artifact, or the finder is not the same.
-        FinderError: the finder's file does not exist.
+        CropSpecError: it is not known how to find faces for the artifact, or the face detector is not the same.
+        FaceDetectorError: the face detector's file does not exist.
     """
     if spec.is_external:
         raise CropSpecError(
@@ -148,11 +148,12 @@ def chosen_finder(
             hint="cut them out as its authors did and give --crops, or say with --crop SPEC how they did",
         )
     if given is None:
-        return finder_for(spec, device=str(device), threads=torch.get_num_threads())
+        return face_detector_for(spec, device=str(device), threads=torch.get_num_threads())
     version = given.version  # a missing file is refused now, whatever the spec says
-    if given.name != spec.finder or (spec.finder_version and version != spec.finder_version):
+    if given.name != spec.face_detector or (spec.face_detector_version and version != spec.face_detector_version):
         raise CropSpecError(
-            f"{artifact} expects faces found by {spec.finder} [{spec.finder_version}], not by {given.name} [{version}]",
+            f"{artifact} expects faces found by {spec.face_detector} [{spec.face_detector_version}], "
+            f"not by {given.name} [{version}]",
             hint="give that one",
         )
     return given

@@ -17,10 +17,10 @@ from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import DeviceError, ModelInputError
 from realface.data.transforms import FaceTransform
-from realface.detection.face_source import FaceSource, chosen_finder, chosen_spec
+from realface.detection.face_source import FaceSource, chosen_face_detector, chosen_spec
 from realface.detection.job import SeenFrame
 from realface.detection.verdict import DEMONSTRATION_NOTE, damaged_note, in_one_line, no_face
-from realface.faces.finder import FaceFinder
+from realface.faces.detectors.face_detector import FaceDetector
 from realface.faces.tracks import link_faces
 from realface.media.frames import MediaKind
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
@@ -151,7 +151,7 @@ class Inpainter:
     Args:
         source: the prior, in eval mode, on `device`, and how its residual is taken.
         card: what the artifact says of itself.
-        finder: the one of the artifact's crop spec; None when the files are face crops already.
+        face_detector: the one of the artifact's crop spec; None when the files are face crops already.
         device: where the prior computes.
         asked: which blocks, and how.
 
@@ -164,7 +164,7 @@ class Inpainter:
         source: ResidualSource,
         card: ArtifactCard,
         *,
-        finder: FaceFinder | None,
+        face_detector: FaceDetector | None,
         device: torch.device,
         asked: Inpainting = Inpainting(),
     ) -> None:
@@ -172,7 +172,9 @@ class Inpainter:
         self.card = card
         self.asked = asked
         self.mode = asked.mode or source.section.mode
-        self.faces = FaceSource(card.crop, finder=finder, num_frames=asked.num_frames, batch_size=asked.batch_size)
+        self.faces = FaceSource(
+            card.crop, face_detector=face_detector, num_frames=asked.num_frames, batch_size=asked.batch_size
+        )
         self._mae = source.mae
         self._grid = grid_of(source.mae.config, source.section)
         self._transform = FaceTransform(source.mae.config.input_size)
@@ -186,7 +188,7 @@ class Inpainter:
         device: str = "auto",
         crops: bool = False,
         crop: CropSpec | None = None,
-        finder: FaceFinder | None = None,
+        face_detector: FaceDetector | None = None,
         asked: Inpainting = Inpainting(),
     ) -> Inpainter:
         """Load the prior of an artifact.
@@ -196,7 +198,7 @@ class Inpainter:
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             crops: the files will be face crops already, so no face is looked for.
             crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
-            finder: in place of the artifact's own; it must be the same one in the same version.
+            face_detector: in place of the artifact's own; it must be the same one in the same version.
             asked: which blocks, and how.
 
         Raises:
@@ -210,8 +212,10 @@ class Inpainter:
         card = read_card(artifact)
         source = residual_source(load_network(artifact, device=place), where=str(artifact))
         card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
-        chosen = None if crops else chosen_finder(card.crop, artifact=artifact, device=place, given=finder)
-        return cls(source, card, finder=chosen, device=place, asked=asked)
+        chosen = (
+            None if crops else chosen_face_detector(card.crop, artifact=artifact, device=place, given=face_detector)
+        )
+        return cls(source, card, face_detector=chosen, device=place, asked=asked)
 
     @property
     def grid_side(self) -> int:
@@ -245,7 +249,7 @@ class Inpainter:
             "seed": asked.seed if asked.block == "random" else None,
             "amplification": asked.amplification,
             "num_frames": asked.num_frames,
-            "crop": None if self.faces.finder is None else self.card.crop.model_dump(mode="json"),
+            "crop": None if self.faces.face_detector is None else self.card.crop.model_dump(mode="json"),
         }
 
     def inpaint(self, path: Path) -> InpaintedFile:
@@ -261,7 +265,7 @@ class Inpainter:
         num_left_out = 0
         media = self.faces.open(path)
         for chunk in self.faces.chunks(self.faces.frames(media)):
-            found = self.faces.find([frame.image for frame in chunk])
+            found = self.faces.detect([frame.image for frame in chunk])
             for frame, faces in zip(chunk, found, strict=True):
                 kept = faces[: MOST_FACES - len(crops)]
                 num_left_out += len(faces) - len(kept)

@@ -14,7 +14,7 @@ from torch import Tensor
 from realface.core.errors import MediaError, MissingInputError
 from realface.detection.scoring import CropScorer
 from realface.detection.verdict import STAGES
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.media.frames import HdrTransfer, MediaKind
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from realface.core.boxes import Box
 from realface.core.calibration import Band
 from realface.core.errors import MediaError, MissingInputError
 from realface.detection.outcome import NOT_EXAMINED, Outcome, Reason, decide
-from realface.faces.finder import NO_FACE, Face, as_landmarks
+from realface.faces.detectors.face_detector import NO_FACE, Face, as_landmarks
 from realface.media.frames import HdrTransfer, MediaKind
 from realface.models.artifact import DEMONSTRATION
 
@@ -60,7 +60,7 @@ class FaceScore:
         box: in pixels of the frame as it is shown; may reach beyond it. With face crops it is the whole picture.
         score: of the detector, in [0, 1]; higher for faces that look fake.
         track: number of the person within the file, from 0.
-        found: the finder's confidence, in [0, 1]; None for face crops, where none was asked.
+        found: the face detector's confidence, in [0, 1]; None for face crops, where none was asked.
         landmarks: five (x, y), in pixels of the frame, in the order of `Face`; None where there are none.
         sharpness: of the face in its crop, by `realface.faces.sharpness`, >= 0.
         ignored: why the face has no say in the file's score; None where it has.
@@ -104,7 +104,7 @@ class FaceScore:
 
     @property
     def face(self) -> Face:
-        """The face as the finder gave it."""
+        """The face as the face detector gave it."""
         points = np.full((5, 2), np.nan) if self.landmarks is None else self.landmarks
         return Face(self.box, 1.0 if self.found is None else self.found, as_landmarks(points))
 
@@ -131,7 +131,7 @@ class FrameScore:
         time_s: seconds from the start.
         height: of this frame as it is shown, in pixels; it may differ from frame to frame.
         width: of this frame as it is shown, in pixels.
-        faces: the finder's surest first; empty where no face was found.
+        faces: the face detector's surest first; empty where no face was found.
     """
 
     index: int

@@ -20,7 +20,7 @@ from realface.data.pseudo_fakes.partners import face_traits
 from realface.data.pseudo_fakes.points import dense_points
 from realface.data.residual_store import crop_keys
 from realface.faces.cropper import crop_matrix
-from realface.faces.finder import Face, as_landmarks
+from realface.faces.detectors.face_detector import Face, as_landmarks
 from realface.faces.mesh import FaceMesh
 from realface.manifest.manifest import Manifest
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.media.images import through_jpeg
 
 TEMPLATE = np.array(
@@ -123,8 +123,8 @@ def _similarity(points: NDArray[np.float64], targets: NDArray[np.float64]) -> Ma
     """
     if not np.isfinite(points).all():
         raise CropSpecError(
-            "alignment five-point needs five landmarks of each face, and this face finder gave none",
-            hint="use a finder that gives them, or alignment none",
+            "alignment five-point needs five landmarks of each face, and this face detector gave none",
+            hint="use a face detector that gives them, or alignment none",
         )
     middle, target_middle = points.mean(axis=0), targets.mean(axis=0)
     z, w = ((array - center) @ (1, 1j) for array, center in [(points, middle), (targets, target_middle)])
@@ -134,7 +134,7 @@ def _similarity(points: NDArray[np.float64], targets: NDArray[np.float64]) -> Ma
         raise CropSpecError(
             f"alignment five-point cannot tell how the face at {middle.round(1).tolist()} is turned: its landmarks "
             "lie in one place",
-            hint="use another face finder, or alignment none",
+            hint="use another face detector, or alignment none",
         )
     turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
     return np.column_stack([turn, target_middle - turn @ middle])

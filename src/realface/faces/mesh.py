@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.core.boxes import Box
-from realface.core.errors import FinderError
+from realface.core.errors import FaceDetectorError
 from realface.core.mesh_regions import FACE_OVAL, LEFT_EYE, NUM_POINTS, RIGHT_EYE
 
 MESH_FILE = Path(str(resources.files("realface"))) / "faces" / "data" / "face_landmark.tflite"
@@ -84,12 +84,12 @@ class FaceMesh:
         """Load the network that ships with the package.
 
         Raises:
-            FinderError: the file is missing or has been changed.
+            FaceDetectorError: the file is missing or has been changed.
         """
         content = file.read_bytes() if file.is_file() else b""
         if sha256(content).hexdigest() != MESH_SHA256:
             state = "has another SHA-256 than the shipped one" if content else "is missing"
-            raise FinderError(
+            raise FaceDetectorError(
                 f"{file} {state}", hint="install realface again, or run tools/fetch_face_mesh.py in a checkout"
             )
         # OpenCV 5's new engine returns only one of the two outputs

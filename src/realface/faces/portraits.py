@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from realface.faces.finder import FaceFinder, largest_face
+from realface.faces.detectors.face_detector import FaceDetector, largest_face
 
 CANVAS = 304
 """Height and width of the canvas, in pixels."""
@@ -35,14 +35,14 @@ class AlignedPortrait:
     landmarks: NDArray[np.float32]
 
 
-def load_portraits(finder: FaceFinder) -> tuple[AlignedPortrait, AlignedPortrait]:
+def load_portraits(face_detector: FaceDetector) -> tuple[AlignedPortrait, AlignedPortrait]:
     """Load scikit-image's astronaut (Eileen Collins) and matplotlib's Grace Hopper; both are in the public domain.
 
     Args:
-        finder: the face detector whose landmarks align the portraits.
+        face_detector: the face detector whose landmarks align the portraits.
     """
     images = {"astronaut": _astronaut(), "hopper": _hopper()}
-    found = finder.find(list(images.values()))
+    found = face_detector.detect(list(images.values()))
     assert all(found), "the face detector misses a portrait"
     first, second = (
         _align(name, image, largest_face(faces).landmarks)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from realface.core.boxes import Box
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 
 SAME_FACE_OVERLAP = 0.2  # sampled frames lie far apart in time, so heads may have moved a good deal
 

@@ -78,7 +78,7 @@ def _what_was_raised(error: Exception) -> str:
 
 
 class _Worker:
-    """What an actor of the cluster holds: the work, with its finder's weights."""
+    """What an actor of the cluster holds: the work, with its face detector's weights."""
 
     def __init__(self, place: Workplace) -> None:
         use_one_thread()

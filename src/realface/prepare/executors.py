@@ -19,7 +19,7 @@ from threading import Thread
 from realface.core.errors import RealfaceError
 from realface.core.worker_limits import allowed_workers
 from realface.datasets.reader import SourceVideo
-from realface.faces.finders import finder_for
+from realface.faces.detectors.registry import face_detector_for
 from realface.media.images import is_image_name
 from realface.prepare.crop_copies import copy_crops
 from realface.prepare.item import prepare_item
@@ -36,11 +36,13 @@ QUEUED_PER_WORKER = 4  # tasks that wait: enough that nobody idles, and a millio
 
 
 def work_of(place: Workplace) -> Callable[[Task], ItemRecord]:
-    """What is done with each task; one per process, since a finder loads its weights on first use."""
+    """What is done with each task; one per process, since a face detector loads its weights on first use."""
     if place.are_crops:
         do: Callable[[Task], ItemRecord] = partial(copy_crops, place=place)
     else:
-        do = partial(prepare_item, place=place, finder=finder_for(place.spec, file=place.finder_file))
+        do = partial(
+            prepare_item, place=place, face_detector=face_detector_for(place.spec, file=place.face_detector_file)
+        )
 
     def work(task: Task) -> ItemRecord:
         try:

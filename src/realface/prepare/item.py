@@ -12,7 +12,7 @@ import numpy as np
 from realface.core.errors import CropSpecError, MediaError
 from realface.core.files import sha256_of
 from realface.datasets.reader import SourceVideo
-from realface.faces.finder import NO_FACE, FaceFinder
+from realface.faces.detectors.face_detector import NO_FACE, FaceDetector
 from realface.media.frames import MediaReader
 from realface.media.images import encoded_image
 from realface.media.opening import open_media
@@ -38,13 +38,13 @@ NOT_FORGED = "face outside the mask"
 DAMAGED = "damaged"
 
 
-def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord:
+def prepare_item(task: Task, place: Workplace, face_detector: FaceDetector) -> ItemRecord:
     """Cut the chosen faces out of one source file and write the crops, and those of its mask.
 
     Args:
         task: the file and what is known of it.
         place: where to, and how.
-        finder: the one that the spec names.
+        face_detector: the one that the spec names.
 
     Returns:
         The record; a file that cannot be used is a record with `skipped`, not an exception.
@@ -52,7 +52,7 @@ def prepare_item(task: Task, place: Workplace, finder: FaceFinder) -> ItemRecord
     item, source = task.item, place.relative(task.item.source)
     try:
         media = open_media(item.source, threads=place.threads)
-        seen = look_at(task, media, place.spec, finder, threads=place.threads)
+        seen = look_at(task, media, place.spec, face_detector, threads=place.threads)
         extent = Extent.of(media) if task.is_counterpart else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from realface.core.crop_spec import CropSpec
 from realface.faces.cropper import crop_face
-from realface.faces.finder import Face, FaceFinder
+from realface.faces.detectors.face_detector import Face, FaceDetector
 from realface.faces.tracks import link_faces
 from realface.media.frames import Frame, HdrTransfer, MediaReader, Spans, spread_indices
 from realface.media.opening import open_media
 from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, TrackedFace
 
-FRAMES_AT_ONCE = 8  # go through the face finder together; bounds the memory, whatever the video's length
+FRAMES_AT_ONCE = 8  # go through the face detector together; bounds the memory, whatever the video's length
 SAME_RATE = 0.005  # share by which frame rates of one scene may differ: files round 29.97 in several ways
 FROM_COUNTERPART, OWN = "counterpart", "own: "
 OTHER_SIZE = "other size"
@@ -72,7 +72,7 @@ class Seen:
         return {frame.index: frame.size for frame in self.frames}
 
 
-def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, *, threads: int) -> Seen:
+def look_at(task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, threads: int) -> Seen:
     """Find and cut out every face in the frames that are used.
 
     A fake takes the boxes of its counterpart where both have one size and frame rate, so that a frame of one number
@@ -82,7 +82,7 @@ def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, 
         task: the file and what is known of it.
         media: the file, open.
         spec: how faces are cropped.
-        finder: the one of the spec.
+        face_detector: the one of the spec.
         threads: number of threads that decode the counterpart, where it must be read; 0 uses all cores.
 
     Raises:
@@ -90,19 +90,19 @@ def look_at(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, 
         MediaError: it cannot be read.
     """
     if task.counterpart is None:
-        return _find_in(task, media, spec, finder, boxes=task.why_none and OWN + task.why_none)
+        return _find_in(task, media, spec, face_detector, boxes=task.why_none and OWN + task.why_none)
     why = _unlike(Extent.of(media), task.counterpart.extent, task.item.spans)
-    seen = None if why else _cut_as_counterpart(task, media, task.counterpart, spec, finder, threads=threads)
-    return seen or _find_in(task, media, spec, finder, boxes=OWN + (why or OTHER_SIZE))
+    seen = None if why else _cut_as_counterpart(task, media, task.counterpart, spec, face_detector, threads=threads)
+    return seen or _find_in(task, media, spec, face_detector, boxes=OWN + (why or OTHER_SIZE))
 
 
-def _find_in(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder, *, boxes: str = "") -> Seen:
+def _find_in(task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, boxes: str = "") -> Seen:
     looked_at: list[tuple[int, float | None, tuple[int, int]]] = []
     faces: list[list[Face]] = []
     crops: list[list[NDArray[np.uint8]]] = []
     num_too_small = 0
     hdr: HdrTransfer | None = None
-    for frame, found in _found(media.frames(spec.frames, spans=task.item.spans), finder):
+    for frame, found in _found(media.frames(spec.frames, spans=task.item.spans), face_detector):
         here = [face for face in found if _is_large_enough(face, spec)]
         num_too_small += len(found) - len(here)
         looked_at.append((frame.index, _time_of(media, frame), frame.size))
@@ -118,14 +118,20 @@ def _find_in(task: Task, media: MediaReader, spec: CropSpec, finder: FaceFinder,
 
 
 def _cut_as_counterpart(
-    task: Task, media: MediaReader, counterpart: Counterpart, spec: CropSpec, finder: FaceFinder, *, threads: int
+    task: Task,
+    media: MediaReader,
+    counterpart: Counterpart,
+    spec: CropSpec,
+    face_detector: FaceDetector,
+    *,
+    threads: int,
 ) -> Seen | None:
     """Return the fake's faces where they are in its counterpart; None if the size of either changes in these frames."""
     size = (counterpart.extent.height, counterpart.extent.width)
     wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.extent.num_frames)
     faces = counterpart.faces
     if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were looked at
-        searched = _faces_at(counterpart.source, wanted, spec, finder, size=size, threads=threads)
+        searched = _faces_at(counterpart.source, wanted, spec, face_detector, size=size, threads=threads)
         if searched is None:
             return None
         faces = searched
@@ -142,11 +148,11 @@ def _cut_as_counterpart(
 
 
 def _faces_at(
-    path: Path, indices: list[int], spec: CropSpec, finder: FaceFinder, *, size: tuple[int, int], threads: int
+    path: Path, indices: list[int], spec: CropSpec, face_detector: FaceDetector, *, size: tuple[int, int], threads: int
 ) -> FacesByFrame | None:
     """Return the faces of these frames; None if one has another (height, width) than `size`."""
     numbers, faces, sizes = [], [], []
-    for frame, found in _found(open_media(path, threads=threads).frames_at(indices), finder):
+    for frame, found in _found(open_media(path, threads=threads).frames_at(indices), face_detector):
         if frame.size != size:
             return None
         numbers.append(frame.index)
@@ -163,9 +169,9 @@ def _tracked(frames: list[list[Face]], sizes: list[tuple[int, int]]) -> list[lis
     ]
 
 
-def _found(frames: Iterable[Frame], finder: FaceFinder) -> Iterator[tuple[Frame, list[Face]]]:
+def _found(frames: Iterable[Frame], face_detector: FaceDetector) -> Iterator[tuple[Frame, list[Face]]]:
     for batch in _batches(frames):
-        yield from zip(batch, finder.find([frame.image for frame in batch]), strict=True)
+        yield from zip(batch, face_detector.detect([frame.image for frame in batch]), strict=True)
 
 
 def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:

@@ -30,7 +30,7 @@ from realface.core.lock import locked
 from realface.core.progress import progress
 from realface.datasets.reader import DatasetReader, Inventory
 from realface.datasets.registry import scan_dataset
-from realface.faces.finders import finder_for
+from realface.faces.detectors.registry import face_detector_for
 from realface.prepare.executors import Do, largest_first, num_workers, workers
 from realface.prepare.finish import MANIFEST, PrepareResult, finish
 from realface.prepare.frame_images import spread_frame_images, with_frame_number
@@ -67,13 +67,13 @@ class Means:
 
     Attributes:
         workers: processes; one per core when None, 0 works in this process. On a cluster at most so many at once.
-        finder_file: the ONNX file of the spec's finder, where it needs one.
+        face_detector_file: the ONNX file of the spec's face_detector, where it needs one.
         cluster: None, or `ray`.
         quiet: show no progress.
     """
 
     workers: int | None = None
-    finder_file: Path | None = None
+    face_detector_file: Path | None = None
     cluster: Literal["ray"] | None = None
     quiet: bool = False
 
@@ -92,7 +92,7 @@ def prepare(
     Args:
         source: the data set's folder.
         out: a new or empty folder, or one in which the same preparation was begun.
-        spec: how to crop; its finder must be known here.
+        spec: how to crop; its face detector must be known here.
         dataset: name of the dataset, or its reader; detected if None.
         redo: reasons whose skipped files are retried, or `all`.
         means: how.
@@ -145,7 +145,7 @@ def merge_shards(
     total: int,
     spec: CropSpec,
     dataset: str | None = None,
-    finder_file: Path | None = None,
+    face_detector_file: Path | None = None,
 ) -> PrepareResult:
     """Make the manifest of all `total` shards of a preparation.
 
@@ -153,7 +153,9 @@ def merge_shards(
         PrepareError: a shard still runs, or is not done; the text says which.
         MissingInputError, DatasetError, OutputExistsError: as `prepare`.
     """
-    study = _open_study(source, out, spec=spec, dataset=dataset, total=total, means=Means(finder_file=finder_file))
+    study = _open_study(
+        source, out, spec=spec, dataset=dataset, total=total, means=Means(face_detector_file=face_detector_file)
+    )
     with ExitStack() as locks:
         journals = []
         unfinished = []
@@ -203,7 +205,7 @@ def _open_study(
     if not inventory.items:
         raise DatasetError(f"{source} is a {inventory.dataset} dataset but contains no video and no image")
     if not inventory.are_crops:
-        _require_finder(spec, means.finder_file)
+        _require_face_detector(spec, means.face_detector_file)
     counterparts = {} if inventory.are_crops else counterparts_of(inventory.items)
     _require_own_folders(inventory)
     settings = _settings(inventory, spec, total)
@@ -213,11 +215,11 @@ def _open_study(
     )  # workers on other machines have another working folder
 
 
-def _require_finder(spec: CropSpec, file: Path | None) -> None:
+def _require_face_detector(spec: CropSpec, file: Path | None) -> None:
     """Refuse a spec that cannot be followed here before any work, and a file that is no such network."""
-    finder = finder_for(spec, file=file)
+    face_detector = face_detector_for(spec, file=file)
     if file is not None:
-        finder.find([np.zeros((64, 64, 3), dtype=np.uint8)])
+        face_detector.detect([np.zeros((64, 64, 3), dtype=np.uint8)])
 
 
 @contextmanager
@@ -242,7 +244,7 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
         out=study.out,
         scratch=_new_scratch(study.folder_of(shard)),
         spec=study.spec,
-        finder_file=means.finder_file and means.finder_file.resolve(),
+        face_detector_file=means.face_detector_file and means.face_detector_file.resolve(),
         are_crops=study.inventory.are_crops,
     )
     items = study.inventory.items

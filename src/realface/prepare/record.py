@@ -14,7 +14,7 @@ import numpy as np
 from realface.core.boxes import Box
 from realface.core.errors import MediaError, MissingInputError
 from realface.datasets.reader import SourceVideo
-from realface.faces.finder import Face, as_landmarks
+from realface.faces.detectors.face_detector import Face, as_landmarks
 from realface.media.frames import HdrTransfer, MediaReader
 
 MASK, FRAME = "mask: ", "frame: "

@@ -27,7 +27,7 @@ class Workplace:
         out: the output folder; crops go to `crops/` below it, masks under the same names to `masks/`.
         scratch: an existing folder on the same disk, for what is not whole yet.
         spec: how to crop.
-        finder_file: the ONNX file of the spec's finder, where it needs one.
+        face_detector_file: the ONNX file of the spec's face_detector, where it needs one.
         are_crops: whether the items are face crops already.
         threads: for decoding a video; 0: as many as there are cores.
     """
@@ -36,7 +36,7 @@ class Workplace:
     out: Path
     scratch: Path
     spec: CropSpec
-    finder_file: Path | None = None
+    face_detector_file: Path | None = None
     are_crops: bool = False
     threads: int = 0
 

@@ -5,7 +5,7 @@ import pytest
 
 from realface.bench.clip import ClipSize
 from realface.bench.verdict_bench import bench_verdict, verdict_table
-from realface.faces.finders import default_crop_spec
+from realface.faces.detectors.registry import default_crop_spec
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
 
@@ -45,5 +45,5 @@ def test_the_table_names_clip_models_and_stages() -> None:
         "10 s of 1280 x 720 at 25 frames/s; seconds",
         "light: 32 frames, 128 px, loaded in 0.50 s",
         *(f"{stage} 1.000 ( 0.500 - 2.000)" for stage in seconds),
-        "first 3.000 with the face finder's loading",
+        "first 3.000 with the face detector's loading",
     ]

@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from realface.cli.crop_argument import HELP, crop_spec_of, finder_of
+from realface.cli.crop_argument import HELP, crop_spec_of, parse_face_detector
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, CropSpecError, ManifestError, MissingInputError, RecipeError
-from realface.faces.finders import default_crop_spec, finder_for
+from realface.faces.detectors.registry import default_crop_spec, face_detector_for
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
 
-SPEC = CropSpec(finder_version="7", margin=0.45, size=320)
+SPEC = CropSpec(face_detector_version="7", margin=0.45, size=320)
 
 
 def test_default_is_how_realface_cuts_faces_out_here() -> None:
     spec = crop_spec_of("default")
     assert spec == default_crop_spec()
     picture = np.zeros((64, 64, 3), np.uint8)
-    assert finder_for(spec).find([picture]) == [[]]
+    assert face_detector_for(spec).detect([picture]) == [[]]
 
 
 def test_external_is_unknown() -> None:
@@ -85,15 +85,15 @@ def test_another_file_and_another_folder_are_refused(tmp_path: Path) -> None:
         crop_spec_of(str(tmp_path))
 
 
-def test_a_finder_is_built_of_its_name_and_file() -> None:
-    finder = finder_of("scrfd=some.onnx", device="cpu")
-    assert finder is not None
-    assert finder.name == "scrfd"
-    assert finder_of(None, device="cpu") is None
+def test_a_face_detector_is_built_of_its_name_and_file() -> None:
+    face_detector = parse_face_detector("scrfd=some.onnx", device="cpu")
+    assert face_detector is not None
+    assert face_detector.name == "scrfd"
+    assert parse_face_detector(None, device="cpu") is None
 
 
-def test_a_finder_that_is_not_known_or_lacks_its_file_is_refused() -> None:
-    with pytest.raises(CropSpecError, match="no face finder is called 'dlib'; known: mtcnn, yunet=FILE"):
-        finder_of("dlib", device="cpu")
+def test_a_face_detector_that_is_not_known_or_lacks_its_file_is_refused() -> None:
+    with pytest.raises(CropSpecError, match="unknown face detector 'dlib'; known: mtcnn, yunet=FILE"):
+        parse_face_detector("dlib", device="cpu")
     with pytest.raises(CropSpecError, match="comes as a file; give yunet=FILE"):
-        finder_of("yunet", device="cpu")
+        parse_face_detector("yunet", device="cpu")

@@ -18,7 +18,7 @@ from realface.core.errors import (
     ArtifactError,
     CropSpecError,
     DeviceError,
-    FinderError,
+    FaceDetectorError,
     MediaError,
     MissingInputError,
     OutputExistsError,
@@ -134,23 +134,23 @@ def test_face_crops_and_how_to_make_them_are_refused_together(artifact: Path, tm
     assert "give --crops for face crops or --crop for how to make them" in result.output
 
 
-def test_face_crops_and_a_finder_are_refused_together(artifact: Path, tmp_path: Path) -> None:
-    result = run(artifact, crop_file(tmp_path / "a.png"), "--finder", "mtcnn")
+def test_face_crops_and_a_face_detector_are_refused_together(artifact: Path, tmp_path: Path) -> None:
+    result = run(artifact, crop_file(tmp_path / "a.png"), "--face-detector", "mtcnn")
     assert result.exit_code == 2
-    assert "give --crops for face crops or --finder for what finds" in result.output
+    assert "give --crops for face crops or --face-detector for what finds" in result.output
 
 
-def test_a_bad_finder_is_said(artifact: Path, tmp_path: Path) -> None:
-    words = [str(crop_file(tmp_path / "a.png")), "--model", str(artifact), "--device", "cpu", "--finder"]
-    for finder, error, text in [
-        ("haar", CropSpecError, "no face finder is called 'haar'; known: mtcnn, yunet=FILE"),
-        ("yunet", CropSpecError, "the face finder yunet comes as a file; give yunet=FILE"),
-        ("mtcnn=a.onnx", CropSpecError, "the face finder mtcnn takes no file"),
-        ("yunet=gone.onnx", FinderError, "the face finder's file gone.onnx does not exist"),
+def test_a_bad_face_detector_is_said(artifact: Path, tmp_path: Path) -> None:
+    words = [str(crop_file(tmp_path / "a.png")), "--model", str(artifact), "--device", "cpu", "--face-detector"]
+    for face_detector, error, text in [
+        ("haar", CropSpecError, "unknown face detector 'haar'; known: mtcnn, yunet=FILE"),
+        ("yunet", CropSpecError, "the face detector yunet comes as a file; give yunet=FILE"),
+        ("mtcnn=a.onnx", CropSpecError, "the face detector mtcnn takes no file"),
+        ("yunet=gone.onnx", FaceDetectorError, "the face detector's file gone.onnx does not exist"),
     ]:
         crop = ["--crop", str(tmp_path / "crop.yaml")]
-        (tmp_path / "crop.yaml").write_text("finder: yunet\n")
-        result = CliRunner().invoke(app, [*words, finder, *crop])
+        (tmp_path / "crop.yaml").write_text("face_detector: yunet\n")
+        result = CliRunner().invoke(app, [*words, face_detector, *crop])
         assert isinstance(result.exception, error)
         assert text in str(result.exception)
 
@@ -159,7 +159,7 @@ def test_faces_are_cut_out_as_told_for_a_model_that_does_not_know_it(artifact: P
     words = [crop_file(tmp_path / "a.png"), "--model", artifact, "--crop", "default", "--device", "cpu", "--json"]
     result = CliRunner().invoke(app, [str(word) for word in words])
     document = json.loads(result.stdout)
-    assert document["model"]["crop"]["finder"] == "mtcnn"
+    assert document["model"]["crop"]["face_detector"] == "mtcnn"
     assert document["files"][0]["reason"] == "no_face"
     assert "is not known" not in result.stderr
 

@@ -38,7 +38,7 @@ def test_on_this_machine_everything_required_works() -> None:
     checks = doctor.all_checks()
     assert [check for check in checks if check.state == "broken"] == []
     states = {check.name: check.state for check in checks}
-    assert states["torch"] == states["face finder"] == states["codec h264"] == "ok"
+    assert states["torch"] == states["face detector"] == states["codec h264"] == "ok"
 
 
 def test_a_package_is_named_with_its_version() -> None:
@@ -102,12 +102,12 @@ def test_a_codec_that_pyav_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
-def test_a_finder_that_cannot_load_its_weights_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_face_detector_that_cannot_load_its_weights_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_weights(name: str) -> None:
         raise FileNotFoundError("pnet.pt")
 
-    monkeypatch.setattr("realface.faces.finders.build_finder", no_weights)
-    check = doctor.finder_check()
+    monkeypatch.setattr("realface.faces.detectors.registry.build_face_detector", no_weights)
+    check = doctor.face_detector_check()
     assert (check.state, check.detail) == ("broken", "mtcnn: FileNotFoundError: pnet.pt")
 
 

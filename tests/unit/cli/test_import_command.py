@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from realface.cli.main import run
-from realface.faces.finders import default_crop_spec
+from realface.faces.detectors.registry import default_crop_spec
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.recce.config import RecceConfig

@@ -135,7 +135,7 @@ def test_all_blocks_are_inpainted_exactly_or_fast(artifact: Path, tmp_path: Path
         (["--block", "-1,2"], "got '-1,2'"),
         (["--residual", "fast"], "--residual says how all blocks are inpainted; give --block all too"),
         (["--crop", "default"], "give --crops for face crops or --crop for how to make them"),
-        (["--finder", "mtcnn"], "give --crops for face crops or --finder for what finds faces, not both"),
+        (["--face-detector", "mtcnn"], "give --crops for face crops or --face-detector for what finds faces, not both"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_anything_is_made(

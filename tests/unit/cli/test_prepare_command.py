@@ -119,8 +119,8 @@ def test_shards_are_done_one_by_one_and_merged(source, tmp_path, capsys):
         ),
         (["--merge", "2", "--shard", "1/2"], "--merge goes alone"),
         (["--merge", "2", "--redo", "all"], "--merge goes alone"),
-        (["--finder", "yunet"], "yunet"),
-        (["--finder", "eyes"], "eyes"),
+        (["--face-detector", "yunet"], "yunet"),
+        (["--face-detector", "eyes"], "eyes"),
     ],
 )
 def test_options_that_make_no_sense_are_code_2_and_explained(source, tmp_path, capsys, options, text):

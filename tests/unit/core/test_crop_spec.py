@@ -8,7 +8,9 @@ from realface.core.errors import CropSpecError
 
 
 def made_with(**changes: object) -> CropSpec:
-    return CropSpec.model_validate({"finder": "mtcnn", "finder_version": "facenet-pytorch 2.5.3", **changes})
+    return CropSpec.model_validate(
+        {"face_detector": "mtcnn", "face_detector_version": "facenet-pytorch 2.5.3", **changes}
+    )
 
 
 def test_equal_specs_fit() -> None:
@@ -58,7 +60,7 @@ def test_an_external_spec_says_nothing_but_that() -> None:
     assert CropSpec.external().describe() == "external"
 
 
-def test_a_spec_without_a_finder_version_describes_itself_without_one() -> None:
+def test_a_spec_without_a_face_detector_version_describes_itself_without_one() -> None:
     assert CropSpec(size=160).describe() == "mtcnn, margin 0.3, 160 px PNG, alignment none, face largest, 32 frames"
     assert CropSpec(jpeg_quality=90, alignment="five-point", face="mask", min_face=40).describe() == (
         "mtcnn, margin 0.3, 256 px JPEG 90, alignment five-point, face mask from 40 px, 32 frames"

@@ -9,20 +9,20 @@ import pytest
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.datasets.registry import choose_reader
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.manifest.manifest import Manifest
 from realface.media.images import is_image_name, write_image
 from realface.media.video_writing import write_video
 from realface.prepare import executors, pipeline
 
 NAMES = ["faceforensics", "celeb_df", "dfd", "dfdc", "dfdc_preview", "forgerynet", "deeperforensics", "ffiw"]
-SPEC = CropSpec(finder="fixed", margin=0.0, size=16, frames=2)
+SPEC = CropSpec(face_detector="fixed", margin=0.0, size=16, frames=2)
 
 
-class FixedFinder:
+class FixedFaceDetector:
     name, version = "fixed", "1"
 
-    def find(self, images):
+    def detect(self, images):
         face = Face(Box(8, 8, 40, 40), score=0.9, landmarks=np.zeros((5, 2), dtype=np.float32))
         return [[face] for _ in images]
 
@@ -56,7 +56,7 @@ def prepare_tree(build_tree, tmp_path, media, monkeypatch):
         for path, text in dict(lists).items():
             (root / path).write_text(text)
         for module in (pipeline, executors):
-            monkeypatch.setattr(module, "finder_for", lambda _spec, **_means: FixedFinder())
+            monkeypatch.setattr(module, "face_detector_for", lambda _spec, **_means: FixedFaceDetector())
         means = pipeline.Means(workers=0, quiet=True)
         return root, pipeline.prepare(root, tmp_path / "out", spec=SPEC, means=means)
 

@@ -13,7 +13,7 @@ from realface.core.calibration import Band, Calibration, SourceCounts, TableHash
 from realface.core.crop_spec import CropSpec
 from realface.detection.detector import Detector
 from realface.detection.inpainting import Inpainter, Inpainting
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.media.video_writing import write_video
 from realface.models.artifact import ArtifactCard
 from realface.models.outputs import ReconstructionOutput
@@ -21,7 +21,7 @@ from realface.models.rffr.config import PriorConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.residual_source import ResidualSource
 
-SPEC = CropSpec(finder="scripted", finder_version="1", margin=0.0, size=32, frames=6)
+SPEC = CropSpec(face_detector="scripted", face_detector_version="1", margin=0.0, size=32, frames=6)
 
 
 class Brightness(nn.Module):
@@ -33,7 +33,7 @@ class Brightness(nn.Module):
 
 
 @dataclass
-class ScriptedFinder:
+class ScriptedFaceDetector:
     """Gives each picture, in the order in which they come, the boxes that were written down for it."""
 
     script: list[list[Box]]
@@ -41,7 +41,7 @@ class ScriptedFinder:
     version: str = "1"
     calls: list[int] = field(default_factory=list)
 
-    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
         self.calls.append(len(images))
         return [[Face(box, 0.99, np.zeros((5, 2), np.float32)) for box in self.script.pop(0)] for _ in images]
 
@@ -63,9 +63,9 @@ def build_detector() -> DetectorBuilder:
             weights_sha256="0123456789abcdef",
             **fields,
         )
-        finder = None if script is None else ScriptedFinder([list(boxes) for boxes in script])
+        face_detector = None if script is None else ScriptedFaceDetector([list(boxes) for boxes in script])
         network = settings.pop("network", None) or Brightness()
-        return Detector(network, card, finder=finder, device=torch.device("cpu"), **settings)  # type: ignore[arg-type]
+        return Detector(network, card, face_detector=face_detector, device=torch.device("cpu"), **settings)  # type: ignore[arg-type]
 
     return build
 
@@ -97,7 +97,7 @@ def build_inpainter() -> InpainterBuilder:
         return Inpainter(
             ResidualSource(mae, ResidualSection()),  # type: ignore[arg-type]
             card,
-            finder=None if script is None else ScriptedFinder([list(boxes) for boxes in script]),
+            face_detector=None if script is None else ScriptedFaceDetector([list(boxes) for boxes in script]),
             device=torch.device("cpu"),
             asked=Inpainting(**settings),  # type: ignore[arg-type]
         )

@@ -14,7 +14,7 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, CropSpecError, DeviceError, MissingInputError
 from realface.detection.detector import Detector
 from realface.detection.verdict import FaceScore, Failure, Verdict
-from realface.faces.finders import build_finder, crop_spec_for, default_crop_spec
+from realface.faces.detectors.registry import build_face_detector, crop_spec_for, default_crop_spec
 from realface.media.decoding import VideoDecoder
 from realface.media.images import read_image, write_image
 from realface.models.artifact import ArtifactCard, save_artifact
@@ -95,7 +95,7 @@ def test_num_frames_bounds_the_frames_looked_at(video: Callable, build_detector:
     assert [frame.index for frame in verdict.frames] == [2, 6]
 
 
-def test_face_crops_are_scored_whole_without_a_finder(tmp_path: Path, build_detector: Callable) -> None:
+def test_face_crops_are_scored_whole_without_a_face_detector(tmp_path: Path, build_detector: Callable) -> None:
     verdict = build_detector(None).detect(two_tone(tmp_path / "a.png", 0.2, 0.8))
     assert verdict.score == pytest.approx(0.5, abs=0.01)
     (face,) = verdict.frames[0].faces
@@ -217,8 +217,8 @@ def test_the_batch_size_bounds_the_frames_held_and_changes_no_score(video: Calla
     path = video(0.1, 0.3, 0.5, 0.7, 0.9)
     small, large = build_detector([[WHOLE]] * 5, batch_size=2), build_detector([[WHOLE]] * 5)
     assert abs(small.detect(path).score - large.detect(path).score) <= 2**-24  # of probabilities below 1
-    assert small.faces.finder.calls == [2, 2, 1]
-    assert large.faces.finder.calls == [5]
+    assert small.faces.face_detector.calls == [2, 2, 1]
+    assert large.faces.face_detector.calls == [5]
 
 
 def test_large_frames_are_held_in_smaller_numbers(
@@ -227,7 +227,7 @@ def test_large_frames_are_held_in_smaller_numbers(
     monkeypatch.setattr("realface.detection.face_source.PIXELS_AT_ONCE", 2 * 64 * 64)
     detector = build_detector([[WHOLE]] * 5)
     detector.detect(video(*[0.5] * 5))
-    assert detector.faces.finder.calls == [2, 2, 1]
+    assert detector.faces.face_detector.calls == [2, 2, 1]
 
 
 def test_the_verdict_says_how_long_each_stage_took(video: Callable, build_detector: Callable) -> None:
@@ -278,20 +278,20 @@ def saved(folder: Path, crop: CropSpec) -> Path:
     return folder
 
 
-def test_an_artifact_of_another_finder_version_is_refused_with_both(tmp_path: Path) -> None:
-    spec = default_crop_spec().model_copy(update={"finder_version": "older"})
+def test_an_artifact_of_another_face_detector_version_is_refused_with_both(tmp_path: Path) -> None:
+    spec = default_crop_spec().model_copy(update={"face_detector_version": "older"})
     folder = saved(tmp_path / "artifact", spec)
     with pytest.raises(CropSpecError, match=r"made with mtcnn \[older\] but here it is \[facenet-pytorch "):
         Detector.load(folder, device="cpu")
-    assert Detector.load(folder, device="cpu", crops=True).faces.finder is None
+    assert Detector.load(folder, device="cpu", crops=True).faces.face_detector is None
 
 
 def test_an_artifact_of_external_crops_can_be_told_how_to_cut_faces_out(tmp_path: Path) -> None:
     folder = saved(tmp_path / "artifact", CropSpec.external())
     spec = default_crop_spec(margin=0.7, frames=3)
     detector = Detector.load(folder, device="cpu", crop=spec)
-    assert detector.faces.finder is not None
-    assert detector.faces.finder.name == "mtcnn"
+    assert detector.faces.face_detector is not None
+    assert detector.faces.face_detector.name == "mtcnn"
     assert (detector.card.crop, detector.faces.num_frames) == (spec, 3)
 
 
@@ -308,14 +308,14 @@ def test_an_artifact_of_external_crops_needs_face_crops(tmp_path: Path) -> None:
     folder = saved(tmp_path / "artifact", CropSpec.external())
     with pytest.raises(CropSpecError, match=r"from elsewhere.*cut them out as its authors did and give --crops"):
         Detector.load(folder, device="cpu")
-    assert Detector.load(folder, device="cpu", crops=True).faces.finder is None
+    assert Detector.load(folder, device="cpu", crops=True).faces.face_detector is None
 
 
-def test_a_finder_that_is_not_the_artifacts_is_refused(tmp_path: Path, build_detector: Callable) -> None:
+def test_a_face_detector_that_is_not_the_artifacts_is_refused(tmp_path: Path, build_detector: Callable) -> None:
     folder = saved(tmp_path / "artifact", default_crop_spec())
-    finder = build_detector([]).faces.finder
+    face_detector = build_detector([]).faces.face_detector
     with pytest.raises(CropSpecError, match=r"expects faces found by mtcnn \[.*\], not by scripted \[1\]"):
-        Detector.load(folder, device="cpu", finder=finder)
+        Detector.load(folder, device="cpu", face_detector=face_detector)
 
 
 def test_a_run_folder_stands_for_its_artifact(tmp_path: Path) -> None:
@@ -337,31 +337,31 @@ def test_bf16_gives_nearly_the_scores_of_fp32(tmp_path: Path) -> None:
     assert rounded == pytest.approx(exact, abs=7e-5)
 
 
-def test_an_artifact_of_a_files_finder_needs_the_file_and_takes_no_other(tmp_path: Path) -> None:
+def test_an_artifact_of_a_files_face_detector_needs_the_file_and_takes_no_other(tmp_path: Path) -> None:
     ours, other = tmp_path / "ours.onnx", tmp_path / "other.onnx"
     ours.write_text("a network")
     other.write_text("another one")
-    yunet = build_finder("yunet", file=ours)
+    yunet = build_face_detector("yunet", file=ours)
     folder = saved(tmp_path / "artifact", crop_spec_for(yunet))
     with pytest.raises(
-        CropSpecError, match=r"found by yunet \[file .*\], which comes as a file; .*--finder yunet=FILE"
+        CropSpecError, match=r"found by yunet \[file .*\], which comes as a file; .*--face-detector yunet=FILE"
     ):
         Detector.load(folder, device="cpu")
     with pytest.raises(
         CropSpecError, match=r"expects faces found by yunet \[file .*\], not by yunet \[file .*\]; give"
     ):
-        Detector.load(folder, device="cpu", finder=build_finder("yunet", file=other))
-    assert Detector.load(folder, device="cpu", finder=yunet).faces.finder is yunet
+        Detector.load(folder, device="cpu", face_detector=build_face_detector("yunet", file=other))
+    assert Detector.load(folder, device="cpu", face_detector=yunet).faces.face_detector is yunet
 
 
-def test_a_spec_that_does_not_name_the_finders_file_takes_any(tmp_path: Path) -> None:
+def test_a_spec_that_does_not_name_the_face_detectors_file_takes_any(tmp_path: Path) -> None:
     folder = saved(tmp_path / "artifact", CropSpec.external())
     (tmp_path / "theirs.onnx").write_text("a network")
-    given = build_finder("retinaface", file=tmp_path / "theirs.onnx")
-    spec = CropSpec(finder="retinaface", margin=0.4)
-    assert Detector.load(folder, device="cpu", crop=spec, finder=given).faces.finder is given
+    given = build_face_detector("retinaface", file=tmp_path / "theirs.onnx")
+    spec = CropSpec(face_detector="retinaface", margin=0.4)
+    assert Detector.load(folder, device="cpu", crop=spec, face_detector=given).faces.face_detector is given
     with pytest.raises(CropSpecError, match=r"expects faces found by retinaface \[\], not by mtcnn \[facenet"):
-        Detector.load(folder, device="cpu", crop=spec, finder=build_finder("mtcnn"))
+        Detector.load(folder, device="cpu", crop=spec, face_detector=build_face_detector("mtcnn"))
 
 
 def test_a_face_is_scored_as_training_has_it_stored(tmp_path: Path, build_detector: Callable) -> None:

@@ -7,17 +7,17 @@ from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError
 from realface.detection.face_source import FaceSource
-from realface.faces.finder import Face
-from realface.faces.finders import build_finder
+from realface.faces.detectors.face_detector import Face
+from realface.faces.detectors.registry import build_face_detector
 
 NO_POINTS = np.full((5, 2), np.nan, np.float32)
 TEMPLATE = [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 
 
 def source(*, crops: bool = False, **spec: object) -> FaceSource:
-    finder = None if crops else build_finder("yunet", file=Path("never read.onnx"))
-    settings = {"finder": "yunet", "margin": 0.0, "size": 32} | spec
-    return FaceSource(CropSpec.model_validate(settings), finder=finder, num_frames=1, batch_size=1)
+    face_detector = None if crops else build_face_detector("yunet", file=Path("never read.onnx"))
+    settings = {"face_detector": "yunet", "margin": 0.0, "size": 32} | spec
+    return FaceSource(CropSpec.model_validate(settings), face_detector=face_detector, num_frames=1, batch_size=1)
 
 
 def test_a_map_over_a_face_crop_covers_all_of_it() -> None:

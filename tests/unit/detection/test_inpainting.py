@@ -20,7 +20,7 @@ from realface.core.errors import (
 )
 from realface.detection import inpainting
 from realface.detection.inpainting import Inpainter, Inpainting
-from realface.faces.finders import build_finder, crop_spec_for, default_crop_spec
+from realface.faces.detectors.registry import build_face_detector, crop_spec_for, default_crop_spec
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
@@ -211,18 +211,18 @@ def test_a_prior_of_normalised_pixels_is_refused(tmp_path: Path) -> None:
         Inpainter.load(run, device="cpu", crops=True)
 
 
-def test_faces_are_found_with_the_artifacts_own_finder(tmp_path: Path) -> None:
+def test_faces_are_found_with_the_artifacts_own_face_detector(tmp_path: Path) -> None:
     inpainter = Inpainter.load(saved(tmp_path / "run", "rffr-prior", SMALLEST), device="cpu")
-    assert inpainter.faces.finder is not None
-    assert inpainter.describe()["crop"]["finder"] == "mtcnn"
+    assert inpainter.faces.face_detector is not None
+    assert inpainter.describe()["crop"]["face_detector"] == "mtcnn"
 
 
-def test_an_artifact_of_a_files_finder_is_given_the_file(tmp_path: Path) -> None:
+def test_an_artifact_of_a_files_face_detector_is_given_the_file(tmp_path: Path) -> None:
     (tmp_path / "ours.onnx").write_text("a network")
-    yunet = build_finder("yunet", file=tmp_path / "ours.onnx")
+    yunet = build_face_detector("yunet", file=tmp_path / "ours.onnx")
     run = saved(tmp_path / "run", "rffr-prior", SMALLEST, crop_spec_for(yunet))
-    assert Inpainter.load(run, device="cpu", finder=yunet).faces.finder is yunet
-    with pytest.raises(CropSpecError, match="which comes as a file; give that file: --finder yunet=FILE"):
+    assert Inpainter.load(run, device="cpu", face_detector=yunet).faces.face_detector is yunet
+    with pytest.raises(CropSpecError, match="which comes as a file; give that file: --face-detector yunet=FILE"):
         Inpainter.load(run, device="cpu")
 
 

@@ -8,7 +8,7 @@ from realface.core.boxes import Box
 from realface.core.calibration import Band
 from realface.detection.outcome import Reason
 from realface.detection.verdict import FaceScore, Failure, FrameScore, TrackScore, Verdict
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 
 VERDICT = Verdict(
     path=Path("a.jpg"),
@@ -126,7 +126,7 @@ def test_a_line_stays_one_line_whatever_the_files_name() -> None:
     )
 
 
-def test_a_face_comes_out_of_the_verdict_as_the_finder_gave_it() -> None:
+def test_a_face_comes_out_of_the_verdict_as_the_face_detector_gave_it() -> None:
     points = np.arange(10, dtype=np.float32).reshape(5, 2)
     scored = FaceScore.of(Face(Box(1, 2, 3, 4), 0.9, points), 0.5, 2, is_found=True)
     scored = replace(scored, sharpness=0.25, ignored=Reason.TOO_SOFT)

@@ -33,7 +33,7 @@ from realface.models import catalog
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.outputs import ReconstructionOutput
 
-SPEC = CropSpec(finder="mtcnn", size=32)
+SPEC = CropSpec(face_detector="mtcnn", size=32)
 
 
 class BrightnessConfig(Section):

@@ -9,7 +9,7 @@ from realface.data.landmark_store import read_landmarks
 from realface.evaluation import landmarks
 from realface.evaluation.landmarks import store_landmarks
 from realface.faces.cropper import crop_face
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 

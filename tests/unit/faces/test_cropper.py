@@ -6,7 +6,7 @@ from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError
 from realface.faces.cropper import as_stored, crop_box, crop_face, crop_matrix
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.media.images import read_image, write_image
 
 
@@ -202,7 +202,9 @@ def test_landmarks_of_an_absurd_face_need_no_memory_without_bound():
 
 
 def test_alignment_without_landmarks_is_refused():
-    with pytest.raises(CropSpecError, match="needs five landmarks of each face, and this face finder gave none; use a"):
+    with pytest.raises(
+        CropSpecError, match="needs five landmarks of each face, and this face detector gave none; use a"
+    ):
         crop_face(gradient(40, 60), upright(5, 5, 20, 20), spec(alignment="five-point"))
 
 

@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 
 from realface.core.boxes import Box
-from realface.core.errors import FinderError
+from realface.core.errors import FaceDetectorError
 from realface.core.mesh_regions import FACE_OVAL, FIVE_POINTS, INNER_LIPS, LEFT_EYE, LIPS, NOSE, RIGHT_EYE
 from realface.faces.mesh import FaceMesh
 from realface.media.images import read_image
@@ -98,11 +98,11 @@ def test_regions_are_polygons_inside_the_face_oval(mesh):
 
 
 def test_a_missing_network_file_names_the_file_and_the_cure(tmp_path):
-    with pytest.raises(FinderError, match=r"mesh\.tflite is missing; install realface again"):
+    with pytest.raises(FaceDetectorError, match=r"mesh\.tflite is missing; install realface again"):
         FaceMesh.load(tmp_path / "mesh.tflite")
 
 
 def test_a_changed_network_file_is_refused(tmp_path):
     (tmp_path / "mesh.tflite").write_bytes(b"TFL3")
-    with pytest.raises(FinderError, match=r"mesh\.tflite has another SHA-256 than the shipped one"):
+    with pytest.raises(FaceDetectorError, match=r"mesh\.tflite has another SHA-256 than the shipped one"):
         FaceMesh.load(tmp_path / "mesh.tflite")

@@ -8,7 +8,7 @@ from matplotlib import get_data_path
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.faces.cropper import crop_face
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.faces.sharpness import sharpness
 from realface.media.images import read_image
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from realface.core.boxes import Box
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.faces.tracks import link_faces, main_track
 
 

@@ -20,7 +20,7 @@ def card(**changes):
         "method": "recce",
         "config": CONFIG.model_dump(mode="json"),
         "input_size": 64,
-        "crop": CropSpec(finder_version="1", margin=0.4),
+        "crop": CropSpec(face_detector_version="1", margin=0.4),
         "threshold": 0.37,
         "purpose": "demonstration",
     }

@@ -1,4 +1,4 @@
-"""A face finder that is told what it finds, and small videos for it."""
+"""A face detector that is told what it finds, and small videos for it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.labels import Label
 from realface.datasets.reader import SourceVideo
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.media.video_writing import write_video
 from realface.prepare.workplace import Workplace
 
 POINTS = np.array([[12, 20], [30, 20], [21, 28], [14, 36], [28, 36]], dtype=np.float32)
 
 
-class FixedFinder:
+class FixedFaceDetector:
     """Finds, in every picture, the faces it was told of; none where the picture is black. Counts the pictures."""
 
     name, version = "fixed", "1"
@@ -28,14 +28,14 @@ class FixedFinder:
         self._faces = [Face(Box(*box), score=0.9, landmarks=POINTS) for box in boxes]
         self.num_pictures = 0
 
-    def find(self, images):
+    def detect(self, images):
         self.num_pictures += len(images)
         return [self._faces if image.max() > 40 else [] for image in images]
 
 
 @pytest.fixture
-def fixed_finder():
-    return FixedFinder
+def fixed_face_detector():
+    return FixedFaceDetector
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def make_item():
 @pytest.fixture
 def place(tmp_path):
     """A workplace in `tmp_path/out` that keeps the largest face, without margin, at 16 px, of four frames."""
-    spec = CropSpec(finder="fixed", margin=0.0, size=16, frames=4)
+    spec = CropSpec(face_detector="fixed", margin=0.0, size=16, frames=4)
     (tmp_path / "scratch").mkdir()
     return Workplace(source_root=tmp_path, out=tmp_path / "out", scratch=tmp_path / "scratch", spec=spec)
 

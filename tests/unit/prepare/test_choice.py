@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from realface.core.boxes import Box
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.prepare.choice import chosen_tracks
 from realface.prepare.masks import MaskCut
 from realface.prepare.record import TrackedFace

@@ -28,7 +28,7 @@ def local_cluster():
 
 @pytest.mark.usefixtures("local_cluster")
 def test_a_local_cluster_gives_what_processes_give(tmp_path, monkeypatch):
-    """On face crops that a data set comes with, which need no face finder, and one of them broken."""
+    """On face crops that a data set comes with, which need no face detector, and one of them broken."""
     monkeypatch.setattr(cluster, "MOST_SENT", 4)
     for number in range(6):
         folder = tmp_path / "wild" / ("real_train" if number % 2 else "fake_test") / str(number) / "a"

@@ -15,7 +15,7 @@ from realface.prepare.record import Task
 
 @pytest.fixture
 def tasks(make_item, tmp_path):
-    """Face crops, which need no finder."""
+    """Face crops, which need no face detector."""
     for number in range(8):
         Image.new("RGB", (24, 24), (number, 0, 0)).save(tmp_path / f"{number}.png")
     return [Task(number, make_item(tmp_path / f"{number}.png", video=str(number))) for number in range(8)]

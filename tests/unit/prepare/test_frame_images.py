@@ -2,7 +2,7 @@ import matplotlib.cbook
 import pytest
 from PIL import Image
 
-from realface.faces.finders import default_crop_spec
+from realface.faces.detectors.registry import default_crop_spec
 from realface.manifest.manifest import Manifest
 from realface.prepare.frame_images import spread_frame_images, with_frame_number
 from realface.prepare.pipeline import Means, prepare

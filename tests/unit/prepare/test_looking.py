@@ -8,7 +8,7 @@ import pytest
 
 from realface.core.boxes import Box
 from realface.core.labels import Label
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.media.images import read_image
 from realface.media.opening import open_media
 from realface.prepare.item import prepare_item
@@ -18,28 +18,28 @@ REAL_BOX, OTHER_BOX = Box(8, 8, 40, 40), Box(20, 10, 50, 40)
 
 
 @pytest.fixture
-def prepare_pair(place, make_item, fixed_finder):
-    """Prepares a real video, whose faces are at `REAL_BOX`, then its fake with a finder that says `OTHER_BOX`."""
+def prepare_pair(place, make_item, fixed_face_detector):
+    """Prepares a real video, whose faces are at `REAL_BOX`, then its fake with one that says `OTHER_BOX`."""
 
     def run(real_path, fake_path, *, real_boxes=(REAL_BOX,), spec=None, **known):
         at = replace(place, spec=place.spec.model_copy(update=spec or {}))
         real_item = make_item(real_path, label=Label.REAL, video="a", method=None, original=None)
-        real = prepare_item(Task(0, real_item, is_counterpart=True), at, fixed_finder(*real_boxes))
+        real = prepare_item(Task(0, real_item, is_counterpart=True), at, fixed_face_detector(*real_boxes))
         real = ItemRecord.from_json(real.to_json())
-        finder = fixed_finder(OTHER_BOX)
+        face_detector = fixed_face_detector(OTHER_BOX)
         counterpart = real.as_counterpart(real_path)
         task = Task(1, make_item(fake_path, **known), counterpart, "" if counterpart else "no face in the counterpart")
-        return real, prepare_item(task, at, finder), finder
+        return real, prepare_item(task, at, face_detector), face_detector
 
     return run
 
 
 def test_a_fake_takes_the_boxes_of_its_real_counterpart_and_searches_nothing(prepare_pair, tmp_path, grey_video):
-    real, fake, finder = prepare_pair(
+    real, fake, face_detector = prepare_pair(
         grey_video(tmp_path / "a.mp4", *[200] * 8), grey_video(tmp_path / "a_b.mp4", *[90] * 8)
     )
     assert fake.boxes == "counterpart"
-    assert finder.num_pictures == 0
+    assert face_detector.num_pictures == 0
     for column in ("frame", "track", "box", "landmarks"):
         assert [row[column] for row in fake.rows] == [row[column] for row in real.rows]
 
@@ -53,7 +53,7 @@ def test_its_crops_show_the_fake_and_not_the_counterpart(prepare_pair, place, tm
 def test_a_fake_of_another_length_is_cut_where_its_own_frames_are_in_the_counterpart(
     prepare_pair, tmp_path, grey_video, num_fake
 ):
-    real, fake, finder = prepare_pair(
+    real, fake, face_detector = prepare_pair(
         grey_video(tmp_path / "a.mp4", *[200] * 8), grey_video(tmp_path / "a_b.mp4", *[90] * num_fake)
     )
     assert [row["frame"] for row in real.rows] == [1, 3, 5, 7]
@@ -62,17 +62,17 @@ def test_a_fake_of_another_length_is_cut_where_its_own_frames_are_in_the_counter
     assert fake.boxes == "counterpart"
     expected = OTHER_BOX if num_fake == 5 else REAL_BOX  # frames that were not looked at are searched in the real one
     assert {tuple(row["box"]) for row in fake.rows} == {expected}
-    assert finder.num_pictures == (4 if num_fake == 5 else 0)
+    assert face_detector.num_pictures == (4 if num_fake == 5 else 0)
 
 
 @pytest.mark.parametrize(
     ("change", "why"), [({"height": 64}, "own: other size"), ({"fps": 30}, "own: other frame rate")]
 )
 def test_a_fake_that_cannot_show_the_same_scene_is_searched_itself(prepare_pair, tmp_path, grey_video, change, why):
-    _, fake, finder = prepare_pair(
+    _, fake, face_detector = prepare_pair(
         grey_video(tmp_path / "a.mp4", *[200] * 4), grey_video(tmp_path / "a_b.mp4", *[90] * 4, **change)
     )
-    assert (fake.boxes, finder.num_pictures) == (why, 4)
+    assert (fake.boxes, face_detector.num_pictures) == (why, 4)
     assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
 
 
@@ -146,10 +146,10 @@ def test_a_real_video_without_a_face_is_nobodys_counterpart(prepare_pair, tmp_pa
     assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
 
 
-def test_faces_survive_the_record(place, make_item, fixed_finder, tmp_path, grey_video):
+def test_faces_survive_the_record(place, make_item, fixed_face_detector, tmp_path, grey_video):
     source = grey_video(tmp_path / "a.mp4", 200, 0)
     item = make_item(source, label=Label.REAL, original=None)
-    record = prepare_item(Task(0, item, is_counterpart=True), place, fixed_finder((0.125, 1 / 3, 20, 20)))
+    record = prepare_item(Task(0, item, is_counterpart=True), place, fixed_face_detector((0.125, 1 / 3, 20, 20)))
     counterpart = ItemRecord.from_json(record.to_json()).as_counterpart(source)
     assert isinstance(counterpart, Counterpart)
     assert counterpart.extent == Extent.of(open_media(source))

@@ -5,14 +5,14 @@ from PIL import Image
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError, MissingInputError
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 from realface.media.opening import open_media
 from realface.media.video_writing import write_video
 from realface.media.videos import VideoReader
 from realface.prepare.masks import cut_masks
 from realface.prepare.record import TrackedFace
 
-SPEC = CropSpec(finder="fixed", margin=0.0, size=16)
+SPEC = CropSpec(face_detector="fixed", margin=0.0, size=16)
 
 
 def face(*box):

@@ -19,7 +19,7 @@ from realface.core.errors import (
     PrepareError,
 )
 from realface.core.files import sha256_of
-from realface.faces.finders import default_crop_spec
+from realface.faces.detectors.registry import default_crop_spec
 from realface.manifest.checks import check_manifest
 from realface.manifest.manifest import Manifest
 from realface.media.images import read_image
@@ -206,9 +206,9 @@ def test_folders_are_handed_to_the_workers_whole(source, tmp_path, monkeypatch):
     """Workers on other machines have another working folder."""
     real_work, places = executors.prepare_item, []
 
-    def noted(task, place, finder):
+    def noted(task, place, face_detector):
         places.append(place)
-        return real_work(task, place, finder)
+        return real_work(task, place, face_detector)
 
     monkeypatch.setattr(executors, "prepare_item", noted)
     monkeypatch.chdir(tmp_path)
@@ -472,8 +472,8 @@ def test_a_dataset_without_any_file_is_refused(tmp_path):
 
 
 def test_a_spec_that_cannot_be_followed_here_is_refused_before_any_work(source, tmp_path):
-    spec = SPEC.model_copy(update={"finder": "other"})
-    with pytest.raises(CropSpecError, match="no face finder is called 'other'"):
+    spec = SPEC.model_copy(update={"face_detector": "other"})
+    with pytest.raises(CropSpecError, match="unknown face detector 'other'"):
         prepare(source, tmp_path / "out", spec=spec, means=HERE)
     assert not (tmp_path / "out").exists()
 

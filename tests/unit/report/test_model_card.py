@@ -58,7 +58,7 @@ def run(tmp_path_factory):
         method="baseline",
         config=config.model_dump(mode="json"),
         input_size=64,
-        crop=CropSpec(finder_version="1", margin=0.4),
+        crop=CropSpec(face_detector_version="1", margin=0.4),
         threshold=0.37,
         threshold_rule="at most 5 %",
         trained_on=TRAINED_ON,

@@ -171,7 +171,7 @@ def test_prior_of_unknown_crops_is_taken_and_that_is_told_once(
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning: how the crops" in line]
     assert len(warnings) == 1
     assert ("that the prior" in warnings[0]) == (not crops.is_external)
-    assert read_card(tmp_path / "run" / "artifact").provenance["prior"]["crop"]["finder"] == "external"
+    assert read_card(tmp_path / "run" / "artifact").provenance["prior"]["crop"]["face_detector"] == "external"
 
 
 def test_settings_of_a_run_come_from_its_provenance(make_rffr_recipe, tmp_path):

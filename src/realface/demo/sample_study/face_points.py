@@ -1,4 +1,4 @@
-"""Dense points of a face, laid out from the five that a face finder gives.
+"""Dense points of a face, laid out from the five that a face detector gives.
 
 The layout is an average frontal face; five points fix its place, size, slant and length. That is enough to guide
 the warps and masks of the sample study; it is no landmark detector.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.demo.sample_study.face_points import Points, dense_points
-from realface.faces.finder import FaceFinder
+from realface.faces.detectors.face_detector import FaceDetector
 from realface.faces.portraits import CANVAS, AlignedPortrait, load_portraits
 
 _Ellipse = tuple[tuple[int, int], tuple[int, int]]
@@ -41,13 +41,13 @@ class Portrait:
     points: Points
 
 
-def load_study_portraits(finder: FaceFinder) -> tuple[Portrait, Portrait]:
+def load_study_portraits(face_detector: FaceDetector) -> tuple[Portrait, Portrait]:
     """Load the two portraits and cut them out.
 
     Args:
-        finder: the face detector whose landmarks align the portraits.
+        face_detector: the face detector whose landmarks align the portraits.
     """
-    first, second = load_portraits(finder)
+    first, second = load_portraits(face_detector)
     return _cut_out(first), _cut_out(second)
 
 

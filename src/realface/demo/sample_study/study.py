@@ -100,10 +100,10 @@ def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: in
     Raises:
         OutputExistsError: `out` has something in it.
     """
-    from realface.faces.mtcnn import MtcnnFinder  # the workers import this module, and need no torch
+    from realface.faces.detectors.mtcnn import MtcnnDetector  # the workers import this module, and need no torch
 
     require_free(out)
-    portraits = load_study_portraits(MtcnnFinder(device="cpu"))
+    portraits = load_study_portraits(MtcnnDetector(device="cpu"))
     with folder_written_atomically(out) as folder:
         for split, pairs in size.pairs().items():
             write_json(folder / "splits" / f"{split}.json", [[_name(a), _name(b)] for a, b in pairs])

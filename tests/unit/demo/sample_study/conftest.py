@@ -1,4 +1,4 @@
-"""Portraits without a face finder, and small studies that are made once."""
+"""Portraits without a face detector, and small studies that are made once."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from realface.core.boxes import Box
 from realface.demo.sample_study.footage import draw_take, record
 from realface.demo.sample_study.portraits import load_study_portraits
-from realface.faces.finder import Face
+from realface.faces.detectors.face_detector import Face
 
 LANDMARKS = {  # by the picture's height
     512: [(205, 102), (247, 104), (225, 129), (202, 139), (245, 142)],  # scikit-image's astronaut
@@ -15,11 +15,11 @@ LANDMARKS = {  # by the picture's height
 
 
 class KnownFaces:
-    """A face finder that has looked at the two portraits before."""
+    """A face detector that has looked at the two portraits before."""
 
     name = version = "known"
 
-    def find(self, images):
+    def detect(self, images):
         return [[Face(Box(0, 0, 1, 1), 1.0, np.array(LANDMARKS[len(image)], dtype=np.float32))] for image in images]
 
 

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.core.boxes import Box
-from realface.core.errors import FinderError
-from realface.faces.file_finder import FileFinder, file_version
-from realface.faces.finder import Face, as_landmarks
-from realface.faces.onnx_network import fitted, in_one_line
+from realface.core.errors import FaceDetectorError
+from realface.faces.detectors.face_detector import Face, as_landmarks
+from realface.faces.detectors.file_detector import FileDetector, file_version
+from realface.faces.detectors.onnx_network import fitted, in_one_line
 
 STRIDES = (8, 16, 32)
 COLUMNS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # of the outputs, which are named `cls_8` and so on
 MOST = 5000  # candidates before overlaps are looked at; OpenCV's
 
 
-class YunetFinder(FileFinder):
-    """YuNet behind the `FaceFinder` protocol.
+class YunetDetector(FileDetector):
+    """YuNet behind the `FaceDetector` protocol.
 
     Larger pictures are shrunk to a longer side of 480 pixels. It computes on the CPU, by OpenCV's threads.
 
@@ -44,7 +44,7 @@ class YunetFinder(FileFinder):
         super().__init__(file)
         self._fitting: set[tuple[int, int]] = set()
 
-    def find_in(self, image: NDArray[np.uint8]) -> list[Face]:
+    def detect_in(self, image: NDArray[np.uint8]) -> list[Face]:
         """The faces of one picture (H, W, 3) RGB, the surest first."""
         given = fitted(image, fill=(0, 0, 0), size=None, longest_side=self.longest_side)
         height, width = given.picture.shape[:2]
@@ -65,7 +65,7 @@ class YunetFinder(FileFinder):
         }
         found = self._outputs(height, width)
         if found != expected:
-            raise FinderError(
+            raise FaceDetectorError(
                 f"{self.file} does not answer as YuNet does: expected {_listed(expected)} for {width} x {height} "
                 f"pixels, found {_listed(found)}",
                 hint="give YuNet's ONNX file as OpenCV's model zoo has it",
@@ -81,7 +81,7 @@ class YunetFinder(FileFinder):
                 network.setInput(np.zeros((1, 3, height, width), np.float32))
                 answers = network.forward(names)
             except cv2.error as error:
-                raise FinderError(
+                raise FaceDetectorError(
                     f"{self.file} fails on a picture of {width} x {height} pixels ({in_one_line(error)})",
                     hint="give YuNet's ONNX file as OpenCV's model zoo has it",
                 ) from error
@@ -94,7 +94,7 @@ class YunetFinder(FileFinder):
             try:
                 return cv2.dnn.readNetFromONNX(str(self.file))
             except cv2.error as error:
-                raise FinderError(
+                raise FaceDetectorError(
                     f"{self.file} is not an ONNX network that can be loaded ({in_one_line(error)})",
                     hint="give YuNet's ONNX file as OpenCV's model zoo has it",
                 ) from error

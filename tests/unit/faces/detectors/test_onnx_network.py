@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from realface.core.errors import FinderError
-from realface.faces.onnx_network import OnnxNetwork, fitted
+from realface.core.errors import FaceDetectorError
+from realface.faces.detectors.onnx_network import OnnxNetwork, fitted
 
 PICTURE = np.zeros((1, 3, 64, 64), np.float32)
 
@@ -27,7 +27,8 @@ def test_the_size_of_the_input_is_known_where_it_is_fixed(write_network):
 def test_a_file_that_is_no_network_is_refused(tmp_path):
     (tmp_path / "notes.onnx").write_text("no network")
     with pytest.raises(
-        FinderError, match=r"notes\.onnx is not an ONNX network that can be loaded \(.*\); give SCRFD as an ONNX file"
+        FaceDetectorError,
+        match=r"notes\.onnx is not an ONNX network that can be loaded \(.*\); give SCRFD as an ONNX file",
     ):
         network(tmp_path / "notes.onnx").run(PICTURE)
 
@@ -45,14 +46,14 @@ def test_a_network_of_another_input_is_refused(write_network, changes, found):
     expected = (
         r"does not take a picture as SCRFD does: expected one input \(1, 3, height, width\) tensor\(float\), found "
     )
-    with pytest.raises(FinderError, match=f"{expected}{found}; export it so"):
+    with pytest.raises(FaceDetectorError, match=f"{expected}{found}; export it so"):
         network(write_network({"a": np.ones(1)}, **changes)).run(PICTURE)
 
 
 def test_a_network_that_fails_is_an_error_of_the_file(write_network):
     file = write_network({"a": np.ones(1)}, shape=(1, 3, "height", "width"), only_width=48)
     with pytest.raises(
-        FinderError,
+        FaceDetectorError,
         match=r"network\.onnx fails on a picture of 64 x 64 pixels \(.*\); export it again, with a fixed input",
     ):
         network(file).run(PICTURE)
@@ -62,14 +63,15 @@ def test_without_onnxruntime_the_error_says_what_to_install(monkeypatch, write_n
     file = write_network({"a": np.ones(1)})
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(
-        FinderError, match=r'the face finder SCRFD needs onnxruntime; install it: pip install "realface\[onnx\]"'
+        FaceDetectorError,
+        match=r'the face detector SCRFD needs onnxruntime; install it: pip install "realface\[onnx\]"',
     ):
         network(file).run(PICTURE)
 
 
 def test_an_unknown_gpu_is_no_reason_to_fail(write_network):
-    finder = OnnxNetwork(write_network({"a": np.ones(1)}), kind="SCRFD", device="cuda:0", threads=1)
-    assert finder.run(PICTURE)[0][0] == "a"
+    face_detector = OnnxNetwork(write_network({"a": np.ones(1)}), kind="SCRFD", device="cuda:0", threads=1)
+    assert face_detector.run(PICTURE)[0][0] == "a"
 
 
 # Fitting pictures

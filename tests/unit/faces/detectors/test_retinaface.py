@@ -3,9 +3,9 @@ import pickle
 import numpy as np
 import pytest
 
-from realface.core.errors import FinderError
-from realface.faces.onnx_network import OnnxNetwork
-from realface.faces.retinaface import RetinaFaceFinder, face_probability, priors
+from realface.core.errors import FaceDetectorError
+from realface.faces.detectors.onnx_network import OnnxNetwork
+from realface.faces.detectors.retinaface import RetinaFaceDetector, face_probability, priors
 
 NUM_PRIORS = 168  # of 64 x 64 pixels: 2 each of 8 x 8, 4 x 4 and 2 x 2 cells
 DOUBLED, HALVED = 5 * np.log(2), -5 * np.log(2)  # of a size: 0.2 times it is the logarithm of the ratio
@@ -37,7 +37,7 @@ def answers(faces, *, number=NUM_PRIORS, logits=False):
 def test_a_face_of_each_stride_and_size_lies_where_it_should(write_network, prior, center, side):
     points = [-1, -1, 1, -1, 0, 0, -1, 1, 1, 2]
     file = write_network(answers({prior: ((1, -2, DOUBLED, HALVED), 0.9, points)}))
-    ((face,),) = RetinaFaceFinder(file).find([BLACK])
+    ((face,),) = RetinaFaceDetector(file).detect([BLACK])
     x, y = center[0] + 0.1 * side, center[1] - 0.2 * side
     assert face.box == pytest.approx((x - side, y - side / 4, x + side, y + side / 4), rel=1e-4, abs=1e-3)
     assert face.score == pytest.approx(0.9)
@@ -56,13 +56,13 @@ def test_the_priors_of_one_picture_in_numbers():
 def test_outputs_are_told_by_their_shapes_whatever_their_names_and_order(write_network):
     made = answers({38: ((0, 0, 0, 0), 0.8, [0] * 10)})
     file = write_network({"586": made["landms"], "output0": made["loc"], "585": made["conf"]})
-    ((face,),) = RetinaFaceFinder(file).find([BLACK])
+    ((face,),) = RetinaFaceDetector(file).detect([BLACK])
     assert face.box == pytest.approx((20, 12, 36, 28))
 
 
 def test_logits_and_probabilities_give_the_same_score(write_network):
     faces = {38: ((0, 0, 0, 0), 0.8, [0] * 10)}
-    ((face,),) = RetinaFaceFinder(write_network(answers(faces, logits=True))).find([BLACK])
+    ((face,),) = RetinaFaceDetector(write_network(answers(faces, logits=True))).detect([BLACK])
     assert face.score == pytest.approx(0.8, abs=1e-5)
     assert face_probability(np.float32([[0, 0], [0, np.log(9)], [1e4, 0]])) == pytest.approx([0.5, 0.9, 0.0])
     assert face_probability(np.float32([[0.5, 0.5], [0.1, 0.9]])) == pytest.approx([0.5, 0.9])
@@ -75,24 +75,24 @@ def test_of_overlapping_faces_the_surest_is_kept_and_unsure_ones_are_left_out(wr
         40: ((1, 0, 0, 0), 0.7, [0] * 10),  # row 2, column 4: 29.6 to 45.6 overlaps by 6.4 of 25.6
         2: ((0, 0, 0, 0), 0.59, [0] * 10),
     }
-    ((first, second),) = RetinaFaceFinder(write_network(answers(faces))).find([BLACK])
+    ((first, second),) = RetinaFaceDetector(write_network(answers(faces))).detect([BLACK])
     assert (first.score, second.score) == (pytest.approx(0.95), pytest.approx(0.7))
     assert first.box == pytest.approx((20, 15.2, 36, 31.2), abs=1e-4)
 
 
 def test_a_picture_without_a_face_has_none(write_network):
-    assert RetinaFaceFinder(write_network(answers({}))).find([BLACK, BLACK]) == [[], []]
-    assert RetinaFaceFinder(write_network(answers({}))).find([]) == []
+    assert RetinaFaceDetector(write_network(answers({}))).detect([BLACK, BLACK]) == [[], []]
+    assert RetinaFaceDetector(write_network(answers({}))).detect([]) == []
 
 
 def test_infinite_boxes_and_scores_that_are_no_number_are_left_out(write_network):
     faces = {38: ((0, 0, 1e6, 0), 0.9, [0] * 10), 40: ((0, 0, 0, 0), np.nan, [0] * 10)}
-    assert RetinaFaceFinder(write_network(answers(faces))).find([BLACK]) == [[]]
+    assert RetinaFaceDetector(write_network(answers(faces))).detect([BLACK]) == [[]]
 
 
 def test_a_picture_is_fitted_into_a_fixed_input_and_its_faces_are_in_its_own_pixels(write_network):
     file = write_network(answers({38: ((0, 0, 0, 0), 0.8, [0] * 10)}))
-    ((face,),) = RetinaFaceFinder(file).find([np.zeros((128, 96, 3), np.uint8)])  # shrunk to 64 x 48
+    ((face,),) = RetinaFaceDetector(file).detect([np.zeros((128, 96, 3), np.uint8)])  # shrunk to 64 x 48
     assert face.box == pytest.approx((40, 24, 72, 56))
     assert face.landmarks[0] == pytest.approx((56, 40))
 
@@ -101,7 +101,7 @@ def test_a_network_of_any_size_is_given_at_most_640_pixels_filled_up_to_multiple
     # 100 x 1280 pixels, shrunk to 50 x 640 and filled up to 64 x 640: 2 each of 8 x 80, 4 x 40 and 2 x 20 cells
     made = answers({2 * (80 + 10): ((0, 0, 0, 0), 0.8, [0] * 10)}, number=1680)
     file = write_network(made, shape=(1, 3, "height", "width"))
-    ((face,),) = RetinaFaceFinder(file).find([np.zeros((100, 1280, 3), np.uint8)])
+    ((face,),) = RetinaFaceDetector(file).detect([np.zeros((100, 1280, 3), np.uint8)])
     assert face.box == pytest.approx((152, 8, 184, 40))  # row 1, column 10: center (84, 12), side 16; twice that
 
 
@@ -109,7 +109,7 @@ def test_the_network_sees_bgr_minus_the_mean_and_nothing_beyond_the_picture(monk
     seen = []
     real_run = OnnxNetwork.run
     monkeypatch.setattr(OnnxNetwork, "run", lambda self, image: seen.append(image) or real_run(self, image))
-    RetinaFaceFinder(write_network(answers({}))).find([np.full((40, 64, 3), (200, 150, 110), np.uint8)])
+    RetinaFaceDetector(write_network(answers({}))).detect([np.full((40, 64, 3), (200, 150, 110), np.uint8)])
     assert seen[0].shape == (1, 3, 64, 64)
     assert seen[0][0, :, 39, 63].tolist() == [110 - 104, 150 - 117, 200 - 123]
     assert (seen[0][0, :, 40:] == 0).all()
@@ -119,26 +119,28 @@ def test_other_outputs_are_refused_with_those_expected_and_found(write_network):
     made = answers({})
     file = write_network({"loc": made["loc"], "conf": made["conf"][:, :100]})
     with pytest.raises(
-        FinderError,
+        FaceDetectorError,
         match=r"network\.onnx does not answer as RetinaFace does: expected \(1, 168, 4\), \(1, 168, 2\) and "
         r"\(1, 168, 10\) for 64 x 64 pixels, found loc \(1, 168, 4\), conf \(1, 100, 2\); give an ONNX export",
     ):
-        RetinaFaceFinder(file).find([BLACK])
+        RetinaFaceDetector(file).detect([BLACK])
 
 
 def test_the_version_is_the_files_hash_and_the_settings(write_network):
     first, second = write_network(answers({}), name="a.onnx"), write_network(answers({2: ([0] * 4, 0.9, [0] * 10)}))
-    version = RetinaFaceFinder(first).version
+    version = RetinaFaceDetector(first).version
     assert version.startswith("file ")
     assert version.endswith(", score from 0.6, overlap to 0.4, side to 640")
     assert len(version.split(",")[0]) == len("file ") + 16
-    assert RetinaFaceFinder(second).version != version
+    assert RetinaFaceDetector(second).version != version
 
 
 def test_nothing_is_read_before_it_is_needed(tmp_path):
-    finder = RetinaFaceFinder(tmp_path / "missing.onnx")
-    assert pickle.loads(pickle.dumps(finder)).name == "retinaface"
-    with pytest.raises(FinderError, match=r"the face finder's file .*missing\.onnx does not exist, or is a folder"):
-        _ = finder.version
-    with pytest.raises(FinderError, match="check the path"):
-        finder.find([BLACK])
+    face_detector = RetinaFaceDetector(tmp_path / "missing.onnx")
+    assert pickle.loads(pickle.dumps(face_detector)).name == "retinaface"
+    with pytest.raises(
+        FaceDetectorError, match=r"the face detector's file .*missing\.onnx does not exist, or is a folder"
+    ):
+        _ = face_detector.version
+    with pytest.raises(FaceDetectorError, match="check the path"):
+        face_detector.detect([BLACK])

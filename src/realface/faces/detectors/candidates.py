@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realface.core.boxes import Box
-from realface.faces.finder import Face, as_landmarks
+from realface.faces.detectors.face_detector import Face, as_landmarks
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.faces.candidates import Candidates, faces_among
-from realface.faces.file_finder import FileFinder
-from realface.faces.finder import Face
-from realface.faces.onnx_network import OnnxNetwork, Output, fitted
+from realface.faces.detectors.candidates import Candidates, faces_among
+from realface.faces.detectors.face_detector import Face
+from realface.faces.detectors.file_detector import FileDetector
+from realface.faces.detectors.onnx_network import OnnxNetwork, Output, fitted
 
 STRIDES = (8, 16, 32)
 SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: the priors' sides, by stride
@@ -26,8 +26,8 @@ MEAN = (123, 117, 104)  # RGB, subtracted
 Array = NDArray[np.float32]
 
 
-class RetinaFaceFinder(FileFinder):
-    """RetinaFace behind the `FaceFinder` protocol.
+class RetinaFaceDetector(FileDetector):
+    """RetinaFace behind the `FaceDetector` protocol.
 
     The network takes BGR minus the mean and gives, in any order and under any names, (1, N, 4) places, (1, N, 2)
     scores and (1, N, 10) points, N priors. Scores may have gone through softmax or not: rows of numbers in [0, 1] that
@@ -49,7 +49,7 @@ class RetinaFaceFinder(FileFinder):
         super().__init__(file)
         self._network = OnnxNetwork(file, kind="RetinaFace", device=device, threads=threads)
 
-    def find_in(self, image: NDArray[np.uint8]) -> list[Face]:
+    def detect_in(self, image: NDArray[np.uint8]) -> list[Face]:
         """The faces of one picture (H, W, 3) RGB, the surest first."""
         given = fitted(image, fill=MEAN, size=self._network.size, longest_side=self.longest_side)
         bgr = (given.picture.astype(np.float32) - np.array(MEAN, np.float32))[..., ::-1]

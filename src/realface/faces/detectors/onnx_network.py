@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.core.errors import FinderError
-from realface.faces.file_finder import file_version
+from realface.core.errors import FaceDetectorError
+from realface.faces.detectors.file_detector import file_version
 
 CELL = 32  # pixels: the coarsest stride of all these networks, whose grids fit when sides are multiples of it
 
@@ -83,25 +83,25 @@ class OnnxNetwork:
         """All outputs for one input (1, 3, height, width).
 
         Raises:
-            FinderError: onnxruntime or the file is missing, it is no ONNX network of one such input, or fails.
+            FaceDetectorError: onnxruntime or the file is missing, it is no ONNX network of one such input, or fails.
         """
         session = self._session
         names = [output.name for output in session.get_outputs()]
         try:
             values = session.run(names, {self._input.name: image})
         except _onnxruntime_errors() as error:
-            raise FinderError(
+            raise FaceDetectorError(
                 f"{self.file} fails on a picture of {image.shape[3]} x {image.shape[2]} pixels ({in_one_line(error)})",
                 hint="export it again, with a fixed input size if it cannot take any",
             ) from error
         return list(zip(names, values, strict=True))
 
-    def misfit(self, expected: str, outputs: Sequence[Output]) -> FinderError:
+    def misfit(self, expected: str, outputs: Sequence[Output]) -> FaceDetectorError:
         """The error for outputs that are not the ones expected."""
         found = ", ".join(f"{name} {tuple(value.shape)}" for name, value in outputs)
-        return FinderError(
+        return FaceDetectorError(
             f"{self.file} does not answer as {self.kind} does: expected {expected}, found {found}",
-            hint=f"give an ONNX export of {self.kind} with these outputs, or name the finder that it is",
+            hint=f"give an ONNX export of {self.kind} with these outputs, or name the face detector that it is",
         )
 
     @property
@@ -113,8 +113,8 @@ class OnnxNetwork:
         try:
             import onnxruntime
         except ImportError as error:
-            raise FinderError(
-                f"the face finder {self.kind} needs onnxruntime", hint='install it: pip install "realface[onnx]"'
+            raise FaceDetectorError(
+                f"the face detector {self.kind} needs onnxruntime", hint='install it: pip install "realface[onnx]"'
             ) from error
         file_version(self.file)  # refuses what is no file
         options = onnxruntime.SessionOptions()
@@ -126,14 +126,14 @@ class OnnxNetwork:
         try:
             session = onnxruntime.InferenceSession(str(self.file), options, providers=providers)
         except _onnxruntime_errors() as error:
-            raise FinderError(
+            raise FaceDetectorError(
                 f"{self.file} is not an ONNX network that can be loaded ({in_one_line(error)})",
                 hint=f"give {self.kind} as an ONNX file",
             ) from error
         inputs = [(value.name, value.shape, value.type) for value in session.get_inputs()]
         if len(inputs) != 1 or not _takes_a_picture(*inputs[0][1:]):
             found = ", ".join(f"{name} {shape} {kind}" for name, shape, kind in inputs)
-            raise FinderError(
+            raise FaceDetectorError(
                 f"{self.file} does not take a picture as {self.kind} does: expected one input (1, 3, height, "
                 f"width) tensor(float), found {found}",
                 hint="export it so",

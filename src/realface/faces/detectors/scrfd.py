@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realface.core.errors import FinderError
-from realface.faces.candidates import Candidates, faces_among
-from realface.faces.file_finder import FileFinder
-from realface.faces.finder import Face
-from realface.faces.onnx_network import OnnxNetwork, Output, fitted
+from realface.core.errors import FaceDetectorError
+from realface.faces.detectors.candidates import Candidates, faces_among
+from realface.faces.detectors.face_detector import Face
+from realface.faces.detectors.file_detector import FileDetector
+from realface.faces.detectors.onnx_network import OnnxNetwork, Output, fitted
 
 STRIDES = (8, 16, 32)
 NUM_ANCHORS = 2  # of a cell, both at its upper left corner
@@ -27,13 +27,13 @@ BLACK = (0, 0, 0)  # what the release fills pictures up with
 Array = NDArray[np.float32]
 
 
-class ScrfdFinder(FileFinder):
-    """SCRFD behind the `FaceFinder` protocol.
+class ScrfdDetector(FileDetector):
+    """SCRFD behind the `FaceDetector` protocol.
 
     The network takes RGB, minus 127.5 and divided by 128, and gives for each stride 8, 16 and 32 scores, distances
     and, if it has them, points, in any order and under any names, as (N, 1), (N, 4) and (N, 10), or the same behind a
-    first axis of 1. Without points landmarks are NaN: such a finder serves for alignment none. Pictures are fitted as
-    RetinaFace's.
+    first axis of 1. Without points landmarks are NaN: such a face detector serves for alignment none. Pictures are
+    fitted as RetinaFace's.
 
     Args:
         file: the ONNX file.
@@ -50,7 +50,7 @@ class ScrfdFinder(FileFinder):
         super().__init__(file)
         self._network = OnnxNetwork(file, kind="SCRFD", device=device, threads=threads)
 
-    def find_in(self, image: NDArray[np.uint8]) -> list[Face]:
+    def detect_in(self, image: NDArray[np.uint8]) -> list[Face]:
         """The faces of one picture (H, W, 3) RGB, the surest first."""
         given = fitted(image, fill=BLACK, size=self._network.size, longest_side=self.longest_side)
         rgb = (given.picture.astype(np.float32) - np.float32(MEAN)) / np.float32(DEVIATION)
@@ -70,7 +70,7 @@ class ScrfdFinder(FileFinder):
             raise self._network.misfit(f"{listed} for {width} x {height} pixels{points}", outputs)
         scores = np.concatenate([by_shape[count, 1] for count in counts.values()])
         if not ((scores >= 0) & (scores <= 1)).all():
-            raise FinderError(
+            raise FaceDetectorError(
                 f"{self.file} gives scores from {scores.min():.3g} to {scores.max():.3g} but SCRFD's lie in [0, 1]",
                 hint="export it with its sigmoid",
             )

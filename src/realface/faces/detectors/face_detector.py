@@ -1,4 +1,4 @@
-"""What a face finder is, whatever network it stands on."""
+"""What a face detector is, whatever network it stands on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Face:
 
     Attributes:
         box: in source pixels; may reach beyond the picture.
-        score: the finder's confidence, in [0, 1].
+        score: the face detector's confidence, in [0, 1].
         landmarks: (5, 2) float32, x and y in source pixels of the left eye, the right eye, the nose and the left and
             right corner of the mouth, left and right as the viewer sees them.
     """
@@ -31,7 +31,7 @@ class Face:
     landmarks: NDArray[np.float32]
 
 
-class FaceFinder(Protocol):
+class FaceDetector(Protocol):
     """Finds faces in pictures; one object may be used for many calls, in one process."""
 
     @property
@@ -42,7 +42,7 @@ class FaceFinder(Protocol):
     def version(self) -> str:
         """What decides its answers besides the picture: package and settings."""
 
-    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
         """Find every face.
 
         Args:

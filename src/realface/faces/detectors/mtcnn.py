@@ -1,4 +1,4 @@
-"""The default face finder: MTCNN with the weights that facenet-pytorch's wheel carries.
+"""The default face detector: MTCNN with the weights that facenet-pytorch's wheel carries.
 
 Source: Zhang et al. 2016, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks".
 """
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from realface.core.boxes import Box
-from realface.faces.finder import Face, as_landmarks
+from realface.faces.detectors.face_detector import Face, as_landmarks
 
 SMALLEST_SIDE = 20  # pixels; below it the first network sees nothing
 SMALLEST_SHARE = 0.04  # of the picture's longer side: the cost grows with the inverse square of it
@@ -25,8 +25,8 @@ LONGEST_SIDE = 2048  # larger pictures are shrunk, which bounds memory; a face o
 SURE_ENOUGH = 0.9  # the last network's answers below it are mostly hands, ears and patterns
 
 
-class MtcnnFinder:
-    """MTCNN behind the `FaceFinder` protocol.
+class MtcnnDetector:
+    """MTCNN behind the `FaceDetector` protocol.
 
     Faces smaller than 4 % of the picture's longer side (at least 20 pixels) are not looked for.
     """
@@ -41,19 +41,19 @@ class MtcnnFinder:
         """Package and settings, as they stand in a crop spec."""
         return f"facenet-pytorch {metadata.version('facenet-pytorch')}, faces from {SMALLEST_SHARE:.0%} of the side"
 
-    def find(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
         """Find every face; pictures of one size go through the networks together."""
         answers: list[list[Face]] = [[] for _ in images]
         by_size: dict[tuple[int, ...], list[int]] = {}
         for position, image in enumerate(images):
             by_size.setdefault(image.shape, []).append(position)
         for positions in by_size.values():
-            found = self._find_in_equal([images[position] for position in positions])
+            found = self._detect_in_equal([images[position] for position in positions])
             for position, faces in zip(positions, found, strict=True):
                 answers[position] = faces
         return answers
 
-    def _find_in_equal(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+    def _detect_in_equal(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
         height, width = images[0].shape[:2]
         shrink = min(1.0, LONGEST_SIDE / max(height, width))
         if shrink < 1:
