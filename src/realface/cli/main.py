@@ -29,6 +29,7 @@ from realface.cli import (
     models,
     prepare,
     pseudo_fakes,
+    recipe,
     report,
     residuals,
     resynthesise,
@@ -56,6 +57,7 @@ app.add_typer(manifest.app, name="manifest")
 app.command("pseudo-fakes")(pseudo_fakes.command)
 app.command("residuals")(residuals.command)
 app.command("resynthesise")(resynthesise.command)
+app.add_typer(recipe.app, name="recipe")
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("calibrate")(calibrate.command)

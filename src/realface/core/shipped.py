@@ -1,4 +1,4 @@
-"""The detectors that are part of the package: artifact folders below `realface/shipped`."""
+"""The detectors and recipes that are part of the package, in `realface/shipped` and `realface/recipes`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ DEFAULT_NAME = "real-faces-only"
 """The detector that `realface detect` uses by default."""
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "shipped"
+SHIPPED_RECIPES = Path(__file__).parents[1] / "recipes"
 
 NO_DETECTOR = "this build ships no detector"
 GIVE_DETECTOR = (
@@ -72,3 +73,27 @@ def artifact_folder(named: Path) -> Path:
         return shipped[str(named)]
     names = f", or give a shipped detector: {', '.join(shipped)}" if shipped else " (this build ships no detector)"
     raise MissingInputError(f"artifact {named} does not exist", hint=f"check the path{names}")
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return the YAML files of the shipped recipes by name, in alphabetical order."""
+    return {path.stem: path for path in sorted(SHIPPED_RECIPES.glob("*.yaml"))}
+
+
+def find_recipe(name: str | Path) -> Path:
+    """Return the YAML file of a recipe.
+
+    Args:
+        name: the path of a YAML file, or the name of a shipped recipe, such as `demo`; a file goes first.
+
+    Raises:
+        MissingInputError: neither exists; the hint lists the shipped recipes.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    shipped = shipped_recipes()
+    if str(name) not in shipped:
+        raise MissingInputError(
+            f"recipe {name} does not exist", hint=f"check the path, or name a shipped recipe: {', '.join(shipped)}"
+        )
+    return shipped[str(name)]

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, reduce
-from importlib import resources
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
-from realface.core.errors import MissingInputError
 from realface.core.recipe import Section, load_recipe
+from realface.core.shipped import find_recipe
 from realface.models.catalog import known_methods
 from realface.models.pretrained import PACKAGES
 from realface.training.optimisers import OptimiserConfig
@@ -29,8 +28,6 @@ from realface.training.sections import (
     SelectionSection,
     TrainerSection,
 )
-
-SHIPPED_RECIPES = Path(str(resources.files("realface"))) / "recipes"
 
 
 class TrainRecipe(Section):
@@ -110,17 +107,3 @@ def load_train_recipe(name: str | Path, *, overrides: Sequence[str] = ()) -> Tra
         RecipeError: faults, all in one text.
     """
     return load_recipe(recipe_schema(), find_recipe(name), overrides=overrides)
-
-
-def find_recipe(name: str | Path) -> Path:
-    """The file of a recipe that is named by its path, or by its name where it is shipped.
-
-    Raises:
-        MissingInputError: there is neither; the text lists the shipped ones.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    shipped = {path.stem: path for path in sorted(SHIPPED_RECIPES.glob("*.yaml"))}
-    if str(name) not in shipped:
-        raise MissingInputError(f"recipe {name} is not a file, and not a shipped recipe: {', '.join(shipped)}")
-    return shipped[str(name)]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from realface.core.errors import RecipeError
+from realface.core.shipped import SHIPPED_RECIPES
 from realface.manifest.manifest import Manifest
-from realface.training.recipe import SHIPPED_RECIPES, load_train_recipe
+from realface.training.recipe import load_train_recipe
 
 FILES = {path.stem: path for path in sorted(SHIPPED_RECIPES.glob("*.yaml"))}
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "train.md"

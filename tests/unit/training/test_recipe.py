@@ -4,7 +4,8 @@ import pytest
 
 from realface.core.errors import MissingInputError, RecipeError
 from realface.core.recipe import check_recipe, load_recipe, save_recipe
-from realface.training.recipe import find_recipe, recipe_schema
+from realface.core.shipped import find_recipe
+from realface.training.recipe import recipe_schema
 
 SMALLEST = {
     "method": {"name": "recce"},
@@ -126,7 +127,7 @@ def test_folder_named_as_a_shipped_recipe_does_not_hide_it(tmp_path, monkeypatch
 
 
 def test_unknown_recipe_lists_the_shipped_ones():
-    with pytest.raises(MissingInputError, match=r"recipe dmo is not a file, .*: .*, demo, .*recce-ffpp-c23"):
+    with pytest.raises(MissingInputError, match=r"recipe dmo does not exist; check .*: .*, demo, .*recce-ffpp-c23"):
         find_recipe("dmo")
 
 
