@@ -1,6 +1,6 @@
 """Every text file that people write may start with a byte order mark, and UTF-16 is refused with a clear error.
 
-The lists of data sets' folders have the same contract in `tests/unit/datasets/test_reader_contract.py`.
+The lists of data sets' folders have the same contract in `tests/unit/datasets/test_contract.py`.
 """
 
 import json

@@ -126,12 +126,6 @@ def test_a_folder_within_a_folder_of_pictures_belongs_to_it(tmp_path):
     assert [item.video for item in scan(tmp_path).items] == ["ddim/ff/a", "ddim/ff/d/e"]
 
 
-def test_one_video_with_and_without_the_folder_frames_is_refused(tmp_path):
-    add(tmp_path, "fsgan/ff/071_054/0.png", "fsgan/ff/frames/071_054/0.png")
-    with pytest.raises(DatasetError, match=r"fsgan/ff/071_054 and fsgan/ff/frames/071_054 are one video by their name"):
-        scan(tmp_path)
-
-
 def test_a_video_in_train_and_test_is_named(study):
     add(study, "DF40_train/simswap/ff/071_054/000.png")
     found = scan(study)

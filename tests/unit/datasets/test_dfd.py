@@ -1,6 +1,5 @@
 import pytest
 
-from realface.core.errors import DatasetError
 from realface.core.labels import Label
 from realface.datasets.dfd import NUM_VIDEOS, DfdReader
 from realface.datasets.faceforensics import FaceForensicsReader
@@ -92,16 +91,6 @@ def test_several_compressions_are_all_read(study):
     assert {item.compression for item in scan(study).items} == {"raw", "c23"}
 
 
-def test_fewer_videos_than_in_the_release_masks_and_originals_are_named(study):
-    (study / "actors/c23/videos/01__kitchen_pan.mp4").unlink()
-    (study / f"DeepFakeDetection/masks/videos/{FAKE}.mp4").unlink()
-    assert scan(study).missing == [
-        "actors/c23/videos: 1 of the release's 2 videos",
-        "DeepFakeDetection/masks/videos: the masks of 1 of 1 c23 fakes",
-        f"the real counterparts of 1 fakes, such as 01__kitchen_pan of {FAKE}",
-    ]
-
-
 def test_a_fake_without_its_mask_in_the_masks_folder_keeps_the_masks_place(study):
     mask = study / f"DeepFakeDetection/masks/videos/{FAKE}.mp4"
     mask.unlink()
@@ -114,35 +103,6 @@ def test_one_label_is_enough_and_the_other_is_named(study):
     (study / "DeepFakeDetection").rename(study / "elsewhere")
     assert DfdReader().list_missing(study) == []
     assert scan(study).missing == ["no fake videos"]
-
-
-@pytest.mark.parametrize("name", ["01_02", "01__pan", "01_02__pan", "01_02_03__pan__X", "_02__pan__X", "01_02____X"])
-def test_a_fake_with_a_name_of_another_form_is_kept_without_persons_and_counted(study, name):
-    add(study, f"DeepFakeDetection/c23/videos/{name}.mp4")
-    found = scan(study)
-    strange = item_named(found, name)
-    assert (strange.label, strange.identities, strange.original) == (Label.FAKE, (), None)
-    assert found.counts["videos whose name does not say who is in them"] == 1
-
-
-def test_other_folders_lack_both_kinds_of_videos(tmp_path):
-    (tmp_path / "actors").mkdir()
-    assert DfdReader().list_missing(tmp_path) == [
-        "actors/<raw, c23 or c40>/videos",
-        "DeepFakeDetection/<raw, c23 or c40>/videos",
-    ]
-
-
-def test_the_same_video_in_both_trees_is_refused(study):
-    add(study, "original_sequences/actors/c23/videos/01__kitchen_pan.mp4")
-    with pytest.raises(DatasetError, match=r"actors/c23/videos/01__kitchen_pan\.mp4 and original.* are one video by"):
-        scan(study)
-
-
-def test_raw_beside_c0_is_refused(study):
-    add(study, "actors/raw/videos/a.mp4", "actors/c0/videos/a.mp4")
-    with pytest.raises(DatasetError, match="actors has both raw and c0, which are the same; keep one of them"):
-        scan(study)
 
 
 def test_large_numbers_have_commas_throughout(study, monkeypatch):

@@ -1,6 +1,5 @@
 import pytest
 
-from realface.core.errors import DatasetError
 from realface.core.labels import Label
 from realface.datasets.ffiw import FfiwReader
 
@@ -23,17 +22,6 @@ def touch(root, *names):
 def item_named(found, video):
     (item,) = (item for item in found.items if item.video == video)
     return item
-
-
-def test_a_whole_study_is_found_and_nothing_is_missing(study):
-    found = scan(study)
-    assert found.missing == []
-    assert found.counts == {
-        "real videos, source train": 2,
-        "real videos, source val": 1,
-        "fake videos, target train": 2,
-        "fake videos, target val": 1,
-    }
 
 
 def test_target_is_fake_and_source_is_real(study):
@@ -97,14 +85,6 @@ def test_without_the_masks_folder_no_fake_has_a_mask_and_that_is_named(study):
     ]
 
 
-def test_missing_videos_and_originals_are_named(study):
-    (study / "source/val/videos/00001.mp4").unlink()
-    assert scan(study).missing == [
-        "source/val: no videos",
-        "the real counterparts of 1 fakes, such as source/val/00001 of target/val/00001",
-    ]
-
-
 def test_a_folder_test_is_read_where_it_is_here(study):
     touch(study, "source/test/videos/9.mp4")
     assert item_named(scan(study), "source/test/9").split == "test"
@@ -115,21 +95,3 @@ def test_videos_in_no_splits_folder_are_left_out_and_named(study):
     found = scan(study)
     assert found.counts["videos left out: in no split's folder"] == 2
     assert found.missing == ["target: the split of 2 videos, which are left out; expected in train, val, test"]
-
-
-def test_other_folders_lack_target_and_source(tmp_path):
-    touch(tmp_path, "target/x.mp4", "source/x.mp4")
-    lacks = FfiwReader().list_missing(tmp_path)
-    assert lacks == ["target/train or target/val", "source/train or source/val"]
-    touch(tmp_path, "target/train/x.mp4")
-    assert FfiwReader().list_missing(tmp_path) == ["source/train or source/val"]
-    touch(tmp_path, "target_mask/train/x.mp4")
-    assert FfiwReader().list_missing(tmp_path) == []
-
-
-def test_two_files_of_one_video_are_refused(study):
-    touch(study, "target/train/00001.mp4")
-    with pytest.raises(
-        DatasetError, match=r"00001\.mp4 and target/train/videos/00001\.mp4 are one video by their name"
-    ):
-        scan(study)

@@ -44,18 +44,6 @@ def about(found, text):
     return [line for line in found.missing if text in line]
 
 
-def test_a_whole_study_is_found_and_nothing_is_missing(study):
-    found = scan(study)
-    assert found.missing == []
-    assert found.counts == {
-        f"{label} {kind}, {split}": 1
-        for split in ("train", "test")
-        for kind in ("pictures", "videos")
-        for label in ("real", "fake")
-    }
-    assert found.are_crops is False
-
-
 def test_validation_is_the_test_split_and_fakes_have_the_method_of_their_class(study):
     found = scan(study)
     fake = item_named(found, "Validation/video/val_video_release/3/d")
@@ -236,13 +224,6 @@ def test_the_test_folder_has_no_labels_and_is_left_out(study):
 def test_pictures_and_videos_of_one_name_stay_apart(study):
     names = [item.video for item in scan(study).items]
     assert len(set(names)) == len(names) == 8
-
-
-def test_other_folders_lack_the_lists(tmp_path):
-    touch(tmp_path, "Training/image/1/x.jpg")
-    assert ForgeryNetReader().list_missing(tmp_path) == [
-        "list .txt in Training/image or Training/video or Validation/image or Validation/video"
-    ]
 
 
 @pytest.mark.parametrize(
