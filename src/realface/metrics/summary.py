@@ -204,7 +204,7 @@ def mean_with_interval(
 
 
 def no_video_interval(num_unnamed: int, num_crops: int) -> str | None:
-    """Return the reason why crops without a video prevent an interval over videos; None if all have one."""
+    """Return the reason why crops without a video prevent an interval over videos; None without such crops."""
     if not num_unnamed:
         return None
     few = "no crop has a video" if num_unnamed == num_crops else f"{num_unnamed} of {num_crops} crops have no video"

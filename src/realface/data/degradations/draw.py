@@ -1,4 +1,4 @@
-"""Which degradations an image gets: a recipe section, and one draw that several images can share."""
+"""Choice of the degradations of an image: a recipe section, and a random draw that several images can share."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ DEFAULT_SHARES = {
     "saturation": 0.4,
     "social_media": 1.0,
 }
-"""Ours: mostly what every file on the web went through, compression and resizing."""
+"""Ours: mostly compression and resizing, which nearly every file on the web went through."""
 
 
 class DegradationsSection(Section):
@@ -60,7 +60,7 @@ class DegradationsSection(Section):
         3, ge=1, description="largest number of operators in a chain; each number from 1 on is equally likely"
     )
     operators: dict[str, float] = Field(
-        DEFAULT_SHARES, description="name: relative frequency of each operator; missing ones are not used"
+        DEFAULT_SHARES, description="name: relative frequency of each operator; missing operators are not used"
     )
     levels: list[float] = Field(
         [1.0, 1.0, 1.0, 0.6, 0.3],
@@ -90,8 +90,8 @@ class DegradationStep:
 
     Attributes:
         operator: name in `OPERATORS`.
-        level: 1 to 5.
-        seed: of everything that the operator draws, noise included.
+        level: strength, from 1 to 5.
+        seed: seed of all randomness in the operator, noise included.
     """
 
     operator: str
@@ -126,7 +126,7 @@ def draw_degradations(config: DegradationsSection, generator: np.random.Generato
     """Draw a chain of operators.
 
     Args:
-        config: the operators and how often each is used.
+        config: section with the operators and the frequency of each operator.
         generator: source of everything random.
 
     Returns:

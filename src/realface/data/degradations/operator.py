@@ -19,7 +19,7 @@ REFERENCE_SIDE = 224
 
 
 class Stage(IntEnum):
-    """When an operator happens on the way from a camera to a viewer; a chain applies its operators in this order."""
+    """Stage of an operator on the way from a camera to a viewer; a chain applies its operators in this order."""
 
     OPTICS = 0
     SENSOR = 1
@@ -66,5 +66,9 @@ def per_frame(change: Callable[[Image], Image]) -> Filter:
 
 
 def as_uint8(image: NDArray[np.floating]) -> Image:
-    """Round to the nearest integer and clip to [0, 255]."""
+    """Round to the nearest integer and clip to [0, 255].
+
+    Args:
+        image: (H, W, 3), in grey levels.
+    """
     return np.asarray(np.clip(image + np.float32(0.5), 0, 255), dtype=np.uint8)

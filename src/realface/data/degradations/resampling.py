@@ -33,7 +33,7 @@ def sharpened(image: Image, amount: float, sigma: float) -> Image:
     Args:
         image: (H, W, 3) RGB.
         amount: share of the detail that is added, >= 0.
-        sigma: of the Gaussian that separates detail, in pixels.
+        sigma: standard deviation of the Gaussian that separates detail, in pixels.
     """
     smooth = cv2.GaussianBlur(image, (0, 0), sigma)
     return np.asarray(cv2.addWeighted(image, 1 + amount, smooth, -amount, 0), dtype=np.uint8)

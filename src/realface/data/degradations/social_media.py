@@ -15,7 +15,7 @@ from realface.data.degradations.resampling import ENLARGING, resized, sharpened,
 
 @dataclass(frozen=True)
 class _Setting:
-    """One level: share of the side that is kept, JPEG quality, x264's rate factor, number of uploads."""
+    """Settings of one level: factor of the image's sides, JPEG quality, x264's rate factor, number of uploads."""
 
     factor: float
     quality: int
@@ -30,7 +30,7 @@ SETTINGS = (
     _Setting(0.5, 65, 31, uploads=2),
     _Setting(0.4, 50, 35, uploads=2),
 )
-"""Ours. Platforms write JPEG between about 70 and 90 and shrink what is larger than a limit, messengers more so."""
+"""Ours. Platforms write JPEG between about 70 and 90 and shrink images above a size limit; messengers shrink more."""
 
 _SHARPENING = (0.2, 0.7)
 _VIDEO_SHARE = 0.4  # of the chains that end in H.264

@@ -25,7 +25,7 @@ SOFTER_SHARES: dict[DetailChange, float] = {
     "noise": 0.04,
     "none": 0.06,
 }
-"""For what is pasted: generators work at their own, lower resolution, so fakes are softer inside than outside."""
+"""Alterations of pasted content: generators work at a lower resolution, so fakes are softer inside than outside."""
 SHARPER_SHARES: dict[DetailChange, float] = {"sharpen": 0.4, "noise": 0.15, "jpeg": 0.1, "none": 0.35}
 """For the surroundings."""
 
@@ -35,15 +35,15 @@ _REFERENCE = 224  # pixels of a side for which widths are stated
 
 @dataclass(frozen=True)
 class ColourRanges:
-    """Half-widths of the ranges of a colour change, each drawn evenly around no change.
+    """Half-widths of the ranges of a colour change, each drawn uniformly around no change.
 
     Attributes:
-        shift: of each of R, G and B, in grey levels.
-        brightness: of all three, in grey levels.
-        contrast: share around the mean.
-        hue: degrees.
-        saturation: share.
-        gamma: of the exponent's logarithm.
+        shift: largest shift of each channel, in grey levels.
+        brightness: largest shift common to all channels, in grey levels.
+        contrast: largest relative change of the contrast around the mean.
+        hue: largest rotation of the hue, in degrees.
+        saturation: largest relative change of the saturation.
+        gamma: largest absolute logarithm of the gamma exponent.
     """
 
     shift: float = 20
@@ -131,7 +131,7 @@ def _blur(image: Image, strength: float, seed: int, up: int, scale: float) -> Im
 
 def _jpeg(image: Image, strength: float, seed: int, up: int, scale: float) -> Image:
     del scale
-    top, left = seed % 8, seed // 8 % 8  # blocks of the pasted content do not fall on those of the surroundings
+    top, left = seed % 8, seed // 8 % 8  # shifts the JPEG blocks of the pasted content against the surroundings
     framed = cv2.copyMakeBorder(image, top, 0, left, 0, cv2.BORDER_REFLECT_101)
     return through_jpeg(np.asarray(framed, dtype=np.uint8), round(85 - 55 * strength), subsampled=up > 0)[top:, left:]
 

@@ -1,4 +1,4 @@
-"""Ways to put a source into an image so that nothing outside the mask changes."""
+"""Blending of a source into an image; pixels outside the mask never change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from realface.data.pseudo_fakes.contract import Image, Mask
 from realface.data.pseudo_fakes.regions import finished_mask
 
-_MIN_POISSON_SIDE = 12  # pixels of a mask's box; OpenCV fails on smaller ones
+_MIN_POISSON_SIDE = 12  # pixels of a mask's box; OpenCV fails on smaller boxes
 _MAX_GAIN, _MIN_GAIN = 1.6, 0.6  # of the contrast, so that a flat face does not become a noisy one
 
 
@@ -30,12 +30,12 @@ def poisson_blend(source: Image, target: Image, mask: Mask) -> tuple[Image, Mask
     Args:
         source: (H, W, 3) RGB, aligned with the target.
         target: (H, W, 3) RGB.
-        mask: (H, W); where it exceeds 0.5 the source is taken.
+        mask: (H, W) in [0, 1]; values above 0.5 select the source.
 
     Returns:
-        The blend and its binary mask. Where the mask is too small for the solver, the alpha blend and `mask`.
+        The blend and its binary mask. If the mask is too small for the solver, the alpha blend and `mask`.
 
-    Source: Pérez et al. 2003, "Poisson Image Editing", as OpenCV's seamlessClone computes it.
+    Source: Pérez et al. 2003, "Poisson Image Editing", computed by OpenCV's seamlessClone.
     """
     inside = (mask > 0.5).astype(np.uint8)
     inside[:2] = inside[-2:] = 0
@@ -80,5 +80,10 @@ def transfer_colour(source: Image, target: Image, weight: Mask, strength: float)
 
 
 def smallest_share(mask: Mask, valid: Mask | NDArray[np.floating]) -> Mask:
-    """Return the mask limited to where the source has pixels."""
+    """Return the mask limited to the pixels that the source covers.
+
+    Args:
+        mask: (H, W) float32 in [0, 1].
+        valid: (H, W) in [0, 1], the coverage of each pixel by the source.
+    """
     return finished_mask(np.minimum(mask, valid))

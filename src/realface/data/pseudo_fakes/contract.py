@@ -16,7 +16,7 @@ Landmarks = NDArray[np.floating]
 Mask = NDArray[np.float32]
 Parameter = float | str | bool
 PartnerUse = Literal["none", "optional", "face", "stored"]
-"""What a kind needs as `partner`: nothing; another face if there is one; another face; a stored image of this face."""
+"""Partner of a kind: no partner, an optional other face, another face, or a stored image of the same face."""
 
 MIN_SHARE = 1 / 255
 """Mask values below this change no pixel by more than rounding and are set to 0."""
@@ -40,15 +40,16 @@ class Partner:
 
 @dataclass(frozen=True, eq=False)
 class PseudoFake:
-    """A fake, the real image of its pair and the mask of what was changed.
+    """A fake, the real image of its pair and the mask of the changed pixels.
 
     Attributes:
         image: (H, W, 3) RGB, the fake.
-        real: (H, W, 3) RGB, the real image of the pair. It equals `image` exactly wherever the mask is 0. Kinds that
-            alter the surroundings alter the real image instead, so that no cue outside the mask tells the two apart.
+        real: (H, W, 3) RGB, the real image of the pair. It equals `image` exactly at every pixel with mask 0. Kinds
+            that alter the surroundings alter the real image instead, so that no cue outside the mask separates the
+            images of a pair.
         mask: (H, W) float32 in [0, 1], the share of the pasted content; 0 outside.
         kind: name of the kind.
-        parameters: what was drawn, for records and contact sheets.
+        parameters: random choices by name, for records and contact sheets.
     """
 
     image: Image
@@ -92,7 +93,7 @@ def require_partner_landmarks(partner: Partner, kind: str) -> Landmarks:
     """Return the partner's landmarks.
 
     Raises:
-        PseudoFakeError: it has none.
+        PseudoFakeError: the partner is without landmarks.
     """
     if partner.landmarks is None:
         raise PseudoFakeError(f"pseudo-fake {kind} needs the landmarks of its partner", hint="give 5 or 468 points")

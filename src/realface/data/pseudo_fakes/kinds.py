@@ -16,12 +16,12 @@ from realface.data.pseudo_fakes.video_blend import video_blend
 
 @dataclass(frozen=True)
 class KindEntry:
-    """A kind as recipes and reports know it.
+    """Entry of a kind in `KINDS`, for recipes and reports.
 
     Attributes:
-        make: the kind.
-        partner: what it needs as its partner.
-        summary: one sentence for lists.
+        make: function that makes a pseudo-fake of this kind.
+        partner: partner that the kind needs.
+        summary: description of the kind in one sentence.
     """
 
     make: Kind

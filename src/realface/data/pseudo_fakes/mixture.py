@@ -1,4 +1,4 @@
-"""Which kind of pseudo-fake a sample gets: a recipe section, and the draw."""
+"""Choice of the kind of pseudo-fake for each sample: a recipe section and the random draw."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ NUM_ATTEMPTS = 6
 
 
 class PseudoFakesSection(Section):
-    """Fakes that are made from the real crops of a run, one beside each real."""
+    """Fakes that are made from the real crops of a run, one for each real crop."""
 
     kinds: dict[str, float] = Field(
-        DEFAULT_SHARES, description="name: relative frequency of each kind; missing ones are not used"
+        DEFAULT_SHARES, description="name: relative frequency of each kind; missing kinds are not used"
     )
     min_change: float = Field(
         1.5,
@@ -48,8 +48,8 @@ class PseudoFakesSection(Section):
         0.5,
         ge=0,
         le=1,
-        description="probability that a window is shrunk by averaging areas; other ones are shrunk bilinearly, as "
-        "detection shrinks crops",
+        description="probability that a window is shrunk by averaging areas; all other windows are shrunk bilinearly, "
+        "the method of `detect`",
     )
     flip: float = Field(0.5, ge=0, le=1, description="probability that a pair is mirrored")
     degradations: DegradationsSection | None = Field(
@@ -103,14 +103,14 @@ class PseudoFakeMixture:
 
         Args:
             kind: name in `KINDS`.
-            image: see `Kind`.
-            landmarks: see `Kind`.
-            generator: source of everything random; one number is drawn, so that further draws do not depend on the
+            image: (H, W, 3) uint8 RGB, a crop of a real face.
+            landmarks: (5, 2) or (468, 2 or 3), in pixels of the image.
+            generator: source of all randomness. Exactly one number is drawn, so that later draws do not depend on the
                 number of attempts.
-            partner: see `Kind`.
+            partner: partner of the kind, see `Kind`.
 
         Returns:
-            The first of up to six draws that changes enough, else the one that changes most.
+            The first of up to six draws that changes the image enough, or the draw that changes it most.
         """
         seed = int(generator.integers(2**63))
         best, best_change = None, -1.0

@@ -1,6 +1,6 @@
 """Lip-sync: the mouth is opened or closed by a warp and rendered again at a generator's resolution.
 
-Source: ours, after what lip-sync networks do: they render the lower half of the face at 96 pixels (Wav2Lip, arXiv
+Source: ours, modelled on lip-sync networks, which render the lower half of the face at 96 pixels (Wav2Lip, arXiv
 2008.10010) and blend it into the frame.
 """
 

@@ -16,9 +16,9 @@ from realface.data.pseudo_fakes.warps import similarity, warp_affine
 NUM_CANDIDATES = 300
 """Faces that are compared for one draw, so that a large pool costs no more than a small one."""
 NUM_NEAREST = 6
-"""Of the candidates, one of this number of most similar ones becomes the partner."""
+"""Number of most similar candidates from which the partner is drawn."""
 LOOSE_SHARE, NUM_LOOSE = 0.3, 30
-"""How often the choice is wider, and how wide: real swaps rarely have a donor of the same light, beard and glasses."""
+"""Share of wider choices and their number of candidates: the donors of real swaps rarely match in light or beard."""
 SAME_IDENTITY_SHARE = 0.2
 """Share of partners of the same identity, where another image of it is known."""
 
@@ -30,15 +30,15 @@ _MIDDLE = np.array([23.5, 16.0], dtype=np.float32)  # between the eyes in the al
 
 
 def face_traits(image: Image, landmarks: Landmarks) -> NDArray[np.float32]:
-    """Return what makes two faces similar: pose, proportions, skin tone, and light and dark places.
+    """Return a vector of pose, proportions, skin tone and brightness, with which faces are compared.
 
     Args:
         image: (H, W, 3) RGB.
         landmarks: (5, 2) or (468, 2 or 3) in pixels of `image`.
 
     Returns:
-        (150,) float32; the distance of two vectors says how different two faces are. Faces that look to the right are
-        mirrored first, as a swap mirrors a donor that looks the other way, so a mirrored face has equal traits.
+        (150,) float32; the distance of two vectors measures the difference of two faces. Faces that look to the right
+        are mirrored first, because a swap mirrors such donors; so a mirrored face has equal traits.
     """
     points = dense_points(landmarks)
     if yaw(points) > 0:

@@ -18,7 +18,7 @@ from realface.data.pseudo_fakes.swap import aligned_donor
 NAME = "parts"
 REGION_SHARES = {"eyes": 0.3, "mouth": 0.25, "nose": 0.2, "half": 0.2, "brows": 0.05}
 PARTNER_SHARE = 0.65
-"""How often the part comes from the partner, where there is one."""
+"""Share of samples with a partner in which the part comes from the partner."""
 POISSON_SHARE = 0.15
 COLOUR_STRENGTH = 0.5
 """Of an altered copy: a small part in another colour would be seen at once."""

@@ -14,7 +14,7 @@ from realface.data.pseudo_fakes.contract import Landmarks
 
 Points = NDArray[np.float32]
 
-_DEPTH_RIDGE = 0.05  # pulls the fitted depth to 0: five points say little about the pose
+_DEPTH_RIDGE = 0.05  # pulls the fitted depth to 0, because five points determine the pose poorly
 _MEAN_SHAPE_FILE = "face_shape.csv"
 
 
@@ -32,7 +32,7 @@ def dense_points(landmarks: Landmarks) -> Points:
     """
     points = np.asarray(landmarks, dtype=np.float64)
     if not np.isfinite(points).all():
-        raise PseudoFakeError("landmarks must be finite", hint="leave out faces without landmarks")
+        raise PseudoFakeError("landmarks must be finite", hint="exclude faces without landmarks")
     if points.shape == (5, 2):
         return _from_five(points)
     if points.ndim == 2 and len(points) == NUM_POINTS and points.shape[1] in (2, 3):
@@ -58,9 +58,14 @@ def face_side(points: Points) -> float:
 
 
 def face_axes(points: Points) -> tuple[Points, Points, Points]:
-    """Return the point between the eyes, the unit vector from eye to eye and the one from there to the mouth.
+    """Return the origin and the two axes of a face's own coordinates.
 
-    The vectors are rescaled so that half the distance of the eyes and the distance of the mouth are 1.
+    Args:
+        points: (468, 2) in pixels.
+
+    Returns:
+        Three (2,) arrays in pixels: the point between the eyes, half the vector from the left to the right eye, and the
+        vector from the point between the eyes to the mouth.
     """
     left, right = (points[list(eye)].mean(axis=0) for eye in (LEFT_EYE, RIGHT_EYE))
     origin = (left + right) / 2

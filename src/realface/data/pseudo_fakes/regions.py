@@ -23,7 +23,7 @@ _TEMPLES = (21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251)  # the oval above
 
 @dataclass(frozen=True)
 class MaskSettings:
-    """How far a mask is varied; lengths are shares of the face's size.
+    """Settings of the random variation of a mask; lengths are shares of the face's size.
 
     Attributes:
         vertex: standard deviation of the shift of each polygon vertex.
@@ -46,7 +46,7 @@ def _oval(points: Points, generator: np.random.Generator) -> Polygons:
 
 
 def _hull(points: Points, generator: np.random.Generator) -> Polygons:
-    """From the brows to the chin, as the hull of 68 landmarks; the forehead up to a random height."""
+    """Return the hull of 68 landmarks, from the brows to the chin, with the forehead up to a random height."""
     return _brows_to_chin(points, rise=generator.uniform(0, 0.35))
 
 
@@ -81,7 +81,7 @@ def _inner(points: Points, generator: np.random.Generator) -> Polygons:
 
 
 def _lower(points: Points, generator: np.random.Generator) -> Polygons:
-    """From a random height of the nose to the chin."""
+    """Return the region from a random height of the nose to the chin."""
     origin, _, down = face_axes(points)
     oval = points[list(FACE_OVAL)]
     height = (oval - origin) @ down / max(float(down @ down), 1e-6)
@@ -177,14 +177,14 @@ def draw_mask(
     """Draw a soft, deformed mask of a region.
 
     The polygon is scaled, its vertices are shifted, the outline is bent elastically and blurred twice. After the first
-    blur only what stayed whole is kept: a wide first blur shrinks the mask, a wide second one grows it.
+    blur, only pixels with a full mask remain: a wide first blur shrinks the mask, a wide second blur grows it.
 
     Args:
         region: name in `REGIONS`.
         points: (468, 2) in pixels.
         shape: (H, W, ...) of the image.
         generator: source of everything random.
-        settings: how far the mask is varied.
+        settings: ranges of the variation.
 
     Returns:
         (H, W) float32 in [0, 1], 0 outside a finite area.

@@ -1,6 +1,6 @@
 """Whole-face re-synthesis: a version of the crop that a network has rendered is blended over the face.
 
-The network runs once, in a command of its own; this kind only blends the stored image. Source: ours.
+The network runs once, in a separate command; this kind only blends the stored image. Source: ours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from realface.data.pseudo_fakes.regions import draw_mask, draw_region
 NAME = "resynthesis"
 REGION_SHARES = {"oval": 0.3, "hull": 0.25, "head": 0.35, "inner": 0.05, "lower": 0.05}
 WHOLE_SHARE = 0.25
-"""How often the whole crop is replaced, if the stored image shows all of it; the mask is then 1 everywhere."""
+"""Share of whole crops replaced, among stored images that cover the crop; the mask is then 1 everywhere."""
 RATIOS = (0.5, 0.75, 1.0, 1.0, 1.0, 1.0)
 SHARPENED_SHARE = 0.3
 

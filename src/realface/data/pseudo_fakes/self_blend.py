@@ -21,7 +21,7 @@ NAME = "self_blend"
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 """Strengths of the blend, each equally likely. Source: arXiv 2204.08376, section 3.3."""
 SOURCE_SHARE, TARGET_SHARE = 0.55, 0.25
-"""How often only the pasted copy is altered, and only the surroundings; else both. The paper: 0.5 and 0.5."""
+"""Shares of samples that alter only the pasted copy, and only the surroundings; else both. The paper: 0.5 and 0.5."""
 SCALE = (0.95, 1 / 0.95)
 """Factor of the pasted copy, width and height apart. Source: the paper's "resize"; the range is ours."""
 SHIFT = (0.03, 0.015)
@@ -29,7 +29,7 @@ SHIFT = (0.03, 0.015)
 TURN = 2.0
 """Largest turn of the pasted copy, in degrees; ours."""
 ELASTIC_SHARE, ELASTIC = 0.5, (0.003, 0.012)
-"""How often the pasted copy is bent, and the standard deviation of the shifts as a share of the face; ours."""
+"""Share of samples with a bent copy, and the standard deviation of the shifts as a share of the face; ours."""
 REGION_SHARES = {
     "hull": 0.38,
     "oval": 0.14,
@@ -41,7 +41,7 @@ REGION_SHARES = {
     "mouth": 0.02,
     "eyes": 0.02,
 }
-"""Region of the mask. The paper takes landmark hulls; the smaller ones are ours."""
+"""Region of the mask. The paper uses landmark hulls; the smaller regions are ours."""
 
 
 def self_blend(
@@ -61,7 +61,12 @@ def self_blend(
 
 
 def altered_copies(image: Image, generator: np.random.Generator) -> tuple[Image, Image, dict[str, Parameter]]:
-    """Return the copy to be pasted, the copy that surrounds it and is the real of the pair, and what was drawn."""
+    """Return the copy to paste, the copy that surrounds it, which is the pair's real image, and the random choices.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        generator: source of all randomness.
+    """
     side = float(generator.random())
     altered = "source" if side < SOURCE_SHARE else "target" if side < SOURCE_SHARE + TARGET_SHARE else "both"
     colour_seed, detail_seed = (int(seed) for seed in generator.integers(2**32, size=2))
@@ -83,7 +88,7 @@ def misplaced(source: Image, points: Points, generator: np.random.Generator, *, 
 
     Args:
         source: (H, W, 3) RGB.
-        points: (468, 2) in pixels of it.
+        points: (468, 2) in pixels of `source`.
         generator: source of everything random.
         strength: factor of every range.
     """

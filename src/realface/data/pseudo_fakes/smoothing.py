@@ -1,6 +1,6 @@
-"""Smoother faces: rendered, generated and retouched faces have less detail than photographed ones.
+"""Smoother faces: rendered, generated and retouched faces have less detail than photographed faces.
 
-Four kinds share this file, because they differ in one filter only. Source: ours; see each filter.
+This file defines four kinds, which differ in one filter only. Source: ours; see each filter.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from realface.data.pseudo_fakes.regions import draw_mask, draw_region, finished_
 
 REGION_SHARES = {"oval": 0.35, "hull": 0.25, "head": 0.25, "inner": 0.05, "lower": 0.1}
 WHOLE_SHARE = 0.15
-"""How often the whole crop is filtered, as where the whole head was rendered; the mask is then 1 everywhere."""
+"""Share of samples with the whole crop filtered, like a rendered head; the mask is then 1 everywhere."""
 SHARPENED_SHARE = 0.4
-"""How often the filtered face is sharpened afterwards, as renderers and apps do."""
+"""Share of filtered faces that are sharpened afterwards; renderers and apps do this."""
 
 Filter = Callable[[Image, float, np.random.Generator], Image]
 """(image, strength in [0, 1], generator) -> filtered image."""
@@ -87,8 +87,8 @@ def smoothing_kind(name: str, apply: Filter, *, spares_features: bool = False) -
     """Return the kind that filters a face.
 
     Args:
-        name: of the kind.
-        apply: the filter.
+        name: name of the kind.
+        apply: filter of the face.
         spares_features: whether eyes and lips keep their detail, as in beauty filters.
     """
 

@@ -32,24 +32,24 @@ from realface.data.pseudo_fakes.warps import similarity, warp_affine, warp_dense
 
 NAME = "swap"
 DENSE_SHARE = 0.5
-"""Share of dense alignments; the others are similarities."""
+"""Share of dense alignments; all other alignments are similarities."""
 POISSON_SHARE = 0.22
-"""Share of Poisson blends; the others are alpha blends."""
+"""Share of Poisson blends; all other blends are alpha blends."""
 RATIOS = (0.75, 1.0, 1.0, 1.0)
 """Strengths of alpha blends, each equally likely."""
 GENERATOR_SHARE, GENERATOR_SIDES = 0.75, (64, 224)
-"""How often the donor is reduced to a generator's resolution, and the range of the face's size in pixels then."""
+"""Share of donors reduced to a generator's resolution, and the range of the face's size after that, in pixels."""
 DETAIL_SHARE = 0.25
-"""How often the donor's detail is altered as well."""
+"""Share of donors whose detail is altered as well."""
 COLOUR_STRENGTH = (0.6, 1.0)
 """Range of the strength of the colour transfer."""
 LANDMARK_NOISE, MISPLACED_SHARE, MISPLACED_NOISE = 0.006, 0.3, 0.018
-"""Standard deviation of the donor's misplacement as a share of the face; how often it is larger, and how large then.
+"""Standard deviation of the donor's misplacement as a share of the face; share of larger misplacements, and their size.
 
-A misplaced face leaves doubled eyebrows and glasses, as many real swaps have.
+A misplaced face leaves doubled eyebrows and glasses, like many real swaps.
 """
 SHADED_SHARE, SHADING = 0.4, (0.04, 0.18)
-"""How often the donor's light is uneven, and the standard deviation of its logarithm."""
+"""Share of donors with uneven light, and the standard deviation of the light's logarithm."""
 REGION_SHARES = {
     "low_hull": 0.42,
     "inner": 0.26,
@@ -99,7 +99,7 @@ def swap(
         source, _ = altered_detail(source, detail_generator, SOFTER_SHARES)
     region = draw_region(generator, REGION_SHARES)
     mask = smallest_share(draw_mask(region, points, image.shape, generator), donor.valid)
-    if region != "head":  # what is not face, such as the background beside a turned head, must not be pasted
+    if region != "head":  # background next to a turned head must not be pasted
         mask = smallest_share(mask, _face(points, image.shape))
     is_poisson = bool(generator.random() < POISSON_SHARE)
     ratio = RATIOS[int(generator.integers(len(RATIOS)))]

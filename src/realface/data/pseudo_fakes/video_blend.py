@@ -40,7 +40,7 @@ def blend_clip(
 
     Args:
         frames: each (H, W, 3) RGB, crops of one face.
-        landmarks: of each frame, (5, 2) or (468, 2 or 3).
+        landmarks: landmarks of each frame, (5, 2) or (468, 2 or 3), in pixels of the frame.
         generator: source of everything random.
 
     Returns:

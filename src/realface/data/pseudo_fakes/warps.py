@@ -54,7 +54,7 @@ def warp_affine(
 
     Args:
         image: (H, W, 3) RGB.
-        matrix: (2, 3), from its pixels to those of the result.
+        matrix: (2, 3), maps pixels of the image to pixels of the result.
         shape: (height, width, ...) of the result.
         share: (H, W) in [0, 1], where the source has pixels that may be used; None: everywhere.
 
@@ -78,9 +78,10 @@ def warp_dense(
     stiffness: float = STIFFNESS,
     share: Mask | None = None,
 ) -> tuple[Image, Mask]:
-    """Warp an image so that the mesh `source` comes to lie on the mesh `target`.
+    """Warp an image so that the mesh `source` is moved onto the mesh `target`.
 
-    A thin-plate spline through the control points: it follows the features and continues smoothly outside the face.
+    The warp is a thin-plate spline through the control points: it follows the features and continues smoothly outside
+    the face.
 
     Args:
         image: (H, W, 3) RGB.
@@ -88,12 +89,12 @@ def warp_dense(
         target: (468, 2) in pixels of the result.
         shape: (height, width, ...) of the result.
         controls: mesh points that steer the warp.
-        stiffness: how much a smooth warp is preferred to an exact one, > 0; at 0 control points that coincide have no
+        stiffness: preference for a smooth warp over an exact warp, > 0. At 0, coinciding control points have no
             solution, and the result would depend on the CPU.
         share: (H, W) in [0, 1], where the source has pixels that may be used; None: everywhere.
 
     Returns:
-        As `warp_affine`.
+        The warped image and a (H, W) mask that is 0 at pixels that the source does not cover and 1 well inside it.
     """
     columns, rows = dense_map(source, target, shape, controls=controls, stiffness=stiffness)
     warped = cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

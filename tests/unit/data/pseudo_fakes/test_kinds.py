@@ -134,7 +134,7 @@ def test_landmarks_of_another_shape_are_refused(kind, landmarks, fakes_of):
 
 @every_kind
 def test_landmarks_that_are_not_finite_are_refused(kind, fakes_of):
-    with pytest.raises(PseudoFakeError, match="landmarks must be finite; leave out faces without landmarks"):
+    with pytest.raises(PseudoFakeError, match="landmarks must be finite; exclude faces without landmarks"):
         fakes_of(kind, range(1), landmarks=np.full((5, 2), np.nan))
 
 
