@@ -23,7 +23,7 @@ from realface.faces.detectors.registry import default_crop_spec, face_detector_f
 from realface.media.images import encoded_image
 from realface.media.opening import open_media
 from realface.prepare.executors import Do, largest_first, use_one_thread, workers
-from realface.prepare.looking import FRAMES_AT_ONCE
+from realface.prepare.frames import FRAMES_AT_ONCE
 from realface.prepare.record import Task
 from realface.prepare.workplace import Workplace
 

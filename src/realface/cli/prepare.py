@@ -198,7 +198,7 @@ def _locate_landmarks(result: PrepareResult, workers: int | None, *, quiet: bool
 
 
 def _print_result(result: PrepareResult, out: Path, located: LocatedLandmarks | None, *, as_json: bool) -> None:
-    from realface.prepare.looking import FROM_COUNTERPART, OWN
+    from realface.prepare.frames import FROM_COUNTERPART, OWN
     from realface.prepare.record import FRAME, MASK
 
     if as_json:

@@ -47,7 +47,7 @@ class CropPicture:
         frame: the last number in its name; its position, from 0, in a sequence where that is not a number of its own
             for every picture.
         name: of the file, with its suffix.
-        data: the file's bytes, not looked at.
+        data: the file's bytes, not used.
     """
 
     frame: int

@@ -20,8 +20,8 @@ from realface.datasets.left_out import IMAGES, VIDEOS
 from realface.datasets.reader import Inventory
 from realface.manifest.columns import Columns
 from realface.manifest.manifest import Manifest, ManifestHeader
+from realface.prepare.frames import FROM_COUNTERPART, OWN
 from realface.prepare.journal import Journal
-from realface.prepare.looking import FROM_COUNTERPART, OWN
 from realface.prepare.record import FRAME, MASK, ItemRecord
 
 MANIFEST, SKIPPED, SOURCES = "manifest.parquet", "skipped.csv", "sources.csv"
@@ -78,7 +78,7 @@ def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[J
         spec: how the crops were made.
         journals: of all shards, which together have a record of every item.
     """
-    seen = _Tally()
+    tally = _Tally()
     tables = []
     records = _in_order(journals)
     with (
@@ -87,7 +87,7 @@ def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[J
     ):
         while chunk := list(islice(records, RECORDS_AT_ONCE)):
             for record in chunk:
-                seen.count(record)
+                tally.count(record)
                 for each in record.skipped:
                     skipped_table([record.source, each.reason, each.count, each.text])
                 if record.sha256:
@@ -96,9 +96,9 @@ def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[J
             tables.append(Manifest.from_rows(rows, root=out).table)
     header = ManifestHeader(
         crop=CropSpec.external() if inventory.are_crops else spec,
-        sources=seen.sources if seen.num_hashed <= MOST_IN_HEADER else {},
-        skipped=dict(sorted(seen.skipped.items())),
-        note="; ".join(filter(None, [seen.note(), *inventory.notes, _left_out_note(inventory)])),
+        sources=tally.sources if tally.num_hashed <= MOST_IN_HEADER else {},
+        skipped=dict(sorted(tally.skipped.items())),
+        note="; ".join(filter(None, [tally.note(), *inventory.notes, _left_out_note(inventory)])),
     )
     manifest = Manifest(Columns.of(pa.concat_tables(tables)), header, out.resolve())
     manifest.write(out / MANIFEST)
@@ -108,12 +108,12 @@ def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[J
         num_sources=len(inventory.items),
         num_crops=len(manifest),
         num_masks=len(manifest) - manifest.columns["mask"].null_count,
-        num_unmarked=seen.num_unmarked,
-        num_hdr=seen.num_hdr,
-        skipped=_of_kind(seen.skipped, ""),
-        skipped_masks=_of_kind(seen.skipped, MASK),
-        skipped_frames=_of_kind(seen.skipped, FRAME),
-        boxes=dict(sorted(seen.boxes.items())),
+        num_unmarked=tally.num_unmarked,
+        num_hdr=tally.num_hdr,
+        skipped=_of_kind(tally.skipped, ""),
+        skipped_masks=_of_kind(tally.skipped, MASK),
+        skipped_frames=_of_kind(tally.skipped, FRAME),
+        boxes=dict(sorted(tally.boxes.items())),
         found=dict(inventory.counts),
         left_out=dict(inventory.left_out),
         missing=tuple(inventory.missing),

@@ -17,7 +17,7 @@ from realface.media.frames import MediaReader
 from realface.media.images import encoded_image
 from realface.media.opening import open_media
 from realface.prepare.choice import Cuts, chosen_tracks
-from realface.prepare.looking import Seen, SeenFrame, look_at
+from realface.prepare.frames import FileFaces, FrameFaces, detect_faces
 from realface.prepare.masks import cut_masks
 from realface.prepare.record import (
     FRAME,
@@ -52,34 +52,34 @@ def prepare_item(task: Task, place: Workplace, face_detector: FaceDetector) -> I
     item, source = task.item, place.relative(task.item.source)
     try:
         media = open_media(item.source, threads=place.threads)
-        seen = look_at(task, media, place.spec, face_detector, threads=place.threads)
+        found = detect_faces(task, media, place.spec, face_detector, threads=place.threads)
         extent = Extent.of(media) if task.is_counterpart else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:
         return ItemRecord(source, skipped=[SkippedFile.of_file(item.source, error)])
     except CropSpecError as error:  # five-point alignment without five points
         return ItemRecord(source, skipped=[SkippedFile(NOT_ALIGNED, f"{item.source}: {error}")])
-    cuts, skipped_masks = _cut_masks(item, media, seen, place)
-    tracks = chosen_tracks(seen.faces, place.spec.face, cuts)
-    skipped = [*_skipped(item, seen, tracks), *skipped_masks]
+    cuts, skipped_masks = _cut_masks(item, media, found, place)
+    tracks = chosen_tracks(found.faces, place.spec.face, cuts)
+    skipped = [*_skipped(item, found, tracks), *skipped_masks]
     if not tracks:
         return ItemRecord(source, skipped=skipped)
     return ItemRecord(
         source,
         sha256,
-        rows=_write_rows(item, source, seen, tracks, cuts, place),
+        rows=_write_rows(item, source, found, tracks, cuts, place),
         skipped=skipped,
-        boxes=seen.boxes,
-        num_unmarked=_num_unmarked(seen, tracks, cuts),
+        boxes=found.boxes,
+        num_unmarked=_num_unmarked(found, tracks, cuts),
         extent=extent,
-        faces={} if extent is None else faces_to_numbers(_faces_of_first_size(seen, extent)),
-        hdr=seen.hdr,
+        faces={} if extent is None else faces_to_numbers(_faces_of_first_size(found, extent)),
+        hdr=found.hdr,
     )
 
 
-def _faces_of_first_size(seen: Seen, extent: Extent) -> FacesByFrame:
+def _faces_of_first_size(found: FileFaces, extent: Extent) -> FacesByFrame:
     """Return the faces of frames that have the size of the first frame, from which a fake may take its boxes."""
-    return {frame.index: frame.faces for frame in seen.frames if frame.size == (extent.height, extent.width)}
+    return {frame.index: frame.faces for frame in found.frames if frame.size == (extent.height, extent.width)}
 
 
 def item_row(item: SourceVideo) -> dict[str, Any]:
@@ -97,58 +97,58 @@ def item_row(item: SourceVideo) -> dict[str, Any]:
 
 
 def _cut_masks(
-    item: SourceVideo, media: MediaReader, seen: Seen, place: Workplace
+    item: SourceVideo, media: MediaReader, found: FileFaces, place: Workplace
 ) -> tuple[Cuts | None, list[SkippedFile]]:
     """The mask's crops; None, and why, where it cannot be used."""
-    if item.mask is None or not any(seen.faces.values()):
+    if item.mask is None or not any(found.faces.values()):
         return None, []
     try:
-        return cut_masks(item.mask, media, seen.faces, place.spec, sizes=seen.sizes, threads=place.threads), []
+        return cut_masks(item.mask, media, found.faces, place.spec, sizes=found.sizes, threads=place.threads), []
     except (MediaError, OSError) as error:
         return None, [SkippedFile.of_file(item.mask, error, kind=MASK)]
 
 
-def _skipped(item: SourceVideo, seen: Seen, tracks: Sequence[int]) -> list[SkippedFile]:
+def _skipped(item: SourceVideo, found: FileFaces, tracks: Sequence[int]) -> list[SkippedFile]:
     """What of a file that could be read is not used: all of it, or single frames and faces."""
-    path, num_frames = item.source, len(seen.frames)
+    path, num_frames = item.source, len(found.frames)
     frames = f"{num_frames} frame{'s' * (num_frames > 1)}"
-    damaged = f"{seen.num_damaged} of {num_frames + seen.num_damaged} frames cannot be decoded"
+    damaged = f"{found.num_damaged} of {num_frames + found.num_damaged} frames cannot be decoded"
     if not tracks:
-        if seen.num_damaged:
+        if found.num_damaged:
             frames = f"{frames} ({damaged})"
-        if any(seen.faces.values()):
+        if any(found.faces.values()):
             return [SkippedFile(NOT_FORGED, f"{path}: the mask marks none of the faces found in {frames}")]
-        if seen.num_too_small:
+        if found.num_too_small:
             return [
-                SkippedFile(TOO_SMALL, f"{path}: {seen.num_too_small} faces in {frames}, all below the smallest size")
+                SkippedFile(TOO_SMALL, f"{path}: {found.num_too_small} faces in {frames}, all below the smallest size")
             ]
         return [SkippedFile(NO_FACE, f"{path}: {NO_FACE} in {frames}")]
     skipped = []
-    if seen.num_damaged:
-        skipped.append(SkippedFile(FRAME + DAMAGED, f"{path}: {damaged}", seen.num_damaged))
-    if without := sum(not any(one.track in tracks for one in here) for here in seen.faces.values()):
+    if found.num_damaged:
+        skipped.append(SkippedFile(FRAME + DAMAGED, f"{path}: {damaged}", found.num_damaged))
+    if without := sum(not any(one.track in tracks for one in here) for here in found.faces.values()):
         skipped.append(
             SkippedFile(FRAME + NO_FACE, f"{path}: the face was not found in {without} of {frames}", without)
         )
-    if seen.num_too_small:
-        text = f"{path}: {seen.num_too_small} faces in {frames} below the smallest size"
-        skipped.append(SkippedFile(FRAME + TOO_SMALL, text, seen.num_too_small))
+    if found.num_too_small:
+        text = f"{path}: {found.num_too_small} faces in {frames} below the smallest size"
+        skipped.append(SkippedFile(FRAME + TOO_SMALL, text, found.num_too_small))
     return skipped
 
 
-def _num_unmarked(seen: Seen, tracks: Sequence[int], cuts: Cuts | None) -> int:
+def _num_unmarked(found: FileFaces, tracks: Sequence[int], cuts: Cuts | None) -> int:
     """Kept crops whose mask is black."""
     if cuts is None:
         return 0
     return sum(
         one.track in tracks and not cut.crop.any()
-        for frame in seen.frames
+        for frame in found.frames
         for one, cut in zip(frame.faces, cuts.get(frame.index, ()), strict=True)
     )
 
 
 def _write_rows(
-    item: SourceVideo, source: str, seen: Seen, tracks: Sequence[int], cuts: Cuts | None, place: Workplace
+    item: SourceVideo, source: str, found: FileFaces, tracks: Sequence[int], cuts: Cuts | None, place: Workplace
 ) -> list[dict[str, Any]]:
     """Write the kept crops and their masks; the manifest's rows of them."""
     folder, spec = crop_folder(item), place.spec
@@ -156,7 +156,7 @@ def _write_rows(
     rows = []
     # written plainly: the folder appears whole, and waiting for the disk at every crop takes a good part of the time
     with place.new_folders(folder, *([CROPS] if cuts is None else [CROPS, MASKS])) as new:
-        for frame in seen.frames:
+        for frame in found.frames:
             for number, one in enumerate(frame.faces):
                 if one.track not in tracks:
                     continue
@@ -173,8 +173,8 @@ def _write_rows(
     return rows
 
 
-def _face_row(frame: SeenFrame, one: TrackedFace) -> dict[str, Any]:
-    """The columns of a manifest that looking at the frame gave."""
+def _face_row(frame: FrameFaces, one: TrackedFace) -> dict[str, Any]:
+    """Return the manifest columns of one detected face."""
     points = one.face.landmarks.reshape(-1)
     return {
         "frame": frame.index,

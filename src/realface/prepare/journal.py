@@ -19,7 +19,7 @@ class Journal:
     off by the next. Only where each record starts is held in memory, in 8 bytes for each number.
 
     Args:
-        path: the file, which is not looked at; `open` does.
+        path: the file, which is not used; `open` does.
     """
 
     def __init__(self, path: Path) -> None:

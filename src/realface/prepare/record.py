@@ -55,7 +55,7 @@ class TrackedFace:
 
 
 FacesByFrame = Mapping[int, Sequence[TrackedFace]]
-"""The faces of each frame that was looked at, by its number; an empty sequence where there is none."""
+"""The faces of each frame that was used, by its number; an empty sequence where there is none."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ OTHER_SIZE = "other size"
 
 
 @dataclass(frozen=True, eq=False)
-class SeenFrame:
-    """A frame that was looked at, without its picture.
+class FrameFaces:
+    """The faces of one frame, without its image.
 
     Attributes:
         index: its number in the video.
@@ -44,18 +44,18 @@ class SeenFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What was found in one file.
+class FileFaces:
+    """The faces found in one file.
 
     Attributes:
         frames: in the order of time.
         boxes: as `ItemRecord.boxes`.
         num_too_small: faces that were left out.
-        num_damaged: frames that should have been looked at and could not be decoded.
+        num_damaged: chosen frames that could not be decoded.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
 
-    frames: list[SeenFrame]
+    frames: list[FrameFaces]
     boxes: str = ""
     num_too_small: int = 0
     num_damaged: int = 0
@@ -72,8 +72,10 @@ class Seen:
         return {frame.index: frame.size for frame in self.frames}
 
 
-def look_at(task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, threads: int) -> Seen:
-    """Find and cut out every face in the frames that are used.
+def detect_faces(
+    task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, threads: int
+) -> FileFaces:
+    """Detect and crop every face in the frames that are used.
 
     A fake takes the boxes of its counterpart where both have one size and frame rate, so that a frame of one number
     shows the same scene: then the pair is cut alike, and the face is the person's that was forged, not another's.
@@ -90,14 +92,16 @@ def look_at(task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceD
         MediaError: it cannot be read.
     """
     if task.counterpart is None:
-        return _find_in(task, media, spec, face_detector, boxes=task.why_none and OWN + task.why_none)
+        return _detect_in(task, media, spec, face_detector, boxes=task.why_none and OWN + task.why_none)
     why = _unlike(Extent.of(media), task.counterpart.extent, task.item.spans)
-    seen = None if why else _cut_as_counterpart(task, media, task.counterpart, spec, face_detector, threads=threads)
-    return seen or _find_in(task, media, spec, face_detector, boxes=OWN + (why or OTHER_SIZE))
+    found = None if why else _cut_as_counterpart(task, media, task.counterpart, spec, face_detector, threads=threads)
+    return found or _detect_in(task, media, spec, face_detector, boxes=OWN + (why or OTHER_SIZE))
 
 
-def _find_in(task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, boxes: str = "") -> Seen:
-    looked_at: list[tuple[int, float | None, tuple[int, int]]] = []
+def _detect_in(
+    task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, boxes: str = ""
+) -> FileFaces:
+    frames_read: list[tuple[int, float | None, tuple[int, int]]] = []
     faces: list[list[Face]] = []
     crops: list[list[NDArray[np.uint8]]] = []
     num_too_small = 0
@@ -105,16 +109,16 @@ def _find_in(task: Task, media: MediaReader, spec: CropSpec, face_detector: Face
     for frame, found in _found(media.frames(spec.frames, spans=task.item.spans), face_detector):
         here = [face for face in found if _is_large_enough(face, spec)]
         num_too_small += len(found) - len(here)
-        looked_at.append((frame.index, _time_of(media, frame), frame.size))
+        frames_read.append((frame.index, _time_of(media, frame), frame.size))
         faces.append(here)
         crops.append([crop_face(frame.image, face, spec) for face in here])
         hdr = hdr or frame.hdr
-    tracked = _tracked(faces, [size for _, _, size in looked_at])
+    tracked = _tracked(faces, [size for _, _, size in frames_read])
     frames = [
-        SeenFrame(index, time_s, size, here, cut)
-        for (index, time_s, size), here, cut in zip(looked_at, tracked, crops, strict=True)
+        FrameFaces(index, time_s, size, here, cut)
+        for (index, time_s, size), here, cut in zip(frames_read, tracked, crops, strict=True)
     ]
-    return Seen(frames, boxes, num_too_small, num_damaged=media.num_damaged, hdr=hdr)
+    return FileFaces(frames, boxes, num_too_small, num_damaged=media.num_damaged, hdr=hdr)
 
 
 def _cut_as_counterpart(
@@ -125,12 +129,12 @@ def _cut_as_counterpart(
     face_detector: FaceDetector,
     *,
     threads: int,
-) -> Seen | None:
+) -> FileFaces | None:
     """Return the fake's faces where they are in its counterpart; None if the size of either changes in these frames."""
     size = (counterpart.extent.height, counterpart.extent.width)
     wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.extent.num_frames)
     faces = counterpart.faces
-    if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were looked at
+    if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were used
         searched = _faces_at(counterpart.source, wanted, spec, face_detector, size=size, threads=threads)
         if searched is None:
             return None
@@ -142,9 +146,9 @@ def _cut_as_counterpart(
             return None
         here = list(faces.get(frame.index, ()))
         crops = [crop_face(frame.image, one.face, spec) for one in here]
-        frames.append(SeenFrame(frame.index, _time_of(media, frame), frame.size, here, crops))
+        frames.append(FrameFaces(frame.index, _time_of(media, frame), frame.size, here, crops))
         hdr = hdr or frame.hdr
-    return Seen(frames, FROM_COUNTERPART, num_damaged=media.num_damaged, hdr=hdr)
+    return FileFaces(frames, FROM_COUNTERPART, num_damaged=media.num_damaged, hdr=hdr)
 
 
 def _faces_at(

@@ -60,7 +60,7 @@ def test_a_fake_of_another_length_is_cut_where_its_own_frames_are_in_the_counter
     # of the frames that both have, 5 or 8, those in the middle of each quarter
     assert [row["frame"] for row in fake.rows] == ([0, 1, 3, 4] if num_fake == 5 else [1, 3, 5, 7])
     assert fake.boxes == "counterpart"
-    expected = OTHER_BOX if num_fake == 5 else REAL_BOX  # frames that were not looked at are searched in the real one
+    expected = OTHER_BOX if num_fake == 5 else REAL_BOX  # frames that were not used are searched in the real one
     assert {tuple(row["box"]) for row in fake.rows} == {expected}
     assert face_detector.num_pictures == (4 if num_fake == 5 else 0)
 
