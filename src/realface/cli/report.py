@@ -1,4 +1,4 @@
-"""`realface report`: one page about one evaluation, or several side by side."""
+"""`realface report`: an HTML report of one evaluation, or a comparison of several."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 
 
 def command(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that `realface evaluate` wrote.")],
-    out: Annotated[Path, typer.Option(help="The page, one HTML file.")] = Path("report.html"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print where the page is as JSON.")] = False,
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Output folders of `realface evaluate`.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write. An existing file is replaced.")] = Path("report.html"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the path of the report as JSON.")] = False,
 ) -> None:
-    """Write one self-contained HTML page: curves, histograms, a table per method, example faces.
+    """Write a self-contained HTML report: ROC curves, histograms, metrics per forgery method and example faces.
 
-    An older page of that name is replaced.
+    Pass several folders to compare evaluations.
     """
     import json
 

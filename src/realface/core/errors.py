@@ -131,6 +131,10 @@ class BenchmarkError(RealfaceError, RuntimeError):
     """A benchmark cannot run, or one of the programs that it times failed."""
 
 
+class ReportError(RealfaceError, ValueError):
+    """A report cannot be written as requested."""
+
+
 class PseudoFakeError(RealfaceError, ValueError):
     """A pseudo-fake cannot be made from what was given."""
 

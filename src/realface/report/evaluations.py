@@ -1,4 +1,4 @@
-"""What `realface evaluate` wrote, read back for a report: the folder alone, no model and no crops."""
+"""Read output folders of `realface evaluate` for a report. Neither the model nor the crops are needed."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ REQUIRED = {
     "per_method": dict,
     "provenance": dict,
 }
-"""The parts of `metrics.json` that a report shows, by kind."""
+"""Keys of `metrics.json` that a report needs, with their types."""
 
 
 @dataclass(frozen=True)
 class EvaluationFolder:
-    """One evaluation.
+    """The output of one evaluation.
 
     Attributes:
-        name: what the report calls it; unlike every other name in the report.
-        folder: where it stands.
-        document: its `metrics.json`.
-        table: its scores, by frame.
-        examples: entries of its `examples.json`; empty when there is none.
-        maps: the maps that are laid over those faces: `name`, `meaning`, `low` and `high`.
+        name: name in the report, unique among its evaluations.
+        folder: the folder.
+        document: content of `metrics.json`.
+        table: the scores, by frame.
+        examples: entries of `examples.json`; empty if the file is missing.
+        maps: the maps that are drawn over the example faces: `name`, `meaning`, `low` and `high`.
     """
 
     name: str
@@ -50,20 +50,23 @@ class EvaluationFolder:
     examples: list[dict[str, Any]]
     maps: list[dict[str, Any]]
 
-    def picture(self, name: str) -> Path:
-        """The file of an example's picture; whatever the index says, it lies in the folder of examples."""
+    def image_path(self, name: str) -> Path:
+        """Return the file of an example's image. It is inside the folder of examples, whatever path the index gives."""
         return self.folder / EXAMPLES_NAME / Path(name).name
 
 
 def read_evaluations(folders: Sequence[Path]) -> list[EvaluationFolder]:
-    """Read what `realface evaluate` wrote.
+    """Read output folders of `realface evaluate`.
+
+    Args:
+        folders: the folders, in the order of the report.
 
     Raises:
-        MissingInputError: no folder was given, one does not exist, or it is none of an evaluation.
-        MetricError: a file in it is not what `realface evaluate` writes.
+        MissingInputError: no folder is given, a folder does not exist, or it is not an evaluation.
+        MetricError: a file in a folder is damaged or has another format.
     """
     if not folders:
-        raise MissingInputError("nothing to report on", hint="give a folder that `realface evaluate` wrote")
+        raise MissingInputError("no evaluation given", hint="pass the output folder of `realface evaluate`")
     return [_read(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
 
 
@@ -71,12 +74,13 @@ def _read(folder: Path, name: str) -> EvaluationFolder:
     existing(folder, what="evaluation")
     for required in (METRICS_NAME, SCORES_NAME):
         if not (folder / required).is_file():
-            raise MissingInputError(f"{folder} has no {required}", hint="give a folder that `realface evaluate` wrote")
+            raise MissingInputError(f"{folder} has no {required}", hint="pass the output folder of `realface evaluate`")
     document = _read_json(folder / METRICS_NAME, version=FORMAT)
     wrong = [key for key, kind in REQUIRED.items() if not isinstance(document.get(key), kind)]
     if wrong:
         raise MetricError(
-            f"{folder / METRICS_NAME}: {', '.join(wrong)} missing or of the wrong kind", hint="evaluate again"
+            f"{folder / METRICS_NAME}: {', '.join(wrong)} missing or of the wrong type",
+            hint="run `realface evaluate` again",
         )
     index = folder / EXAMPLES_NAME / examples.INDEX_NAME
     shown = _read_json(index, version=examples.FORMAT) if index.is_file() else {"examples": [], "maps": []}
@@ -88,16 +92,14 @@ def _read_json(path: Path, *, version: int) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise MetricError(f"{path} is not JSON ({error})", hint="evaluate again") from error
+        raise MetricError(f"{path} is not JSON ({error})", hint="run `realface evaluate` again") from error
     found = document.get("format") if isinstance(document, dict) else None
     if found != version:
-        raise MetricError(
-            f"{path}: this version of realface reads format {version}, got {found}", hint="evaluate again"
-        )
+        raise MetricError(f"{path}: expected format {version}, got {found}", hint="run `realface evaluate` again")
     return dict(document)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The folders' own names; where two are alike, as much of the path as was given."""
+    """Return the name of each folder; the path as given if two folders have the same name."""
     short = [folder.resolve().name for folder in folders]
     return [name if short.count(name) == 1 else str(folder) for name, folder in zip(short, folders, strict=True)]

@@ -1,7 +1,7 @@
 """The report's figures as inline SVG.
 
-Drawn directly: a few paths each, sharp at every size, and coloured by the page's style sheet, so that they follow
-light, dark and print.
+They are drawn directly, with a few paths each. The page's style sheet colours them, so they adapt to light mode, dark
+mode and print.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Curve:
     """A line of the ROC figure.
 
     Attributes:
-        name: for the legend.
-        style: names of the style sheet's classes.
+        name: name in the legend.
+        style: classes of the style sheet.
         false_positive_rate: (T,), from 0 to 1.
         true_positive_rate: (T,), from 0 to 1.
     """
@@ -43,36 +43,36 @@ class Curve:
 
 
 def roc_of(table: ScoreTable, name: str, style: str) -> Curve | None:
-    """The curve of a table, or None when it has one class only."""
+    """Return the ROC curve of a table, or None if the table has only one class."""
     if missing_class(table.labels):
         return None
     return Curve(name, style, *roc_curve(table.labels, table.scores))
 
 
 def curve_style(number: int) -> str:
-    """Colour and dash of the curve of that number, from 0, among several."""
+    """Return the classes that give the curve of this number, from 0, its colour and dashes."""
     return f"curve c{number % NUM_COLOURS} d{number // NUM_COLOURS % 3}"
 
 
 def roc_figure(curves: Sequence[Curve], *, title: str) -> Markup:
-    """ROC curves over the diagonal of chance.
+    """Return a figure of ROC curves with the diagonal of chance.
 
     Args:
-        curves: drawn in order, the first lowest.
-        title: read aloud in place of the figure.
+        curves: the curves. The first is drawn on top.
+        title: text for screen readers.
     """
-    body = [_axes("reals called fake", "fakes called fake"), _line([(0, 0), (1, 1)], "chance")]
+    body = [_axes("false positive rate (reals)", "true positive rate (fakes)"), _line([(0, 0), (1, 1)], "chance")]
     body += [_line(_points(curve), curve.style) for curve in reversed(curves)]
     return _svg(body, title, width=LEFT + PLOT + RIGHT, height=TOP + PLOT + BOTTOM)
 
 
 def histogram_figure(table: ScoreTable, threshold: float, *, title: str) -> Markup:
-    """How the scores of reals (upward) and fakes (downward) are spread, each as a share of its class.
+    """Return a histogram of the scores of reals (upward) and fakes (downward), as shares of each class.
 
     Args:
-        table: the scores, each row counting once.
-        threshold: drawn as a line; scores from here up are called fake.
-        title: read aloud in place of the figure.
+        table: the scores; every row counts once.
+        threshold: score from which a row counts as fake, in [0, 1]; drawn as a line.
+        title: text for screen readers.
     """
     edges = np.linspace(0, 1, NUM_BINS + 1)
     shares = {}
@@ -96,7 +96,7 @@ def histogram_figure(table: ScoreTable, threshold: float, *, title: str) -> Mark
                 )
         middle = TOP + half + direction * half * 0.94
         body.append(_text(LEFT - 8, middle + 4, f"{top:.0%}", "end"))
-        # each name stands at the end where its class should have no bars
+        # the label goes to the end where its class should have no bars
         x, anchor = (LEFT + PLOT, "end") if label == Label.REAL else (LEFT + 6, "start")
         body.append(_text(x, TOP + half + direction * half * 0.86 + 4, f"{label.word}s", anchor, style))
     body.append(_text(LEFT - 8, TOP + half + 4, "0", "end"))
@@ -105,17 +105,20 @@ def histogram_figure(table: ScoreTable, threshold: float, *, title: str) -> Mark
     body.append(_rule(x, TOP, x, TOP + PLOT, "threshold"))
     anchor, shift = ("start", 5) if threshold < 0.5 else ("end", -5)
     body.append(_text(x + shift, TOP + PLOT - 4, f"threshold {threshold:.3f}", anchor, "threshold-name"))
-    body.append(_text(LEFT + PLOT / 2, TOP + PLOT + 38, "score, from real to fake", "middle"))
+    body.append(_text(LEFT + PLOT / 2, TOP + PLOT + 38, "score (0 = real, 1 = fake)", "middle"))
     return _svg(body, title, width=LEFT + PLOT + RIGHT, height=TOP + PLOT + BOTTOM)
 
 
 def interval_figure(estimate: Estimate, *, lowest: float, title: str) -> Markup:
-    """A dot with its interval on a line from `lowest` to 1, the height of a line of text; empty without a value.
+    """Return a dot with its interval on a line from `lowest` to 1, as high as a line of text.
 
     Args:
-        estimate: of a number in [0, 1].
-        lowest: the left end.
-        title: read aloud in place of the figure.
+        estimate: a value in [0, 1] with its interval.
+        lowest: value at the left end of the line.
+        title: text for screen readers.
+
+    Returns:
+        The figure; empty if the estimate has no value.
     """
     if estimate.value is None:
         return Markup("")
@@ -132,7 +135,7 @@ def interval_figure(estimate: Estimate, *, lowest: float, title: str) -> Markup:
 
 
 def _points(curve: Curve) -> list[tuple[float, float]]:
-    """The curve's corners, without those that move it by less than what can be seen."""
+    """Return the corners of the curve, without steps that are too small to see."""
     steps = np.round(np.stack([curve.false_positive_rate, curve.true_positive_rate], axis=1) * PLOT * 2) / (PLOT * 2)
     moved = np.append(True, (np.diff(steps, axis=0) != 0).any(axis=1))
     return [(float(x), float(y)) for x, y in steps[moved]]
@@ -151,7 +154,7 @@ def _axes(x_name: str, y_name: str) -> Markup:
 
 
 def _line(points: Iterable[tuple[float, float]], style: str) -> Markup:
-    """A path through points of the unit square."""
+    """Return a polyline through points of the unit square."""
     corners = " ".join(f"{LEFT + PLOT * x:.1f},{TOP + PLOT * (1 - y):.1f}" for x, y in points)
     return _tag(f'<polyline class="{style}" points="{corners}"/>')
 
@@ -170,5 +173,5 @@ def _svg(body: Sequence[Markup], title: str, *, width: float, height: float) -> 
 
 
 def _tag(text: str) -> Markup:
-    """Mark a drawing element of numbers and our own class names as safe; names from files go through `_text`."""
+    """Mark an element as safe. It must contain only numbers and our own class names; names from files use `_text`."""
     return Markup(text)  # noqa: S704

@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything and asks nothing of the network."""
+"""The report: one self-contained HTML file that opens without a network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from realface import __version__
+from realface.core.errors import ReportError
 from realface.core.files import write_text
 from realface.core.labels import Label
 from realface.evaluation.evaluate import DEMONSTRATION_NOTE
@@ -29,8 +30,10 @@ from realface.models.artifact import DEMONSTRATION
 from realface.report.evaluations import EvaluationFolder, read_evaluations
 from realface.report.figures import curve_style, histogram_figure, interval_figure, roc_figure, roc_of
 
-PICTURE_SIZE = 288
-"""Longest side of an embedded picture, in pixels: sharp at the shown size on a dense screen."""
+IMAGE_SIZE = 288
+"""Longest side of an embedded image, in pixels: twice the size on the page, for high-resolution screens."""
+SUFFIXES = (".html", ".htm")
+"""File name extensions of a report."""
 METRIC_NAMES = {
     "auc": "AUC",
     "eer": "Equal error rate",
@@ -43,15 +46,15 @@ Numbers = Mapping[str, Estimate]
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a table of numbers: one method's, or one evaluation's.
+    """A row of a table of metrics, about one forgery method or one evaluation.
 
     Attributes:
-        name: of the method or the evaluation.
-        style: of the line.
-        frame: the numbers by frame.
-        main: those by video; by crop if no crop names its video.
+        name: name of the method or the evaluation.
+        style: class of the row in the style sheet.
+        frame: metrics by frame.
+        main: metrics by video, or by crop if no crop names its video.
         unit: `video` or `crop`.
-        counts: how many frames and videos the numbers rest on.
+        counts: number of frames and videos that were measured.
     """
 
     name: str
@@ -62,20 +65,20 @@ class _Row:
     counts: Mapping[str, int]
 
     def drawn(self, lowest: float) -> Markup:
-        """The AUC by video with its interval on a line from `lowest` to 1."""
+        """Return the AUC by video with its interval, drawn on a line from `lowest` to 1."""
         auc = self.main["auc"]
         return interval_figure(auc, lowest=lowest, title=f"{_number(auc)} {_interval(auc)} from {lowest:g} to 1")
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of numbers.
+    """A table of metrics.
 
     Attributes:
-        rows: its lines.
-        lowest: left end of the drawn intervals; the right one is 1.
-        reasons: why numbers or intervals are missing.
-        unit: what the lines count: `video`, `crop`, or `video or crop` if they differ.
+        rows: the rows.
+        lowest: left end of the drawn intervals; the right end is 1.
+        reasons: why metrics or intervals are missing.
+        unit: what the rows count: `video`, `crop`, or `video or crop` if they differ.
     """
 
     rows: list[_Row]
@@ -85,17 +88,17 @@ class _Table:
 
 
 @dataclass(frozen=True)
-class _Places:
-    """A line of the table of localisation: one method's fakes, or all.
+class _Localisation:
+    """A row of the localisation table, about the fakes of one method or about all fakes.
 
     Attributes:
-        name: of the method.
-        style: of the line.
+        name: name of the method.
+        style: class of the row in the style sheet.
         whole: `pixel_auc`, `iou` and `chance_iou`.
-        inside: the mean error inside the mask: `fake`, `real`, `difference` and `auc`.
-        num_crops: fake crops.
-        num_videos: fake videos.
-        names_videos: whether a crop names its video.
+        inside: mean error inside the mask: `fake`, `real`, `difference` and `auc`.
+        num_crops: number of fake crops.
+        num_videos: number of fake videos.
+        names_videos: whether any crop names its video.
     """
 
     name: str
@@ -108,8 +111,8 @@ class _Places:
 
 
 @dataclass(frozen=True)
-class _Calls:
-    """How many videos of a class were called fake; crops if no crop names its video."""
+class _Detections:
+    """Number of videos of a class at or above the threshold; of crops if no crop names its video."""
 
     word: str
     fake: int
@@ -118,21 +121,21 @@ class _Calls:
 
 @dataclass(frozen=True)
 class _Example:
-    """A face with its pictures as `data:` addresses."""
+    """A face with its images as `data:` URLs."""
 
     entry: Mapping[str, Any]
-    pictures: Mapping[str, str]
+    images: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class _Legend:
-    """What a map's colours mean.
+    """Meaning of the colours of a map.
 
     Attributes:
-        name: of the map.
-        meaning: what strong colours say.
-        low: the value of the weakest colour.
-        high: the value of the strongest colour.
+        name: name of the map.
+        meaning: what strong colours mean.
+        low: value of the weakest colour.
+        high: value of the strongest colour.
     """
 
     name: str
@@ -143,7 +146,7 @@ class _Legend:
 
 @dataclass(frozen=True)
 class _View:
-    """What the template shows of one evaluation."""
+    """Everything that the template shows of one evaluation."""
 
     name: str
     document: Mapping[str, Any]
@@ -153,8 +156,8 @@ class _View:
     methods: _Table
     roc: Markup | None
     histogram: Markup
-    calls: list[_Calls]
-    places: list[_Places]
+    detections: list[_Detections]
+    localisation: list[_Localisation]
     fills: Mapping[str, FillingError]
     examples: Mapping[str, list[_Example]]
     legends: list[_Legend]
@@ -162,21 +165,27 @@ class _View:
 
 
 def write_report(folders: Sequence[Path], out: Path) -> None:
-    """Write a page about one evaluation, or about several side by side.
+    """Write a report of one evaluation, or a comparison of several.
 
     Args:
-        folders: what `realface evaluate` wrote; nothing else is read.
-        out: the page; an older one is replaced.
+        folders: output folders of `realface evaluate`. Nothing else is read.
+        out: the HTML file. An existing file is replaced.
 
     Raises:
-        MissingInputError: a folder, or a file or picture in it, is missing.
-        MetricError: a folder holds something else.
-        MediaError: a picture is damaged.
+        ReportError: `out` does not end in `.html` or `.htm`.
+        MissingInputError: a folder, or a file or image in it, is missing.
+        MetricError: a folder is not the output of `realface evaluate`.
+        MediaError: an image is damaged.
     """
+    if out.suffix.lower() not in SUFFIXES:
+        raise ReportError(
+            f"cannot write {out}: a report is an HTML file, with a name that ends in .html or .htm",
+            hint=f"pass `--out {out.with_suffix('.html')}`; print that page from a browser to get a PDF",
+        )
     evaluations = read_evaluations(folders)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("realface.report", "."),
-        autoescape=True,  # names of methods, videos and files come from others
+        autoescape=True,  # names of methods, videos and files are untrusted
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -193,7 +202,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
         metric_names=METRIC_NAMES,
         kinds=KINDS,
         colour_bar=_embedded(colour_bar(height=24, width=240)),
-        demonstration_note=DEMONSTRATION_NOTE,  # the banner says it already
+        demonstration_note=DEMONSTRATION_NOTE,  # left out of the notes: the banner says the same
         style=Markup(environment.get_template("page.css").render()),  # noqa: S704 (our own file)
         version=__version__,
     )
@@ -218,12 +227,14 @@ def _view(evaluation: EvaluationFolder) -> _View:
         methods=_table([("all fakes", document, "total"), *methods]),
         roc=roc_figure(drawn, title=f"ROC curves of {evaluation.name}, by {' and by '.join(by)}") if drawn else None,
         histogram=histogram_figure(
-            videos, document["threshold"], title=f"Spread of the {unit} scores of {evaluation.name}, reals and fakes"
+            videos, document["threshold"], title=f"Histogram of the {unit} scores of {evaluation.name}, real and fake"
         ),
-        calls=[
-            _calls(videos, label, document["threshold"]) for label in reversed(Label) if (videos.labels == label).any()
+        detections=[
+            _detections(videos, label, document["threshold"])
+            for label in reversed(Label)
+            if (videos.labels == label).any()
         ],
-        places=_places(document.get("localisation")),
+        localisation=_localisation(document.get("localisation")),
         fills=_fills(document.get("inpainting")),
         examples=_examples(evaluation),
         legends=[
@@ -234,18 +245,18 @@ def _view(evaluation: EvaluationFolder) -> _View:
     )
 
 
-def _calls(videos: ScoreTable, label: Label, threshold: float) -> _Calls:
+def _detections(videos: ScoreTable, label: Label, threshold: float) -> _Detections:
     scores = videos.scores[videos.labels == label]
-    return _Calls(label.word, int((scores >= threshold).sum()), len(scores))
+    return _Detections(label.word, int((scores >= threshold).sum()), len(scores))
 
 
-def _places(localisation: Mapping[str, Any] | None) -> list[_Places]:
-    """The lines of the table of localisation, none where it was not measured; a single method needs none of its own."""
+def _localisation(localisation: Mapping[str, Any] | None) -> list[_Localisation]:
+    """Return the rows of the localisation table; none if not measured. A single method gets no row of its own."""
     if localisation is None:
         return []
     methods = localisation["per_method"] if len(localisation["per_method"]) > 1 else {}
     return [
-        _Places(
+        _Localisation(
             name,
             style,
             {key: Estimate(**document[key]) for key in ("pixel_auc", "iou", "chance_iou")},
@@ -262,7 +273,7 @@ def _places(localisation: Mapping[str, Any] | None) -> list[_Places]:
 
 
 def _fills(inpainting: Mapping[str, Any] | None) -> dict[str, FillingError]:
-    """The lines of the table of inpainting, none where it was not measured."""
+    """Return the rows of the inpainting table; none if it was not measured."""
     if inpainting is None:
         return {}
     return {
@@ -282,7 +293,7 @@ def _compared_roc(evaluations: Sequence[EvaluationFolder]) -> Markup | None:
 
 
 def _has_same_rows(evaluations: Sequence[EvaluationFolder]) -> bool:
-    """Whether all were measured on the same crops, without which their numbers cannot be compared."""
+    """Return whether all evaluations used the same crops. If not, their metrics cannot be compared."""
 
     def rows(table: ScoreTable) -> list[Any]:
         return sorted(zip(table.column("dataset"), table.column("path"), table.column("label"), strict=True), key=str)
@@ -292,7 +303,7 @@ def _has_same_rows(evaluations: Sequence[EvaluationFolder]) -> bool:
 
 
 def _table(named: Sequence[tuple[str, Mapping[str, Any], str]]) -> _Table:
-    """A table from (name, part of a document, style) a line, the intervals drawn on one scale."""
+    """Return a table with one row per (name, part of a document, style), its intervals drawn on one scale."""
     rows = [
         _Row(
             name,
@@ -311,12 +322,12 @@ def _table(named: Sequence[tuple[str, Mapping[str, Any], str]]) -> _Table:
 
 
 def _unit(document: Mapping[str, Any]) -> str:
-    """What counts once in the main numbers of a document: `video`, or `crop` if no crop names its video."""
+    """Return the unit of the main metrics of a document: `video`, or `crop` if no crop names its video."""
     return Counts(**document["counts"]).unit
 
 
 def _main_numbers(document: Mapping[str, Any]) -> Numbers:
-    """The numbers by video; by frame if no crop names its video."""
+    """Return the metrics by video, or by frame if no crop names its video."""
     return _numbers(document["video" if _unit(document) == "video" else "frame"])
 
 
@@ -327,15 +338,15 @@ def _numbers(estimates: Mapping[str, Mapping[str, Any]]) -> Numbers:
 def _examples(evaluation: EvaluationFolder) -> dict[str, list[_Example]]:
     by_kind: dict[str, list[_Example]] = {kind: [] for kind in KINDS}
     for entry in evaluation.examples:
-        pictures = {name: _embedded(read_image(evaluation.picture(file))) for name, file in entry["files"].items()}
-        by_kind.setdefault(entry["kind"], []).append(_Example(entry, pictures))
+        images = {name: _embedded(read_image(evaluation.image_path(file))) for name, file in entry["files"].items()}
+        by_kind.setdefault(entry["kind"], []).append(_Example(entry, images))
     return {kind: examples for kind, examples in by_kind.items() if examples}
 
 
-def _embedded(picture: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
-    """(H, W, 3) -> a `data:` address."""
-    image = Image.fromarray(picture)
-    image.thumbnail((PICTURE_SIZE, PICTURE_SIZE), Image.Resampling.LANCZOS)
+def _embedded(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    """Return an image (H, W, 3) as a `data:` URL of a JPEG file."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, format="JPEG", quality=90)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
@@ -346,7 +357,7 @@ def _number(estimate: Estimate, digits: int = 3) -> str:
 
 
 def _plural(unit: str) -> str:
-    """`videos`, `crops`, or `videos or crops`."""
+    """Return `videos`, `crops`, or `videos or crops`."""
     return " or ".join(f"{one}s" for one in unit.split(" or "))
 
 

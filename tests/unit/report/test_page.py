@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from realface.core.errors import MissingInputError
+from realface.core.errors import MissingInputError, ReportError
 from realface.metrics.localisation import MeasuredCrop, summarise_localisation
 from realface.metrics.summary import Estimate
 from realface.report.page import write_report
@@ -47,7 +47,7 @@ def test_nothing_is_asked_of_the_network(tmp_path, build_folder):
     html = write(tmp_path, build_folder(tmp_path / "mine", methods=("FaceSwap", HOSTILE)))
     page = Page(html)
     addresses = [a[key] for _, a in page.tags for key in ("src", "href", "srcset", "data", "action") if key in a]
-    assert len(addresses) == 5  # three pictures, the colours of a map and the empty icon
+    assert len(addresses) == 5  # three images, the colours of a map and the empty icon
     assert all(address.startswith("data:") for address in addresses)
     assert page.of("script") == []
     assert "url(" not in html
@@ -75,12 +75,12 @@ def test_the_headline_has_value_interval_and_number_of_videos(tmp_path, build_fo
     assert re.search(r"Video AUC 0\.\d{3}|Video AUC 1\.000", text)
     assert re.search(r"95 % interval \d\.\d{3} to \d\.\d{3}", text)
     assert "measured on 18 videos, 36 frames" in text
-    assert re.search(r"it calls \d+ of 12 fake videos and \d+ of 6 real videos fake", text)
+    assert re.search(r"it classifies \d+ of 12 fake videos and \d+ of 6 real videos as fake", text)
 
 
 def test_each_method_has_a_line(tmp_path, build_folder):
     text = Page(write(tmp_path, build_folder(tmp_path / "mine"))).text
-    assert "By way of forging" in text
+    assert "By forgery method" in text
     assert all(name in text for name in ("all fakes", "FaceSwap", "SelfBlend"))
 
 
@@ -103,9 +103,9 @@ def build_inpainting(**changes):
 def test_inpainting_stands_beside_fillings_without_a_prior(tmp_path, build_folder):
     folder = build_folder(tmp_path / "mine", methods=(), inpainting=build_inpainting())
     text = " ".join(Page(write(tmp_path, folder)).text.split())
-    assert "How well it inpaints real faces" in text
-    assert "3 real faces of 2 persons, evenly spread over 5," in text
-    assert "fakes are left out" not in text
+    assert "Inpainting of real faces" in text
+    assert "3 real faces of 2 persons, evenly spread over 5 faces," in text
+    assert "fakes are excluded" not in text
     assert "prior 0.01000 [0.01000, 0.01000]25.5 [25.5, 25.5] harmonic" in text  # cells have no space between them
     assert "harmonic 0.04000 [0.04000, 0.04000]51.0 [51.0, 51.0] -0.03000 [-0.03000, -0.03000]" in text
 
@@ -114,13 +114,13 @@ def test_inpainting_says_how_many_fakes_it_left_out_and_why_there_is_no_interval
     inpainting = build_inpainting(num_fakes=4, num_real=3)
     inpainting["prior"]["error"] = asdict(Estimate(0.01, None, None, "no interval: only 1 real person"))
     text = " ".join(Page(write(tmp_path, build_folder(tmp_path / "mine", inpainting=inpainting))).text.split())
-    assert "4 fakes are left out" in text
+    assert "4 fakes are excluded" in text
     assert "evenly spread" not in text
     assert "no interval: only 1 real person" in text
 
 
 def test_nothing_is_said_of_inpainting_where_it_was_not_measured(tmp_path, build_folder):
-    assert "inpaints" not in Page(write(tmp_path, build_folder(tmp_path / "mine"))).text
+    assert "Inpainting" not in Page(write(tmp_path, build_folder(tmp_path / "mine"))).text
 
 
 @pytest.mark.parametrize(("purpose", "count"), [("demonstration", 1), ("research", 0), ("detection", 0)])
@@ -133,11 +133,11 @@ def test_what_was_trained_on_measured_on_and_with_is_said(tmp_path, build_folder
     text = " ".join(Page(write(tmp_path, build_folder(tmp_path / "mine"))).text.split())
     for part in ("train.parquet, 100 rows", "t.parquet, split test: 36 of 50 rows", "mtcnn, margin 0.3", "numpy 2"):
         assert part in text
-    assert "What these numbers do not say" in text
+    assert "Limits of these metrics" in text
 
 
 @pytest.mark.parametrize("names", [("mine",), ("mine", "other")])
-def test_pictures_have_texts_and_headings_do_not_skip(tmp_path, build_folder, names):
+def test_images_have_texts_and_headings_do_not_skip(tmp_path, build_folder, names):
     page = Page(write(tmp_path, *(build_folder(tmp_path / name) for name in names)))
     assert all(image["alt"] for image in page.of("img"))
     assert all(drawing.get("aria-label") or drawing.get("aria-hidden") for drawing in page.of("svg"))
@@ -150,22 +150,34 @@ def test_pictures_have_texts_and_headings_do_not_skip(tmp_path, build_folder, na
 def test_several_are_compared_in_one_table(tmp_path, build_folder):
     folders = [build_folder(tmp_path / name, seed=seed) for seed, name in enumerate(("first", "second"))]
     text = Page(write(tmp_path, *folders)).text
-    assert "2 evaluations side by side" in text
-    assert "not measured on the same crops" not in text
+    assert "Comparison of 2 evaluations" in text
+    assert "used different crops" not in text
 
 
 def test_a_comparison_over_different_crops_is_said(tmp_path, build_folder):
     folders = [build_folder(tmp_path / "a"), build_folder(tmp_path / "b", methods=("FaceSwap",))]
-    assert "were not measured on the same crops" in Page(write(tmp_path, *folders)).text
+    assert "These evaluations used different crops" in Page(write(tmp_path, *folders)).text
 
 
-def test_a_picture_that_is_gone_is_named_and_an_older_page_stays(tmp_path, build_folder):
+def test_an_image_that_is_gone_is_named_and_an_older_page_stays(tmp_path, build_folder):
     folder = build_folder(tmp_path / "mine")
     (folder / "examples" / "1_face.png").unlink()
     (tmp_path / "report.html").write_text("old")
     with pytest.raises(MissingInputError, match=r"1_face\.png"):
         write(tmp_path, folder)
     assert (tmp_path / "report.html").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.html.gz", "report"])
+def test_a_report_that_is_not_an_html_file_is_refused(tmp_path, name):
+    with pytest.raises(ReportError) as caught:
+        write_report([tmp_path / "missing"], tmp_path / name)
+    assert caught.value.text == (
+        f"cannot write {tmp_path / name}: a report is an HTML file, with a name that ends in .html or .htm"
+    )
+    page = (tmp_path / name).with_suffix(".html")
+    assert caught.value.hint == f"pass `--out {page}`; print that page from a browser to get a PDF"
+    assert list(tmp_path.iterdir()) == []
 
 
 def chromium():
@@ -207,10 +219,10 @@ def build_localisation(*methods):
 
 def test_localisation_is_shown_where_it_was_measured(tmp_path, build_folder):
     text = Page(write(tmp_path, build_folder(tmp_path / "mine", localisation=build_localisation("Swap", HOSTILE)))).text
-    assert "The error maps of 4 fake crops of 4 videos" in text
-    for shown in ("0.750", "0.250", "0.0512 [0.0512, 0.0512]", "0.0301", "Left out, mask missing: 7 crops"):
+    assert "Error maps of 4 fake crops of 4 videos" in text
+    for shown in ("0.750", "0.250", "0.0512 [0.0512, 0.0512]", "0.0301", "Excluded, mask missing: 7 crops"):
         assert shown in text
-    section = text[text.index("Where it sees the forgery") :]
+    section = text[text.index("Localisation of the manipulation") :]
     assert "all fakes" in section
     assert HOSTILE in section  # as text, not as tags
 
@@ -223,12 +235,12 @@ def test_a_single_method_is_not_shown_twice(tmp_path, build_folder):
 def test_numbers_of_localisation_that_could_not_be_had_are_dashes(tmp_path, build_folder):
     nothing = summarise_localisation([], left_out={"mask missing": 1}).to_json()
     text = Page(write(tmp_path, build_folder(tmp_path / "mine", localisation=nothing))).text
-    assert "The error maps of 0 fake crops of 0 videos" in text
-    assert "Left out, mask missing: 1 crop\n" in text
+    assert "Error maps of 0 fake crops of 0 videos" in text
+    assert "Excluded, mask missing: 1 crop\n" in text
 
 
 def test_without_masks_the_page_says_nothing_of_localisation(tmp_path, build_folder):
-    assert "Where it sees the forgery" not in write(tmp_path, build_folder(tmp_path / "mine"))
+    assert "Localisation of the manipulation" not in write(tmp_path, build_folder(tmp_path / "mine"))
 
 
 def test_the_colours_of_a_map_are_explained_with_the_values_at_their_ends(tmp_path, build_folder):
@@ -242,7 +254,7 @@ def test_without_maps_there_are_no_colours_to_explain(tmp_path, build_folder):
     index = folder / "examples" / "examples.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"maps": []}))
     page = Page(write(tmp_path, folder))
-    assert "Each face as the network saw it." in page.text
+    assert "Each example shows the face as the network sees it." in page.text
     assert "from grey to yellow" not in [image["alt"] for image in page.of("img")]
 
 
@@ -250,7 +262,7 @@ def test_crops_that_name_no_video_are_called_crops(tmp_path, build_folder):
     text = text_of(write(tmp_path, build_folder(tmp_path / "run", has_videos=False)))
     assert "Crop AUC" in text
     assert "95 % interval over crops 0." in text
-    assert re.search(r"it calls \d+ of 24 fake crops and \d+ of 12 real crops fake", text)
+    assert re.search(r"it classifies \d+ of 24 fake crops and \d+ of 12 real crops as fake", text)
     assert "measured on 36 crops" in text
     assert "By crop" in text
     for word in ("Video AUC", "By video", "Frame AUC", "by video", "36 videos"):
@@ -261,11 +273,11 @@ def test_runs_with_and_without_video_names_are_compared_as_what_they_are(tmp_pat
     text = text_of(write(tmp_path, build_folder(tmp_path / "a"), build_folder(tmp_path / "b", has_videos=False)))
     assert "Video or crop AUC" in text
     assert "Videos or crops real + fake" in text
-    assert "ROC by video or crop" in text
+    assert "ROC curves by video or crop" in text
 
 
 def test_localisation_of_crops_that_name_no_video_says_so(tmp_path, build_folder):
     crops = [MeasuredCrop(f"{n}.png", "Swap", f"{n}.png", 0.8, 0.5, 0.2, 0.05, names_video=False) for n in "ab"]
     localisation = summarise_localisation(crops, left_out={}, num_resamples=20).to_json()
     text = text_of(write(tmp_path, build_folder(tmp_path / "run", localisation=localisation)))
-    assert "The error maps of 2 fake crops that name no video against the masks" in text
+    assert "Error maps of 2 fake crops without a video name compared with the manipulation masks" in text
