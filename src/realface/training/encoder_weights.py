@@ -15,9 +15,9 @@ from realface.core.files import existing, sha256_of
 from realface.core.recipe import Section, check_recipe
 from realface.models.catalog import Method
 from realface.models.pretrained import PACKAGES, find_package, read_packaged_weights
+from realface.training.data import TrainingData
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run
-from realface.training.rows import RunRows
 
 KEY = "encoder_weights"
 """Key of the record in the run's provenance."""
@@ -84,13 +84,13 @@ def require_encoder_rate(recipe: TrainRecipe, method: Method) -> None:
         raise TrainingError(f"optim.encoder_lr: {method.name} has no encoder beside the rest", hint="set optim.lr only")
 
 
-def with_encoder_weights(rows: RunRows, record: EncoderRecord | None) -> RunRows:
-    """Return the rows of a run whose artifact and provenance name the encoder's weights too."""
+def with_encoder_weights(data: TrainingData, record: EncoderRecord | None) -> TrainingData:
+    """Return the data of a run, so that artifact and provenance name the encoder's weights too."""
     if record is None:
-        return rows
+        return data
     named = {"role": ROLE, "name": record.name, **({} if record.sha256 is None else {"sha256": record.sha256})}
-    origins = {**rows.origins, KEY: record.model_dump(mode="json", exclude_none=True)}
-    return replace(rows, trained_on=[*rows.trained_on, named], origins=origins)
+    origins = {**data.origins, KEY: record.model_dump(mode="json", exclude_none=True)}
+    return replace(data, trained_on=[*data.trained_on, named], origins=origins)
 
 
 def load_encoder(method: Method, network: nn.Module, recipe: TrainRecipe) -> None:

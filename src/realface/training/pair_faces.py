@@ -16,8 +16,8 @@ from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.landmarks import store_landmarks
 from realface.manifest.manifest import Manifest
 from realface.models.catalog import Method
+from realface.training.data import TrainingData
 from realface.training.recipe import TrainRecipe
-from realface.training.rows import RunRows
 from realface.training.sections import PairsSection
 
 MIN_VALIDATION_FACES = 2
@@ -77,14 +77,14 @@ def require_pairs_possible(recipe: TrainRecipe, method: Method) -> None:
         )
 
 
-def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
-    """Return the rows of a run whose artifact and provenance name the pseudo-fakes too.
+def with_pseudo_fakes(data: TrainingData, section: PairsSection | None) -> TrainingData:
+    """Return the data of a run, so that artifact and provenance name the pseudo-fakes too.
 
     Raises:
         MissingInputError, ResynthesisStoreError: the store of re-synthesised faces cannot be read.
     """
     if section is None:
-        return rows
+        return data
     rendered = [] if section.resynthesis is None else [ResynthesisStore(section.resynthesis).origin]
     named: dict[str, Any] = {
         "role": ROLE,
@@ -92,7 +92,7 @@ def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
         + ("real fakes were used too" if section.real_fakes else "no real fakes were used"),
         "shares": section.training_shares,
         "held_out": section.held_out,
-        "sources": _counted_by_source(rows.train),
+        "sources": _counted_by_source(data.train),
     }
     used: dict[str, Any] = {"shares": named["shares"], "held_out": section.held_out}
     if section.real_fakes:
@@ -100,7 +100,7 @@ def with_pseudo_fakes(rows: RunRows, section: PairsSection | None) -> RunRows:
     if rendered:
         used["resynthesis"] = rendered[0]
     return replace(
-        rows, trained_on=[*rows.trained_on, *rendered, named], origins={**rows.origins, "pseudo_fakes": used}
+        data, trained_on=[*data.trained_on, *rendered, named], origins={**data.origins, "pseudo_fakes": used}
     )
 
 
@@ -114,20 +114,20 @@ def _counted_by_source(reals: Manifest) -> dict[str, dict[str, int]]:
     return {source: {"crops": len(own), "identities": len(set(own))} for source, own in sorted(people.items())}
 
 
-def compute_landmarks(rows: RunRows, recipe: TrainRecipe, run: Path, *, quiet: bool) -> None:
+def compute_landmarks(data: TrainingData, recipe: TrainRecipe, run: Path, *, quiet: bool) -> None:
     """Write the landmarks of all faces of a run into its folder.
 
     Those that `prepare --landmarks mesh` left beside a manifest are taken over; others are computed now, in 5 to 20 ms
     per face.
     """
-    data = recipe.data
-    manifests = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
-    faces = Manifest.concatenate([rows.train, rows.val])
+    section = recipe.data
+    manifests = dict.fromkeys([*section.manifests_of(section.train), *section.manifests_of(section.val)])
+    faces = Manifest.concatenate([data.train, data.val])
     known = [path.parent / FILE_NAME for path in manifests]
-    store_landmarks(faces, run / FILE_NAME, known=known, workers=data.workers, quiet=quiet)
+    store_landmarks(faces, run / FILE_NAME, known=known, workers=section.workers, quiet=quiet)
 
 
-def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
+def open_faces(data: TrainingData, recipe: TrainRecipe, run: Path) -> PairFaces:
     """Return the faces of a run, whose landmarks are in its folder.
 
     Raises:
@@ -140,7 +140,7 @@ def open_faces(rows: RunRows, recipe: TrainRecipe, run: Path) -> PairFaces:
     rendered = None if section.resynthesis is None else ResynthesisStore(section.resynthesis)
     found = {
         name: face_rows(part, stored, rendered, fakes)
-        for name, part, fakes in (("train", rows.train, rows.train_fakes), ("val", rows.val, rows.val_fakes))
+        for name, part, fakes in (("train", data.train, data.train_fakes), ("val", data.val, data.val_fakes))
     }
     for name, faces in found.items():
         if faces.num_without_landmarks:

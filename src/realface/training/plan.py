@@ -10,12 +10,12 @@ from typing import Any
 from realface.core.errors import OutputExistsError, TrainingError
 from realface.core.files import require_free
 from realface.models.catalog import Method, get_method
+from realface.training.data import TrainingData, load_data
 from realface.training.encoder_weights import require_encoder_rate, settle_encoder_weights, with_encoder_weights
 from realface.training.pair_faces import require_pairs_possible, with_pseudo_fakes
 from realface.training.priors import PriorRecord, settle_prior, with_prior
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import is_run
-from realface.training.rows import RunRows, read_rows
 from realface.training.selection import deciding_metric
 from realface.training.stored_residuals import with_residuals
 
@@ -40,7 +40,7 @@ class RunPlan:
     folder: Path
     recipe: TrainRecipe
     method: Method
-    data: RunRows
+    data: TrainingData
     frozen: PriorRecord | None
     is_begun: bool
 
@@ -59,12 +59,12 @@ def plan_run(recipe: TrainRecipe, folder: Path, *, resume: bool = False) -> RunP
         resume: whether the run may have begun.
 
     Raises:
-        RealfaceError: as `require_consistent`, `settle_prior`, `read_rows`, `settle_encoder_weights`,
+        RealfaceError: as `require_consistent`, `settle_prior`, `load_data`, `settle_encoder_weights`,
             `with_pseudo_fakes` and `with_residuals`.
     """
     method = require_consistent(recipe, folder, resume=resume)
     recipe, frozen = settle_prior(recipe, method, folder)
-    data = read_rows(
+    data = load_data(
         recipe.data,
         method,
         on_pairs=recipe.pseudo_fakes is not None,

@@ -18,9 +18,9 @@ from realface.core.recipe import Section, check_recipe
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.catalog import Method, get_method
 from realface.models.frozen_prior import FrozenPrior
+from realface.training.data import TrainingData
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run
-from realface.training.rows import RunRows
 
 ROLE = "prior"
 """Of the prior in the artifact's `trained_on` and in the run's provenance."""
@@ -67,7 +67,7 @@ def settle_prior(recipe: TrainRecipe, method: Method, run: Path) -> tuple[TrainR
     return _with_settings_of(found, recipe), found
 
 
-def with_prior(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe) -> RunRows:
+def with_prior(rows: TrainingData, prior: PriorRecord | None, recipe: TrainRecipe) -> TrainingData:
     """The rows of a run whose artifact and provenance tell of its prior too.
 
     Raises:

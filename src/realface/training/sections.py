@@ -27,7 +27,7 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(
 FilterValue = str | int | None | list[str | int | None]
 
 
-class RowsSection(Section):
+class SamplesSection(Section):
     """Which rows of which manifests."""
 
     manifests: list[AbsolutePath] = Field(
@@ -45,7 +45,7 @@ class RowsSection(Section):
         return filters
 
 
-class TrainRows(RowsSection):
+class TrainSamples(SamplesSection):
     """What the network learns from."""
 
     sampling: Sampling = Field(
@@ -62,7 +62,7 @@ class TrainRows(RowsSection):
     )
 
 
-class ValidationRows(RowsSection):
+class ValidationSamples(SamplesSection):
     """What the best step and the threshold are chosen on."""
 
     batch_size: int = Field(32, ge=1, description="crops that are scored at once")
@@ -121,9 +121,9 @@ class DataSection(Section):
     crops: OwnCropsSection = Field(
         OwnCropsSection(), description="how the photos and videos of `data.real` become crops"
     )
-    train: TrainRows = Field(TrainRows(filters={"split": "train"}), description="what the network learns from")
-    val: ValidationRows = Field(
-        ValidationRows(filters={"split": "val"}), description="what the best step and the threshold are chosen on"
+    train: TrainSamples = Field(TrainSamples(filters={"split": "train"}), description="what the network learns from")
+    val: ValidationSamples = Field(
+        ValidationSamples(filters={"split": "val"}), description="what the best step and the threshold are chosen on"
     )
     allow_identity_overlap: bool = Field(
         False,
@@ -169,7 +169,7 @@ class DataSection(Section):
             )
         return self
 
-    def manifests_of(self, rows: RowsSection) -> list[Path]:
+    def manifests_of(self, rows: SamplesSection) -> list[Path]:
         """The manifests that a section reads: its own, or else the common ones."""
         return rows.manifests or self.manifests
 

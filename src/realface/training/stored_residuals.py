@@ -11,17 +11,17 @@ from typing import Any
 from realface.core.errors import ResidualStoreError, TrainingError
 from realface.data.residual_store import ResidualKind, ResidualStore, StoredResiduals, crop_keys
 from realface.manifest.manifest import Manifest
+from realface.training.data import TrainingData
 from realface.training.priors import PriorRecord
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run
-from realface.training.rows import RunRows
 
 NAMED_FILES = 3
 """How many crops without a residual are named; the others are counted."""
 ORIGIN = "residuals"
 
 
-def with_residuals(rows: RunRows, prior: PriorRecord | None, recipe: TrainRecipe, run: Path) -> RunRows:
+def with_residuals(rows: TrainingData, prior: PriorRecord | None, recipe: TrainRecipe, run: Path) -> TrainingData:
     """The rows of a run with the stored residual of each, where the recipe names a store.
 
     Args:

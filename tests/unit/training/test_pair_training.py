@@ -28,11 +28,11 @@ from realface.models.artifact import load_network, read_card
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.network import Baseline
 from realface.models.catalog import get_method
+from realface.training.data import load_data
 from realface.training.pair_batches import MASK_INPUT, PairSampler, join_pairs
 from realface.training.pair_faces import compute_landmarks
 from realface.training.pair_validation import PAIRS_NAME, PairValidation
 from realface.training.recipe import recipe_schema
-from realface.training.rows import read_rows
 from realface.training.run import train
 from realface.training.sections import PairsSection
 from realface.training.state import running_average
@@ -127,7 +127,7 @@ def test_a_run_on_pairs_leaves_a_detector_that_says_what_it_learned(finished):
 
 
 def test_fakes_in_the_manifest_are_left_out_and_counted(recipe, capsys):
-    rows = read_rows(recipe().data, get_method("baseline"), on_pairs=True)
+    rows = load_data(recipe().data, get_method("baseline"), on_pairs=True)
     assert not rows.train.labels.any()
     assert "1 of 5 rows are fakes and are left out: a run with pseudo_fakes learns" in capsys.readouterr().err
 
@@ -157,7 +157,7 @@ def test_landmarks_are_computed_if_the_manifest_has_none(tmp_path, recipe, faces
     made = recipe(data={"manifests": [tmp_path / "manifest.parquet"]})
     run = tmp_path / "run"
     run.mkdir()
-    compute_landmarks(read_rows(made.data, get_method("baseline"), on_pairs=True), made, run, quiet=True)
+    compute_landmarks(load_data(made.data, get_method("baseline"), on_pairs=True), made, run, quiet=True)
     assert (run / FILE_NAME).read_bytes() == (finished / FILE_NAME).read_bytes()
 
 

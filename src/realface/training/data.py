@@ -1,4 +1,4 @@
-"""The rows that a run trains and validates on, and everything that must be refused before the first step."""
+"""Loads the samples that a run trains and validates on, and refuses data that cannot be trained on."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from realface.manifest.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, requ
 from realface.manifest.manifest import Manifest
 from realface.metrics.ranking import missing_class
 from realface.models.catalog import Method
-from realface.training.sections import DataSection, RowsSection
+from realface.training.sections import DataSection, SamplesSection
 
 NAMED_FILES = 3
 """How many missing files are named; the others are counted."""
 
 
 @dataclass(frozen=True)
-class RunRows:
-    """What a run learns from and is judged by.
+class TrainingData:
+    """Training and validation samples of a run.
 
     Attributes:
-        train: the training rows.
-        val: the validation rows.
-        crop: how all their crops were made; `external` as soon as that is unknown of some.
+        train: training samples, one row per crop.
+        val: validation samples, one row per crop.
+        crop: how all crops were made; `external` if that is unknown for some.
         trained_on: the training manifests as the artifact names them: `name`, `sha256`, `rows` that were used,
             and `crop`, how they were cut out.
-        sampling: how the training rows are drawn.
+        sampling: how training samples are drawn.
         fakes_left_out: of `train` and `val`, for a method that learns from real faces alone; else empty.
-        train_inputs: what was computed beforehand for each training row, by the name under which the task takes it.
-        val_inputs: likewise for each validation row.
-        origins: of what the run uses beside the rows, for its provenance.
+        train_inputs: precomputed inputs of the training samples, keyed by the task's keyword argument.
+        val_inputs: precomputed inputs of the validation samples, keyed by the network's keyword argument.
+        origins: for the provenance, everything else that the run uses, by name.
         train_fakes: real fakes that pairs are made with; None: none.
         val_fakes: real fakes that validation pairs are made with; None: none.
     """
@@ -57,8 +57,10 @@ class RunRows:
     val_fakes: Manifest | None = None
 
 
-def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False, with_real_fakes: bool = False) -> RunRows:
-    """Read the manifests of a recipe and check that training on them means something.
+def load_data(
+    data: DataSection, method: Method, *, on_pairs: bool = False, with_real_fakes: bool = False
+) -> TrainingData:
+    """Load the samples of a recipe, and check that training on them makes sense.
 
     For a method that learns from real faces alone, fakes are left out, which is told, and every real is drawn once an
     epoch. The same holds for a run on pairs of real faces and pseudo-fakes.
@@ -127,7 +129,7 @@ def read_rows(data: DataSection, method: Method, *, on_pairs: bool = False, with
         }
         for path, part in (used if with_real_fakes else chosen["train"]).items()
     ]
-    return RunRows(
+    return TrainingData(
         train,
         val,
         crop,
@@ -184,7 +186,7 @@ def _require_both_classes(train: Manifest, val: Manifest, sampling: Sampling) ->
 
 
 def _require_pairs(train: Manifest) -> None:
-    """Refuse rows without a single pair; say how many fakes no pair is known of."""
+    """Refuse samples without a single pair; report how many fakes have no known original."""
     if num_left_out := PairedSampler(train, seed=0).num_left_out:
         warn_once(
             f"warning: data.train: {num_left_out} of {int(train.labels.sum())} fakes name no real of theirs "
@@ -192,7 +194,9 @@ def _require_pairs(train: Manifest) -> None:
         )
 
 
-def _choose(rows: RowsSection, data: DataSection, manifests: dict[Path, Manifest], name: str) -> dict[Path, Manifest]:
+def _choose(
+    rows: SamplesSection, data: DataSection, manifests: dict[Path, Manifest], name: str
+) -> dict[Path, Manifest]:
     chosen = {path: manifests[path].filter(**rows.filters) for path in data.manifests_of(rows)}
     if not any(len(part) for part in chosen.values()):
         present = "; ".join(
@@ -243,7 +247,7 @@ def _require_apart(train: Manifest, val: Manifest, allowed: Collection[Kind]) ->
 
 
 def _require_files(rows: Manifest, *, where: str) -> None:
-    """Refuse rows without a file. Each folder is listed once, which is far quicker than asking for each file."""
+    """Refuse samples without a file. Each folder is listed once, which is much faster than checking each file."""
     listed: dict[str, set[str]] = {}
     missing = []
     for chunk in rows.columns["path"].chunks:

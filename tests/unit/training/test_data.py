@@ -7,14 +7,14 @@ from realface.core.errors import CropSpecError, LeakError, MissingInputError, Tr
 from realface.manifest.manifest import Manifest
 from realface.models import catalog
 from realface.models.catalog import get_method
-from realface.training.rows import read_rows
+from realface.training.data import load_data
 from realface.training.sections import DataSection
 
 PAIR = [("a", 0, "train"), ("b", 1, "train"), ("c", 0, "val"), ("d", 1, "val")]
 
 
 def read(*manifests, method="tiny", **sections):
-    return read_rows(DataSection(manifests=list(manifests), **sections), get_method(method))
+    return load_data(DataSection(manifests=list(manifests), **sections), get_method(method))
 
 
 def test_rows_are_those_of_the_splits(write_faces):
