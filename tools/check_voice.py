@@ -130,7 +130,7 @@ WORDS: dict[str, str] = {
     "of it": r"\b(?:about|by|of) (?:both|it|one|them|these)(?=[.,;:)]|$)",
     "by which": r"\b(?:after|before|by|of|than) which\b",
     "and how": r"\b(?:and|or) (?:how|where|whether|which|who|whom|why)\b(?! to\b|[^.!?]*\?)",
-    "is here": rf"\b{_BE} (?:gone|here|kept|lost|wanted)\b(?=[.,;:)]|$)",
+    "is here": rf"\b{_BE} (?:gone|here|lost|wanted)\b(?=[.,;:)]|$)",
     "how far": r"\b(?:as|how) far\b",
     "needs no": r"\b(?:needs?|asks?|wants?) (?:neither|no|not)\b",
     "every one": r"\b(?:any|each|every) one\b",

@@ -1,1 +1,1 @@
-"""Pictures and videos in and out; no torch."""
+"""Reading and writing of images and videos; no torch."""

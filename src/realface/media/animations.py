@@ -17,7 +17,7 @@ from realface.media.frames import Frame, MediaKind, Spans, VideoInfo, require_fr
 from realface.media.library_messages import without_warnings
 from realface.media.pillow_files import DECODING_ERRORS, MAX_PIXELS, decoded, one_line, open_image, require_pixels
 
-_ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF", "HEIF"}  # an MPO contains a photo and versions of it
+_ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF", "HEIF"}  # an MPO contains versions of one photo
 _PAGED = {"TIFF", "HEIF"}  # each frame is decoded by itself and has no duration
 _MAX_FRAMES = 50_000
 _MAX_PIXELS_IN_ALL = 20_000_000_000  # all frames before the last one that is used are decoded
@@ -66,7 +66,7 @@ def shown_frames(image: Image.Image) -> Sequence[int]:
             count: int = image.n_frames  # type: ignore[attr-defined]
             return range(1 if getattr(image, "default_image", False) else 0, count)
         except (*DECODING_ERRORS, Image.DecompressionBombError):
-            return [0]  # what is wrong is reported when the image is decoded
+            return [0]  # decoding the image later reports the damage
 
 
 def decoded_frame(image: Image.Image, number: int, path: Path) -> NDArray[np.uint8]:
@@ -82,12 +82,12 @@ def decoded_frame(image: Image.Image, number: int, path: Path) -> NDArray[np.uin
 class AnimationReader:
     """An image with several frames, measured once; use `AnimationReader.open`.
 
-    A frame's duration decides how long it counts. If the decoder fails at a frame, the frames behind it are unknown:
-    the failing frame counts as the last one and is among those of `spread`, so that the damage is reported.
+    Frames are weighted by their durations. If the decoder fails at a frame, all later frames are unknown: the failing
+    frame counts as the last frame and is included in `spread`, so that the damage is reported.
 
     Args:
-        path: the file.
-        timing: frames and times, as `open` measures them.
+        path: file of the animation.
+        timing: frames and times, measured by `open`.
     """
 
     kind: MediaKind = "video"
@@ -148,7 +148,7 @@ class AnimationReader:
                 has_frame = True
                 yield Frame(index, self._timing.times[index], pixels)
         if not has_frame:
-            raise failure or MediaError(f"{self.path} has none of the frames asked for", reason="no frames")
+            raise failure or MediaError(f"{self.path} does not have the requested frames", reason="no frames")
 
     def frames(self, count: int, *, spans: Spans = ()) -> Iterator[Frame]:
         """Yield `count` frames, evenly spread over time."""
@@ -189,7 +189,7 @@ def _first_size(image: Image.Image, path: Path, numbers: Sequence[int]) -> tuple
     """Return width and height of the first frame that can be decoded.
 
     Raises:
-        MediaError: as `decoded` for the first frame, if none can be decoded.
+        MediaError: no frame can be decoded; the error is that of the first frame.
     """
     failure: MediaError | None = None
     for number in numbers:

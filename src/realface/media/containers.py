@@ -21,7 +21,7 @@ from realface.media.mp4_boxes import is_cut_off
 VideoPacket: TypeAlias = "Packet[VideoStream]"  # generic in its type stub only
 
 MAX_PIXELS = 8192 * 8192  # of one frame; FFmpeg allows 16 times as many
-# Playlists are left out, because they make FFmpeg open other files and addresses; so are images and text ("tty").
+# Playlists are excluded, because they make FFmpeg open other files and addresses; images and text ("tty") too.
 _FORMATS = (
     "mov,matroska,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mxf,h264,hevc,m4v,vc1,ivf,obu,av1,dv,nut,rm,wtv,yuv4mpegpipe"
 )
@@ -71,7 +71,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, list[VideoStream]]]:
             raise MediaError(
                 f"{path} has no video stream, only sound or data", reason="no video stream", hint="leave it out"
             )
-        decodable = [stream for stream in streams if stream.codec_context is not None]  # PyAV's type does not say so
+        decodable = [stream for stream in streams if stream.codec_context is not None]  # may be None
         if not decodable:
             raise MediaError(
                 f"{path} has a video stream of a kind that FFmpeg cannot decode",
@@ -130,10 +130,10 @@ def format_names(container: InputContainer) -> set[str]:
 
 
 def codec_name(stream: VideoStream) -> str:
-    """Return FFmpeg's name of the codec, such as "av1", whichever of its decoders is used."""
+    """Return FFmpeg's name of the codec, such as "av1"; it does not depend on the decoder in use."""
     return stream.codec_context.codec.canonical_name
 
 
 def no_frames(path: Path) -> MediaError:
-    """Return the error for a video of which nothing can be decoded."""
+    """Return the error for a video without a decodable frame."""
     return MediaError(f"{path} has no frames that can be decoded", reason="no frames", hint="copy or download it again")

@@ -1,4 +1,4 @@
-"""Decoding one video stream from its start, with what failed."""
+"""Decoding of one video stream from its start, with a record of failures."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class VideoDecoder:
 
 
 def _alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
-    """Return a decoder that keeps the alpha channel of a WebM file; None if the stream needs none of its own."""
+    """Return a decoder that keeps the alpha channel of a WebM file; None if the default decoder is enough."""
     name = _WITH_ALPHA.get(stream.codec_context.name)
     if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
         return None

@@ -1,4 +1,4 @@
-"""Finding images and videos in what a user names."""
+"""Search for images and videos in files and folders named by the user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from realface.media.videos import is_video_name
 from realface.media.walking import walk
 
 _TEXT_OR_VIDEO = {".ts", ".mts"}  # TypeScript, or MPEG transport streams
-# Sound, and raw camera files, in which Pillow would find a small preview: their first bytes look like those of videos
+# Audio files, and raw camera files, in which Pillow would find a small preview: they begin like videos and images
 # and images.
 _NOT_SEARCHED = {
     *(
@@ -60,19 +60,19 @@ def find_media(paths: Sequence[Path]) -> list[Path]:
 
 
 def search_media(paths: Sequence[Path]) -> FoundMedia:
-    """Find images and videos, and count what is left out.
+    """Find images and videos, and count the skipped files.
 
-    A file that is named itself is kept, whatever it is, in the place where it is named. A folder gives the images and
-    videos in it and in its subfolders in natural order (a2 before a10): files with a suffix of images or videos, and
-    other files whose first bytes show one, such as `clip.ts`. Links to folders are followed. Hidden files and folders
-    are ignored.
+    The results are in the order of `paths`. A file in `paths` is always included, regardless of its type. A folder is
+    replaced by the images and videos in it and in its subfolders, in natural order (a2 before a10): files with a suffix
+    of images or videos, and other files whose first bytes are of an image or video, such as `clip.ts`. Links to folders
+    are followed. Hidden files and folders are ignored.
 
     Args:
         paths: files and folders.
 
     Raises:
-        MissingInputError: one of them does not exist.
-        UnreadableFolderError: a folder, or one inside it, cannot be listed.
+        MissingInputError: a path does not exist.
+        UnreadableFolderError: a folder or a subfolder cannot be listed.
         MediaError: a folder contains no image and no video ("empty folder").
     """
     found: dict[Path, None] = {}  # a set that keeps its order
@@ -89,7 +89,7 @@ def search_media(paths: Sequence[Path]) -> FoundMedia:
 
 
 def by_count(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return counts by kind, the largest first; equal ones are in the order of their names."""
+    """Return counts by kind, the largest first; equal counts are sorted by name."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -124,10 +124,10 @@ def _search_folder(folder: Path) -> FoundMedia:
 def kind_in_folder(path: Path) -> MediaKind | None:
     """Return whether a file in a folder is an image or a video, by its suffix or else by its first bytes.
 
-    A damaged file that has a suffix of images or videos is one, so that it is reported as a failure.
+    A damaged file with a suffix of images or videos is included, so that it is reported as a failure.
 
     Returns:
-        None for any other file. What a file of a known suffix really is, `open_media` decides.
+        The kind, or None for any other file. `open_media` checks the content of files with a known suffix.
     """
     suffix = path.suffix.lower()
     if suffix in _NOT_SEARCHED:
@@ -148,7 +148,7 @@ def _head_of(path: Path) -> bytes:
 
 
 def natural_order(path: Path) -> tuple[list[list[str | int]], str]:
-    """Key to sort by: numbers by value and letters without case; the path itself decides between what is then equal."""
+    """Return a sort key: numbers by value, letters without case, and the path itself for ties."""
     parts = [
         [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", part.casefold())]
         for part in path.parts

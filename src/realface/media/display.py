@@ -32,7 +32,7 @@ def hdr_transfer(frame: VideoFrame) -> HdrTransfer | None:
 
 
 class SquarePixels:
-    """Tells how wide frames are in square pixels.
+    """Width of frames in square pixels.
 
     Args:
         stream: the video stream, while its file is open.
@@ -56,7 +56,7 @@ class SquarePixels:
         return round(frame.width * shape)
 
     def _stated_width(self, frame: VideoFrame) -> int:
-        """Let FFmpeg scale a few lines, because PyAV does not tell what the frame states."""
+        """Return the stated width, found by scaling a few lines in FFmpeg, because PyAV does not expose it."""
         key = (frame.width, frame.height, frame.format.name)
         if self._graph is None or self._key != key:
             self._key = key
@@ -71,7 +71,7 @@ class SquarePixels:
 
 @dataclass(frozen=True)
 class Orientation:
-    """What makes stored pixels upright, in this order.
+    """Operations that turn stored pixels upright, in this order.
 
     Attributes:
         is_transposed: whether rows and columns change places.
@@ -110,7 +110,7 @@ AS_STORED = Orientation()
 
 
 class Orientations:
-    """Gives the orientation of each frame in turn; it holds until another is stated.
+    """Orientation of each frame of a stream; an orientation is valid until the stream states another.
 
     An H.264 stream states it with key frames only.
     """
@@ -139,9 +139,9 @@ def shown_image(frame: VideoFrame, width: int, orientation: Orientation) -> NDAr
     """Return a frame as a player shows it.
 
     Args:
-        frame: as decoded.
-        width: of the stored frame in square pixels.
-        orientation: of the frame.
+        frame: decoded frame.
+        width: width of the stored frame, in square pixels.
+        orientation: orientation of the frame.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
@@ -161,7 +161,7 @@ def shown_image(frame: VideoFrame, width: int, orientation: Orientation) -> NDAr
 
 
 class Deinterlacer:
-    """Turns interlaced frames into progressive ones, one for one; progressive frames pass unchanged."""
+    """Turns each interlaced frame into one progressive frame; progressive frames pass unchanged."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
@@ -214,7 +214,7 @@ def _bwdif(frame: VideoFrame) -> Graph:
 
 
 def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
-    """Return FFmpeg's filters, with their arguments, for frames like this one."""
+    """Return FFmpeg's filters, with their arguments, for frames of the same size and format."""
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
@@ -235,6 +235,6 @@ def _has_alpha(frame: VideoFrame) -> bool:
 
 
 def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay (H, W, 4) RGBA over white."""
+    """Blend (H, W, 4) RGBA over white."""
     colours, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
     return ((colours * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

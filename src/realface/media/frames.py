@@ -1,4 +1,4 @@
-"""Frames of images and videos, and which frames represent a video."""
+"""Frames of images and videos, and the choice of frames that represent a video."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class MediaReader(Protocol):
 
     @property
     def num_damaged(self) -> int:
-        """Return how many of the frames asked for last the decoder failed to decode."""
+        """Return the number of frames of the last request that the decoder failed to decode."""
         ...
 
     def info(self) -> VideoInfo:
@@ -126,8 +126,7 @@ def spread_indices(num_frames: int, count: int, *, spans: Spans = ()) -> list[in
     Args:
         num_frames: number of frames of the video.
         count: number of parts, at least 1; all frames are returned if there are fewer.
-        spans: parts of the video that are used, joined as if they were one video; whatever reaches beyond the end is
-            ignored.
+        spans: parts of the video that are used, joined as if they were one video; parts beyond the end are ignored.
     """
     assert count >= 1, count
     inside = range(num_frames) if not spans else _frames_inside(spans, num_frames)

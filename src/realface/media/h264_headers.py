@@ -1,4 +1,4 @@
-"""Headers of H.264 streams: whether a frame may be two field pictures, and where a decoder can start."""
+"""Headers of H.264 streams: detection of frames stored as two fields, and of packets at which a decoder can start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 _SEQUENCE = 7  # sequence parameter set (SPS)
 _IDR = 5
 _PICTURES = frozenset({1, 2, 3, 4, _IDR})
-_SEARCHED_BYTES = 4096  # of a packet: sequence headers come before the picture
+_SEARCHED_BYTES = 4096  # of a packet: sequence headers come before the image data
 # Profiles whose sequence headers state chroma format, bit depth and scaling lists.
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 _4_4_4 = 3
@@ -34,9 +34,9 @@ class SequenceHeaders:
         self._headers.update(unit for unit in self._units(packet) if _kind(unit) == _SEQUENCE)
 
     def can_start(self, packet: memoryview) -> bool:
-        """Return whether a decoder that starts with this packet shows all frames from it on.
+        """Return whether a decoder that starts with this packet shows all later frames.
 
-        It does at an IDR picture. At other points of access, such as those of intra refresh, it waits for some frames.
+        It does at an IDR frame. At other access points, such as intra refresh, it waits for some frames.
         """
         pictures = [_kind(unit) for unit in self._units(packet) if _kind(unit) in _PICTURES]
         return pictures[:1] == [_IDR]
@@ -47,7 +47,7 @@ class SequenceHeaders:
 
     @property
     def allow_fields(self) -> bool:
-        """Return whether frames may be stored as two field pictures; True if there is no header."""
+        """Return whether frames may be stored as two fields; True without a header."""
         return not self._headers or any(_allows_fields(header) for header in self._headers)
 
 

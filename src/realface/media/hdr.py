@@ -13,7 +13,7 @@ TRANSFERS: dict[int, HdrTransfer] = {16: "pq", 18: "hlg"}
 """By FFmpeg's number of the transfer function (ITU-T H.273, table 3)."""
 
 REFERENCE_WHITE = 203.0
-"""Luminance of a white sheet of paper in an HDR picture, in cd/m2. Source: ITU-R BT.2408, 2.2."""
+"""Luminance of a white sheet of paper in an HDR image, in cd/m2. Source: ITU-R BT.2408, 2.2."""
 
 _HLG_PEAK = 1000.0  # cd/m2; BT.2100, table 5: the nominal peak of an HLG display, for which its gamma is 1.2
 _HLG_GAMMA = 1.2
@@ -23,7 +23,7 @@ _TO_BT709 = np.array(
     dtype=np.float32,
 )
 _LUMINANCE = np.array([0.2627, 0.6780, 0.0593], dtype=np.float32)  # BT.2020
-_KNEE = 0.8  # linear light, 1 = reference white; darker colours keep their values, brighter ones are compressed
+_KNEE = 0.8  # linear light, 1 = reference white; darker colours keep their values, brighter colours are compressed
 _SDR_STEPS = 4096  # of the table from linear light to SDR values: below half a step of 8 bits from 0.0003 on
 
 
@@ -47,7 +47,7 @@ def sdr_from_hdr(image: NDArray[np.uint16], transfer: HdrTransfer) -> NDArray[np
         light = light * scene ** (_HLG_GAMMA - 1) * (_HLG_PEAK / REFERENCE_WHITE)
     light = np.clip(light @ _TO_BT709.T, 0, None)
     light = np.where(light > _KNEE, _KNEE + (1 - _KNEE) * np.tanh((light - _KNEE) / (1 - _KNEE)), light)
-    # the table is even in the square root of light, since SDR values change fastest where it is dark
+    # the table is uniform in the square root of light, since SDR values change fastest in dark colours
     steps = np.rint(np.sqrt(light) * (_SDR_STEPS - 1)).astype(np.uint16)
     return np.asarray(np.take(_sdr_values(), steps), dtype=np.uint8)
 

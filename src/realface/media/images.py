@@ -1,4 +1,4 @@
-"""Reading any picture that a user has as uint8 RGB; writing and resizing pictures."""
+"""Reading of any image as uint8 RGB; writing and resizing of images."""
 
 from __future__ import annotations
 
@@ -40,24 +40,25 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def is_image_name(path: Path) -> bool:
-    """Return whether the suffix is one of a picture."""
+    """Return whether the suffix is that of an image format."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Return the picture as a viewer shows it, whatever its format, depth and colours.
+    """Return an image of any format, depth and colour mode, as a viewer shows it.
 
-    EXIF orientation is applied. Transparency is laid over white. 16-bit values keep their upper 8 bits. Of an
-    animation the first frame is taken. ICC profiles are not applied: detectors are trained without them.
+    EXIF orientation is applied. Transparency is blended over white. 16-bit values keep their upper 8 bits. Of an
+    animation, the first frame is returned. ICC profiles are not applied: detectors are trained without them.
 
     Args:
-        max_pixels: a larger picture is refused before it is decoded. Pillow's own limit of 178,956,970 holds too.
+        path: file of the image.
+        max_pixels: larger images are refused before they are decoded. Pillow's limit of 178,956,970 pixels applies too.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
 
     Raises:
-        MissingInputError: there is nothing of that name.
+        MissingInputError: the file does not exist.
         MediaError: "not a file", "empty file", "unreadable", "not a picture", "missing extra", "too large",
             "truncated" or "unsupported".
     """
@@ -67,10 +68,13 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width as stored, by the header alone: EXIF orientation is not applied, damage behind it not seen.
+    """Return the stored height and width, in pixels, from the header only.
+
+    EXIF orientation is not applied, and damage after the header is not detected.
 
     Raises:
-        MissingInputError, MediaError: as `read_image`, but for "truncated", "too large" and "unsupported".
+        MissingInputError: the file does not exist.
+        MediaError: the reasons of `read_image`, except "truncated", "too large" and "unsupported".
     """
     require_file(path, what="picture")
     with open_image(path, max_pixels=sys.maxsize) as image:
@@ -79,7 +83,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def write_image(path: Path, image: NDArray[np.uint8], *, jpeg_quality: int = 95) -> None:
-    """Write a picture, whole or not at all; the suffix (.png, .jpg, .jpeg) chooses the format.
+    """Write an image atomically; the suffix (.png, .jpg, .jpeg) chooses the format.
 
     Args:
         image: (H, W, 3) RGB or (H, W) grey.
@@ -96,7 +100,7 @@ def write_image(path: Path, image: NDArray[np.uint8], *, jpeg_quality: int = 95)
 
 
 def encoded_image(image: NDArray[np.uint8], *, jpeg_quality: int | None = None) -> bytes:
-    """Return the bytes of a picture's file: a PNG, or a JPEG of that quality.
+    """Return the bytes of an image file: a PNG, or a JPEG of the given quality.
 
     Args:
         image: (H, W, 3) RGB or (H, W) grey.
@@ -112,7 +116,7 @@ def encoded_image(image: NDArray[np.uint8], *, jpeg_quality: int | None = None) 
 
 
 def through_jpeg(image: NDArray[np.uint8], jpeg_quality: int) -> NDArray[np.uint8]:
-    """Return the pixels that `read_image` gives of what `write_image` made a JPEG of.
+    """Return the pixels of an image after writing and reading it as a JPEG.
 
     Args:
         image: (H, W, 3) RGB.

@@ -1,4 +1,4 @@
-"""What every file that a user names must pass before anything tries to decode it."""
+"""Checks of input files before they are decoded."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from realface.core.files import existing
 
 
 def require_file(path: Path, *, what: str) -> Path:
-    """Return `path` if it is a file with something in it.
+    """Return `path` if it is a file that is not empty.
 
     Args:
         what: "picture" or "video", for the text of the error.
 
     Raises:
-        MissingInputError: there is nothing of that name.
-        MediaError: it is a folder or a device ("not a file"), or holds no bytes ("empty file").
+        MissingInputError: the file does not exist.
+        MediaError: the path is a folder or a device ("not a file"), or the file is empty ("empty file").
     """
     existing(path, what=what)
     if not path.is_file():
@@ -28,11 +28,11 @@ def require_file(path: Path, *, what: str) -> Path:
 
 
 def unreadable(path: Path, error: OSError) -> MediaError:
-    """Return the error for a file that the system does not let us read, whatever it contains.
+    """Return the error for a file that the system does not allow to read.
 
     Args:
-        path: the file.
-        error: what the system raised.
+        path: unreadable file.
+        error: error that the system raised.
     """
     if isinstance(error, PermissionError):
         text = f"{path} may not be read; change its permissions"

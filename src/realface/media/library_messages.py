@@ -18,11 +18,11 @@ from realface.core.debugging import is_debugging
 def set_library_messages() -> None:
     """Keep messages of libtiff, Pillow and FFmpeg off the terminal, or show them when debugging.
 
-    What they report about a damaged file is raised as an exception as well. Takes effect once per process. Error
+    Reports about a damaged file are raised as exceptions as well. The function takes effect once per process. Error
     output is not redirected, so progress bars and other threads are not affected.
     """
     if is_debugging():
-        import av.logging  # PyAV prints nothing by default
+        import av.logging  # PyAV is silent by default
 
         av.logging.restore_default_callback()
         av.logging.set_libav_level(av.logging.WARNING)

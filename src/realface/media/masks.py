@@ -1,4 +1,4 @@
-"""Masks of what was forged, as the pixels that they mark."""
+"""Manipulation masks, as the pixels that they mark."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from realface.media.images import read_image
 
 HALF = 128
-"""From here up a pixel counts as forged: soft edges and what a video codec blurs are cut at one half."""
+"""Lowest value of a manipulated pixel: soft and blurred edges are cut at one half."""
 
 
 def forged_pixels(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """What a mask marks.
+    """Return the pixels that a mask marks as manipulated.
 
     Args:
-        picture: (H, W, 3) RGB, black where nothing was changed. The brightest of the three channels counts, so that
-            a mask may have any colour.
+        picture: (H, W, 3) RGB, black at unchanged pixels. The brightest of the three channels counts, so that a
+            mask may have any colour.
 
     Returns:
-        (H, W), true where the face was forged.
+        (H, W), true at manipulated pixels.
     """
     return np.asarray(picture.max(axis=2) >= HALF)
 
@@ -34,10 +34,11 @@ def read_forged_pixels(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
         size: (height, width) in pixels.
 
     Returns:
-        (height, width), true where the face was forged.
+        (height, width), true at manipulated pixels.
 
     Raises:
-        MissingInputError, MediaError: as `read_image`.
+        MissingInputError: the file does not exist.
+        MediaError: the reasons of `read_image`.
     """
     marked = forged_pixels(read_image(path)).astype(np.uint8)
     # OpenCV's plain nearest rule looks up corners, not centers as the resizing of crops does

@@ -1,4 +1,4 @@
-"""The outermost structure of MP4 and MOV files, which tells whether one is whole."""
+"""The outermost structure of MP4 and MOV files, which shows whether a file is complete."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _NEEDED = {b"ftyp", b"moov", b"moof", b"mdat"}  # the index and the frames; what
 
 
 def is_cut_off(path: Path) -> bool:
-    """Return whether an MP4 or MOV lacks its index or its frames, or a part of them; False for files of any other kind.
+    """Return whether an MP4 or MOV file misses its index or some of its frames; False for any other file.
 
-    FFmpeg calls the one "invalid data" and silently decodes the other up to the cut.
+    FFmpeg reports a missing index as "invalid data", and silently decodes a cut file up to the cut.
 
     Source: ISO/IEC 14496-12, 4.2. A box is its size, its type of 4 letters, and its content. The size counts all
     three; 0 means "up to the end of the file", 1 that 8 bytes with the size follow the type.

@@ -26,7 +26,7 @@ def open_media(path: Path, *, threads: int = 0) -> MediaReader:
     video.
 
     Args:
-        path: the file; its first bytes decide what it is, not its suffix.
+        path: file to open; its first bytes decide on its type, not its suffix.
         threads: number of decoding threads; 0 uses all cores.
 
     Raises:
@@ -44,7 +44,7 @@ def open_media(path: Path, *, threads: int = 0) -> MediaReader:
         return _open_image(path)
     if kind == "video" or is_video_name(path):  # the name only decides which error is raised for a damaged video
         return VideoReader.open(path, threads=threads)
-    if not is_text(head):  # FFmpeg knows more formats of video than we recognise
+    if not is_text(head):  # FFmpeg can read more video formats than we recognise
         with suppress(MediaError):
             return VideoReader.open(path, threads=threads)
     raise MediaError(

@@ -22,7 +22,7 @@ from realface.media.png_chunks import shown_chunks
 MAX_PIXELS = 150_000_000
 """Most pixels of an image or of one frame."""
 
-# EPS is left out, because decoding it runs a program.
+# EPS is excluded, because decoding it runs a program.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "JPEG2000", "PPM")
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -49,7 +49,7 @@ DECODING_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What Pillow's plugins raise on damage: one per library below them, and Python's own from reading wrong fields."""
+"""Errors that Pillow's plugins raise on damage: an error per library, and Python's errors from wrong fields."""
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def require_pixels(image: Image.Image, path: Path, max_pixels: int) -> None:
 
 
 def _opened(path: Path, file: BinaryIO, max_pixels: int) -> Image.Image:
-    """Read the header only, with a clear line for what is no image."""
+    """Read the header only, with a clear error for files that are not images."""
     Image.init()
     head = file.read(HEAD_BYTES)
     file.seek(0)
@@ -178,7 +178,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image, path: Path) -> Image.Image:
-    """Bring any mode to 8-bit RGB, over white where there is transparency."""
+    """Convert any mode to 8-bit RGB, with transparency blended over white."""
     is_16_bit = image.mode.startswith("I;16") or (image.mode == "I" and image.format in {"PNG", "PPM"})
     if is_16_bit:  # Pillow's own conversion clips at 255
         return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)).convert("RGB")

@@ -1,4 +1,4 @@
-"""PNG files without the chunks that do not change what is shown."""
+"""PNG files without the chunks that do not change the displayed image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL"
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 _KEYWORDS_OF_ORIENTATION = {b"XML:com.adobe.xmp", b"Raw profile type exif"}  # of text chunks that Pillow takes it from
 _MAX_TEXT_BYTES = 1 << 20  # of one text chunk, also after inflating: Pillow refuses an image with a larger one
-_MAX_TEXTS_BYTES = 1 << 23  # of all of them
+_MAX_TEXTS_BYTES = 1 << 23  # of all text chunks together
 
 
 def shown_chunks(file: BinaryIO) -> BinaryIO:
@@ -76,7 +76,7 @@ class _Parts(io.RawIOBase):
 
 
 def _shown_parts(file: BinaryIO) -> list[tuple[int, int]]:
-    """Return offset and length of each part of the file that is kept."""
+    """Return offset and length of each part of the file to keep."""
     end = file.seek(0, io.SEEK_END)
     parts = [(0, min(_SIGNATURE_BYTES, end))]
     position = _SIGNATURE_BYTES
@@ -85,7 +85,7 @@ def _shown_parts(file: BinaryIO) -> list[tuple[int, int]]:
         file.seek(position)
         head = file.read(8)
         length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if not kind.isalpha():  # damage: what follows is left to Pillow
+        if not kind.isalpha():  # damage: Pillow handles the remaining bytes
             length = end
         keep = not kind.isalpha() or kind in _SHOWN
         if kind in _TEXT and num_text_bytes < _MAX_TEXTS_BYTES:

@@ -1,4 +1,4 @@
-"""Pictures and words put together into one picture, on a dark ground."""
+"""Composition of images and text into one image, on a dark background."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GAP = 8
 
 
 def beside(pictures: Sequence[Picture], *, gap: int = GAP) -> Picture:
-    """Pictures (H, W, 3) side by side, their upper edges in line."""
+    """Return images (H, W, 3) side by side, with aligned upper edges."""
     height = max(picture.shape[0] for picture in pictures)
     width = sum(picture.shape[1] for picture in pictures) + gap * (len(pictures) - 1)
     canvas = np.full((height, width, 3), BACKGROUND, np.uint8)
@@ -32,7 +32,7 @@ def beside(pictures: Sequence[Picture], *, gap: int = GAP) -> Picture:
 
 
 def stacked(pictures: Sequence[Picture], *, gap: int = GAP, centred: bool = False) -> Picture:
-    """Pictures (H, W, 3) one below the other, their left edges or their middles in line."""
+    """Return images (H, W, 3) in one column, with aligned left edges or centred."""
     height = sum(picture.shape[0] for picture in pictures) + gap * (len(pictures) - 1)
     width = max(picture.shape[1] for picture in pictures)
     canvas = np.full((height, width, 3), BACKGROUND, np.uint8)
@@ -45,27 +45,27 @@ def stacked(pictures: Sequence[Picture], *, gap: int = GAP, centred: bool = Fals
 
 
 def framed(picture: Picture, *, gap: int = GAP) -> Picture:
-    """Return a picture (H, W, 3) with the ground around it."""
+    """Return an image (H, W, 3) with the background around it."""
     canvas = np.full((picture.shape[0] + 2 * gap, picture.shape[1] + 2 * gap, 3), BACKGROUND, np.uint8)
     canvas[gap:-gap, gap:-gap] = picture
     return canvas
 
 
 def resized(picture: Picture, *, height: int, width: int) -> Picture:
-    """Return a picture (H, W, 3) of another size, for the eye: averaged when it shrinks, smooth when it grows."""
+    """Return a resized image (H, W, 3) for display: averaged when it shrinks, smooth when it grows."""
     interpolation = cv2.INTER_AREA if height < picture.shape[0] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, (max(1, width), max(1, height)), interpolation=interpolation), dtype=np.uint8)
 
 
 def line(text: str, *, width: int, size: float = 16, colour: Colour = TEXT, centred: bool = False) -> Picture:
-    """Return a line of text as a picture; what is longer than its width is cut off.
+    """Return a line of text as an image; text beyond its width is cut off.
 
     Args:
-        text: the words.
-        width: of the picture, in pixels.
-        size: of the letters, in pixels.
-        colour: of the letters.
-        centred: in the middle of the width, else at its left.
+        text: text of the line.
+        width: width of the image, in pixels.
+        size: size of the letters, in pixels.
+        colour: colour of the letters.
+        centred: whether the text is centred; otherwise it is on the left.
     """
     canvas = Image.new("RGB", (width, round(1.4 * size)), BACKGROUND)
     x, anchor = (width / 2, "mm") if centred else (0, "lm")

@@ -1,4 +1,4 @@
-"""Which frames a video shows, and when: measured from its packets, or by decoding where packets do not tell."""
+"""Frames that a video shows, and their times: measured from its packets, or by decoding if packets are not enough."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _UNTIMED_CONTAINERS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1
 # MPEG streams carry the clock of a broadcast, which may jump; other gaps are meant.
 _JUMPING_CLOCKS = frozenset({"mpegts", "mpeg"})
 _MAX_GAP_S = 10.0  # as FFmpeg's dts_delta_threshold
-_FPS_TOLERANCE = 0.01  # share of frames by which a stated rate may disagree with the time stamps
+_FPS_TOLERANCE = 0.01  # largest disagreement between a stated rate and the time stamps, as a share of frames
 _REORDERING = frozenset({"h264", "hevc"})  # codecs of _WHOLE_FRAMES that have B-frames
-_MAX_REORDERING = 16  # frames; the largest decoded picture buffer of H.264 and H.265
+_MAX_REORDERING = 16  # frames; the largest buffer of decoded frames in H.264 and H.265
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,17 +67,18 @@ class Timeline:
 
 
 def measure(path: Path, *, threads: int = 0) -> Timeline:
-    """Find out which frames a player shows, without believing the file's header.
+    """Find the frames that a player shows, without relying on the file's header.
 
-    Reading the packets is some 50 times as fast as decoding. It is enough where every packet is known to be one frame;
-    elsewhere (field pictures, MPEG-4 in AVI, missing time stamps, ...) the stream is decoded once to count.
+    Reading the packets is some 50 times as fast as decoding. It is enough if every packet is known to be one frame;
+    otherwise (fields, MPEG-4 in AVI, missing time stamps, ...) the stream is decoded once to count the frames.
 
     Args:
-        path: the file.
+        path: file of the video.
         threads: number of decoding threads; 0 uses all cores.
 
     Raises:
-        MissingInputError, MediaError: as `containers.opened`; "no frames" if the file has none.
+        MissingInputError: the file does not exist.
+        MediaError: the reasons of `containers.opened`, or "no frames" if the file contains no frame.
     """
     with opened(path) as (container, streams):
         tables = {
@@ -97,14 +98,14 @@ def measure(path: Path, *, threads: int = 0) -> Timeline:
 
 @dataclass
 class _PacketTable:
-    """What the packets of one stream say.
+    """Contents of the packets of one stream.
 
     Attributes:
         headers: sequence headers, for H.264.
-        num_packets: packets with content, hidden ones included.
+        num_packets: number of packets with content, including hidden packets.
         stamps: presentation time stamps of packets that are shown, in decoding order.
-        durations: of each time stamp, in units of the stream's time base.
-        slots: decoding time stamps of packets with content; in an AVI each is the place of one frame.
+        durations: duration of each time stamp, in units of the stream's time base.
+        slots: decoding time stamps of packets with content; in an AVI file each is the position of one frame.
         has_gaps: whether a shown packet has no time stamp.
         first: time stamp of the first packet; None if it is missing or a decoder cannot start there.
     """
@@ -162,7 +163,7 @@ def _is_hidden(packet: VideoPacket, codec: str) -> bool:
     first, last = content[0], content[-1]
     if codec == "vp8":
         return not first & 0x10
-    is_superframe = last & 0xE0 == 0xC0  # several frames in one packet, of which the last is shown
+    is_superframe = last & 0xE0 == 0xC0  # several frames in one packet; only the last is shown
     profile_3, shows_existing, shown = first & 0x30 == 0x30, first & 0x08, first & 0x02
     return not (is_superframe or profile_3 or shows_existing or shown)
 
@@ -174,7 +175,7 @@ def _packets_are_frames(container: InputContainer, stream: VideoStream, table: _
     if codec not in _WHOLE_FRAMES or not table.are_distinct or table.has_leading_frames:
         return False
     if codec == "h264" and table.headers.allow_fields:
-        return False  # a field picture may be a packet of its own
+        return False  # each field may be a separate packet
     if codec in _REORDERING and stream.codec_context.has_b_frames and table.is_in_display_order:
         return False  # decoding times that were stored as presentation times, unless there are no B-frames
     if formats & _TIMED_CONTAINERS:
@@ -183,11 +184,11 @@ def _packets_are_frames(container: InputContainer, stream: VideoStream, table: _
 
 
 def _count_by_decoding(path: Path, index: int, slots: Sequence[int], *, threads: int) -> Timeline:
-    """Decode the whole stream, as cheaply as possible, and note the frames that come out.
+    """Decode the whole stream, as cheaply as possible, and record the decoded frames.
 
     Args:
-        path: the file.
-        index: of the stream.
+        path: file of the video.
+        index: index of the stream.
         slots: decoding time stamps of its packets.
         threads: number of decoding threads; 0 uses all cores.
     """
@@ -225,10 +226,10 @@ def _are_nearly_sorted(stamps: Sequence[int]) -> bool:
 
 
 def _slots_of_frames(stamps: Sequence[int | None], slots: Sequence[int]) -> Sequence[int | None]:
-    """Return the time stamps of frames in a container without presentation times; all None if nothing tells.
+    """Return the time stamps of frames in a container without presentation times; all None if they are unknown.
 
-    Each packet has a place in time, whatever the order of decoding; where some packets are no frames, the frames' own
-    time stamps are right unless B-frames disturb their order.
+    Each packet has a position in time that does not depend on the order of decoding. If some packets are no frames, the
+    time stamps of the frames are right unless B-frames disturb their order.
     """
     if len(set(slots)) == len(slots) == len(stamps):
         places = sorted(slots)
@@ -243,7 +244,7 @@ def _slots_of_frames(stamps: Sequence[int | None], slots: Sequence[int]) -> Sequ
 def _timeline(
     container: InputContainer, stream: VideoStream, stamps: Sequence[int], durations: Mapping[int, int]
 ) -> Timeline:
-    """Return the timeline of frames that each have a time stamp of their own, in rising order."""
+    """Return the timeline of frames with distinct time stamps, in rising order."""
     unit = _unit(stream)
     lengths = [durations.get(stamp, 0) * unit for stamp in stamps]
     times = _rising(container, stream, [stamp * unit for stamp in stamps], lengths)
@@ -273,7 +274,7 @@ def _timeline_of(
 
 
 def _end(stream: VideoStream, times: NDArray[np.float64], length: float) -> float:
-    """Return when the last frame ends; a field picture states half of its frame's length."""
+    """Return the time at which the last frame ends; a field states half of its frame's length."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / nominal_fps(stream)
     return float(times[-1]) + (length if length > 0.75 * step else step)
 
@@ -285,9 +286,9 @@ def _unit(stream: VideoStream) -> float:
 def _rising(
     container: InputContainer, stream: VideoStream, seconds: Sequence[float | None], lengths: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Return times that start at 0 and rise: missing, falling and jumping ones follow from the frame before.
+    """Return times that start at 0 and rise; missing, falling and jumping times follow from the previous frame.
 
-    Frames with one time stamp share the time up to the next one.
+    Frames with equal time stamps share the time up to the next time stamp.
     """
     seconds = _spread_repeats(seconds)
     step = 1 / nominal_fps(stream)
@@ -304,7 +305,7 @@ def _rising(
 
 
 def _spread_repeats(seconds: Sequence[float | None]) -> list[float | None]:
-    """Return the time stamps with repeated ones spread evenly up to the next larger one."""
+    """Return the time stamps, with repeated values spread evenly up to the next larger value."""
     spread = list(seconds)
     start = 0
     for end in range(1, len(seconds)):

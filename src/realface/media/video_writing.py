@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from realface.core.errors import MediaError
 from realface.core.files import written_atomically
 
-_BT709 = 1  # AVCOL_SPC_BT709, the colour matrix, and 1 also stands for AVCOL_RANGE_MPEG, the limited range
+_BT709 = 1  # AVCOL_SPC_BT709, the colour matrix, and 1 is also AVCOL_RANGE_MPEG, the limited range
 
 
 def write_video(path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float = 25, crf: int = 23) -> None:

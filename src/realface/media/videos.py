@@ -32,7 +32,7 @@ VIDEO_SUFFIXES = frozenset(
     }
 )
 # fmt: on
-"""What `find_media` looks for; a video that is named outright may have any suffix."""
+"""Suffixes that `find_media` searches for; a video given by its path may have any suffix."""
 
 _WITHOUT_PIXEL_SHAPE = frozenset({"mpegts", "mpeg", "mpegvideo", "m4v", "h264", "hevc"})
 """Containers that leave the shape of pixels to the frames."""
@@ -46,12 +46,12 @@ def is_video_name(path: Path) -> bool:
 class VideoReader:
     """A video, measured once; use `VideoReader.open`.
 
-    Frames are as a player shows them: the stream that a player chooses, in display order with rising times, upright,
-    in square pixels, deinterlaced, over white where they are transparent, and HDR as SDR.
+    Frames look the same as in a player: from the stream that a player chooses, in display order with rising times,
+    upright, in square pixels, deinterlaced, with transparency over white, and HDR converted to SDR.
 
     Args:
-        path: the file.
-        timeline: which frames it shows, and when.
+        path: file of the video.
+        timeline: frames and their times.
         threads: number of decoding threads; 0 uses all cores.
     """
 
@@ -69,8 +69,8 @@ class VideoReader:
 
         Args:
             path: the file.
-            threads: number of decoding threads; 0 uses all cores. The pixels are the same, but for damaged
-                streams and interlaced MPEG-4 Part 2.
+            threads: number of decoding threads; 0 uses all cores. The pixels do not depend on it, except for
+                damaged streams and interlaced MPEG-4 Part 2.
 
         Raises:
             MissingInputError: no such file.
@@ -83,7 +83,7 @@ class VideoReader:
         """Return the video's size, length and codec; decodes its first frame.
 
         Raises:
-            MediaError: "no frames", if nothing can be decoded.
+            MediaError: "no frames", if no frame can be decoded.
         """
         return self._info
 
@@ -129,13 +129,14 @@ class VideoReader:
     def frames_at(self, indices: Collection[int]) -> Iterator[Frame]:
         """Yield the frames with these numbers in display order, decoded in one pass, one frame at a time.
 
-        Afterwards `num_damaged` says how many of them the decoder failed to decode.
+        Afterwards `num_damaged` is the number of frames that the decoder failed to decode.
 
         Args:
             indices: numbers of frames, at least one; numbers that the video does not have are ignored.
 
         Raises:
-            MissingInputError, MediaError: as `open`; "no frames" also if the video has none of these frames.
+            MissingInputError: the file does not exist.
+            MediaError: the reasons of `open`, and "no frames" if the video does not have these frames.
         """
         wanted = {index for index in indices if 0 <= index < self._timeline.num_frames}
         self.num_damaged = 0
@@ -165,9 +166,9 @@ def _square_pixels(container: InputContainer, stream: VideoStream) -> SquarePixe
 
 
 def numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield each frame with its number: that of its time stamp, or its place if frames have none of their own.
+    """Yield each frame with the number of its time stamp, or with its position if frames are without time stamps.
 
-    A frame with an unknown time stamp, or an earlier one than the frame before, is not among those that are shown.
+    A frame with an unknown time stamp, or an earlier time stamp than the previous frame, is not shown.
     """
     if not numbers:
         yield from enumerate(frames)
@@ -181,7 +182,7 @@ def numbered(frames: Iterable[VideoFrame], numbers: Mapping[int, int]) -> Iterat
 
 
 def _until(numbered: Iterable[tuple[int, VideoFrame]], last: int) -> Iterator[tuple[int, VideoFrame]]:
-    """Yield the frames up to the last one wanted and one more, which deinterlacing looks at."""
+    """Yield the frames up to the last requested frame and one more, which deinterlacing needs."""
     for number, frame in numbered:
         yield number, frame
         if number > last or (number == last and not frame.interlaced_frame):

@@ -16,7 +16,7 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     both followed. Remove names from the second list to skip these subfolders.
 
     Args:
-        folder: where to start.
+        folder: top folder.
 
     Yields:
         The folder, the names of its subfolders, and the names of its other entries; both lists are sorted.
