@@ -35,6 +35,7 @@ from realface.cli import (
     resynthesise,
     train,
 )
+from realface.cli.panels import HELP_NAMES, PanelGroup
 from realface.core.allocator import keep_freed_memory
 from realface.core.debugging import debugging
 from realface.core.errors import RealfaceError, StoppedBySignal
@@ -45,10 +46,10 @@ OS_HINT = "check the path, its permissions and the free space on the disk"
 BUG_HINT = "this is a bug in realface; report it with the output of `realface --debug ...`"
 
 app = typer.Typer(
+    cls=PanelGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP_NAMES)},
     help="Learn what real faces look like, and find forged ones by what does not fit.",
 )
 app.command("demo")(demo.command)
