@@ -90,7 +90,7 @@ class ReleasedTask(nn.Module):
     def __init__(self, network: Rffr) -> None:
         super().__init__()
         self.network = network
-        self._sequential = SequentialResidual(network.prior, [block.hidden for block in network.grid.blocks])
+        self._sequential = SequentialResidual(network.mae, [block.hidden for block in network.grid.blocks])
 
     def loss(self, image: Tensor, label: Tensor) -> Tensor:
         """Return the classification loss, a scalar.

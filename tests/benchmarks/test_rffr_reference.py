@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from realface.bench.references import load_reference
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.network import Rffr
 from realface.models.rffr.residual import grid_of, inpaint, residual_of
@@ -11,10 +11,10 @@ from realface.models.rffr.task import RffrTask
 reference = load_reference("rffr")
 ReleasedTask, SequentialResidual = reference.ReleasedTask, reference.SequentialResidual
 
-PRIOR = PriorConfig(size="tiny", input_size=64, patch_size=8)
+MAE = MaeConfig(size="tiny", input_size=64, patch_size=8)
 LOSS = {"rtol": 2**-22, "atol": 0}
 """Of the float32 loss of logits in float64: its logarithms are right to a few times 2**-24."""
-CONFIG = RffrConfig(prior=PRIOR, branch="vit_tiny_patch16_224", block_probability=0.5)
+CONFIG = RffrConfig(mae=MAE, branch="vit_tiny_patch16_224", block_probability=0.5)
 
 
 def faces() -> torch.Tensor:
@@ -24,7 +24,7 @@ def faces() -> torch.Tensor:
 @pytest.mark.parametrize("used", [None, [1, 2]])
 def test_block_by_block_the_residual_is_that_of_batched_passes(used: list[int] | None) -> None:
     torch.manual_seed(0)
-    mae, grid, image = MaskedAutoencoder(PRIOR).double(), grid_of(PRIOR, PRIOR.residual), faces()
+    mae, grid, image = MaskedAutoencoder(MAE).double(), grid_of(MAE, MAE.residual), faces()
     sequential = SequentialResidual(mae, [block.hidden for block in grid.blocks]).residual(image, used)
     chosen = None if used is None else torch.tensor([number in used for number in range(4)]).expand(2, -1)
     with torch.no_grad():

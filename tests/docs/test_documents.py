@@ -31,7 +31,7 @@ PIECES = {
     "faces": ["faces"],
     "run": ["run"],
     "demo": ["demo"],
-    "prior": ["prior"],
+    "mae": ["mae"],
 }
 SMALLER = {
     "prepare": ["--workers=0", "--frames=2"],
@@ -119,28 +119,28 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run(["train", "demo", "--out", str(folder / "run"), *recipe]) == 0
     shutil.copytree(folder / "run", folder / "demo" / "run")
     shutil.copytree(folder / "faces", folder / "demo" / "faces")
-    write_prior(folder / "prior" / "artifact", crops=folder / "faces" / "manifest.parquet")
+    write_mae(folder / "mae" / "artifact", crops=folder / "faces" / "manifest.parquet")
     return folder
 
 
-def write_prior(folder: Path, *, crops: Path) -> None:
-    """An artifact of RFFR's smallest prior, with random weights and a score fitted on noise."""
+def write_mae(folder: Path, *, crops: Path) -> None:
+    """An artifact of RFFR's smallest MAE, with random weights and a score fitted on noise."""
     import torch
 
     from realface.manifest.manifest import Manifest
     from realface.models.artifact import ArtifactCard, save_artifact
-    from realface.models.rffr.config import PriorConfig
-    from realface.models.rffr.prior import RffrPrior, fit_statistics
+    from realface.models.rffr.config import MaeConfig
+    from realface.models.rffr.mae_network import RffrMae, fit_statistics
     from realface.models.rffr.statistics import FEWEST_FACES
 
-    config = PriorConfig(size="tiny", input_size=40, patch_size=8)
+    config = MaeConfig(size="tiny", input_size=40, patch_size=8)
     card = ArtifactCard(
         method=config.name,
         config=config.model_dump(mode="json"),
         input_size=config.input_size,
         crop=Manifest.read(crops).header.crop,
     )
-    network = RffrPrior(config)
+    network = RffrMae(config)
     fit_statistics(network, [torch.rand(FEWEST_FACES, 3, config.input_size, config.input_size)])
     save_artifact(folder, network, card)
 

@@ -12,17 +12,17 @@ from realface.models.catalog import METHODS, get_method
 from realface.models.outputs import Output, ReconstructionOutput, StepResult, Task
 
 SMALL = 64
-PRIOR = {"size": "tiny", "input_size": SMALL, "patch_size": 8}
+MAE = {"size": "tiny", "input_size": SMALL, "patch_size": 8}
 IN_BLOCKS = {"masking": "block", "blocks_per_image": 1, "residual": {"mode": "fast", "outer_ring": True}}
-RFFR = {"prior": PRIOR, "branch": "vit_tiny_patch16_224"}
+RFFR = {"mae": MAE, "branch": "vit_tiny_patch16_224"}
 CASES = {
     "recce-paper": ("recce", {}),
     "recce-light": ("recce", {"encoder": "light_xception"}),
     "recce-light-two-classes": ("recce", {"encoder": "light_xception", "num_classes": 2}),
     "recce-light-bare": ("recce", {"encoder": "light_xception", "reasoning": False, "attention": False}),
     "recce-timm": ("recce", {"encoder": "mobilenetv4_conv_small"}),
-    "rffr-prior": ("rffr-prior", PRIOR),
-    "rffr-prior-whole-face": ("rffr-prior", {**PRIOR, **IN_BLOCKS}),
+    "rffr-mae": ("rffr-mae", MAE),
+    "rffr-mae-whole-face": ("rffr-mae", {**MAE, **IN_BLOCKS}),
     "rffr": ("rffr", RFFR),
     "rffr-released": ("rffr", {**RFFR, "blocks_per_image": 1, "released_indexing": True}),
     "baseline-paper": ("baseline", {}),

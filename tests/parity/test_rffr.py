@@ -34,7 +34,7 @@ class Computed:
         network: it.
         image: (B, 3, S, S), in its type.
         output: of the image.
-        block5: (B, 196, 768), what the prior predicts of every patch where block 5 alone is hidden.
+        block5: (B, 196, 768), what the MAE predicts of every patch where block 5 alone is hidden.
         rel: the relative tolerance.
     """
 
@@ -53,7 +53,7 @@ def imported(reference_weights, tmp_path_factory):
         exact = reference_weights(REFERENCE["shapes"][name], CASE["seed"])
         weights = {f"module.{key}": tensor.float() for key, tensor in exact.items() if key not in TABLES}
         torch.save({"epoch": 3, "state_dict": weights, **beside}, folder / f"{name}.pth.tar")
-    files = ["--prior", str(folder / "mae.pth.tar"), "--detector", str(folder / "detector.pth.tar")]
+    files = ["--mae", str(folder / "mae.pth.tar"), "--detector", str(folder / "detector.pth.tar")]
     assert run(["import", "rffr", *files, str(folder / "artifact")]) == 0
     network = realface.load_network(folder / "artifact")
     shutil.rmtree(folder)  # more than two gigabytes
@@ -71,14 +71,14 @@ def computed(request, imported, reference_image):
 
 
 def predictions_of_all(network, image, *, block):
-    """What the prior predicts of visible patches too, (B, N, P), which it does not compute otherwise."""
-    prior = network.prior
+    """What the MAE predicts of visible patches too, (B, N, P), which it does not compute otherwise."""
+    mae = network.mae
     hidden = torch.tensor(network.grid.blocks[block].hidden)
-    visible = torch.tensor([patch for patch in range(prior.num_patches) if patch not in hidden])
+    visible = torch.tensor([patch for patch in range(mae.num_patches) if patch not in hidden])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(mae_module, "last_tokens", lambda last, tokens, *, count: last(tokens))
         order = [part.expand(len(image), -1) for part in (visible, hidden)]
-        tokens = prior.predict(prior.embed(image), *order)[:, 1:]  # the class token stands first
+        tokens = mae.predict(mae.embed(image), *order)[:, 1:]  # the class token stands first
     return tokens[:, torch.cat([visible, hidden]).argsort()]
 
 
@@ -106,15 +106,15 @@ def test_prediction_of_a_block(computed):
 
 
 def test_loss_of_a_block(computed):
-    prior, hidden = computed.network.prior, list(computed.network.grid.blocks[5].hidden)
-    error = (computed.block5 - prior.to_patches(computed.image))[:, hidden].square()
+    mae, hidden = computed.network.mae, list(computed.network.grid.blocks[5].hidden)
+    error = (computed.block5 - mae.to_patches(computed.image))[:, hidden].square()
     assert [len(hidden)] * CASE["batch"] == CASE["block5"]["mask_sum"]
     assert_near(error.double().mean(), CASE["block5"]["loss"], computed.rel)
 
 
 def test_residual_has_what_is_predicted_of_a_block(computed):
-    prior, hidden = computed.network.prior, list(computed.network.grid.blocks[5].hidden)
-    image, residual = (prior.to_patches(part)[:, hidden] for part in (computed.image, computed.output.residual))
+    mae, hidden = computed.network.mae, list(computed.network.grid.blocks[5].hidden)
+    image, residual = (mae.to_patches(part)[:, hidden] for part in (computed.image, computed.output.residual))
     expected = (4 * (computed.block5[:, hidden] - image)).clamp(-1, 1)
     torch.testing.assert_close(residual, expected, rtol=computed.rel, atol=computed.rel)
 

@@ -34,7 +34,7 @@ class RffrSize:
     """What is timed.
 
     Attributes:
-        config: of the detector and its prior; the paper's by default.
+        config: of the detector and its MAE; the paper's by default.
         residual_batches: crops at a time.
         training_batches: likewise; the release's is 32.
     """
@@ -125,22 +125,22 @@ def bench_rffr(
             }
             timed = time_interleaved(variants, repeats=repeats, advance=bar.advance)
             timings.append(compare_variants(kind, batch, timed, reference=REFERENCE.name))
-    prior = size.config.prior
+    mae = size.config.mae
     return {
-        "prior": prior.size,
+        "mae": mae.size,
         "branch": size.config.branch,
-        "input_size": prior.input_size,
+        "input_size": mae.input_size,
         "weights": "random",
         "device": str(place),
         "timings": timings,
-        "residuals": _differences(size.config, read_crops(crops, prior.input_size)[:MOST_COMPARED].to(place)),
+        "residuals": _differences(size.config, read_crops(crops, mae.input_size)[:MOST_COMPARED].to(place)),
     }
 
 
 def rffr_table(result: Mapping[str, Any]) -> list[str]:
     """What `bench_rffr` measured, as lines."""
     lines = [
-        f"  {result['prior']} prior, {result['branch']}, {result['input_size']} px, {result['weights']} weights, on "
+        f"  {result['mae']} MAE, {result['branch']}, {result['input_size']} px, {result['weights']} weights, on "
         f"{result['device']}"
     ]
     for timing in result["timings"]:
@@ -164,7 +164,7 @@ def _work(
     """The residual of all blocks, or a step of training: loss, gradients and Adam; weights and images are random."""
     image = torch.rand(batch, 3, config.input_size, config.input_size).to(device)
     if kind == "residual":
-        residual = _residual(MaskedAutoencoder(config.prior).to(device), config, implementation)
+        residual = _residual(MaskedAutoencoder(config.mae).to(device), config, implementation)
         return lambda: residual(image)
     return _training_step(Rffr(config).to(device).train(), implementation, image)
 
@@ -172,7 +172,7 @@ def _work(
 def _residual(mae: MaskedAutoencoder, config: RffrConfig, implementation: Implementation) -> Callable[[Tensor], Tensor]:
     is_bf16 = implementation.precision == "bf16"
     if implementation.released:
-        blocks = [block.hidden for block in grid_of(config.prior, config.residual).blocks]
+        blocks = [block.hidden for block in grid_of(config.mae, config.residual).blocks]
         compute: Callable[[Tensor], Tensor] = load_reference("rffr").SequentialResidual(mae, blocks).residual
     else:
         ready = for_inference(mae, input_size=config.input_size, dtype=torch.bfloat16 if is_bf16 else torch.float32)
@@ -208,8 +208,8 @@ def _training_step(network: Rffr, implementation: Implementation, image: Tensor)
 def _differences(config: RffrConfig, images: Tensor) -> dict[str, Any]:
     """How far residuals are from the exact ones in float32, where there are blocks."""
     torch.manual_seed(0)
-    mae = MaskedAutoencoder(config.prior).to(images.device)
-    patches = list(grid_of(config.prior, config.residual).patches())
+    mae = MaskedAutoencoder(config.mae).to(images.device)
+    patches = list(grid_of(config.mae, config.residual).patches())
 
     def covered(implementation: Implementation) -> Tensor:
         residual = _residual(mae, config, implementation)

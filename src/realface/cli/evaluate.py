@@ -37,13 +37,13 @@ def command(
         typer.Option(min=0, max=100, help="Example faces: so many hardest and easiest fakes and reals each."),
     ] = 3,
     inpainting_faces: Annotated[
-        int, typer.Option(min=0, help="Of a prior: real faces on which it is compared with other fillings; 0: none.")
+        int, typer.Option(min=0, help="Of an MAE: real faces on which it is compared with other fillings; 0: none.")
     ] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Score face crops with a trained model and measure how well it tells reals from fakes.
 
-    Writes OUT/scores.parquet, OUT/metrics.json and OUT/examples, from which `realface report` makes a page. A prior
+    Writes OUT/scores.parquet, OUT/metrics.json and OUT/examples, from which `realface report` makes a page. An MAE
     that learned from real faces alone is also compared with other ways to inpaint. Crops that cannot be read are
     named and left out; the exit code is then 2.
     """
@@ -186,15 +186,15 @@ def _print_inpainting(inpainting: Inpainting) -> None:
             name,
             _text(own.error, with_interval=True, digits=5),
             _text(own.grey_levels, with_interval=True, digits=1),
-            "" if own.prior_less_this is None else _text(own.prior_less_this, with_interval=True, digits=5),
+            "" if own.mae_minus_this is None else _text(own.mae_minus_this, with_interval=True, digits=5),
         )
-        for name, own in {"prior": inpainting.prior, **inpainting.fillings}.items()
+        for name, own in {"mae": inpainting.mae, **inpainting.fillings}.items()
     ]
-    _print_table("filling", "error", "its root in grey levels", "prior less this", rows=rows)
-    if inpainting.prior.error.reason:
-        print(f"-: {inpainting.prior.error.reason}")
+    _print_table("filling", "error", "its root in grey levels", "MAE minus this", rows=rows)
+    if inpainting.mae.error.reason:
+        print(f"-: {inpainting.mae.error.reason}")
     else:
-        print(f"brackets: 95 % interval over {_plural(inpainting.drawn)}; below 0 the prior is better")
+        print(f"brackets: 95 % interval over {_plural(inpainting.drawn)}; below 0 the MAE is better")
 
 
 def _plural(unit: str) -> str:

@@ -44,25 +44,25 @@ def recce(
 @app.command()
 def rffr(
     out: Annotated[Path, typer.Argument(help="A new folder for the artifact.")],
-    prior: Annotated[
+    mae: Annotated[
         Path, typer.Option(metavar="FILE", help="The masked autoencoder, encoder and decoder: .pth.tar, .safetensors.")
     ],
     detector: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The detector's two branches; without it the prior alone.")
+        Path | None, typer.Option(metavar="FILE", help="The detector's two branches; without it the MAE alone.")
     ] = None,
     reals: Annotated[
         Path | None,
-        typer.Option(metavar="MANIFEST", help="Real faces on which a prior alone gets its score and its threshold."),
+        typer.Option(metavar="MANIFEST", help="Real faces on which an MAE alone gets its score and its threshold."),
     ] = None,
     faces: Annotated[
         int | None, typer.Option(min=20, help="Of the real faces, use at most so many, evenly spread; 2000 by default.")
     ] = None,
     pixels: Annotated[
         Literal["plain", "imagenet"],
-        typer.Option(help="What the prior was shown: pixels in [0, 1], or ImageNet's mean and spread taken off."),
+        typer.Option(help="What the MAE was shown: pixels in [0, 1], or ImageNet's mean and spread taken off."),
     ] = "plain",
     norm_pix: Annotated[
-        bool, typer.Option("--norm-pix", help="The prior predicts each patch less its mean, by its contrast.")
+        bool, typer.Option("--norm-pix", help="The MAE was trained with per-patch normalised targets (norm_pix_loss).")
     ] = False,
     size: Annotated[
         int | None, typer.Option(min=16, max=2048, help="Pixels of the faces in training; the file's own by default.")
@@ -73,7 +73,7 @@ def rffr(
 ) -> None:
     """RFFR's weights, as its authors' code saved them, or a public masked autoencoder's.
 
-    With --detector, a detector that contains its prior. Without, the prior alone: it inpaints, and with --reals it is a
+    With --detector, a detector that contains its MAE. Without, the MAE alone: it inpaints, and with --reals it is a
     detector too, of what is unlike real faces.
 
     The files are read without executing anything in them. Weights that do not fit are refused, and what is missing,
@@ -87,7 +87,7 @@ def rffr(
 
     require_free(out)
     spec = None if crop is None else crop_argument.crop_spec_of(crop)
-    network, card = read_rffr(prior, detector=detector, input_size=size, pixels=pixels, norm_pix=norm_pix, crop=spec)
+    network, card = read_rffr(mae, detector=detector, input_size=size, pixels=pixels, norm_pix=norm_pix, crop=spec)
     if reals is not None:
         from realface.evaluation.real_only import MOST_FACES, complete_on_reals
         from realface.models.devices import resolve_device
@@ -98,7 +98,7 @@ def rffr(
     if as_json:
         _print_json(read_card(out), out)
     elif detector is None and reals is None:
-        _print_prior(read_card(out), out)
+        _print_mae(read_card(out), out)
     else:
         _print_detector(read_card(out), out, reals=reals)
 
@@ -118,9 +118,9 @@ def _refuse_contradictions(
     if reals is None:
         return
     if detector is not None:
-        raise typer.BadParameter("--reals gives a prior alone its score, and --detector has its own; give one of them")
+        raise typer.BadParameter("--reals gives an MAE alone its score, and --detector has its own; give one of them")
     if norm_pix:
-        raise typer.BadParameter("--norm-pix says that the prior cannot inpaint, so --reals can give it no score")
+        raise typer.BadParameter("--norm-pix says that the MAE cannot inpaint, so --reals can give it no score")
     if crop is not None:
         raise typer.BadParameter("the crops are as --reals MANIFEST says; leave --crop out")
 
@@ -147,17 +147,17 @@ def _print_fit(card: ArtifactCard, reals: Path) -> None:
     print(f"fake from {card.threshold:.4f} up: {card.threshold_rule}")
 
 
-def _print_prior(card: ArtifactCard, out: Path) -> None:
+def _print_mae(card: ArtifactCard, out: Path) -> None:
     from realface.core.shipped import WEIGHTS_NAME
 
     _print_origin(card)
     if card.config["norm_pix"]:
-        print("it neither inpaints nor gives verdicts, for it predicts patches without their mean and contrast")
-        print(f"a training of a prior may start from it: encoder_weights: {out / WEIGHTS_NAME}")
+        print("it can neither inpaint nor give verdicts: it was trained with per-patch normalised targets")
+        print(f"a training of an MAE may start from it: encoder_weights: {out / WEIGHTS_NAME}")
     else:
-        print("it inpaints (`realface inpaint`, `realface residuals`, a recipe's `prior`)")
+        print("it inpaints (`realface inpaint`, `realface residuals`, a recipe's `mae`)")
         print("it gives no verdicts: it was not fitted on real faces, which --reals MANIFEST does")
-    print(f"prior: {out}")
+    print(f"mae: {out}")
 
 
 def _print_use(card: ArtifactCard, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""`realface inpaint`: sheets that show what a prior makes of the faces in pictures and videos."""
+"""`realface inpaint`: sheets that show what an MAE makes of the faces in pictures and videos."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BLOCK_HELP = (
 
 def command(
     artifact: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT", help="Run or artifact of rffr-prior, or of rffr: its prior.")
+        Path, typer.Argument(metavar="ARTIFACT", help="Run or artifact of rffr-mae, or of rffr: its MAE.")
     ],
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Pictures, videos, or folders of them.")
@@ -51,7 +51,7 @@ def command(
     batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and blocks inpainted, together.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Draw what RFFR's prior makes of faces: face | masked | inpainted | 4 x |difference|.
+    """Draw what RFFR's MAE makes of faces: face | masked | inpainted | 4 x |difference|.
 
     One sheet per file, with a row for each face in each frame. Faces are found and cut out as `realface detect` does.
 

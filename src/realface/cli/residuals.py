@@ -1,4 +1,4 @@
-"""`realface residuals`: what a prior cannot inpaint of every crop, computed once for trainings to read."""
+"""`realface residuals`: what an MAE cannot inpaint of every crop, computed once for trainings to read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAILURES_SHOWN = 10
 
 
 def command(
-    prior: Annotated[Path, typer.Argument(help="Run or artifact of rffr-prior, or of rffr: its prior.")],
+    mae: Annotated[Path, typer.Argument(help="Run or artifact of rffr-mae, or of rffr: its MAE.")],
     manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="The crops.")],
     out: Annotated[Path, typer.Option(help="A folder for the residuals: new, or one that has some already.")],
     mode: Annotated[
@@ -25,7 +25,7 @@ def command(
         bool | None,
         typer.Option("--outer-ring/--no-outer-ring", help="Cover the outermost patches; else the artifact's."),
     ] = None,
-    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="In which the prior computes.")] = "fp32",
+    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="In which the MAE computes.")] = "fp32",
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="In which residuals are stored.")] = "float32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Crops at a time.")] = 32,
@@ -46,7 +46,7 @@ def command(
 
     try:
         computed = compute_residuals(
-            prior,
+            mae,
             manifests,
             out,
             mode=mode,

@@ -30,13 +30,13 @@ from realface.manifest.manifest import Manifest
 FORMAT: Literal[1] = 1
 HEADER_NAME = "header.json"
 SHOWN_DIGITS = 12
-"""Digits of a prior's SHA-256 in messages."""
+"""Digits of an MAE's SHA-256 in messages."""
 
 
 class ResidualKind(Section):
     """All that a residual depends on, beside the crop."""
 
-    prior: str = Field(description="SHA-256 of the prior's weights, as `models.rffr.fingerprint` takes it")
+    mae: str = Field(description="SHA-256 of the MAE's weights, as `models.rffr.fingerprint` takes it")
     input_size: int = Field(gt=0, description="height and width to which crops were resized, in pixels")
     interpolation: Literal["bilinear"] = Field("bilinear", description="how: OpenCV's bilinear, without antialiasing")
     mode: Literal["exact", "fast"] = Field(description="whether each block was inpainted in a pass of its own")
@@ -47,7 +47,7 @@ class ResidualKind(Section):
         """One line for messages."""
         ring = "with" if self.outer_ring else "without"
         return (
-            f"prior {self.prior[:SHOWN_DIGITS]}, {self.input_size} px, {self.mode}, {ring} the outer ring, "
+            f"MAE {self.mae[:SHOWN_DIGITS]}, {self.input_size} px, {self.mode}, {ring} the outer ring, "
             f"amplification {self.amplification:g}"
         )
 
@@ -56,7 +56,7 @@ class ResidualHeader(ResidualKind):
     """What `header.json` says."""
 
     format: Literal[1] = Field(FORMAT, description="version of the store's format")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="in which the prior computed")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="in which the MAE computed")
     dtype: Literal["float32", "float16"] = Field("float32", description="in which residuals are stored")
     covered: tuple[int, int] = Field(
         description="first row and column of pixels that is stored, and the one behind the last; the others are 0"

@@ -1,4 +1,4 @@
-"""From a picture or a video to its faces as a prior inpaints them."""
+"""From a picture or a video to its faces as an MAE inpaints them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MOST_FACES = 96
 
 @dataclass(frozen=True)
 class ShownFace:
-    """One face in one frame, and what the prior made of it.
+    """One face in one frame, and what the MAE made of it.
 
     Attributes:
         index: number of the frame in the video, from 0.
@@ -134,7 +134,7 @@ class Inpainting:
         mode: how all blocks are inpainted; the artifact's way by default.
         amplification: of the difference that is shown.
         num_frames: looked at per video, evenly spread.
-        batch_size: frames that are searched, and passes of the prior that are computed, together.
+        batch_size: frames that are searched, and passes of the MAE that are computed, together.
     """
 
     block: BlockChoice = "random"
@@ -146,13 +146,13 @@ class Inpainting:
 
 
 class Inpainter:
-    """Finds, crops and inpaints the faces of files with the prior of an artifact.
+    """Finds, crops and inpaints the faces of files with the MAE of an artifact.
 
     Args:
-        source: the prior, in eval mode, on `device`, and how its residual is taken.
+        source: the MAE, in eval mode, on `device`, and how its residual is taken.
         card: what the artifact says of itself.
         face_detector: the one of the artifact's crop spec; None when the files are face crops already.
-        device: where the prior computes.
+        device: where the MAE computes.
         asked: which blocks, and how.
 
     Raises:
@@ -191,10 +191,10 @@ class Inpainter:
         face_detector: FaceDetector | None = None,
         asked: Inpainting = Inpainting(),
     ) -> Inpainter:
-        """Load the prior of an artifact.
+        """Load the MAE of an artifact.
 
         Args:
-            folder: an artifact of rffr-prior or of rffr, or the run folder that holds it.
+            folder: an artifact of rffr-mae or of rffr, or the run folder that holds it.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             crops: the files will be face crops already, so no face is looked for.
             crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
@@ -203,7 +203,7 @@ class Inpainter:
 
         Raises:
             ArtifactError: there is no artifact, it is damaged, or of another method.
-            ModelInputError: its prior cannot inpaint, or the block does not lie within a face.
+            ModelInputError: its MAE cannot inpaint, or the block does not lie within a face.
             CropSpecError: the artifact's crops cannot be made here.
             DeviceError: the device is not here.
         """
@@ -323,7 +323,7 @@ def _require_within(grid_side: int, block: BlockChoice) -> None:
     if not isinstance(block, str) and not all(0 <= place <= last for place in block):
         row, column = block
         raise ModelInputError(
-            f"no block of {SIDE} x {SIDE} patches fits at row {row}, column {column}: this prior sees a face as "
+            f"no block of {SIDE} x {SIDE} patches fits at row {row}, column {column}: this MAE sees a face as "
             f"{grid_side} x {grid_side} patches",
             hint=f"give a row and a column from 0 to {last}",
         )

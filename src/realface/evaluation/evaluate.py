@@ -28,7 +28,7 @@ from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
-from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.mae_network import RffrMae
 
 FORMAT = 1
 METRICS_NAME = "metrics.json"
@@ -59,14 +59,14 @@ class Evaluation:
 
     Attributes:
         out: the folder with `scores.parquet`, `metrics.json`, `examples/`, where masks were compared with error maps
-            `localisation.parquet`, and of a prior `inpainting.json`.
+            `localisation.parquet`, and of an MAE `inpainting.json`.
         summary: all numbers.
         failed: the rows that could not be scored, in order.
         notes: what a reader of the numbers must know.
         document: what `metrics.json` holds.
         localisation: how well the error map finds what was forged; None if no fake has a mask or the network gives
             no error map.
-        inpainting: how well real faces are inpainted; None where there are none, or the network is no prior.
+        inpainting: how well real faces are inpainted; None where there are none, or the network is no MAE.
     """
 
     out: Path
@@ -115,7 +115,7 @@ class _Scored:
         rows: per set, the manifest of just those rows.
         failed: the other rows.
         measured: how well the error maps fit the masks; None if there is nothing to measure.
-        errors: how badly each row of the table is inpainted; None where the network is no prior.
+        errors: how badly each row of the table is inpainted; None where the network is no MAE.
     """
 
     table: ScoreTable
@@ -162,7 +162,7 @@ def evaluate_artifact(
         num_resamples: of the bootstrap that gives the intervals.
         seed: of the bootstrap.
         num_examples: example faces of each kind, up to 100: the hardest and the easiest fakes and reals.
-        num_inpainted: real faces on which a prior is compared with other fillings; 0 compares none.
+        num_inpainted: real faces on which an MAE is compared with other fillings; 0 compares none.
         quiet: show no progress.
 
     Raises:
@@ -235,7 +235,7 @@ def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is
 def _score(network: nn.Module, test_sets: Sequence[_TestSet], reading: Reading) -> _Scored:
     tables, rows, failed, measured, errors = [], [], [], [], []
     for test_set in test_sets:
-        if isinstance(network, RffrPrior):
+        if isinstance(network, RffrMae):
             table, lost, own_errors = score_and_inpaint(network, test_set.rows, reading)
             errors.append(own_errors)
         else:
@@ -267,7 +267,7 @@ def _localisation(scored: _Scored, *, num_resamples: int, seed: int) -> Localisa
 def _inpainting(network: nn.Module, scored: _Scored, reading: Reading, **options: Any) -> Inpainting | None:
     if scored.errors is None:
         return None
-    assert isinstance(network, RffrPrior), "only a prior's errors are known"
+    assert isinstance(network, RffrMae), "only an MAE's errors are known"
     return measure_inpainting(network.grid, scored.rows, scored.errors, reading, **options)
 
 

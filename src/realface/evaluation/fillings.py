@@ -1,4 +1,4 @@
-"""Fillings of a hidden square that know nothing of faces: what a prior must beat to have learned anything."""
+"""Fillings of a hidden square that know nothing of faces: what an MAE must beat to have learned anything."""
 
 from __future__ import annotations
 

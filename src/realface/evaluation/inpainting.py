@@ -1,4 +1,4 @@
-"""How well a prior inpaints real faces, beside fillings that know nothing of faces.
+"""How well an MAE inpaints real faces, beside fillings that know nothing of faces.
 
 A face's numbers are averaged over its person (or video, where not all persons are known), and those over the persons,
 so that somebody with many pictures counts no more than another. Intervals are from drawing whole persons anew.
@@ -28,7 +28,7 @@ from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Estimate, mean_with_interval
 from realface.models.rffr.blocks import SIDE, BlockGrid
 from realface.models.rffr.losses import inpainting_losses
-from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.mae_network import RffrMae
 
 MOST_FACES = 500
 GREY_LEVELS = 255
@@ -46,22 +46,22 @@ class InpaintedFaces:
         drawn: what is drawn anew for the intervals: `person`, or `video`, or `crop` if no face names its video, or
             `video or crop` if some do not.
         units: the person, video or crop of each.
-        prior: (N,), the prior's error.
+        mae: (N,), the MAE's error.
         fillings: (N,) likewise, by the filling's name.
     """
 
     paths: list[str]
     drawn: str
     units: list[str]
-    prior: NDArray[np.float64]
+    mae: NDArray[np.float64]
     fillings: Mapping[str, NDArray[np.float64]]
 
     def to_json(self) -> list[dict[str, Any]]:
         """One entry a face."""
-        rows = zip(self.paths, self.units, self.prior.tolist(), strict=True)
+        rows = zip(self.paths, self.units, self.mae.tolist(), strict=True)
         errors = {name: values.tolist() for name, values in self.fillings.items()}
         return [
-            {"path": path, self.drawn: unit, "prior": error, **{name: values[n] for name, values in errors.items()}}
+            {"path": path, self.drawn: unit, "mae": error, **{name: values[n] for name, values in errors.items()}}
             for n, (path, unit, error) in enumerate(rows)
         ]
 
@@ -73,13 +73,13 @@ class FillingError:
     Attributes:
         error: mean squared error, of faces in [0, 1].
         grey_levels: its root, in grey levels, of 255.
-        prior_less_this: the prior's error less this one, face by face: below 0 where the prior is better; None for the
-            prior itself.
+        mae_minus_this: the MAE's error less this one, face by face: below 0 where the MAE is better; None for the
+            MAE itself.
     """
 
     error: Estimate
     grey_levels: Estimate
-    prior_less_this: Estimate | None = None
+    mae_minus_this: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Inpainting:
     """All numbers of inpainting.
 
     Attributes:
-        prior: the prior's.
+        mae: the MAE's.
         fillings: of each filling, by its name.
         num_faces: real faces that they rest on.
         num_units: persons, videos or crops of these.
@@ -97,7 +97,7 @@ class Inpainting:
         faces: the errors of each.
     """
 
-    prior: FillingError
+    mae: FillingError
     fillings: Mapping[str, FillingError]
     num_faces: int
     num_units: int
@@ -112,13 +112,13 @@ class Inpainting:
         return {
             "unit": UNIT,
             **{name: getattr(self, name) for name in names},
-            "prior": asdict(self.prior),
+            "mae": asdict(self.mae),
             "fillings": {name: asdict(numbers) for name, numbers in self.fillings.items()},
         }
 
 
 def score_and_inpaint(
-    network: RffrPrior, manifest: Manifest, reading: Reading
+    network: RffrMae, manifest: Manifest, reading: Reading
 ) -> tuple[ScoreTable, list[FailedRow], NDArray[np.float64]]:
     """Score the rows that can be read, and say in the same passes how badly each is inpainted.
 
@@ -144,13 +144,13 @@ def measure_inpainting(
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> Inpainting | None:
-    """Fill the blocks of real faces without a prior too, and compare.
+    """Fill the blocks of real faces without an MAE too, and compare.
 
     Args:
-        grid: the prior's blocks.
+        grid: the MAE's blocks.
         test_sets: rows that can all be read; fakes are left out and counted.
-        errors: the prior's of every row, set after set, as `score_and_inpaint` gives them.
-        reading: how the faces are read, as for the prior.
+        errors: the MAE's of every row, set after set, as `score_and_inpaint` gives them.
+        reading: how the faces are read, as for the MAE.
         most_faces: of more, so many are taken, evenly spread over the rows.
         num_resamples: of the bootstrap; 0 gives no intervals.
         seed: of the bootstrap.
@@ -198,13 +198,13 @@ def summarise_inpainting(
             of_units, word=Label.REAL.word, unit=faces.drawn, num_resamples=num_resamples, seed=seed
         )
 
-    prior = mean(faces.prior)
+    mae = mean(faces.mae)
     fillings = {}
     for name, of_faces in faces.fillings.items():
         error = mean(of_faces)
-        fillings[name] = FillingError(error, _in_grey_levels(error), mean(faces.prior - of_faces))
+        fillings[name] = FillingError(error, _in_grey_levels(error), mean(faces.mae - of_faces))
     return Inpainting(
-        prior=FillingError(prior, _in_grey_levels(prior)),
+        mae=FillingError(mae, _in_grey_levels(mae)),
         fillings=fillings,
         num_faces=len(faces.paths),
         num_units=int(numbers.max()) + 1,
@@ -232,7 +232,7 @@ def filling_error(filling: Filling, image: Picture, grid: BlockGrid) -> float:
     return float(np.square(np.concatenate(differences) / GREY_LEVELS).mean())
 
 
-def _score_and_error(network: RffrPrior, image: Tensor) -> Tensor:
+def _score_and_error(network: RffrMae, image: Tensor) -> Tensor:
     """(B, 2)."""
     output = network(image)
     patches = torch.tensor(network.grid.patches(), device=image.device)

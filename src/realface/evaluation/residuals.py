@@ -61,7 +61,7 @@ class ComputedResiduals:
 
 @ended_by_sigterm()
 def compute_residuals(
-    prior: Path,
+    mae: Path,
     manifests: Sequence[Path],
     out: Path,
     *,
@@ -79,9 +79,9 @@ def compute_residuals(
     """Fill a store with the residuals of all crops that it does not have yet.
 
     Args:
-        prior: artifact or run folder of `rffr-prior`, or of `rffr`, whose prior is then taken.
+        mae: artifact or run folder of `rffr-mae`, or of `rffr`, whose MAE is then taken.
         manifests: the crops; one that stands in them twice is computed once.
-        out: a new folder, or a store of the same prior and settings.
+        out: a new folder, or a store of the same MAE and settings.
         mode: `exact` or `fast`; the artifact's own when None.
         outer_ring: whether to cover the outermost patches too; likewise.
         precision: `bf16` computes in half precision where torch deems it safe.
@@ -95,16 +95,16 @@ def compute_residuals(
 
     Raises:
         MissingInputError: the artifact or a manifest does not exist.
-        ArtifactError: the artifact cannot be used, or is of a method without a prior.
-        ModelInputError: a prior that cannot inpaint.
+        ArtifactError: the artifact cannot be used, or is of a method without an MAE.
+        ModelInputError: an MAE that cannot inpaint.
         ManifestError: no manifest, or one that cannot be used.
-        CropSpecError: a manifest's crops are not what the prior was trained on.
+        CropSpecError: a manifest's crops are not what the MAE was trained on.
         OutputExistsError: `out` holds something else, or another process is writing there.
-        ResidualStoreError: `out` holds residuals of another prior or other settings, or damaged ones.
+        ResidualStoreError: `out` holds residuals of another MAE or other settings, or damaged ones.
         DeviceError: no such device, or its memory is too small for a batch.
         LoadingError, StoppedBySignal: worker processes failed; SIGTERM came. Whole shards are kept then.
     """
-    on, folder = resolve_device(device), find_artifact(prior)
+    on, folder = resolve_device(device), find_artifact(mae)
     crops, notes = _read_manifests(manifests, folder)
     own = residual_source(load_network(folder, device=on), where=str(folder))
     source = _with_settings(own, mode=mode, outer_ring=outer_ring, chunk_size=chunk_size)
@@ -182,7 +182,7 @@ class _Filling:
 def _header_of(source: ResidualSource, precision: Precision, dtype: StoredType) -> ResidualHeader:
     section = source.section
     return ResidualHeader(
-        prior=fingerprint(source.mae),
+        mae=fingerprint(source.mae),
         input_size=source.mae.config.input_size,
         mode=section.mode,
         outer_ring=section.outer_ring,
@@ -193,16 +193,16 @@ def _header_of(source: ResidualSource, precision: Precision, dtype: StoredType) 
     )
 
 
-def _read_manifests(paths: Sequence[Path], prior: Path) -> tuple[Manifest, list[str]]:
+def _read_manifests(paths: Sequence[Path], mae: Path) -> tuple[Manifest, list[str]]:
     """All crops, and what is to be said of them."""
     if not paths:
         raise ManifestError("no manifest whose residuals could be computed", hint="give at least one")
     manifests = [Manifest.read(path) for path in paths]
-    expected = read_card(prior).crop
+    expected = read_card(mae).crop
     for path, manifest in zip(paths, manifests, strict=True):
-        require_same_crops(manifest.header.crop, crops_name=str(path), model=expected, model_name=str(prior))
+        require_same_crops(manifest.header.crop, crops_name=str(path), model=expected, model_name=str(mae))
     crops = {str(path): manifest.header.crop for path, manifest in zip(paths, manifests, strict=True)}
-    note = note_of_external(crops | {str(prior): expected})
+    note = note_of_external(crops | {str(mae): expected})
     return Manifest.concatenate(manifests), [note] if note else []
 
 

@@ -55,7 +55,7 @@ class ArtifactCard(Section):
     )
     trained_on: list[dict[str, Any]] = Field(
         default=[],
-        description="per manifest: name, sha256, rows, crop in words; of a prior inside the network: role, name, "
+        description="per manifest: name, sha256, rows, crop in words; of an MAE inside the network: role, name, "
         "sha256, trained_on; of the weights that the encoder started from: role, name, sha256; "
         "of re-synthesised faces: role, name, sha256 of the weights, steps, seed, split, number of training faces",
     )

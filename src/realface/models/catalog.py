@@ -16,19 +16,19 @@ from realface.core.recipe import Section
 from realface.models.baseline import network as baseline
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.task import BaselineTask
-from realface.models.frozen_prior import FrozenPrior
+from realface.models.frozen_part import FrozenPart
 from realface.models.real_only import RealOnly
 from realface.models.recce import network as recce
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.task import RecceTask
+from realface.models.rffr import mae_network
 from realface.models.rffr import network as rffr
-from realface.models.rffr import prior as rffr_prior
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.fingerprint import fingerprint
-from realface.models.rffr.residual_source import prior_of
+from realface.models.rffr.residual_source import mae_of
 from realface.models.rffr.sheets import validation_sheet
 from realface.models.rffr.statistics import FEWEST_FACES
-from realface.models.rffr.task import PriorTask, RffrTask
+from realface.models.rffr.task import MaeTask, RffrTask
 
 ENTRY_POINT_GROUP = "realface.methods"
 
@@ -55,7 +55,7 @@ class Method:
         trains_on_pairs: whether its task takes pairs of a real face and a pseudo-fake, see `Task`; its config then has
             a field `mask_head`.
         real_only: how it is judged and completed, where it learns from real faces alone; None where it needs fakes.
-        frozen_prior: where it gets the prior inside its network from; None where there is none.
+        frozen_part: where it gets the MAE inside its network from; None where there is none.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Method:
     encoder_parameters: Callable[[Any], Iterable[nn.Parameter]] | None = None
     trains_on_pairs: bool = False
     real_only: RealOnly | None = None
-    frozen_prior: FrozenPrior | None = None
+    frozen_part: FrozenPart | None = None
 
 
 METHODS: dict[str, Method] = {
@@ -85,16 +85,16 @@ METHODS: dict[str, Method] = {
         encoder_parameters=recce.encoder_parameters,
         trains_on_pairs=True,
     ),
-    "rffr-prior": Method(
-        name="rffr-prior",
-        summary="RFFR's prior: learns real faces by inpainting them, and finds fakes without having seen one",
-        config_type=PriorConfig,
-        build_network=rffr_prior.RffrPrior,
-        build_task=PriorTask,
-        load_encoder_weights=rffr_prior.load_mae_weights,
+    "rffr-mae": Method(
+        name="rffr-mae",
+        summary="RFFR's generative model, a masked autoencoder: learns real faces by inpainting and sees no fakes",
+        config_type=MaeConfig,
+        build_network=mae_network.RffrMae,
+        build_task=MaeTask,
+        load_encoder_weights=mae_network.load_mae_weights,
         real_only=RealOnly(
-            errors=rffr_prior.inpainting_errors,
-            fit=rffr_prior.fit_statistics,
+            errors=mae_network.inpainting_errors,
+            fit=mae_network.fit_statistics,
             sheet=validation_sheet,
             fewest_faces=FEWEST_FACES,
         ),
@@ -108,7 +108,7 @@ METHODS: dict[str, Method] = {
         load_encoder_weights=rffr.load_encoder_weights,
         download_encoder_weights=rffr.download_encoder_weights,
         encoder_parameters=rffr.encoder_parameters,
-        frozen_prior=FrozenPrior(method="rffr-prior", read=prior_of, fingerprint=fingerprint),
+        frozen_part=FrozenPart(method="rffr-mae", read=mae_of, fingerprint=fingerprint),
     ),
     "baseline": Method(
         name="baseline",

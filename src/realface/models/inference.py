@@ -17,8 +17,8 @@ from realface.models.packed_convolution import can_pack, pack_convolutions
 from realface.models.packed_linear import pack_linears
 from realface.models.recce.network import Recce
 from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 
 XCEPTIONS = ("legacy_xception", "light_xception")
 CONVOLUTION, NORM = re.compile(r"(?:conv|skip)(\d*)"), re.compile(r"(?:bn|skipbn)(\d*)")
@@ -48,7 +48,7 @@ def for_inference(network: nn.Module, *, input_size: int, dtype: torch.dtype = t
             image = torch.zeros(1, 3, input_size, input_size).to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
                 pack_convolutions(ready, image)
-    elif isinstance(network, Rffr | RffrPrior | MaskedAutoencoder):
+    elif isinstance(network, Rffr | RffrMae | MaskedAutoencoder):
         for part in list(ready.modules()):
             if isinstance(part, MaskedAutoencoder | VisionTransformer):  # not what decides, which stays in float32
                 _set_weights(part, nn.Linear, dtype)

@@ -57,7 +57,7 @@ class StepResult:
     Attributes:
         loss: scalar, to be minimised.
         parts: named scalars that make it up, detached, for the log.
-        output: the network's output for the batch; None where a step makes none, as that of a prior, which sees parts
+        output: the network's output for the batch; None where a step makes none, as that of an MAE, which sees parts
             of faces only.
     """
 

@@ -278,7 +278,7 @@ def _fills(inpainting: Mapping[str, Any] | None) -> dict[str, FillingError]:
         return {}
     return {
         name: FillingError(**{key: number and Estimate(**number) for key, number in numbers.items()})
-        for name, numbers in {"prior": inpainting["prior"], **inpainting["fillings"]}.items()
+        for name, numbers in {"mae": inpainting["mae"], **inpainting["fillings"]}.items()
     }
 
 

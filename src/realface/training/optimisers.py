@@ -31,7 +31,7 @@ class OptimiserSection(Section):
     weight_decay: float = Field(0.0, ge=0, description="L2 penalty, added to the gradient")
     no_decay_on_norms: bool = Field(
         False,
-        description="weight decay spares biases and norms, as in MAE and RFFR's prior: all weights of one dimension",
+        description="weight decay spares biases and norms, as in MAE and RFFR: all weights of one dimension",
     )
 
 
@@ -69,14 +69,14 @@ class AdamwConfig(OptimiserSection):
 
     name: Literal["adamw"] = Field("adamw", description="`adamw`")
     lr: float = Field(
-        1e-3, gt=0, description="learning rate before the schedule; RFFR's prior: 1.5e-4 for each 256 of the batch"
+        1e-3, gt=0, description="learning rate before the schedule; RFFR's MAE: 1.5e-4 for each 256 of the batch"
     )
     weight_decay: float = Field(
-        0.01, ge=0, description="share of a weight that is taken off at a rate of 1; RFFR's prior: 0.05"
+        0.01, ge=0, description="share of a weight that is taken off at a rate of 1; RFFR's MAE: 0.05"
     )
     betas: tuple[Decay, Decay] = Field(
         (0.9, 0.999),
-        description="decay of the running means of the gradient and of its square; RFFR's prior: 0.9 and 0.95",
+        description="decay of the running means of the gradient and of its square; RFFR's MAE: 0.9 and 0.95",
     )
     eps: float = Field(1e-8, gt=0, description="added to the denominator")
 

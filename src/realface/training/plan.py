@@ -12,8 +12,8 @@ from realface.core.files import require_free
 from realface.models.catalog import Method, get_method
 from realface.training.data import TrainingData, load_data
 from realface.training.encoder_weights import require_encoder_rate, settle_encoder_weights, with_encoder_weights
+from realface.training.frozen_mae import MaeRecord, resolve_mae, with_mae
 from realface.training.pair_faces import require_pairs_possible, with_pseudo_fakes
-from realface.training.priors import PriorRecord, settle_prior, with_prior
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import is_run
 from realface.training.selection import deciding_metric
@@ -41,7 +41,7 @@ class RunPlan:
     recipe: TrainRecipe
     method: Method
     data: TrainingData
-    frozen: PriorRecord | None
+    frozen: MaeRecord | None
     is_begun: bool
 
     @property
@@ -59,11 +59,11 @@ def plan_run(recipe: TrainRecipe, folder: Path, *, resume: bool = False) -> RunP
         resume: whether the run may have begun.
 
     Raises:
-        RealfaceError: as `require_consistent`, `settle_prior`, `load_data`, `settle_encoder_weights`,
+        RealfaceError: as `require_consistent`, `resolve_mae`, `load_data`, `settle_encoder_weights`,
             `with_pseudo_fakes` and `with_residuals`.
     """
     method = require_consistent(recipe, folder, resume=resume)
-    recipe, frozen = settle_prior(recipe, method, folder)
+    recipe, frozen = resolve_mae(recipe, method, folder)
     data = load_data(
         recipe.data,
         method,
@@ -72,7 +72,7 @@ def plan_run(recipe: TrainRecipe, folder: Path, *, resume: bool = False) -> RunP
     )
     data = with_encoder_weights(data, settle_encoder_weights(recipe, method, folder))
     data = with_pseudo_fakes(data, recipe.pseudo_fakes)
-    data = with_residuals(with_prior(data, frozen, recipe), frozen, recipe, folder)
+    data = with_residuals(with_mae(data, frozen, recipe), frozen, recipe, folder)
     return RunPlan(folder, recipe, method, data, frozen, is_begun=is_run(folder))
 
 

@@ -15,7 +15,7 @@ from realface.models.eager import eager
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
-"""How long one waits for another: on many faces the first one alone fits a prior's score for longer than torch's half
+"""How long one waits for another: on many faces the first one alone fits an MAE's score for longer than torch's half
 hour. The end of a process is noticed at once."""
 
 

@@ -43,10 +43,10 @@ class TrainRecipe(Section):
         "encoder `tf_efficientnet_lite0`, `1` or `2`, from an installed package (extra `pretrained`), with the "
         "normalisation that they were trained with; null: start from random ones",
     )
-    prior: AbsolutePath | None = Field(
+    mae: AbsolutePath | None = Field(
         None,
-        description="artifact or run folder of the prior inside the network, relative to the current directory: "
-        "`rffr` needs one of `rffr-prior`, whose settings become `method.prior`. null: the method has none",
+        description="artifact or run folder of the MAE inside the network, relative to the current directory: "
+        "`rffr` needs one of `rffr-mae`, whose settings become `method.mae`. null: the method has none",
     )
     data: DataSection = Field(description="where the crops come from")
     pseudo_fakes: PairsSection | None = Field(

@@ -18,7 +18,7 @@ PROVENANCE_NAME = "provenance.json"
 FREE_SETTINGS = (
     "name",
     "artifact",
-    "prior",  # whose weights are in the checkpoint
+    "mae",  # whose weights are in the checkpoint
     "data.manifests",  # their rows are compared, wherever they lie
     "data.train.manifests",
     "data.val.manifests",

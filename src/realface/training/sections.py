@@ -164,7 +164,7 @@ class DataSection(Section):
     def _no_mirrored_residuals(self) -> Self:
         if self.residuals is not None and self.train.flip > 0:
             raise ValueError(
-                "`residuals` are those of faces as they are, and the prior sees another one in a mirrored face; set "
+                "`residuals` are those of faces as they are, and the MAE sees another one in a mirrored face; set "
                 "`train.flip: 0`, or leave `residuals` out"
             )
         return self

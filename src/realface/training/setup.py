@@ -9,9 +9,9 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from realface.training.encoder_weights import load_encoder
+from realface.training.frozen_mae import load_mae
 from realface.training.optimisers import build_optimiser
 from realface.training.plan import RunPlan
-from realface.training.priors import load_prior
 from realface.training.processes import Processes
 from realface.training.schedules import build_schedule
 from realface.training.sections import TrainerSection
@@ -31,14 +31,14 @@ def build_state(plan: RunPlan, fabric: Fabric, processes: Processes, *, is_new: 
 
     Raises:
         ArtifactError: they cannot be read, or do not fit.
-        TrainingError: the recipe's prior has changed.
+        TrainingError: the recipe's MAE has changed.
     """
     recipe, method = plan.recipe, plan.method
     network = method.build_network(plan.config)
     if is_new:
         if plan.frozen is not None:
-            load_prior(network, recipe, plan.frozen)
-        load_encoder(method, network, recipe)  # last: branches may start from the prior, and encoder weights count more
+            load_mae(network, recipe, plan.frozen)
+        load_encoder(method, network, recipe)  # last: branches may start from the MAE, and encoder weights count more
     is_global = recipe.trainer.global_losses
     task = method.build_task(network, gather=processes.gather_rows) if is_global else method.build_task(network)
     if recipe.trainer.sync_batch_norm:

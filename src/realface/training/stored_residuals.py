@@ -12,7 +12,7 @@ from realface.core.errors import ResidualStoreError, TrainingError
 from realface.data.residual_store import ResidualKind, ResidualStore, StoredResiduals, crop_keys
 from realface.manifest.manifest import Manifest
 from realface.training.data import TrainingData
-from realface.training.priors import PriorRecord
+from realface.training.frozen_mae import MaeRecord
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run
 
@@ -21,28 +21,28 @@ NAMED_FILES = 3
 ORIGIN = "residuals"
 
 
-def with_residuals(rows: TrainingData, prior: PriorRecord | None, recipe: TrainRecipe, run: Path) -> TrainingData:
+def with_residuals(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecipe, run: Path) -> TrainingData:
     """The rows of a run with the stored residual of each, where the recipe names a store.
 
     Args:
         rows: of the run.
-        prior: of its network; None of a method without, which takes no residuals.
+        mae: of its network; None of a method without, which takes no residuals.
         recipe: of the run.
         run: its folder; one that has begun goes on with residuals of the same kind.
 
     Raises:
         MissingInputError: no such store.
         TrainingError: the method takes no residuals, or the run began with others.
-        ResidualStoreError: the store is damaged, of another prior or other settings, or lacks crops of the run.
+        ResidualStoreError: the store is damaged, of another MAE or other settings, or lacks crops of the run.
     """
     folder = recipe.data.residuals
     origins = dict(rows.origins)
     if folder is not None:
-        if prior is None:
+        if mae is None:
             config: Any = recipe.method
             raise TrainingError(f"data.residuals: {config.name} takes no residuals", hint="leave data.residuals out")
         store = ResidualStore(folder)
-        _require_kind(store, prior, recipe)
+        _require_kind(store, mae, recipe)
         inputs = [{"residual": _residuals_of(part, store, recipe)} for part in (rows.train, rows.val)]
         rows = replace(rows, train_inputs=inputs[0], val_inputs=inputs[1])
         origins[ORIGIN] = store.header.model_dump(mode="json")
@@ -50,10 +50,10 @@ def with_residuals(rows: TrainingData, prior: PriorRecord | None, recipe: TrainR
     return replace(rows, origins=origins)
 
 
-def _require_kind(store: ResidualStore, prior: PriorRecord, recipe: TrainRecipe) -> None:
+def _require_kind(store: ResidualStore, mae: MaeRecord, recipe: TrainRecipe) -> None:
     config: Any = recipe.method
     needed = ResidualKind(
-        prior=prior.weights,
+        mae=mae.weights,
         input_size=config.input_size,
         mode=config.residual.mode,
         outer_ring=config.residual.outer_ring,
@@ -73,7 +73,7 @@ def _residuals_of(rows: Manifest, store: ResidualStore, recipe: TrainRecipe) -> 
     if missing:
         data, header = recipe.data, store.header
         manifests = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
-        words = ["realface", "residuals", recipe.prior or "PRIOR", *manifests, "--out", store.folder]
+        words = ["realface", "residuals", recipe.mae or "MAE", *manifests, "--out", store.folder]
         words += ["--mode", header.mode, "--outer-ring" if header.outer_ring else "--no-outer-ring"]
         words += ["--precision", header.precision, "--dtype", header.dtype]
         more = f" and {len(missing) - NAMED_FILES} more" if len(missing) > NAMED_FILES else ""

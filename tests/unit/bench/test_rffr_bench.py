@@ -7,10 +7,10 @@ import torch
 from realface.bench import rffr_bench
 from realface.bench.interleaved import VariantTiming
 from realface.bench.rffr_bench import RffrSize, bench_rffr, rffr_table
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.network import Rffr
 
-CONFIG = RffrConfig(prior=PriorConfig(size="tiny", input_size=64, patch_size=8), branch="vit_tiny_patch16_224")
+CONFIG = RffrConfig(mae=MaeConfig(size="tiny", input_size=64, patch_size=8), branch="vit_tiny_patch16_224")
 TINY = RffrSize(CONFIG, residual_batches=(2,), training_batches=(2,))
 
 
@@ -34,7 +34,7 @@ def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_way_is_timed_beside_the_release_s_and_residuals_are_compared(no_child: None) -> None:
     result = bench_rffr(repeats=1, device="cpu", size=TINY, quiet=True)
     assert json.loads(json.dumps(result)) == result
-    assert (result["prior"], result["input_size"], result["weights"]) == ("tiny", 64, "random")
+    assert (result["mae"], result["input_size"], result["weights"]) == ("tiny", 64, "random")
     timings = {(timing["kind"], timing["batch_size"]): timing["variants"] for timing in result["timings"]}
     assert {key: list(variants) for key, variants in timings.items()} == {
         ("residual", 2): ["release", "fp32 exact", "bf16 exact", "fp32 fast", "bf16 fast"],
@@ -53,7 +53,7 @@ def test_every_way_is_timed_beside_the_release_s_and_residuals_are_compared(no_c
     )
 
 
-def test_a_step_changes_the_branches_and_not_the_prior() -> None:
+def test_a_step_changes_the_branches_and_not_the_mae() -> None:
     torch.manual_seed(0)
     for variant in rffr_bench.TRAINING:
         network = Rffr(CONFIG).train()
@@ -68,7 +68,7 @@ def test_the_table_says_times_differences_and_memory() -> None:
     numbers = {"seconds": row, "images_per_s": row, "times_as_fast": row}
     lines = rffr_table(
         {
-            "prior": "base",
+            "mae": "base",
             "branch": "vit",
             "input_size": 224,
             "weights": "random",
@@ -84,7 +84,7 @@ def test_the_table_says_times_differences_and_memory() -> None:
         }
     )
     assert [" ".join(line.split()) for line in lines] == [
-        "base prior, vit, 224 px, random weights, on cpu",
+        "base MAE, vit, 224 px, random weights, on cpu",
         "training, batch 8: seconds; times as fast as the release's way",
         "bf16 1.000 ( 0.500 - 2.000) x 1.00 ( 0.50 - 2.00) 1.00 images/s, 3000 MB at most",
         "residuals of 8 crops, bf16 fast from fp32 exact: at most 5.0e-01, mean 2.0e-02, "

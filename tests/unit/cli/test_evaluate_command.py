@@ -123,8 +123,8 @@ def test_one_class_prints_the_reason_in_place_of_numbers(monkeypatch):
 
 
 def build_inpainting(units, *, num_real, num_resamples=20):
-    """Of a prior whose error is 0.01, and another filling's 0.04."""
-    errors = {"prior": np.full(len(units), 0.01), "fillings": {"harmonic": np.full(len(units), 0.04)}}
+    """Of an MAE whose error is 0.01, and another filling's 0.04."""
+    errors = {"mae": np.full(len(units), 0.01), "fillings": {"harmonic": np.full(len(units), 0.04)}}
     faces = InpaintedFaces([f"{unit}.png" for unit in units], "person", list(units), **errors)
     return summarise_inpainting(faces, num_real=num_real, num_fakes=7, num_resamples=num_resamples)
 
@@ -137,9 +137,9 @@ def test_inpainting_is_printed_where_it_was_measured(monkeypatch):
         "errors are mean squares over the hidden blocks, of faces in [0, 1]\n"
     ) in result.stdout
     cells = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert "prior 0.01000 [0.01000, 0.01000] 25.5 [25.5, 25.5]" in cells
+    assert "MAE 0.01000 [0.01000, 0.01000] 25.5 [25.5, 25.5]" in cells
     assert "harmonic 0.04000 [0.04000, 0.04000] 51.0 [51.0, 51.0] -0.03000 [-0.03000, -0.03000]" in cells
-    assert "brackets: 95 % interval over persons; below 0 the prior is better" in cells
+    assert "brackets: 95 % interval over persons; below 0 the MAE is better" in cells
 
 
 def test_inpainting_over_videos_and_single_crops_says_so(monkeypatch):

@@ -11,11 +11,11 @@ from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
+from realface.models.rffr.mae_network import RffrMae, load_mae_weights
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior, load_mae_weights
 
-SMALLEST = PriorConfig(size="tiny", input_size=40, patch_size=8)
+SMALLEST = MaeConfig(size="tiny", input_size=40, patch_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def released(path: Path, network: torch.nn.Module, prefix: str = "", **beside: o
 def mae_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = RffrPrior(SMALLEST)
+        network = RffrMae(SMALLEST)
     return released(tmp_path_factory.mktemp("released") / "mae.pth.tar", network, "mae.", adam_dict={})
 
 
@@ -112,7 +112,7 @@ def mae_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def detector_file(mae_file: Path) -> Path:
     """Of a network that says 0.8808 (logits of 0 and 2) to every face."""
     with torch.random.fork_rng():
-        network = Rffr(RffrConfig(prior=SMALLEST, branch="vit_tiny_patch16_224"))
+        network = Rffr(RffrConfig(mae=SMALLEST, branch="vit_tiny_patch16_224"))
     torch.nn.init.zeros_(network.classifier.weight)
     network.classifier.bias.data = torch.tensor([0.0, 2.0])
     both = torch.nn.ModuleDict({name: getattr(network, name) for name in ("backbone_1", "backbone_2", "classifier")})
@@ -133,11 +133,11 @@ def reals(tmp_path: Path) -> Path:
     return tmp_path / "faces.parquet"
 
 
-def test_rffr_is_made_of_prior_and_detector_and_judges_faces(
+def test_rffr_is_made_of_mae_and_detector_and_judges_faces(
     mae_file: Path, detector_file: Path, tmp_path: Path, face: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run(["import", "rffr", "--prior", str(mae_file), "--detector", str(detector_file), str(out)]) == 0
+    assert run(["import", "rffr", "--mae", str(mae_file), "--detector", str(detector_file), str(out)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "rffr at 40 x 40 pixels; crops: external",
         "what the file says of its validation: epoch 9, aucs [0.9, 0.8], best_aucs [0.95]",
@@ -148,45 +148,45 @@ def test_rffr_is_made_of_prior_and_detector_and_judges_faces(
     assert capsys.readouterr().out == f"path: {face} | score: 0.8808 | verdict: fake\n"
 
 
-def test_a_prior_alone_is_said_to_inpaint_and_to_judge_nothing(
+def test_an_mae_alone_is_said_to_inpaint_and_to_judge_nothing(
     mae_file: Path, tmp_path: Path, face: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run(["import", "rffr", "--prior", str(mae_file), str(out), "--pixels", "imagenet"]) == 0
+    assert run(["import", "rffr", "--mae", str(mae_file), str(out), "--pixels", "imagenet"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "rffr-prior at 40 x 40 pixels; crops: external",
+        "rffr-mae at 40 x 40 pixels; crops: external",
         "what the file says of its validation: epoch 9",
-        "it inpaints (`realface inpaint`, `realface residuals`, a recipe's `prior`)",
+        "it inpaints (`realface inpaint`, `realface residuals`, a recipe's `mae`)",
         "it gives no verdicts: it was not fitted on real faces, which --reals MANIFEST does",
-        f"prior: {out}",
+        f"mae: {out}",
     ]
     assert json.loads((out / "model.json").read_text())["config"]["pixel_mean"] == [0.485, 0.456, 0.406]
     assert run(["detect", face, "--model", str(out), "--crops", "--device", "cpu"]) == 2
     assert "import it with --reals MANIFEST" in capsys.readouterr().err
 
 
-def test_a_prior_of_normalised_pixels_is_a_start_of_trainings_alone(
+def test_an_mae_of_normalised_pixels_is_a_start_of_trainings_alone(
     mae_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert run(["import", "rffr", "--prior", str(mae_file), str(out), "--norm-pix"]) == 0
+    assert run(["import", "rffr", "--mae", str(mae_file), str(out), "--norm-pix"]) == 0
     assert capsys.readouterr().out.splitlines()[2:] == [
-        "it neither inpaints nor gives verdicts, for it predicts patches without their mean and contrast",
-        f"a training of a prior may start from it: encoder_weights: {out / 'model.safetensors'}",
-        f"prior: {out}",
+        "it can neither inpaint nor give verdicts: it was trained with per-patch normalised targets",
+        f"a training of an MAE may start from it: encoder_weights: {out / 'model.safetensors'}",
+        f"mae: {out}",
     ]
-    load_mae_weights(RffrPrior(SMALLEST), out / "model.safetensors")
+    load_mae_weights(RffrMae(SMALLEST), out / "model.safetensors")
 
 
-def test_real_faces_make_a_detector_of_a_prior(
+def test_real_faces_make_a_detector_of_a_mae(
     mae_file: Path, reals: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    given = ["--prior", str(mae_file), "--reals", str(reals), "--faces", "20", "--device", "cpu", str(out)]
+    given = ["--mae", str(mae_file), "--reals", str(reals), "--faces", "20", "--device", "cpu", str(out)]
     assert run(["import", "rffr", *given]) == 0
     card = json.loads((out / "model.json").read_text())
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"rffr-prior at 40 x 40 pixels; crops: {default_crop_spec().describe()}"
+    assert lines[0] == f"rffr-mae at 40 x 40 pixels; crops: {default_crop_spec().describe()}"
     assert lines[2:] == [
         f"its score is fitted on 20 real faces of {reals}; left out: fakes 1, faces of the test split 1, "
         "more than needed 10",
@@ -204,27 +204,27 @@ def test_real_faces_make_a_detector_of_a_prior(
     [
         (["--faces", "30"], "give --reals MANIFEST too"),
         (["--reals", "m.parquet", "--detector", "d.pth"], "--detector has its own hint: give one of them"),
-        (["--reals", "m.parquet", "--norm-pix"], "the prior cannot inpaint, so --reals can give it no score"),
+        (["--reals", "m.parquet", "--norm-pix"], "the MAE cannot inpaint, so --reals can give it no score"),
         (["--reals", "m.parquet", "--crop", "default"], "leave --crop out"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
     tmp_path: Path, given: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["import", "rffr", "--prior", "mae.pth", *given, str(tmp_path / "out")]) == 2
+    assert run(["import", "rffr", "--mae", "mae.pth", *given, str(tmp_path / "out")]) == 2
     assert told in " ".join(capsys.readouterr().err.replace("│", " ").split())
 
 
-def test_what_is_written_already_is_refused_before_a_prior_is_read(
+def test_what_is_written_already_is_refused_before_an_mae_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    assert run(["import", "rffr", "--prior", str(tmp_path / "gone.pth"), str(tmp_path)]) == 2
+    assert run(["import", "rffr", "--mae", str(tmp_path / "gone.pth"), str(tmp_path)]) == 2
     assert "exists and is not empty" in capsys.readouterr().err
 
 
 def test_rffr_as_json_is_the_card(mae_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert run(["import", "rffr", "--prior", str(mae_file), str(out), "--json"]) == 0
+    assert run(["import", "rffr", "--mae", str(mae_file), str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == {"artifact": str(out), **json.loads((out / "model.json").read_text())}

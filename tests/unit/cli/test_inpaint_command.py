@@ -15,8 +15,8 @@ from realface.detection.inpainting import InpaintedFile, Inpainter
 from realface.media.images import write_image
 from realface.media.video_writing import write_video
 from realface.models.artifact import ArtifactCard, save_artifact
-from realface.models.rffr.config import PriorConfig
-from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.config import MaeConfig
+from realface.models.rffr.mae_network import RffrMae
 
 app = typer.Typer()
 app.command()(inpaint.command)
@@ -24,18 +24,18 @@ app.command()(inpaint.command)
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prior of 8 x 8 patches that has learnt nothing, for face crops."""
+    """An MAE of 8 x 8 patches that has learnt nothing, for face crops."""
     torch.manual_seed(0)
-    config = PriorConfig(size="tiny", input_size=64, patch_size=8)
+    config = MaeConfig(size="tiny", input_size=64, patch_size=8)
     card = ArtifactCard(
-        method="rffr-prior",
+        method="rffr-mae",
         config=config.model_dump(mode="json"),
         input_size=64,
         crop=CropSpec.external(),
         purpose="demonstration",
     )
     folder = tmp_path_factory.mktemp("model") / "run" / "artifact"
-    save_artifact(folder, RffrPrior(config), card)
+    save_artifact(folder, RffrMae(config), card)
     return folder
 
 
@@ -172,7 +172,7 @@ def test_a_folder_that_is_no_artifact_is_said(tmp_path: Path) -> None:
     assert isinstance(result.exception, ArtifactError)
 
 
-def test_faces_are_cut_out_as_told_for_a_prior_that_does_not_know_it(artifact: Path, tmp_path: Path) -> None:
+def test_faces_are_cut_out_as_told_for_an_mae_that_does_not_know_it(artifact: Path, tmp_path: Path) -> None:
     words = [crop_file(tmp_path / "a.png"), "--crop", "default", "--out", tmp_path / "out"]
     result = run(artifact, *words, crops=False)
     assert result.exit_code == 2
@@ -180,7 +180,7 @@ def test_faces_are_cut_out_as_told_for_a_prior_that_does_not_know_it(artifact: P
     assert "is not known" not in result.stderr
 
 
-def test_a_prior_of_external_crops_warns_once_that_nothing_can_be_checked(artifact: Path, tmp_path: Path) -> None:
+def test_an_mae_of_external_crops_warns_once_that_nothing_can_be_checked(artifact: Path, tmp_path: Path) -> None:
     files = [crop_file(tmp_path / name) for name in ("a.png", "b.png")]
     answer = run(artifact, *files, "--out", tmp_path / "out")
     assert answer.stderr.count("how this model's crops were made is not known") == 1

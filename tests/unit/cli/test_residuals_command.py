@@ -13,9 +13,7 @@ from realface.evaluation.scoring import FailedRow
 app = Typer()
 app.command()(residuals.command)
 
-HEADER = ResidualHeader(
-    prior="ab" * 32, input_size=8, mode="exact", outer_ring=False, amplification=4.0, covered=(2, 6)
-)
+HEADER = ResidualHeader(mae="ab" * 32, input_size=8, mode="exact", outer_ring=False, amplification=4.0, covered=(2, 6))
 
 
 def run(monkeypatch, *options, failed=(), notes=()):
@@ -26,7 +24,7 @@ def run(monkeypatch, *options, failed=(), notes=()):
         return ComputedResiduals(Path("store"), HEADER, 7, 3, list(failed), list(notes))
 
     monkeypatch.setattr(residuals_module, "compute_residuals", compute_residuals)
-    result = CliRunner().invoke(app, ["prior", "a.parquet", "b.parquet", "--out", "store", *options])
+    result = CliRunner().invoke(app, ["mae", "a.parquet", "b.parquet", "--out", "store", *options])
     return result, calls[0]
 
 
@@ -35,9 +33,9 @@ def test_tells_what_was_computed_and_of_what(monkeypatch):
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "3 residuals computed, 7 were there",
-        "residuals: store (prior abababababab, 8 px, exact, without the outer ring, amplification 4, fp32, float32)",
+        "residuals: store (MAE abababababab, 8 px, exact, without the outer ring, amplification 4, fp32, float32)",
     ]
-    assert arguments == (Path("prior"), [Path("a.parquet"), Path("b.parquet")], Path("store"))
+    assert arguments == (Path("mae"), [Path("a.parquet"), Path("b.parquet")], Path("store"))
     assert {keywords[name] for name in ("mode", "outer_ring", "chunk_size")} == {None}
     assert keywords["quiet"] is False
 
@@ -93,5 +91,5 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(residuals_module, "compute_residuals", broken_off)
-    result = CliRunner().invoke(app, ["prior", "a.parquet", "--out", "store"])
+    result = CliRunner().invoke(app, ["mae", "a.parquet", "--out", "store"])
     assert "run the same command to continue" in result.stderr

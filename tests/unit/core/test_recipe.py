@@ -27,8 +27,8 @@ class Recce(Section):
     dropout: float = 0.2
 
 
-class Prior(Section):
-    name: Literal["prior"]
+class MAE(Section):
+    name: Literal["mae"]
     mask_ratio: float = 0.75
 
 
@@ -39,7 +39,7 @@ class Source(Section):
 class Recipe(Section):
     seed: int
     optim: Optim = Optim()
-    method: Annotated[Recce | Prior, Field(discriminator="name")] = Recce()
+    method: Annotated[Recce | MAE, Field(discriminator="name")] = Recce()
     train: list[Source] = Field(default_factory=list)
     note: Optim | None = None
 
@@ -67,7 +67,7 @@ def test_a_section_cannot_be_changed_afterwards() -> None:
 
 
 def test_a_saved_recipe_loads_as_an_equal_one(tmp_path: Path) -> None:
-    recipe = Recipe(seed=1, method=Prior(name="prior", mask_ratio=0.5), train=[Source(manifest="Zoë.parquet")])
+    recipe = Recipe(seed=1, method=MAE(name="mae", mask_ratio=0.5), train=[Source(manifest="Zoë.parquet")])
     save_recipe(recipe, tmp_path / "saved.yaml")
     assert load_recipe(Recipe, tmp_path / "saved.yaml") == recipe
     assert "Zoë.parquet" in (tmp_path / "saved.yaml").read_text(encoding="utf-8")
@@ -190,20 +190,20 @@ def test_an_unknown_setting_without_a_near_word_lists_what_there_is() -> None:
 
 
 def test_a_wrong_setting_of_the_chosen_method_is_compared_with_that_methods_settings() -> None:
-    assert faults_of({"seed": 1, "method": {"name": "prior", "mask_ration": 1}}) == (
+    assert faults_of({"seed": 1, "method": {"name": "mae", "mask_ration": 1}}) == (
         "method.mask_ration: no such setting; did you mean mask_ratio?",
     )
 
 
 def test_an_unknown_method_is_answered_with_the_nearest() -> None:
     assert faults_of({"seed": 1, "method": {"name": "recc"}}) == (
-        "method.name: must be one of 'recce', 'prior', got 'recc'; did you mean recce?",
+        "method.name: must be one of 'recce', 'mae', got 'recc'; did you mean recce?",
     )
 
 
 def test_a_method_without_a_name_is_told_so() -> None:
     assert faults_of({"seed": 1, "method": {"dropout": 0.1}}) == (
-        "method.name: required, but not given; known: recce, prior",
+        "method.name: required, but not given; known: recce, MAE",
     )
 
 

@@ -17,7 +17,7 @@ DIED = -signal.SIGKILL
 
 
 def header(**fields):
-    kind = {"prior": "ab" * 32, "input_size": 8, "mode": "exact", "outer_ring": False, "amplification": 4.0}
+    kind = {"mae": "ab" * 32, "input_size": 8, "mode": "exact", "outer_ring": False, "amplification": 4.0}
     return ResidualHeader(**(kind | {"covered": (2, 6)} | fields))
 
 
@@ -133,9 +133,9 @@ def test_killed_process_loses_the_shard_in_flight_and_nothing_else(tmp_path, bef
     ("other", "told"),
     [
         (
-            {"prior": "cd" * 32},
-            "of [prior abababababab, 8 px, exact, without the outer ring, amplification 4, fp32, float32], "
-            "and these would be of [prior cdcdcdcdcdcd, 8 px,",
+            {"mae": "cd" * 32},
+            "of [MAE abababababab, 8 px, exact, without the outer ring, amplification 4, fp32, float32], "
+            "and these would be of [MAE cdcdcdcdcdcd, 8 px,",
         ),
         ({"mode": "fast"}, "8 px, fast, without"),
         ({"outer_ring": True, "covered": (0, 8)}, "with the outer ring"),

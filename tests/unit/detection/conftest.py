@@ -17,7 +17,7 @@ from realface.faces.detectors.face_detector import Face
 from realface.media.video_writing import write_video
 from realface.models.artifact import ArtifactCard
 from realface.models.outputs import ReconstructionOutput
-from realface.models.rffr.config import PriorConfig, ResidualSection
+from realface.models.rffr.config import MaeConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.residual_source import ResidualSource
 
@@ -71,10 +71,10 @@ def build_detector() -> DetectorBuilder:
 
 
 class SaysBlack(MaskedAutoencoder):
-    """A prior of 8 x 8 patches that inpaints black, and notes how many passes it is asked for at once."""
+    """An MAE of 8 x 8 patches that inpaints black, and notes how many passes it is asked for at once."""
 
     def __init__(self) -> None:
-        super().__init__(PriorConfig(size="tiny", input_size=64, patch_size=8))
+        super().__init__(MaeConfig(size="tiny", input_size=64, patch_size=8))
         self.passes: list[int] = []
 
     def predict(self, tokens: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def build_inpainter() -> InpainterBuilder:
         purpose = settings.pop("purpose", "detection")
         mae = settings.pop("mae", None) or SaysBlack()
         card = ArtifactCard(
-            method="rffr-prior", config={}, input_size=64, crop=SPEC, purpose=purpose, weights_sha256="0123456789abcdef"
+            method="rffr-mae", config={}, input_size=64, crop=SPEC, purpose=purpose, weights_sha256="0123456789abcdef"
         )
         return Inpainter(
             ResidualSource(mae, ResidualSection()),  # type: ignore[arg-type]

@@ -110,7 +110,7 @@ def test_the_threshold_given_replaces_the_artifacts(tmp_path: Path, build_detect
 
 
 def test_the_score_of_a_detector_trained_on_real_faces_only_is_an_anomaly_score(build_detector: Callable) -> None:
-    assert build_detector([], method="rffr-prior").describe()["score_name"] == "anomaly score"
+    assert build_detector([], method="rffr-mae").describe()["score_name"] == "anomaly score"
     assert build_detector([]).describe()["score_name"] == "score"
 
 

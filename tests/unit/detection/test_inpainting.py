@@ -24,7 +24,7 @@ from realface.faces.detectors.registry import build_face_detector, crop_spec_for
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.catalog import get_method
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 
 LEFT, RIGHT = Box(0, 0, 32, 32), Box(32, 0, 64, 32)
@@ -176,20 +176,20 @@ def test_too_little_memory_is_said_with_what_to_do(tmp_path: Path, build_inpaint
         def embed(self, image: Tensor) -> Tensor:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    mae = Full(PriorConfig.model_validate(SMALLEST))
+    mae = Full(MaeConfig.model_validate(SMALLEST))
     with pytest.raises(DeviceError, match="cpu has too little memory for 1 faces at once; give a smaller --batch-size"):
         build_inpainter(None, mae=mae).inpaint(two_tone(tmp_path / "a.png"))
 
 
-def test_a_prior_that_has_no_score_inpaints(tmp_path: Path) -> None:
-    run = saved(tmp_path / "run", "rffr-prior", SMALLEST)
+def test_an_mae_that_has_no_score_inpaints(tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", "rffr-mae", SMALLEST)
     inpainter = Inpainter.load(run, device="cpu", crops=True)
     assert len(inpainter.inpaint(two_tone(tmp_path / "a.png")).faces) == 1
 
 
-def test_a_detector_inpaints_with_the_prior_in_it_and_its_own_residual(tmp_path: Path) -> None:
+def test_a_detector_inpaints_with_the_mae_in_it_and_its_own_residual(tmp_path: Path) -> None:
     residual = {"mode": "fast", "outer_ring": True}
-    config = {"prior": SMALLEST, "branch": "vit_tiny_patch16_224", "residual": residual}
+    config = {"mae": SMALLEST, "branch": "vit_tiny_patch16_224", "residual": residual}
     inpainter = Inpainter.load(
         saved(tmp_path / "run", "rffr", config), device="cpu", crops=True, asked=Inpainting(block="all")
     )
@@ -199,20 +199,20 @@ def test_a_detector_inpaints_with_the_prior_in_it_and_its_own_residual(tmp_path:
     assert face.inpainted.difference[:8].any(), "the outer ring"
 
 
-def test_an_artifact_without_a_prior_is_refused(tmp_path: Path) -> None:
+def test_an_artifact_without_an_mae_is_refused(tmp_path: Path) -> None:
     run = saved(tmp_path / "run", "recce", {"encoder": "light_xception", "input_size": 64})
-    with pytest.raises(ArtifactError, match="artifact has no prior; give an artifact of rffr-prior or rffr"):
+    with pytest.raises(ArtifactError, match="artifact has no MAE; give an artifact of rffr-mae or rffr"):
         Inpainter.load(run, device="cpu", crops=True)
 
 
-def test_a_prior_of_normalised_pixels_is_refused(tmp_path: Path) -> None:
-    run = saved(tmp_path / "run", "rffr-prior", {**SMALLEST, "norm_pix": True})
+def test_an_mae_of_normalised_pixels_is_refused(tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", "rffr-mae", {**SMALLEST, "norm_pix": True})
     with pytest.raises(ModelInputError, match="trained with norm_pix"):
         Inpainter.load(run, device="cpu", crops=True)
 
 
 def test_faces_are_found_with_the_artifacts_own_face_detector(tmp_path: Path) -> None:
-    inpainter = Inpainter.load(saved(tmp_path / "run", "rffr-prior", SMALLEST), device="cpu")
+    inpainter = Inpainter.load(saved(tmp_path / "run", "rffr-mae", SMALLEST), device="cpu")
     assert inpainter.faces.face_detector is not None
     assert inpainter.describe()["crop"]["face_detector"] == "mtcnn"
 
@@ -220,14 +220,14 @@ def test_faces_are_found_with_the_artifacts_own_face_detector(tmp_path: Path) ->
 def test_an_artifact_of_a_files_face_detector_is_given_the_file(tmp_path: Path) -> None:
     (tmp_path / "ours.onnx").write_text("a network")
     yunet = build_face_detector("yunet", file=tmp_path / "ours.onnx")
-    run = saved(tmp_path / "run", "rffr-prior", SMALLEST, crop_spec_for(yunet))
+    run = saved(tmp_path / "run", "rffr-mae", SMALLEST, crop_spec_for(yunet))
     assert Inpainter.load(run, device="cpu", face_detector=yunet).faces.face_detector is yunet
     with pytest.raises(CropSpecError, match="which comes as a file; give that file: --face-detector yunet=FILE"):
         Inpainter.load(run, device="cpu")
 
 
-def test_a_prior_of_unknown_crops_needs_to_be_told_how_they_are_cut(tmp_path: Path) -> None:
-    run = saved(tmp_path / "run", "rffr-prior", SMALLEST, CropSpec.external())
+def test_an_mae_of_unknown_crops_needs_to_be_told_how_they_are_cut(tmp_path: Path) -> None:
+    run = saved(tmp_path / "run", "rffr-mae", SMALLEST, CropSpec.external())
     with pytest.raises(CropSpecError, match="give --crops, or say with --crop SPEC"):
         Inpainter.load(run, device="cpu")
     told = Inpainter.load(run, device="cpu", crop=default_crop_spec(margin=0.7))

@@ -79,7 +79,7 @@ def test_it_is_said_who_inpainted_what(
 ) -> None:
     inpainter = build_inpainter([[WHOLE]], **settings)
     lines = explanation(inpainter, inpainted(inpainter, tmp_path / "a.png"))
-    assert lines[0] == f"inpainted by rffr-prior 0123456789ab: {text}"
+    assert lines[0] == f"inpainted by rffr-mae 0123456789ab: {text}"
     assert len(lines) == 2
 
 

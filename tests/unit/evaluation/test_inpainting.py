@@ -20,27 +20,27 @@ from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
 from realface.models.artifact import ArtifactCard, save_artifact
 from realface.models.rffr.blocks import BlockGrid
-from realface.models.rffr.config import PriorConfig
-from realface.models.rffr.prior import RffrPrior, fit_statistics, inpainting_errors
+from realface.models.rffr.config import MaeConfig
+from realface.models.rffr.mae_network import RffrMae, fit_statistics, inpainting_errors
 
 CPU = torch.device("cpu")
 SPEC = CropSpec(size=40)
-SMALLEST = PriorConfig(size="tiny", input_size=40, patch_size=8)
+SMALLEST = MaeConfig(size="tiny", input_size=40, patch_size=8)
 GRID = BlockGrid.of(5, outer_ring=False)
 BLOCK = (slice(8, 32), slice(8, 32))
 READING = Reading(input_size=40, device=CPU, quiet=True)
 
 
 @pytest.fixture(scope="module")
-def prior():
+def mae():
     """With random weights and a score of noise."""
     torch.manual_seed(0)
-    network = RffrPrior(SMALLEST).eval()
+    network = RffrMae(SMALLEST).eval()
     fit_statistics(network, [torch.rand(20, 3, 40, 40)])
     return network
 
 
-class InFloat64(RffrPrior):
+class InFloat64(RffrMae):
     """Computes in float64, so that kernels for a batch of another size give the same but for the last bits."""
 
     def forward(self, image):
@@ -48,10 +48,10 @@ class InFloat64(RffrPrior):
 
 
 @pytest.fixture(scope="module")
-def exact_prior(prior):
-    """The same prior in float64."""
+def exact_mae(mae):
+    """The same MAE in float64."""
     network = InFloat64(SMALLEST)
-    network.load_state_dict(prior.state_dict())
+    network.load_state_dict(mae.state_dict())
     return network.double().eval()
 
 
@@ -81,41 +81,37 @@ def measure(*manifests, errors=None, **options):
     return measure_inpainting(GRID, sets, errors, reading, **({"num_resamples": 20} | options))
 
 
-def summarise(prior, other, *, units, **options):
-    faces = InpaintedFaces(
-        [str(n) for n in range(len(units))], "person", list(units), np.array(prior), {"other": other}
-    )
+def summarise(mae, other, *, units, **options):
+    faces = InpaintedFaces([str(n) for n in range(len(units))], "person", list(units), np.array(mae), {"other": other})
     return summarise_inpainting(faces, num_real=len(units), num_fakes=0, **({"num_resamples": 50} | options))
 
 
-def test_a_pass_gives_the_score_and_the_error_over_the_block(exact_prior, write_faces):
+def test_a_pass_gives_the_score_and_the_error_over_the_block(exact_mae, write_faces):
     manifest = Manifest.read(write_faces(0, 1, 0))
-    table, failed, errors = score_and_inpaint(exact_prior, manifest, replace(READING, batch_size=2))
-    assert table.scores == pytest.approx(score_crops(exact_prior, manifest, READING).scores, abs=1e-9)
+    table, failed, errors = score_and_inpaint(exact_mae, manifest, replace(READING, batch_size=2))
+    assert table.scores == pytest.approx(score_crops(exact_mae, manifest, READING).scores, abs=1e-9)
     assert failed == []
     for row, error in enumerate(errors):
         face = torch.from_numpy(read_image(manifest.file_of(row))).permute(2, 0, 1)[None] / 255
         with torch.no_grad():
-            difference = (exact_prior(face).reconstruction - face)[0, :, *BLOCK]
-            assert (
-                error <= inpainting_errors(exact_prior, face.double()).item() + 1e-9
-            )  # which is not brought to [0, 1]
+            difference = (exact_mae(face).reconstruction - face)[0, :, *BLOCK]
+            assert error <= inpainting_errors(exact_mae, face.double()).item() + 1e-9  # which is not brought to [0, 1]
         assert error == pytest.approx(difference.square().mean().item(), rel=1e-9)
 
 
-def test_rows_that_cannot_be_read_have_no_error(exact_prior, write_faces):
+def test_rows_that_cannot_be_read_have_no_error(exact_mae, write_faces):
     manifest = Manifest.read(write_faces(0, 0, 0))
-    whole = score_and_inpaint(exact_prior, manifest, READING)[2]
+    whole = score_and_inpaint(exact_mae, manifest, READING)[2]
     manifest.file_of(1).unlink()
-    table, failed, errors = score_and_inpaint(exact_prior, manifest, READING)
+    table, failed, errors = score_and_inpaint(exact_mae, manifest, READING)
     assert (len(table), [failure.row for failure in failed]) == (2, [1])
     assert errors == pytest.approx(whole[[0, 2]], abs=1e-9)
 
 
-def test_where_no_row_can_be_read_there_are_no_errors(prior, write_faces):
+def test_where_no_row_can_be_read_there_are_no_errors(mae, write_faces):
     manifest = Manifest.read(write_faces(0))
     manifest.file_of(0).unlink()
-    table, failed, errors = score_and_inpaint(prior, manifest, READING)
+    table, failed, errors = score_and_inpaint(mae, manifest, READING)
     assert (len(table), len(failed), errors.shape) == (0, 1, (0,))
 
 
@@ -137,8 +133,8 @@ def test_with_the_ring_every_pixel_of_a_face_counts_once():
 def test_fakes_are_left_out_and_counted(write_faces):
     found = measure(write_faces(0, 1, 0, 1, 1), errors=[0.1, 9, 0.3, 9, 9])
     assert (found.num_faces, found.num_real, found.num_fakes) == (2, 2, 3)
-    assert found.faces.prior.tolist() == [0.1, 0.3]
-    assert found.prior.error.value == pytest.approx(0.2)
+    assert found.faces.mae.tolist() == [0.1, 0.3]
+    assert found.mae.error.value == pytest.approx(0.2)
 
 
 def test_every_filling_is_measured_on_the_pixels_of_the_face(write_faces):
@@ -155,7 +151,7 @@ def test_workers_and_the_split_into_sets_change_nothing(write_faces):
     first, second = write_faces(0, 1, 0, name="first"), write_faces(1, 0, 0, name="second")
     here = measure(first, second)
     there = measure(first, second, workers=1)
-    assert here.faces.prior.tolist() == [0, 2, 4, 5]
+    assert here.faces.mae.tolist() == [0, 2, 4, 5]
     assert there.to_json() == here.to_json()
     apart = [measure(path).faces.fillings["harmonic"].tolist() for path in (first, second)]
     assert here.faces.fillings["harmonic"].tolist() == apart[0] + apart[1]
@@ -163,7 +159,7 @@ def test_workers_and_the_split_into_sets_change_nothing(write_faces):
 
 def test_of_many_faces_some_are_taken_evenly_spread(write_faces):
     found = measure(write_faces(0, 0, 1, 0, 0, 0, 0), most_faces=3)
-    assert found.faces.prior.tolist() == [0, 3, 5]  # the first, third and fifth of six
+    assert found.faces.mae.tolist() == [0, 3, 5]  # the first, third and fifth of six
     assert (found.num_faces, found.num_real, found.num_fakes) == (3, 6, 1)
     assert [path.rpartition("/")[2] for path in found.faces.paths] == ["0.png", "3.png", "5.png"]
 
@@ -194,10 +190,10 @@ def test_faces_that_name_no_video_are_drawn_by_themselves(write_faces):
 
 def test_a_person_with_many_faces_counts_no_more_than_another():
     found = summarise([0.1, 0.1, 0.1, 0.5], np.array([0.2, 0.2, 0.2, 0.4]), units="aaab")
-    assert found.prior.error.value == pytest.approx(0.3)
+    assert found.mae.error.value == pytest.approx(0.3)
     assert found.fillings["other"].error.value == pytest.approx(0.3)
-    assert found.fillings["other"].prior_less_this.value == pytest.approx(0)  # -0.1 and 0.1
-    assert (found.fillings["other"].prior_less_this.low, found.fillings["other"].prior_less_this.high) == (
+    assert found.fillings["other"].mae_minus_this.value == pytest.approx(0)  # -0.1 and 0.1
+    assert (found.fillings["other"].mae_minus_this.low, found.fillings["other"].mae_minus_this.high) == (
         pytest.approx(-0.1),
         pytest.approx(0.1),
     )
@@ -206,37 +202,37 @@ def test_a_person_with_many_faces_counts_no_more_than_another():
 def test_the_difference_is_taken_face_by_face_so_that_what_all_share_widens_no_interval():
     hard = np.linspace(0, 1, 40)
     found = summarise(hard, hard + 0.01, units=[f"p{n}" for n in range(40)])
-    difference = found.fillings["other"].prior_less_this
+    difference = found.fillings["other"].mae_minus_this
     assert (difference.value, difference.low, difference.high) == pytest.approx((-0.01, -0.01, -0.01))
-    assert found.prior.error.high - found.prior.error.low > 0.1
+    assert found.mae.error.high - found.mae.error.low > 0.1
 
 
 def test_the_root_of_an_error_is_in_grey_levels():
     found = summarise([0.04, 0.04], np.array([0.01, 0.01]), units="ab")
-    assert (found.prior.grey_levels.value, found.prior.grey_levels.low) == pytest.approx((51, 51))
+    assert (found.mae.grey_levels.value, found.mae.grey_levels.low) == pytest.approx((51, 51))
     assert found.fillings["other"].grey_levels.value == pytest.approx(25.5)
-    assert found.prior.prior_less_this is None
+    assert found.mae.mae_minus_this is None
 
 
 def test_one_person_gives_no_interval_and_says_why():
     found = summarise([0.04, 0.04], np.array([0.01, 0.01]), units="aa")
-    assert found.prior.grey_levels.value == pytest.approx(51)
-    assert found.prior.error.reason == "no interval: only 1 real person, at least 2 are needed"
-    assert found.prior.grey_levels.low is None
+    assert found.mae.grey_levels.value == pytest.approx(51)
+    assert found.mae.error.reason == "no interval: only 1 real person, at least 2 are needed"
+    assert found.mae.grey_levels.low is None
 
 
 def build_artifact(folder, network):
     card = ArtifactCard(
-        method="rffr-prior", config=SMALLEST.model_dump(mode="json"), input_size=40, crop=SPEC, threshold=0.5
+        method="rffr-mae", config=SMALLEST.model_dump(mode="json"), input_size=40, crop=SPEC, threshold=0.5
     )
     save_artifact(folder, network, card)
     return folder
 
 
 @pytest.mark.parametrize("labels", [(0, 0, 0), (0, 1, 0, 1)])
-def test_an_evaluation_of_a_prior_writes_how_it_inpaints_with_and_without_fakes(tmp_path, prior, write_faces, labels):
+def test_an_evaluation_of_an_mae_writes_how_it_inpaints_with_and_without_fakes(tmp_path, mae, write_faces, labels):
     evaluation = evaluate_artifact(
-        build_artifact(tmp_path / "prior", prior),
+        build_artifact(tmp_path / "mae", mae),
         [write_faces(*labels)],
         tmp_path / "out",
         device="cpu",
@@ -250,13 +246,13 @@ def test_an_evaluation_of_a_prior_writes_how_it_inpaints_with_and_without_fakes(
     assert json.loads((evaluation.out / "metrics.json").read_text()) == evaluation.document
     assert (document["num_faces"], document["num_real"]) == (2, labels.count(0))
     assert document["num_fakes"] == labels.count(1)
-    assert document["prior"]["error"]["value"] == pytest.approx(np.mean([face["prior"] for face in faces]))
-    assert [set(face) for face in faces] == [{"path", "video", "prior", *FILLINGS}] * 2
+    assert document["mae"]["error"]["value"] == pytest.approx(np.mean([face["mae"] for face in faces]))
+    assert [set(face) for face in faces] == [{"path", "video", "mae", *FILLINGS}] * 2
     assert (evaluation.document["video"]["auc"]["value"] is None) == (1 not in labels)
 
 
-def test_an_evaluation_that_is_to_compare_no_faces_says_nothing_of_inpainting(tmp_path, prior, write_faces):
-    artifact = build_artifact(tmp_path / "prior", prior)
+def test_an_evaluation_that_is_to_compare_no_faces_says_nothing_of_inpainting(tmp_path, mae, write_faces):
+    artifact = build_artifact(tmp_path / "mae", mae)
     evaluation = evaluate_artifact(
         artifact, [write_faces(0, 1)], tmp_path / "out", device="cpu", num_resamples=0, num_inpainted=0, quiet=True
     )

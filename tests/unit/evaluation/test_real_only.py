@@ -12,12 +12,12 @@ from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard
 from realface.models.outputs import Output
 from realface.models.real_only import RealOnly
-from realface.models.rffr.config import PriorConfig
-from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.config import MaeConfig
+from realface.models.rffr.mae_network import RffrMae
 
 CPU = torch.device("cpu")
 SPEC = CropSpec(size=16)
-SMALLEST = PriorConfig(size="tiny", input_size=40, patch_size=8)
+SMALLEST = MaeConfig(size="tiny", input_size=40, patch_size=8)
 
 
 @pytest.fixture
@@ -142,13 +142,13 @@ def test_too_few_faces_are_refused_and_what_was_left_out_is_told(write_rows):
         real_rows(path, fewest=20)
 
 
-def test_a_prior_gets_its_score_and_its_card_says_from_which_faces(write_rows):
+def test_an_mae_gets_its_score_and_its_card_says_from_which_faces(write_rows):
     path = write_rows(*((0, "val", 60 + 3 * number) for number in range(40)), (1, "val", 9), (0, "test", 9))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = RffrPrior(SMALLEST)
+        network = RffrMae(SMALLEST)
     card = ArtifactCard(
-        method="rffr-prior",
+        method="rffr-mae",
         config=SMALLEST.model_dump(mode="json"),
         input_size=40,
         crop=CropSpec.external(),

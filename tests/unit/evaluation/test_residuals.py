@@ -30,9 +30,9 @@ from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard, load_network, save_artifact
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.network import Baseline
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 from realface.models.rffr.residual_source import ResidualSource
 
 SIZE = 40
@@ -52,10 +52,10 @@ def save(folder, network, *, crop=SPEC):
 
 
 @pytest.fixture(scope="module")
-def prior(tmp_path_factory):
-    """An artifact of a prior with random weights, which inpaints something."""
+def mae(tmp_path_factory):
+    """An artifact of an MAE with random weights, which inpaints something."""
     torch.manual_seed(0)
-    return save(tmp_path_factory.mktemp("prior") / "artifact", RffrPrior(PriorConfig(**SMALL)))
+    return save(tmp_path_factory.mktemp("mae") / "artifact", RffrMae(MaeConfig(**SMALL)))
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def in_float64(monkeypatch):
     monkeypatch.setattr(ResidualSource, "residual", residual)
 
 
-def compute(prior, manifests, out, **options):
-    return compute_residuals(prior, manifests, out, **({"device": "cpu", "quiet": True, "batch_size": 2} | options))
+def compute(mae, manifests, out, **options):
+    return compute_residuals(mae, manifests, out, **({"device": "cpu", "quiet": True, "batch_size": 2} | options))
 
 
 def stored(store, manifest):
@@ -100,49 +100,49 @@ def images(manifest):
     return torch.stack([crops[row]["image"] for row in range(len(crops))])
 
 
-def detector_with(prior, **config):
+def detector_with(mae, **config):
     torch.manual_seed(1)
-    made = Rffr(RffrConfig(prior=PriorConfig(**SMALL), branch="vit_tiny_patch16_224", **config)).eval()
-    made.prior.load_state_dict(load_network(prior).mae.state_dict())
+    made = Rffr(RffrConfig(mae=MaeConfig(**SMALL), branch="vit_tiny_patch16_224", **config)).eval()
+    made.mae.load_state_dict(load_network(mae).mae.state_dict())
     return made
 
 
-def test_stored_equals_what_the_detector_computes_itself(prior, faces, tmp_path):
+def test_stored_equals_what_the_detector_computes_itself(mae, faces, tmp_path):
     manifest = faces()
-    result = compute(prior, [manifest], tmp_path / "store")
+    result = compute(mae, [manifest], tmp_path / "store")
     with torch.inference_mode():
-        computed = torch.cat([detector_with(prior)(batch).residual for batch in images(manifest).split(2)])
+        computed = torch.cat([detector_with(mae)(batch).residual for batch in images(manifest).split(2)])
     assert (result.num_computed, result.num_there, result.failed) == (5, 0, [])
     assert computed.abs().max() > 0.1
     assert torch.equal(stored(tmp_path / "store", manifest), computed)
 
 
 @pytest.mark.usefixtures("in_float64")
-def test_size_of_the_batch_changes_rounding_only(prior, faces, tmp_path):
+def test_size_of_the_batch_changes_rounding_only(mae, faces, tmp_path):
     manifest = faces()
     for size in (1, 5):
-        compute(prior, [manifest], tmp_path / str(size), batch_size=size)
+        compute(mae, [manifest], tmp_path / str(size), batch_size=size)
     torch.testing.assert_close(stored(tmp_path / "1", manifest), stored(tmp_path / "5", manifest), **ONE_STEP)
 
 
 @pytest.mark.parametrize(
     ("options", "tolerance"), [({"dtype": "float16"}, 2**-12), ({"precision": "bf16"}, 0.2), ({"workers": 1}, 0)]
 )
-def test_cheaper_residuals_differ_by_little(prior, faces, tmp_path, options, tolerance):
+def test_cheaper_residuals_differ_by_little(mae, faces, tmp_path, options, tolerance):
     manifest = faces(2)
-    compute(prior, [manifest], tmp_path / "exact")
-    compute(prior, [manifest], tmp_path / "other", **options)
+    compute(mae, [manifest], tmp_path / "exact")
+    compute(mae, [manifest], tmp_path / "other", **options)
     difference = (stored(tmp_path / "exact", manifest) - stored(tmp_path / "other", manifest)).abs().max()
     assert difference <= tolerance
     assert (difference > 0) == (tolerance > 0)
 
 
 @pytest.mark.usefixtures("in_float64")
-def test_outer_ring_is_covered_when_asked(prior, faces, tmp_path):
+def test_outer_ring_is_covered_when_asked(mae, faces, tmp_path):
     manifest = faces(1)
-    assert compute(prior, [manifest], tmp_path / "inner").header.covered == (8, 32)
+    assert compute(mae, [manifest], tmp_path / "inner").header.covered == (8, 32)
     assert stored(tmp_path / "inner", manifest)[..., :8].abs().max() == 0
-    assert compute(prior, [manifest], tmp_path / "all", outer_ring=True).header.covered == (0, 40)
+    assert compute(mae, [manifest], tmp_path / "all", outer_ring=True).header.covered == (0, 40)
     assert stored(tmp_path / "all", manifest)[..., :8].abs().max() > 0
     inner = (..., slice(8, 32), slice(8, 32))
     torch.testing.assert_close(
@@ -153,39 +153,39 @@ def test_outer_ring_is_covered_when_asked(prior, faces, tmp_path):
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(("asked", "used"), [({}, 16), ({"chunk_size": 2}, 2)])
 def test_passes_at_once_are_the_artifacts_or_as_asked_and_change_nothing(
-    prior, faces, tmp_path, monkeypatch, asked, used
+    mae, faces, tmp_path, monkeypatch, asked, used
 ):
     manifest, computed, found = faces(3), ResidualSource.residual, []
-    compute(prior, [manifest], tmp_path / "store", chunk_size=1)
+    compute(mae, [manifest], tmp_path / "store", chunk_size=1)
 
     def note(source, image):
         found.append(source.section.chunk_size)
         return computed(source, image)
 
     monkeypatch.setattr(ResidualSource, "residual", note)
-    compute(prior, [manifest], tmp_path / "other", **asked)
+    compute(mae, [manifest], tmp_path / "other", **asked)
     assert set(found) == {used}
     torch.testing.assert_close(stored(tmp_path / "other", manifest), stored(tmp_path / "store", manifest), **ONE_STEP)
 
 
-def test_prior_inside_a_detector_fills_the_same_store(prior, faces, tmp_path):
+def test_mae_inside_a_detector_fills_the_same_store(mae, faces, tmp_path):
     manifest = faces(2)
-    detector = save(tmp_path / "detector", detector_with(prior))
-    compute(prior, [manifest], tmp_path / "store")
+    detector = save(tmp_path / "detector", detector_with(mae))
+    compute(mae, [manifest], tmp_path / "store")
     again = compute(detector, [manifest], tmp_path / "store")
     assert (again.num_computed, again.num_there) == (0, 2)
 
 
-def test_crop_that_stands_in_manifests_twice_is_computed_once(prior, faces, tmp_path):
+def test_crop_that_stands_in_manifests_twice_is_computed_once(mae, faces, tmp_path):
     manifests = [faces(3), faces(4, folder="again")]  # of the same seed: three are equal
-    assert compute(prior, manifests, tmp_path / "store").num_computed == 4
+    assert compute(mae, manifests, tmp_path / "store").num_computed == 4
     assert torch.equal(stored(tmp_path / "store", manifests[0]), stored(tmp_path / "store", manifests[1])[:3])
 
 
-def test_only_what_is_missing_is_computed(prior, faces, tmp_path, monkeypatch):
-    compute(prior, [faces(3)], tmp_path / "store")
+def test_only_what_is_missing_is_computed(mae, faces, tmp_path, monkeypatch):
+    compute(mae, [faces(3)], tmp_path / "store")
     monkeypatch.setattr(residuals_module.ResidualSource, "residual", lambda _, image: torch.full_like(image, 0.5))
-    more = compute(prior, [faces(5)], tmp_path / "store")
+    more = compute(mae, [faces(5)], tmp_path / "store")
     assert (more.num_computed, more.num_there) == (2, 3)
     new = stored(tmp_path / "store", faces(5))[:, 0, 20, 20] == 0.5
     assert new.tolist() == [False] * 3 + [True] * 2
@@ -202,8 +202,8 @@ def add(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     real(*arguments)
 ResidualStore.add = add
-prior, manifest, out = map(Path, sys.argv[1:])
-compute_residuals(prior, [manifest], out, device="cpu", batch_size=1, shard_size=1, quiet=True)
+MAE, manifest, out = map(Path, sys.argv[1:])
+compute_residuals(MAE, [manifest], out, device="cpu", batch_size=1, shard_size=1, quiet=True)
 """
 
 
@@ -217,23 +217,23 @@ def one_thread():
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_killed_run_goes_on_to_the_same_result(prior, faces, tmp_path):
+def test_killed_run_goes_on_to_the_same_result(mae, faces, tmp_path):
     manifest = faces(4)
-    arguments = [str(prior), str(manifest), str(tmp_path / "store")]
+    arguments = [str(mae), str(manifest), str(tmp_path / "store")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     ended = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=environment, check=False)
     assert ended.returncode == -signal.SIGKILL
     assert len(ResidualStore(tmp_path / "store")) == 2
-    assert compute(prior, [manifest], tmp_path / "store", batch_size=1, shard_size=1).num_computed == 2
-    compute(prior, [manifest], tmp_path / "whole", batch_size=1)
+    assert compute(mae, [manifest], tmp_path / "store", batch_size=1, shard_size=1).num_computed == 2
+    compute(mae, [manifest], tmp_path / "whole", batch_size=1)
     assert torch.equal(stored(tmp_path / "store", manifest), stored(tmp_path / "whole", manifest))
 
 
-def test_crops_that_cannot_be_read_are_named_and_the_others_computed(prior, faces, tmp_path):
+def test_crops_that_cannot_be_read_are_named_and_the_others_computed(mae, faces, tmp_path):
     manifest = faces(4)
     (manifest.parent / "1.png").unlink()
     (manifest.parent / "2.png").write_bytes(b"no picture")
-    result = compute(prior, [manifest], tmp_path / "store")
+    result = compute(mae, [manifest], tmp_path / "store")
     assert (result.num_computed, result.skipped) == (2, {"missing file": 1, "not a picture": 1})
     assert [(failure.row, failure.reason) for failure in result.failed] == [(1, "missing file"), (2, "not a picture")]
     rows = list(csv.DictReader((tmp_path / "store" / "skipped.csv").open(encoding="utf-8")))
@@ -241,68 +241,68 @@ def test_crops_that_cannot_be_read_are_named_and_the_others_computed(prior, face
     assert "row 3 of the manifest" in rows[1]["text"]
 
 
-def test_hash_in_the_manifest_is_the_key(prior, faces, tmp_path):
+def test_hash_in_the_manifest_is_the_key(mae, faces, tmp_path):
     manifest = faces(2)
     rows = Manifest.read(manifest)
     hashes = [sha256_of(rows.file_of(row)) for row in range(2)]
     assert hashes == crop_keys(rows)
     rows.with_column("sha256", ["ab" * 32, hashes[1]]).write(manifest)
-    compute(prior, [manifest], tmp_path / "store")
+    compute(mae, [manifest], tmp_path / "store")
     store = ResidualStore(tmp_path / "store")
     assert [key in store for key in ("ab" * 32, *hashes)] == [True, False, True]
 
 
-def test_store_of_another_prior_or_mode_is_refused(prior, faces, tmp_path):
+def test_store_of_another_mae_or_mode_is_refused(mae, faces, tmp_path):
     manifest = faces(1)
-    compute(prior, [manifest], tmp_path / "store")
+    compute(mae, [manifest], tmp_path / "store")
     torch.manual_seed(5)
-    other = save(tmp_path / "other", RffrPrior(PriorConfig(**SMALL)))
-    with pytest.raises(ResidualStoreError, match=r"residuals of \[prior .*and these would be of \[prior"):
+    other = save(tmp_path / "other", RffrMae(MaeConfig(**SMALL)))
+    with pytest.raises(ResidualStoreError, match=r"residuals of \[MAE .*and these would be of \[MAE"):
         compute(other, [manifest], tmp_path / "store")
-    with pytest.raises(ResidualStoreError, match=r"exact, .*and these would be of \[prior .* fast, "):
-        compute(prior, [manifest], tmp_path / "store", mode="fast")
+    with pytest.raises(ResidualStoreError, match=r"exact, .*and these would be of \[MAE .* fast, "):
+        compute(mae, [manifest], tmp_path / "store", mode="fast")
 
 
-def test_prior_that_cannot_inpaint_is_refused(faces, tmp_path):
-    prior = save(tmp_path / "prior", RffrPrior(PriorConfig(**SMALL, norm_pix=True)))
-    with pytest.raises(ModelInputError, match="prior: this prior was trained with norm_pix"):
-        compute(prior, [faces(1)], tmp_path / "store")
+def test_mae_that_cannot_inpaint_is_refused(faces, tmp_path):
+    mae = save(tmp_path / "mae", RffrMae(MaeConfig(**SMALL, norm_pix=True)))
+    with pytest.raises(ModelInputError, match="mae: this MAE was trained with norm_pix"):
+        compute(mae, [faces(1)], tmp_path / "store")
     assert not (tmp_path / "store").exists()
 
 
-def test_artifact_without_a_prior_is_refused(faces, tmp_path):
+def test_artifact_without_an_mae_is_refused(faces, tmp_path):
     network = Baseline(BaselineConfig(encoder="light_xception", input_size=64))
-    with pytest.raises(ArtifactError, match="model has no prior; give an artifact of rffr-prior or rffr"):
+    with pytest.raises(ArtifactError, match="model has no MAE; give an artifact of rffr-mae or rffr"):
         compute(save(tmp_path / "model", network), [faces(1)], tmp_path / "store")
 
 
-def test_crops_cut_otherwise_than_the_priors_are_refused(prior, faces, tmp_path):
+def test_crops_cut_otherwise_than_the_maes_are_refused(mae, faces, tmp_path):
     with pytest.raises(CropSpecError, match=r"manifest\.parquet holds crops made with .* but .*artifact expects"):
-        compute(prior, [faces(1, crop=CropSpec(size=32))], tmp_path / "store")
+        compute(mae, [faces(1, crop=CropSpec(size=32))], tmp_path / "store")
 
 
-def test_crops_or_a_prior_of_which_nothing_is_known_are_noted_once(prior, faces, tmp_path):
+def test_crops_or_an_mae_of_which_nothing_is_known_are_noted_once(mae, faces, tmp_path):
     unknown, known = faces(2, folder="a", crop=CropSpec.external()), faces(1, folder="b")
-    computed = compute(prior, [unknown, known], tmp_path / "one")
+    computed = compute(mae, [unknown, known], tmp_path / "one")
     assert computed.notes == [
         f"how the crops were made is not known ({unknown}); whether they fit is not checked",
     ]
-    imported = save(tmp_path / "imported", load_network(prior), crop=CropSpec.external())
+    imported = save(tmp_path / "imported", load_network(mae), crop=CropSpec.external())
     (note,) = compute(imported, [unknown], tmp_path / "two").notes
     assert f"({unknown}, {imported})" in note
-    assert compute(prior, [known], tmp_path / "three").notes == []
+    assert compute(mae, [known], tmp_path / "three").notes == []
 
 
-def test_no_manifest_is_refused(prior, tmp_path):
+def test_no_manifest_is_refused(mae, tmp_path):
     with pytest.raises(ManifestError, match="no manifest whose residuals could be computed"):
-        compute(prior, [], tmp_path / "store")
+        compute(mae, [], tmp_path / "store")
 
 
-def test_too_little_memory_is_told_with_what_to_set(prior, faces, tmp_path, monkeypatch):
+def test_too_little_memory_is_told_with_what_to_set(mae, faces, tmp_path, monkeypatch):
     def refuse(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(residuals_module.ResidualSource, "residual", refuse)
     expected = "cpu has too little memory for 2 crops at once; give a smaller --batch-size or --chunk-size"
     with pytest.raises(DeviceError, match=expected):
-        compute(prior, [faces(2)], tmp_path / "store")
+        compute(mae, [faces(2)], tmp_path / "store")

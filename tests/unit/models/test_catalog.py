@@ -35,18 +35,18 @@ def test_configs_carry_the_methods_name_and_an_input_size(name):
     assert config.input_size > 0
 
 
-@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.frozen_prior])
-def test_a_frozen_prior_comes_from_a_method_of_the_catalog_that_learns_from_real_faces(name):
-    assert METHODS[METHODS[name].frozen_prior.method].real_only is not None
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.frozen_part])
+def test_a_frozen_part_comes_from_a_method_of_the_catalog_that_learns_from_real_faces(name):
+    assert METHODS[METHODS[name].frozen_part.method].real_only is not None
 
 
-def test_a_run_of_the_prior_needs_as_many_real_faces_as_its_fit():
-    prior = METHODS["rffr-prior"]
-    config = prior.config_type(size="tiny", input_size=40, patch_size=8)
-    fewest = prior.real_only.fewest_faces
-    prior.real_only.fit(prior.build_network(config), [torch.rand(fewest, 3, 40, 40)])
+def test_a_run_of_the_mae_needs_as_many_real_faces_as_its_fit():
+    mae = METHODS["rffr-mae"]
+    config = mae.config_type(size="tiny", input_size=40, patch_size=8)
+    fewest = mae.real_only.fewest_faces
+    mae.real_only.fit(mae.build_network(config), [torch.rand(fewest, 3, 40, 40)])
     with pytest.raises(TrainingError, match=f"at least {fewest} of them"):
-        prior.real_only.fit(prior.build_network(config), [torch.rand(fewest - 1, 3, 40, 40)])
+        mae.real_only.fit(mae.build_network(config), [torch.rand(fewest - 1, 3, 40, 40)])
 
 
 def test_an_unknown_method_is_refused_with_the_likely_one():

@@ -8,15 +8,15 @@ SETTINGS = {
     "recce": {"encoder": "light_xception"},
     "baseline": {"encoder": "tf_efficientnet_lite0", "input_size": 64},
     "rffr": {
-        "branch": "prior",
+        "branch": "mae",
         "input_size": 40,
-        "prior": {"size": "tiny", "input_size": 40, "patch_size": 8},
+        "mae": {"size": "tiny", "input_size": 40, "patch_size": 8},
     },
 }
 HEADS = {
     "recce": {"decoder1", "decoder2", "decoder3", "decoder4", "decoder5", "decoder6", "reasoning", "attention", "fc"},
     "baseline": {"encoder.classifier"},
-    "rffr": {"prior", "classifier"},
+    "rffr": {"mae", "classifier"},
 }
 
 

@@ -9,10 +9,10 @@ from realface.models.packed_convolution import PackedConvolution
 from realface.models.packed_linear import PackedLinear
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 
 
 def network_with_statistics(encoder: str) -> Recce:
@@ -96,12 +96,12 @@ def test_of_the_baselines_encoders_those_of_recce_are_made_ready(encoder: str, i
         assert_rounding_only(ready(image).logit, network.eval()(image).logit, steps=128)
 
 
-PRIOR = PriorConfig(size="tiny", input_size=64, patch_size=8)
+MAE = MaeConfig(size="tiny", input_size=64, patch_size=8)
 
 
 def detector() -> Rffr:
     torch.manual_seed(0)
-    return Rffr(RffrConfig(prior=PRIOR, branch="vit_tiny_patch16_224")).eval()
+    return Rffr(RffrConfig(mae=MAE, branch="vit_tiny_patch16_224")).eval()
 
 
 def test_the_two_branch_detector_made_ready_answers_the_same() -> None:
@@ -122,7 +122,7 @@ def test_its_transformers_hold_bf16_and_its_logit_is_of_float32() -> None:
         expected = network(image)
         with torch.autocast("cpu", torch.bfloat16):
             answer = ready(image)
-    transformers = [ready.prior, ready.backbone_1, ready.backbone_2]
+    transformers = [ready.mae, ready.backbone_1, ready.backbone_2]
     assert {weight.dtype for part in transformers for weight in weights_of(part, PackedLinear, nn.Linear)} == {
         torch.bfloat16
     }
@@ -132,7 +132,7 @@ def test_its_transformers_hold_bf16_and_its_logit_is_of_float32() -> None:
     assert (answer.residual - expected.residual).abs().mean() < 6e-3
 
 
-@pytest.mark.parametrize("kind", [MaskedAutoencoder, RffrPrior])
-def test_a_prior_alone_is_made_ready_too(kind: type[nn.Module]) -> None:
-    ready = for_inference(kind(PRIOR), input_size=64)
+@pytest.mark.parametrize("kind", [MaskedAutoencoder, RffrMae])
+def test_an_mae_alone_is_made_ready_too(kind: type[nn.Module]) -> None:
+    ready = for_inference(kind(MAE), input_size=64)
     assert not [module for module in ready.modules() if isinstance(module, nn.Linear)]

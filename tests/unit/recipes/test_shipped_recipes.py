@@ -54,7 +54,7 @@ def test_a_recipe_begins_with_the_command_that_runs_it(name):
     assert words[:5] == ["realface", "train", name, "--out", "RUN"]
     assert set(words[5::2]) == {"--set"}
     recipe = load_train_recipe(name, overrides=words[6::2])
-    assert (recipe.prior is not None) == (recipe.method.name == "rffr")
+    assert (recipe.mae is not None) == (recipe.method.name == "rffr")
 
 
 def test_the_guide_names_every_recipe():
@@ -117,10 +117,10 @@ def test_a_baseline_differs_from_recce_by_its_method_only(baseline, recce):
     assert [getattr(plain.method, field) for field in shared] == [getattr(full.method, field) for field in shared]
 
 
-def test_rffr_prior_has_the_published_numbers():
-    recipe = load("rffr-prior")
+def test_rffr_mae_has_the_published_numbers():
+    recipe = load("rffr-mae")
     method, optim = recipe.method, recipe.optim
-    assert (method.name, method.size, method.input_size, method.patch_size) == ("rffr-prior", "base", 224, 16)
+    assert (method.name, method.size, method.input_size, method.patch_size) == ("rffr-mae", "base", 224, 16)
     assert (method.masking, method.mask_ratio, method.norm_pix) == ("random", 0.75, False)
     assert (method.pixel_mean, method.pixel_std) == ((0, 0, 0), (1, 1, 1))
     assert (optim.name, optim.betas, optim.weight_decay, optim.no_decay_on_norms) == ("adamw", (0.9, 0.95), 0.05, True)
@@ -141,21 +141,21 @@ def test_rffr_detector_has_the_published_numbers():
 
 
 def test_rffr_on_a_laptop_has_the_grid_of_the_paper():
-    laptop, paper = (load(name).method for name in ("rffr-prior-laptop", "rffr-prior"))
+    laptop, paper = (load(name).method for name in ("rffr-mae-laptop", "rffr-mae"))
     assert (laptop.size, laptop.input_size) == ("tiny", 112)
     assert laptop.grid_side == paper.grid_side == 14
 
 
-@pytest.mark.parametrize("name", ["rffr-prior", "rffr-ffpp-c23"])
+@pytest.mark.parametrize("name", ["rffr-mae", "rffr-ffpp-c23"])
 def test_rffr_for_a_gpu_computes_as_many_passes_at_once_as_it_takes_well(name):
     assert load(name).method.residual.chunk_size == 256
 
 
-@pytest.mark.parametrize(("detector", "prior"), [("rffr-ffpp-c23", "rffr-prior"), ("rffr-laptop", "rffr-prior-laptop")])
-def test_a_detector_of_rffr_can_be_built_on_the_prior_of_its_recipe(detector, prior):
+@pytest.mark.parametrize(("detector", "mae"), [("rffr-ffpp-c23", "rffr-mae"), ("rffr-laptop", "rffr-mae-laptop")])
+def test_a_detector_of_rffr_can_be_built_on_the_mae_of_its_recipe(detector, mae):
     method = load(detector).method
-    built = type(method).model_validate({**method.model_dump(exclude_unset=True), "prior": load(prior).method})
-    assert (built.input_size, built.residual.mode) == (load(prior).method.input_size, "exact")
+    built = type(method).model_validate({**method.model_dump(exclude_unset=True), "mae": load(mae).method})
+    assert (built.input_size, built.residual.mode) == (load(mae).method.input_size, "exact")
 
 
 def test_the_real_faces_only_recipe_is_the_one_that_was_found_to_work():

@@ -90,29 +90,29 @@ def test_one_class_shows_the_reason_in_place_of_numbers(tmp_path, build_folder):
 
 
 def build_inpainting(**changes):
-    """The part of a document that says how a prior inpaints."""
-    numbers = {"error": [0.01, 0.04], "grey_levels": [25.5, 51.0], "prior_less_this": [None, -0.03]}
-    prior, other = (
+    """The part of a document that says how an MAE inpaints."""
+    numbers = {"error": [0.01, 0.04], "grey_levels": [25.5, 51.0], "mae_minus_this": [None, -0.03]}
+    mae, other = (
         {key: None if of[n] is None else asdict(Estimate(of[n], of[n], of[n], None)) for key, of in numbers.items()}
         for n in range(2)
     )
     counts = {"num_faces": 3, "num_units": 2, "drawn": "person", "num_real": 5, "num_fakes": 0}
-    return {"prior": prior, "fillings": {"harmonic": other}, **counts, **changes}
+    return {"mae": mae, "fillings": {"harmonic": other}, **counts, **changes}
 
 
-def test_inpainting_stands_beside_fillings_without_a_prior(tmp_path, build_folder):
+def test_inpainting_stands_beside_fillings_without_a_mae(tmp_path, build_folder):
     folder = build_folder(tmp_path / "mine", methods=(), inpainting=build_inpainting())
     text = " ".join(Page(write(tmp_path, folder)).text.split())
     assert "Inpainting of real faces" in text
     assert "3 real faces of 2 persons, evenly spread over 5 faces," in text
     assert "fakes are excluded" not in text
-    assert "prior 0.01000 [0.01000, 0.01000]25.5 [25.5, 25.5] harmonic" in text  # cells have no space between them
+    assert "MAE 0.01000 [0.01000, 0.01000]25.5 [25.5, 25.5] harmonic" in text  # cells have no space between them
     assert "harmonic 0.04000 [0.04000, 0.04000]51.0 [51.0, 51.0] -0.03000 [-0.03000, -0.03000]" in text
 
 
 def test_inpainting_says_how_many_fakes_it_left_out_and_why_there_is_no_interval(tmp_path, build_folder):
     inpainting = build_inpainting(num_fakes=4, num_real=3)
-    inpainting["prior"]["error"] = asdict(Estimate(0.01, None, None, "no interval: only 1 real person"))
+    inpainting["mae"]["error"] = asdict(Estimate(0.01, None, None, "no interval: only 1 real person"))
     text = " ".join(Page(write(tmp_path, build_folder(tmp_path / "mine", inpainting=inpainting))).text.split())
     assert "4 fakes are excluded" in text
     assert "evenly spread" not in text

@@ -204,18 +204,18 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def write_prior(tmp_path_factory):
-    """(seed, settings) -> an artifact of RFFR's prior with random weights, for crops as `write_faces` makes them."""
+def write_mae(tmp_path_factory):
+    """(seed, settings) -> an artifact of RFFR's MAE with random weights, for crops as `write_faces` makes them."""
     from realface.models.artifact import ArtifactCard, save_artifact
-    from realface.models.rffr.config import PriorConfig
-    from realface.models.rffr.prior import RffrPrior
+    from realface.models.rffr.config import MaeConfig
+    from realface.models.rffr.mae_network import RffrMae
 
     def write(seed=0, *, crop=CropSpec(size=16), metrics=None, **settings):  # noqa: B008 (frozen)
         torch.manual_seed(seed)
-        network = RffrPrior(PriorConfig(**{"size": "tiny", "input_size": 40, "patch_size": 8} | settings))
-        folder = tmp_path_factory.mktemp("prior") / "run" / "artifact"
+        network = RffrMae(MaeConfig(**{"size": "tiny", "input_size": 40, "patch_size": 8} | settings))
+        folder = tmp_path_factory.mktemp("mae") / "run" / "artifact"
         card = ArtifactCard(
-            method="rffr-prior",
+            method="rffr-mae",
             config=network.config.model_dump(mode="json"),
             input_size=network.config.input_size,
             crop=crop,
@@ -229,13 +229,13 @@ def write_prior(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def prior(write_prior):
-    """The run folder of a prior."""
-    return write_prior()
+def mae(write_mae):
+    """The run folder of an MAE."""
+    return write_mae()
 
 
 @pytest.fixture
-def make_rffr_recipe(make_recipe, write_faces, prior):
+def make_rffr_recipe(make_recipe, write_faces, mae):
     """Settings by section -> a recipe of two steps of RFFR's detector on the built faces, which are not mirrored."""
     manifest = write_faces()
 
@@ -244,7 +244,7 @@ def make_rffr_recipe(make_recipe, write_faces, prior):
             data={"manifests": [manifest], "train": {"filters": {"split": "train"}, "flip": 0}} | (data or {}),
             method={"name": "rffr", "branch": "vit_tiny_patch16_224"} | (method or {}),
             trainer={"steps": 2, "validate_every": 2} | (trainer or {}),
-            **{"prior": prior, "optim": {"name": "sgd", "lr": 0.05}} | others,
+            **{"mae": mae, "optim": {"name": "sgd", "lr": 0.05}} | others,
         )
 
     return make

@@ -110,7 +110,7 @@ def test_faults_of_the_method_stand_under_the_key_to_type():
 
 
 def test_method_without_a_name_is_told_the_names():
-    with pytest.raises(RecipeError, match=r"method\.name: required, .*; known: recce, rffr-prior, rffr, baseline"):
+    with pytest.raises(RecipeError, match=r"method\.name: required, .*; known: recce, rffr-mae, rffr, baseline"):
         check(method={"encoder": "light_xception"})
 
 

@@ -18,10 +18,10 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def store_of(prior, tmp_path):
+def store_of(mae, tmp_path):
     """(settings) -> a store with the residuals of the built faces."""
 
-    def make(name="store", *, of=prior, **settings):
+    def make(name="store", *, of=mae, **settings):
         options = {"device": "cpu", "batch_size": 4, "quiet": True} | settings
         compute_residuals(of, [tmp_path / "faces" / "manifest.parquet"], tmp_path / name, **options)
         return tmp_path / name
@@ -61,7 +61,7 @@ def test_training_on_stored_residuals_is_training_that_computes_them(make_rffr_r
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_prior_is_not_run_where_residuals_are_stored(recipe_with, store_of, tmp_path, monkeypatch, workers):
+def test_mae_is_not_run_where_residuals_are_stored(recipe_with, store_of, tmp_path, monkeypatch, workers):
     made = recipe_with(tmp_path / "store", workers=workers, trainer={"steps": 1})
     store_of()
 
@@ -117,21 +117,21 @@ def test_store_that_is_not_there_is_named(recipe_with, tmp_path):
     refused(MissingInputError, made, tmp_path / "run", "folder of residuals .*gone does not exist")
 
 
-def test_store_of_another_kind_is_refused_with_both(recipe_with, store_of, write_prior, tmp_path):
+def test_store_of_another_kind_is_refused_with_both(recipe_with, store_of, write_mae, tmp_path):
     made = recipe_with(tmp_path / "store", trainer={"steps": 1})
     store_of(mode="fast")
-    told = r"store holds residuals of \[prior .* 40 px, fast, .*but the run needs \[prior .* 40 px, exact, .*residuals`"
+    told = r"store holds residuals of \[MAE .* 40 px, fast, .*but the run needs \[MAE .* 40 px, exact, .*residuals`"
     refused(ResidualStoreError, made, tmp_path / "run", told)
-    other = recipe_with(store_of("other", of=write_prior(seed=1)))
-    refused(ResidualStoreError, other, tmp_path / "run", r"other holds residuals of \[prior .*but the run needs")
+    other = recipe_with(store_of("other", of=write_mae(seed=1)))
+    refused(ResidualStoreError, other, tmp_path / "run", r"other holds residuals of \[MAE .*but the run needs")
 
 
 def test_crops_without_a_residual_are_counted_with_the_command_that_adds_them(
-    recipe_with, store_of, write_faces, prior, tmp_path
+    recipe_with, store_of, write_faces, mae, tmp_path
 ):
     few = write_faces("few", videos=[("train-0", 0, "train")])
     made = recipe_with(tmp_path / "store")
-    compute_residuals(prior, [few], tmp_path / "store", device="cpu", quiet=True)
+    compute_residuals(mae, [few], tmp_path / "store", device="cpu", quiet=True)
     with pytest.raises(ResidualStoreError) as caught:
         train(made, tmp_path / "run", quiet=True)
     told, _, command = str(caught.value).partition("; add them with ")
@@ -140,7 +140,7 @@ def test_crops_without_a_residual_are_counted_with_the_command_that_adds_them(
     assert "train-1-0.png" in told
     manifest = tmp_path / "faces" / "manifest.parquet"
     assert command == (
-        f"`realface residuals {prior} {manifest} --out {tmp_path / 'store'} --mode exact --no-outer-ring "
+        f"`realface residuals {mae} {manifest} --out {tmp_path / 'store'} --mode exact --no-outer-ring "
         "--precision fp32 --dtype float32`"
     )
     assert not (tmp_path / "run").exists()

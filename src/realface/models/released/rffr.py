@@ -18,10 +18,10 @@ from realface.core.provenance import collect_provenance
 from realface.core.recipe import check_recipe
 from realface.models.artifact import ArtifactCard
 from realface.models.released.checkpoints import LICENCE, Checkpoint
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 from realface.models.rffr.residual import require_residual_source
 from realface.models.rffr.sizes import SIZES
 from realface.models.weights import load_weights
@@ -49,7 +49,7 @@ UNUSED = ("backbone_1.head.", "backbone_2.head.")
 """ImageNet's classifiers, which are in the release's checkpoints and which nothing uses."""
 OWN_SCORE = "statistics."
 """What an artifact of ours has beside the autoencoder; it is fitted anew."""
-WHOLE = "an RFFR prior, or a masked autoencoder's pre-training with encoder and decoder"
+WHOLE = "an RFFR MAE, or a masked autoencoder's pre-training with encoder and decoder"
 
 
 @dataclass(frozen=True)
@@ -70,80 +70,78 @@ class _Transformer:
 
 
 def read_rffr(
-    prior: Path,
+    mae: Path,
     *,
     detector: Path | None = None,
     input_size: int | None = None,
     pixels: Pixels = "plain",
     norm_pix: bool = False,
     crop: CropSpec | None = None,
-) -> tuple[RffrPrior | Rffr, ArtifactCard]:
+) -> tuple[RffrMae | Rffr, ArtifactCard]:
     """The network of released weights, and what its artifact is to say.
 
     Args:
-        prior: a masked autoencoder with its decoder: the release's checkpoint, one of MAE's, a bare state dict, or one
+        mae: a masked autoencoder with its decoder: the release's checkpoint, one of MAE's, a bare state dict, or one
             inside mappings; written by torch, or `.safetensors`. Names may share a prefix, such as `module.`.
-        detector: the release's checkpoint of the two branches, likewise; without it the prior alone is read.
+        detector: the release's checkpoint of the two branches, likewise; without it the MAE alone is read.
         input_size: height and width that faces had in training, in pixels; the file's by default.
         pixels: what the autoencoder was shown.
-        norm_pix: whether it was trained to predict each patch less its mean, by its standard deviation.
+        norm_pix: whether it was trained with per-patch normalised targets.
         crop: how the faces had been cut out; external, which is unknown, by default.
 
     Returns:
-        An `Rffr` with a detector, else an `RffrPrior`, which has no score until it is fitted on real faces.
+        An `Rffr` with a detector, else an `RffrMae`, which has no score until it is fitted on real faces.
 
     Raises:
         MissingInputError: no such file.
         RecipeError: patches and input size that make no grid.
         ModelInputError: `norm_pix` with a detector, whose residuals need pixels.
         ArtifactError: a file cannot be read without executing it, holds something else (names, shapes and sizes are
-            given), or weights that are no plain, finite numbers; or prior and detector do not belong together.
+            given), or weights that are no plain, finite numbers; or MAE and detector do not belong together.
     """
-    checkpoint = _read_prior(prior)
+    checkpoint = _read_mae(mae)
     settings = {**_size_of(checkpoint, input_size), **PIXELS[pixels], "norm_pix": norm_pix}
-    config = check_recipe(PriorConfig, settings, where=f"importing {prior}")
+    config = check_recipe(MaeConfig, settings, where=f"importing {mae}")
     if detector is None:
         with torch.random.fork_rng(devices=[]):  # the initial values are thrown away
-            network = RffrPrior(config)
-        _load_prior(network.mae, checkpoint)
-        return network.eval(), _prior_card(checkpoint, config, crop or CropSpec.external())
-    require_residual_source(config, where=f"{detector} reads residuals, but {prior}")
+            network = RffrMae(config)
+        _load_mae(network.mae, checkpoint)
+        return network.eval(), _mae_card(checkpoint, config, crop or CropSpec.external())
+    require_residual_source(config, where=f"{detector} reads residuals, but {mae}")
     return _with_detector(checkpoint, config, detector, crop or CropSpec.external())
 
 
-def _with_detector(
-    prior: Checkpoint, prior_config: PriorConfig, detector: Path, crop: CropSpec
-) -> tuple[Rffr, ArtifactCard]:
+def _with_detector(mae: Checkpoint, mae_config: MaeConfig, detector: Path, crop: CropSpec) -> tuple[Rffr, ArtifactCard]:
     branches = _read_detector(detector)
-    settings = {"branch": _branch_of(branches, prior, prior_config), "released_indexing": True}
-    config = check_recipe(RffrConfig, {"prior": prior_config.model_dump(), **settings}, where=f"importing {detector}")
+    settings = {"branch": _branch_of(branches, mae, mae_config), "released_indexing": True}
+    config = check_recipe(RffrConfig, {"mae": mae_config.model_dump(), **settings}, where=f"importing {detector}")
     with torch.random.fork_rng(devices=[]):
         network = Rffr(config)
-    _load_prior(network.prior, prior)
-    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("prior.")}
+    _load_mae(network.mae, mae)
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("mae.")}
     branches.require_numbers()
     load_weights(network, own | branches.tensors, where=branches.where)
     card = _card(
         config,
         crop,
         threshold_rule="RFFR's two classes: fake from 0.5 up",
-        trained_on=[prior.origin("prior"), branches.origin("detector")],
+        trained_on=[mae.origin("mae"), branches.origin("detector")],
         metrics=branches.said(NUMBERS),
     )
     return network.eval(), card
 
 
-def _prior_card(checkpoint: Checkpoint, config: PriorConfig, crop: CropSpec) -> ArtifactCard:
+def _mae_card(checkpoint: Checkpoint, config: MaeConfig, crop: CropSpec) -> ArtifactCard:
     return _card(
         config,
         crop,
         threshold_rule="none: it has no score, because it was not fitted on real faces; it inpaints only",
-        trained_on=[checkpoint.origin("prior")],
+        trained_on=[checkpoint.origin("mae")],
         metrics=checkpoint.said(NUMBERS),
     )
 
 
-def _card(config: PriorConfig | RffrConfig, crop: CropSpec, **parts: Any) -> ArtifactCard:
+def _card(config: MaeConfig | RffrConfig, crop: CropSpec, **parts: Any) -> ArtifactCard:
     return ArtifactCard(
         method=config.name,
         config=config.model_dump(mode="json"),
@@ -157,15 +155,15 @@ def _card(config: PriorConfig | RffrConfig, crop: CropSpec, **parts: Any) -> Art
     )
 
 
-def _read_prior(file: Path) -> Checkpoint:
+def _read_mae(file: Path) -> Checkpoint:
     """A masked autoencoder's weights, under their own names."""
     with torch.device("meta"):  # for its names only, which are enough to find the prefix of larger ones
-        known = MaskedAutoencoder(PriorConfig(size="tiny")).state_dict()
+        known = MaskedAutoencoder(MaeConfig(size="tiny")).state_dict()
     checkpoint = Checkpoint.read(file)
     if any("backbone_2." in name for name in checkpoint.tensors):
         raise ArtifactError(
-            f"{file} holds RFFR's detector, not its prior",
-            hint="give it as --detector, and the masked autoencoder that it was trained with as --prior",
+            f"{file} holds RFFR's detector, not its MAE",
+            hint="give it as --detector, and the masked autoencoder that it was trained with as --mae",
         )
     checkpoint = checkpoint.without(OWN_SCORE).without_prefix(known)
     if "patch_embed.proj.weight" not in checkpoint.tensors:
@@ -185,8 +183,8 @@ def _read_prior(file: Path) -> Checkpoint:
 def _read_detector(file: Path) -> Checkpoint:
     """The two branches' weights, under their own names."""
     with torch.device("meta"):
-        tiny = Rffr(RffrConfig(prior=PriorConfig(size="tiny"), branch="vit_tiny_patch16_224"))
-    known = {name for name in tiny.state_dict() if not name.startswith("prior.")}
+        tiny = Rffr(RffrConfig(mae=MaeConfig(size="tiny"), branch="vit_tiny_patch16_224"))
+    known = {name for name in tiny.state_dict() if not name.startswith("mae.")}
     checkpoint = Checkpoint.read(file).without_prefix(known)
     if "backbone_1.patch_embed.proj.weight" not in checkpoint.tensors:
         raise ArtifactError(
@@ -196,7 +194,7 @@ def _read_detector(file: Path) -> Checkpoint:
     return checkpoint.without(*UNUSED)
 
 
-def _load_prior(mae: MaskedAutoencoder, checkpoint: Checkpoint) -> None:
+def _load_mae(mae: MaskedAutoencoder, checkpoint: Checkpoint) -> None:
     """Set the autoencoder; tables of places that the file does not have are ours, which are the release's."""
     checkpoint.require_numbers()
     tables = {name: tensor for name, tensor in mae.state_dict().items() if name in TABLES}
@@ -204,14 +202,14 @@ def _load_prior(mae: MaskedAutoencoder, checkpoint: Checkpoint) -> None:
 
 
 def _size_of(checkpoint: Checkpoint, input_size: int | None) -> dict[str, Any]:
-    """The settings of the prior's config that follow from the shapes."""
+    """The settings of the MAE's config that follow from the shapes."""
     encoder = _transformer(checkpoint)
     found = (encoder.width, encoder.depth, *_decoder_of(checkpoint))
     sizes = {name: (s.width, s.depth, s.decoder_width, s.decoder_depth) for name, s in SIZES.items()}
     name = next((name for name, size in sizes.items() if size == found), None)
     if name is None:
         known = "; ".join(f"{name}: {_in_words(*size)}" for name, size in sizes.items())
-        raise ArtifactError(f"{checkpoint.where}: no size of the prior has {_in_words(*found)}; known are {known}")
+        raise ArtifactError(f"{checkpoint.where}: no size of the MAE has {_in_words(*found)}; known are {known}")
     own = INPUT_SIZE if encoder.grid_side is None else encoder.grid_side * encoder.patch_size
     if input_size is not None and encoder.grid_side is not None and input_size != own:
         raise ArtifactError(
@@ -221,15 +219,15 @@ def _size_of(checkpoint: Checkpoint, input_size: int | None) -> dict[str, Any]:
     return {"size": name, "input_size": input_size or own, "patch_size": encoder.patch_size}
 
 
-def _branch_of(branches: Checkpoint, prior: Checkpoint, config: PriorConfig) -> str:
+def _branch_of(branches: Checkpoint, mae: Checkpoint, config: MaeConfig) -> str:
     """Timm's name of the transformer that the branches are."""
     branch = _transformer(branches, within="backbone_1.")
     found = (branch.patch_size, branch.grid_side or config.grid_side)
     if found != (config.patch_size, config.grid_side):
         raise ArtifactError(
-            f"{branches.where} sees {found[1]} x {found[1]} patches of {found[0]} pixels, but {prior.where} "
+            f"{branches.where} sees {found[1]} x {found[1]} patches of {found[0]} pixels, but {mae.where} "
             f"{config.grid_side} x {config.grid_side} of {config.patch_size}",
-            hint="give the prior that it was trained with",
+            hint="give the MAE that it was trained with",
         )
     name = next((name for name, size in BRANCHES.items() if size == (branch.width, branch.depth)), None)
     if name is None:

@@ -14,7 +14,7 @@ from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_
 from torch import Tensor
 
 from realface.core.errors import ArtifactError
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.sizes import MLP_RATIO, SIZES
 from realface.models.timm_networks import require_tag
@@ -45,7 +45,7 @@ def require_branch(name: str) -> None:
         )
     if type(network.patch_embed) is not PatchEmbed:
         raise ValueError(
-            f"{name} makes its patches by a convolutional network, which cannot be built for the prior's; take "
+            f"{name} makes its patches by a convolutional network, which cannot be built for the MAE's; take "
             "another, such as vit_base_patch16_224"
         )
 
@@ -74,8 +74,8 @@ def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransf
     return branch
 
 
-def build_prior_branch(config: PriorConfig) -> VisionTransformer:
-    """A transformer built as the encoder of a prior is, with random weights and no classifier."""
+def build_mae_branch(config: MaeConfig) -> VisionTransformer:
+    """A transformer built as the encoder of an MAE is, with random weights and no classifier."""
     size = SIZES[config.size]
     return VisionTransformer(
         img_size=config.input_size,
@@ -88,9 +88,9 @@ def build_prior_branch(config: PriorConfig) -> VisionTransformer:
     )
 
 
-def start_as_prior(branch: VisionTransformer, prior: MaskedAutoencoder) -> None:
-    """Set a branch that `build_prior_branch` made to the weights of the prior's encoder, in place."""
-    weights = prior.state_dict()
+def start_as_mae(branch: VisionTransformer, mae: MaskedAutoencoder) -> None:
+    """Set a branch that `build_mae_branch` made to the weights of the MAE's encoder, in place."""
+    weights = mae.state_dict()
     branch.load_state_dict({name: weights[name] for name in branch.state_dict()})
 
 

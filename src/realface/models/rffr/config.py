@@ -1,4 +1,4 @@
-"""Every setting of RFFR's two tasks: the prior that knows real faces, and the detector on top of it."""
+"""Every setting of RFFR's two tasks: the MAE that knows real faces, and the detector on top of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from realface.core.recipe import Section
 
-AS_PRIOR = "prior"
-"""The branch that is built as the prior's encoder is."""
+AS_MAE = "mae"
+"""The branch that is built as the MAE's encoder is."""
 SMALLEST_GRID = 5
 """Patches per side that hold one block of 3 x 3 within an outer ring."""
 
@@ -49,10 +49,10 @@ class ResidualSection(Section):
     chunk_size: int = Field(16, ge=1, description="passes computed at once; changes time and memory, not the result")
 
 
-class PriorConfig(Section):
-    """The `method:` section of a recipe that trains the prior, and the `config` of its artifacts."""
+class MaeConfig(Section):
+    """The `method:` section of a recipe that trains the MAE, and the `config` of its artifacts."""
 
-    name: Literal["rffr-prior"] = Field("rffr-prior", description="`rffr-prior`")
+    name: Literal["rffr-mae"] = Field("rffr-mae", description="`rffr-mae`")
     size: Literal["tiny", "small", "base", "large"] = Field(
         "base", description="of the masked autoencoder; RFFR: `base`. The sizes are in `models/rffr/sizes.py`"
     )
@@ -71,21 +71,19 @@ class PriorConfig(Section):
     )
     norm_pix: bool = Field(
         False,
-        description="learn the pixels of each patch less its mean, by its standard deviation. Good for "
-        "representations, but such a prior cannot inpaint, so it is refused where residuals are needed",
+        description="train with per-patch normalised targets (norm_pix_loss). Good for representations, but such an "
+        "MAE cannot inpaint, so it cannot be used where residuals are needed",
     )
     pixel_mean: tuple[float, float, float] = Field(
         (0.0, 0.0, 0.0),
-        description="mean of the images that the prior works on, in RGB, of images in [0, 1]; RFFR: 0; public MAE "
+        description="mean of the images that the MAE works on, in RGB, of images in [0, 1]; RFFR: 0; public MAE "
         "weights: ImageNet's 0.485, 0.456, 0.406",
     )
     pixel_std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
         (1.0, 1.0, 1.0),
         description="standard deviation, likewise; RFFR: 1; public MAE weights: ImageNet's 0.229, 0.224, 0.225",
     )
-    residual: ResidualSection = Field(
-        ResidualSection(), description="the residual that the prior alone judges a face by"
-    )
+    residual: ResidualSection = Field(ResidualSection(), description="the residual that the MAE alone judges a face by")
 
     @property
     def grid_side(self) -> int:
@@ -114,15 +112,15 @@ class RffrConfig(Section):
     """The `method:` section of a recipe that trains the two-branch detector, and the `config` of its artifacts."""
 
     name: Literal["rffr"] = Field("rffr", description="`rffr`")
-    prior: PriorConfig = Field(
-        PriorConfig(),
-        description="the prior inside the detector; taken from the artifact that the recipe's `prior` names",
+    mae: MaeConfig = Field(
+        MaeConfig(),
+        description="the MAE inside the detector; taken from the artifact that the recipe's `mae` names",
     )
-    input_size: int = Field(224, description="height and width to which crops are resized, in pixels: the prior's")
+    input_size: int = Field(224, description="height and width to which crops are resized, in pixels: the MAE's")
     branch: str = Field(
         "vit_base_patch16_224",
         description="the vision transformer of timm that each branch is, such as `vit_tiny_patch16_224`; built for the "
-        "prior's size of image and patch. `prior`: as the prior's encoder is, from whose weights it starts: the better "
+        "MAE's size of image and patch. `mae`: as the MAE's encoder is, from whose weights it starts: the better "
         "choice without ImageNet's. RFFR: `vit_base_patch16_224`",
     )
     image_mean: tuple[float, float, float] = Field(
@@ -150,20 +148,20 @@ class RffrConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _size_follows_the_prior(cls, values: Any) -> Any:
+    def _size_follows_the_mae(cls, values: Any) -> Any:
         if not isinstance(values, Mapping) or "input_size" in values:
             return values
-        prior = values.get("prior")
-        if isinstance(prior, PriorConfig):
-            return {**values, "input_size": prior.input_size}
-        if isinstance(prior, Mapping) and "input_size" in prior:
-            return {**values, "input_size": prior["input_size"]}
+        mae = values.get("mae")
+        if isinstance(mae, MaeConfig):
+            return {**values, "input_size": mae.input_size}
+        if isinstance(mae, Mapping) and "input_size" in mae:
+            return {**values, "input_size": mae["input_size"]}
         return values
 
     @field_validator("branch")
     @classmethod
     def _is_a_transformer(cls, branch: str) -> str:
-        if branch != AS_PRIOR:
+        if branch != AS_MAE:
             from realface.models.rffr.branches import require_branch  # imports timm
 
             require_branch(branch)
@@ -171,18 +169,18 @@ class RffrConfig(Section):
 
     @model_validator(mode="after")
     def _settings_agree(self) -> Self:
-        if self.input_size != self.prior.input_size:
+        if self.input_size != self.mae.input_size:
             raise ValueError(
-                f"`input_size` must be the prior's, {self.prior.input_size}, got {self.input_size}; leave it out"
+                f"`input_size` must be the MAE's, {self.mae.input_size}, got {self.input_size}; leave it out"
             )
-        num_blocks = num_blocks_per_side(self.prior.grid_side) ** 2
+        num_blocks = num_blocks_per_side(self.mae.grid_side) ** 2
         if self.blocks_per_image is not None and self.residual.outer_ring:
             raise ValueError("`blocks_per_image` needs blocks of one size, which those of `outer_ring` are not")
         if self.blocks_per_image is not None and self.blocks_per_image > num_blocks:
             raise ValueError(f"`blocks_per_image` must be at most {num_blocks}, got {self.blocks_per_image}")
         if self.released_indexing and self.residual.outer_ring:
             raise ValueError("`released_indexing` reads one patch further to the right, which the outer ring has not")
-        if self.released_indexing and self.branch != AS_PRIOR:
+        if self.released_indexing and self.branch != AS_MAE:
             self._require_class_token_alone()
         return self
 

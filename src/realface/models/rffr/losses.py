@@ -10,7 +10,7 @@ NORM_EPS = 1e-6
 
 
 def normalised_patches(patches: Tensor) -> Tensor:
-    """Patches (B, M, P), each less its mean, by its standard deviation. Source: MAE, 3.4."""
+    """Return patches (B, M, P), each minus its mean and divided by its standard deviation. Source: MAE, 3.4."""
     mean, variance = patches.mean(2, keepdim=True), patches.var(2, keepdim=True)
     return (patches - mean) / (variance + NORM_EPS).sqrt()
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2.functional import normalize  # type: ignore[import-untyped]
 
 from realface.models.inputs import require_size
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.positions import position_table
 from realface.models.rffr.sizes import MLP_RATIO, SIZES
 
@@ -38,7 +38,7 @@ class MaskedAutoencoder(nn.Module):
     pos_embed: Tensor
     decoder_pos_embed: Tensor
 
-    def __init__(self, config: PriorConfig) -> None:
+    def __init__(self, config: MaeConfig) -> None:
         super().__init__()
         self.config = config
         size, side = SIZES[config.size], config.grid_side
@@ -62,7 +62,7 @@ class MaskedAutoencoder(nn.Module):
 
     def embed(self, image: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] -> the tokens (B, N, W) of all patches, with their places."""
-        require_size(image, method="prior of RFFR", size=self.config.input_size)
+        require_size(image, method="MAE of RFFR", size=self.config.input_size)
         tokens: Tensor = self.patch_embed(self.to_range(image))
         return tokens + self.pos_embed[:, 1:]
 
@@ -75,7 +75,7 @@ class MaskedAutoencoder(nn.Module):
             hidden: (B, M) int64, patches to be predicted.
 
         Returns:
-            (B, M, P), P = 3 x patch side squared, ordered (row, column, RGB), in the range that the prior works on.
+            (B, M, P), P = 3 x patch side squared, ordered (row, column, RGB), in the range that the MAE works on.
         """
         seen = tokens.gather(1, visible[..., None].expand(-1, -1, tokens.shape[2]))
         cls_token = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
@@ -110,7 +110,7 @@ class MaskedAutoencoder(nn.Module):
         return squares.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), 3, side * patch, side * patch)
 
     def to_range(self, image: Tensor) -> Tensor:
-        """Images (B, 3, S, S) in [0, 1] in the range that the prior works on."""
+        """Images (B, 3, S, S) in [0, 1] in the range that the MAE works on."""
         normed: Tensor = normalize(image, list(self.config.pixel_mean), list(self.config.pixel_std))
         return normed
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from realface.models.eager import eager
 from realface.models.rffr.blocks import SIDE, block_patches
-from realface.models.rffr.config import PriorConfig, num_visible
+from realface.models.rffr.config import MaeConfig, num_visible
 
 PERIOD = SIDE + 1
 """Patches from block to block, so that one stays visible between them."""
@@ -15,12 +15,12 @@ PERIOD = SIDE + 1
 
 @eager
 def draw_masks(
-    config: PriorConfig, num_images: int, *, generator: torch.Generator | None = None
+    config: MaeConfig, num_images: int, *, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
     """Patches to hide in each of some images, by the config's masking.
 
     Args:
-        config: of the prior.
+        config: of the MAE.
         num_images: B.
         generator: on the CPU; torch's global one by default.
 
@@ -37,7 +37,7 @@ def draw_masks(
     return is_visible.nonzero()[:, 1].view(num_images, -1), hidden
 
 
-def _spread_blocks(config: PriorConfig, generator: torch.Generator | None) -> Tensor:
+def _spread_blocks(config: MaeConfig, generator: torch.Generator | None) -> Tensor:
     """(9 x blocks,) the patches of some blocks that do not touch: cells of a lattice with a random origin."""
     side = config.grid_side
     origins = [int(torch.randint(min(PERIOD, side - SIDE + 1), (), generator=generator)) for _ in range(2)]

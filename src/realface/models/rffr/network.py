@@ -1,4 +1,4 @@
-"""RFFR's detector: a frozen prior, and two transformers that read the face and its residual."""
+"""RFFR's detector: a frozen MAE, and two transformers that read the face and its residual."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from realface.models.inputs import require_size
 from realface.models.rffr.branches import (
     branch_feature,
     build_branch,
-    build_prior_branch,
+    build_mae_branch,
     load_branch,
     released_feature,
-    start_as_prior,
+    start_as_mae,
 )
-from realface.models.rffr.config import AS_PRIOR, RffrConfig
+from realface.models.rffr.config import AS_MAE, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.outputs import RffrOutput
 from realface.models.rffr.residual import grid_of, inpaint, residual_of
@@ -33,7 +33,7 @@ class Rffr(nn.Module):
     """The detector.
 
     Attributes:
-        prior: the masked autoencoder; never trained here, always in eval mode.
+        mae: the masked autoencoder; never trained here, always in eval mode.
         backbone_1: the transformer that sees the face.
         backbone_2: the one that sees the residual.
         classifier: of both features.
@@ -44,34 +44,34 @@ class Rffr(nn.Module):
     def __init__(self, config: RffrConfig) -> None:
         super().__init__()
         self.config = config
-        self.prior = MaskedAutoencoder(config.prior).requires_grad_(False).eval()
+        self.mae = MaskedAutoencoder(config.mae).requires_grad_(False).eval()
         self.backbone_1, self.backbone_2 = _branch(config), _branch(config)
         self.classifier = nn.Linear(2 * self.backbone_1.embed_dim, 2)
-        self.grid = grid_of(config.prior, config.residual)
+        self.grid = grid_of(config.mae, config.residual)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all but the prior, which stays in eval mode."""
+        """Set the mode of all but the MAE, which stays in eval mode."""
         super().train(mode)
-        self.prior.eval()
+        self.mae.eval()
         return self
 
-    def take_prior(self, prior: MaskedAutoencoder) -> None:
-        """Take over a trained prior's weights, in place; branches that are built as its encoder is start from it."""
-        self.prior.load_state_dict(prior.state_dict())
-        if self.config.branch == AS_PRIOR:
+    def take_mae(self, mae: MaskedAutoencoder) -> None:
+        """Take over a trained MAE's weights, in place; branches that are built as its encoder is start from it."""
+        self.mae.load_state_dict(mae.state_dict())
+        if self.config.branch == AS_MAE:
             for branch in (self.backbone_1, self.backbone_2):
-                start_as_prior(branch, prior)
+                start_as_mae(branch, mae)
 
     def forward(self, image: Tensor, *, residual: Tensor | None = None, used: Tensor | None = None) -> RffrOutput:
         """What the detector says of faces.
 
         Args:
-            image: (B, 3, S, S) in [0, 1], of the size that the prior was built for.
+            image: (B, 3, S, S) in [0, 1], of the size that the MAE was built for.
             residual: (B, 3, S, S) of these faces, as computed before; computed here by default.
             used: (B, blocks) bool, the blocks that are looked at, equally many patches in each row; all by default.
 
         Raises:
-            ModelInputError: images of another size, or a prior that cannot inpaint.
+            ModelInputError: images of another size, or an MAE that cannot inpaint.
         """
         require_size(image, method="rffr", size=self.config.input_size)
         amplification = self.config.residual.amplification
@@ -110,7 +110,7 @@ class Rffr(nn.Module):
     def inpainted(self, image: Tensor, *, used: Tensor | None = None) -> Tensor:
         """Faces (B, 3, S, S) with all blocks inpainted, or those that are used; not clamped."""
         section = self.config.residual
-        return inpaint(self.prior, image, self.grid, mode=section.mode, chunk_size=section.chunk_size, used=used)
+        return inpaint(self.mae, image, self.grid, mode=section.mode, chunk_size=section.chunk_size, used=used)
 
     def _patches(self, used: Tensor | None, image: Tensor) -> Tensor:
         """(B, K) the patches of the used blocks, block by block."""
@@ -122,15 +122,15 @@ class Rffr(nn.Module):
 
     def _only(self, patches: Tensor, residual: Tensor) -> Tensor:
         """A residual (B, 3, S, S) where the patches (B, K) are, and 0 elsewhere, as if no others were inpainted."""
-        every = self.prior.to_patches(residual)
+        every = self.mae.to_patches(residual)
         is_kept = torch.zeros(every.shape[:2], dtype=torch.bool, device=every.device).scatter(1, patches, True)
-        return self.prior.to_image(every * is_kept[..., None])
+        return self.mae.to_image(every * is_kept[..., None])
 
 
 def _branch(config: RffrConfig) -> VisionTransformer:
-    if config.branch == AS_PRIOR:
-        return build_prior_branch(config.prior)
-    return build_branch(config.branch, input_size=config.input_size, patch_size=config.prior.patch_size)
+    if config.branch == AS_MAE:
+        return build_mae_branch(config.mae)
+    return build_branch(config.branch, input_size=config.input_size, patch_size=config.mae.patch_size)
 
 
 def load_encoder_weights(network: Rffr, file: Path) -> None:
@@ -156,7 +156,7 @@ def download_encoder_weights(network: Rffr) -> None:
         ArtifactError: the hub has none, or could not be reached.
     """
     config = network.config
-    weights = download_weights(config.branch, img_size=config.input_size, patch_size=config.prior.patch_size)
+    weights = download_weights(config.branch, img_size=config.input_size, patch_size=config.mae.patch_size)
     for branch in (network.backbone_1, network.backbone_2):
         load_branch(branch, weights, where=f"timm's {config.branch}")
 

@@ -16,26 +16,25 @@ from torch.nn import functional as F
 from realface.core.errors import ModelInputError
 from realface.models.eager import eager
 from realface.models.rffr.blocks import BlockGrid
-from realface.models.rffr.config import PriorConfig, ResidualSection
+from realface.models.rffr.config import MaeConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
 
 
-def grid_of(config: PriorConfig, section: ResidualSection) -> BlockGrid:
+def grid_of(config: MaeConfig, section: ResidualSection) -> BlockGrid:
     """The blocks that a residual is made of."""
     return BlockGrid.of(config.grid_side, outer_ring=section.outer_ring)
 
 
-def require_residual_source(config: PriorConfig, *, where: str) -> None:
-    """Refuse a prior that predicts normalised pixels: what it says of a block cannot be pasted.
+def require_residual_source(config: MaeConfig, *, where: str) -> None:
+    """Refuse an MAE trained with per-patch normalised targets, because it cannot inpaint.
 
     Raises:
         ModelInputError: after `where`.
     """
     if config.norm_pix:
         raise ModelInputError(
-            f"{where}: this prior was trained with norm_pix and predicts patches without their mean and contrast, "
-            "so it cannot inpaint",
-            hint="train one with norm_pix: false, to which its weights may be the start (encoder_weights)",
+            f"{where}: this MAE was trained with per-patch normalised targets (norm_pix), so it cannot inpaint",
+            hint="train one with norm_pix: false; it may start from these weights (encoder_weights)",
         )
 
 
@@ -52,7 +51,7 @@ def inpaint(
     """Faces with their blocks inpainted, each block from what surrounds it in the face itself.
 
     Args:
-        mae: the prior.
+        mae: the MAE.
         image: (B, 3, S, S) in [0, 1].
         grid: which blocks there are.
         mode: `exact`: one block is hidden in a pass; `fast`: all of a group that do not touch.
@@ -63,7 +62,7 @@ def inpaint(
         (B, 3, S, S), not clamped; the face itself where no block was inpainted.
 
     Raises:
-        ModelInputError: images of another size, or a prior that cannot inpaint.
+        ModelInputError: images of another size, or an MAE that cannot inpaint.
     """
     require_residual_source(mae.config, where="inpainting")
     tokens = mae.embed(image)

@@ -1,4 +1,4 @@
-"""The prior of a network that has one, and the residual that it takes."""
+"""The MAE of a network that has one, and the residual that it takes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from realface.core.errors import ArtifactError
-from realface.models.rffr.config import PriorConfig, ResidualSection
+from realface.models.rffr.config import MaeConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 from realface.models.rffr.residual import grid_of, inpaint, require_residual_source, residual_of
 
 
@@ -20,7 +20,7 @@ class ResidualSource:
     """What residuals are computed with.
 
     Attributes:
-        mae: the prior.
+        mae: the MAE.
         section: how the residual is taken.
     """
 
@@ -30,7 +30,7 @@ class ResidualSource:
     @property
     def covered(self) -> tuple[int, int]:
         """First row and column of pixels where the residual is not always 0, and the one behind the last."""
-        config: PriorConfig = self.mae.config
+        config: MaeConfig = self.mae.config
         rows = [patch // config.grid_side for patch in grid_of(config, self.section).patches()]
         return min(rows) * config.patch_size, (max(rows) + 1) * config.patch_size
 
@@ -44,7 +44,7 @@ class ResidualSource:
 
 
 def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
-    """The prior of an `rffr-prior` or `rffr` network, and the network's own way to take the residual.
+    """The MAE of an `rffr-mae` or `rffr` network, and the network's own way to take the residual.
 
     Args:
         network: as its artifact gives it.
@@ -52,18 +52,16 @@ def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
 
     Raises:
         ArtifactError: a network of another method.
-        ModelInputError: a prior that cannot inpaint.
+        ModelInputError: an MAE that cannot inpaint.
     """
-    if isinstance(network, RffrPrior):
+    if isinstance(network, RffrMae | Rffr):
         source = ResidualSource(network.mae, network.config.residual)
-    elif isinstance(network, Rffr):
-        source = ResidualSource(network.prior, network.config.residual)
     else:
-        raise ArtifactError(f"{where} has no prior", hint="give an artifact of rffr-prior or rffr")
+        raise ArtifactError(f"{where} has no MAE", hint="give an artifact of rffr-mae or rffr")
     require_residual_source(source.mae.config, where=where)
     return source
 
 
-def prior_of(network: nn.Module, *, where: str) -> MaskedAutoencoder:
-    """The prior of an `rffr-prior` or `rffr` network; errors are those of `residual_source`."""
+def mae_of(network: nn.Module, *, where: str) -> MaskedAutoencoder:
+    """The MAE of an `rffr-mae` or `rffr` network; errors are those of `residual_source`."""
     return residual_source(network, where=where).mae

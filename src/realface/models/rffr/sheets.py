@@ -1,4 +1,4 @@
-"""What a prior makes of faces, as pictures: face | masked | inpainted | amplified difference.
+"""What an MAE makes of faces, as pictures: face | masked | inpainted | amplified difference.
 
 Source: the demo of RFFR's release, which hides one random block of each face.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 from realface.media.sheets import Picture, beside, stacked
 from realface.models.rffr.blocks import SIDE, Block, BlockGrid, block_patches
 from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.residual import inpaint
 
 AMPLIFICATION = 4.0
@@ -37,7 +37,7 @@ class InpaintedFace:
     """One face's four pictures, (S, S, 3) each.
 
     Attributes:
-        face: as the prior is given it.
+        face: as the MAE is given it.
         masked: with its hidden parts in grey.
         inpainted: with them inpainted.
         difference: of the two, absolute and amplified.
@@ -67,7 +67,7 @@ def inpaint_one_block(
     """Hide and inpaint one block of each face.
 
     Args:
-        mae: the prior.
+        mae: the MAE.
         image: (B, 3, S, S) in [0, 1].
         corners: B of them, where each face's block stands; anywhere in the grid.
         amplification: what the absolute difference is multiplied by.
@@ -95,7 +95,7 @@ def inpaint_all_blocks(
     """Inpaint every block from all that surrounds it, and put them together: where the detector's residual comes from.
 
     Args:
-        mae: the prior.
+        mae: the MAE.
         image: (B, 3, S, S) in [0, 1].
         grid: the blocks.
         mode: whether each is hidden alone, or as many as do not touch.
@@ -114,10 +114,10 @@ def draw_corner(side: int, generator: np.random.Generator) -> Corner:
 
 
 @torch.no_grad()
-def validation_sheet(network: RffrPrior, image: Tensor) -> NDArray[np.uint8]:
+def validation_sheet(network: RffrMae, image: Tensor) -> NDArray[np.uint8]:
     """A row for each of some faces (B, 3, S, S), every block inpainted from all that surrounds it.
 
-    A prior that cannot inpaint shows the faces alone.
+    An MAE that cannot inpaint shows the faces alone.
     """
     if network.config.norm_pix:
         return stacked([beside(_as_pictures(image), gap=VALIDATION_GAP)])

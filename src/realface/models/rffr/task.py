@@ -1,4 +1,4 @@
-"""One training step of RFFR's prior, and of its detector."""
+"""One training step of RFFR's MAE, and of its detector."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from realface.models.outputs import Gather, StepResult, local_rows
 from realface.models.rffr.losses import classification_loss, inpainting_losses
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.masking import draw_blocks, draw_common_blocks, draw_masks
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 
 
-class PriorTask(nn.Module):
-    """The prior predicts hidden patches of real faces.
+class MaeTask(nn.Module):
+    """The MAE predicts hidden patches of real faces.
 
     What is hidden is drawn from torch's global generator, as dropout is.
 
@@ -22,7 +22,7 @@ class PriorTask(nn.Module):
         gather: makes the loss that of the batch of all processes; by default each has its own.
     """
 
-    def __init__(self, network: RffrPrior, *, gather: Gather = local_rows) -> None:
+    def __init__(self, network: RffrMae, *, gather: Gather = local_rows) -> None:
         super().__init__()
         self.network = network
         self._gather = gather
@@ -49,7 +49,7 @@ class RffrTask(nn.Module):
     Which blocks is drawn from torch's global generator, as dropout is.
 
     Args:
-        network: what is trained, but for its prior.
+        network: what is trained, but for its MAE.
         gather: makes the loss that of the batch of all processes; by default each has its own.
     """
 

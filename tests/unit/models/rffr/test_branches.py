@@ -83,7 +83,7 @@ def test_transformers_without_a_class_token_as_feature_are_refused(name):
 
 @pytest.mark.parametrize("name", ["vit_tiny_r_s16_p8_224", "vit_base_mci_224"])
 def test_transformers_on_a_convolutional_network_are_refused(name):
-    expected = f"{name} makes its patches by a convolutional network, which cannot be built for the prior's; take"
+    expected = f"{name} makes its patches by a convolutional network, which cannot be built for the MAE's; take"
     with pytest.raises(ValueError, match=expected):
         require_branch(name)
 

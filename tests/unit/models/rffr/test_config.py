@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from realface.models.rffr.config import PriorConfig, RffrConfig, most_blocks, num_blocks_per_side
+from realface.models.rffr.config import MaeConfig, RffrConfig, most_blocks, num_blocks_per_side
 
 SMALL = {"size": "tiny", "input_size": 64, "patch_size": 8}
 VIT = "vit_tiny_patch16_224"
@@ -9,14 +9,14 @@ VIT = "vit_tiny_patch16_224"
 
 def test_masking_that_hides_everything_is_refused():
     with pytest.raises(ValidationError, match="`mask_ratio` leaves none of 64 patches visible"):
-        PriorConfig(size="tiny", input_size=64, patch_size=8, mask_ratio=0.999)
+        MaeConfig(size="tiny", input_size=64, patch_size=8, mask_ratio=0.999)
 
 
 def test_the_defaults_are_the_papers():
     config = RffrConfig()
-    assert (config.prior.size, config.prior.input_size, config.prior.patch_size) == ("base", 224, 16)
-    assert (config.prior.masking, config.prior.mask_ratio, config.prior.norm_pix) == ("random", 0.75, False)
-    assert (config.prior.pixel_mean, config.prior.pixel_std) == ((0, 0, 0), (1, 1, 1))
+    assert (config.mae.size, config.mae.input_size, config.mae.patch_size) == ("base", 224, 16)
+    assert (config.mae.masking, config.mae.mask_ratio, config.mae.norm_pix) == ("random", 0.75, False)
+    assert (config.mae.pixel_mean, config.mae.pixel_std) == ((0, 0, 0), (1, 1, 1))
     assert (config.branch, config.block_probability, config.released_indexing) == ("vit_base_patch16_224", 0.25, False)
     assert (config.residual.mode, config.residual.outer_ring, config.residual.amplification) == ("exact", False, 4)
 
@@ -38,7 +38,7 @@ def test_a_size_without_whole_patches_or_room_for_a_block_is_refused(input_size,
         f"`input_size` must be a multiple of `patch_size`, and at least 5 patches, got {input_size} and {patch_size}"
     )
     with pytest.raises(ValidationError, match=expected):
-        PriorConfig(input_size=input_size, patch_size=patch_size)
+        MaeConfig(input_size=input_size, patch_size=patch_size)
 
 
 def test_more_hidden_blocks_than_can_stand_apart_are_refused():
@@ -46,38 +46,38 @@ def test_more_hidden_blocks_than_can_stand_apart_are_refused():
         "`blocks_per_image` must be at most 1, which is how many of the blocks of 8 x 8 patches never touch, got 2"
     )
     with pytest.raises(ValidationError, match=expected):
-        PriorConfig(**SMALL, masking="block", blocks_per_image=2)
+        MaeConfig(**SMALL, masking="block", blocks_per_image=2)
 
 
 def test_the_number_of_hidden_blocks_does_not_matter_to_random_masking():
-    assert PriorConfig(**SMALL, blocks_per_image=99).masking == "random"
+    assert MaeConfig(**SMALL, blocks_per_image=99).masking == "random"
 
 
 @pytest.mark.parametrize("ratio", [0, 1])
 def test_hiding_nothing_or_everything_is_refused(ratio):
     with pytest.raises(ValidationError, match="mask_ratio"):
-        PriorConfig(mask_ratio=ratio)
+        MaeConfig(mask_ratio=ratio)
 
 
-@pytest.mark.parametrize("prior", [SMALL, PriorConfig(**SMALL)])
-def test_the_detectors_input_size_is_its_priors(prior):
-    assert RffrConfig(prior=prior).input_size == 64
+@pytest.mark.parametrize("mae", [SMALL, MaeConfig(**SMALL)])
+def test_the_detectors_input_size_is_its_maes(mae):
+    assert RffrConfig(mae=mae).input_size == 64
 
 
-def test_a_detector_without_a_named_size_has_the_priors_default():
-    assert RffrConfig(prior={"size": "tiny"}).input_size == 224
+def test_a_detector_without_a_named_size_has_the_maes_default():
+    assert RffrConfig(mae={"size": "tiny"}).input_size == 224
 
 
-def test_another_input_size_than_the_priors_is_refused():
-    with pytest.raises(ValidationError, match="`input_size` must be the prior's, 64, got 96; leave it out"):
-        RffrConfig(prior=SMALL, input_size=96)
+def test_another_input_size_than_the_maes_is_refused():
+    with pytest.raises(ValidationError, match="`input_size` must be the MAE's, 64, got 96; leave it out"):
+        RffrConfig(mae=SMALL, input_size=96)
 
 
-@pytest.mark.parametrize("prior", [None, 3, "base", [1]])
-def test_a_prior_that_is_no_section_is_refused_by_its_place(prior):
+@pytest.mark.parametrize("mae", [None, 3, "base", [1]])
+def test_an_mae_that_is_no_section_is_refused_by_its_place(mae):
     with pytest.raises(ValidationError) as refusal:
-        RffrConfig(prior=prior)
-    assert [fault["loc"] for fault in refusal.value.errors()] == [("prior",)]
+        RffrConfig(mae=mae)
+    assert [fault["loc"] for fault in refusal.value.errors()] == [("mae",)]
 
 
 def test_a_misspelt_branch_is_refused_with_the_likely_one():
@@ -87,19 +87,19 @@ def test_a_misspelt_branch_is_refused_with_the_likely_one():
 
 def test_more_blocks_than_there_are_are_refused():
     with pytest.raises(ValidationError, match="`blocks_per_image` must be at most 4, got 5"):
-        RffrConfig(prior=SMALL, blocks_per_image=5)
+        RffrConfig(mae=SMALL, blocks_per_image=5)
 
 
 def test_a_number_of_blocks_of_unequal_size_is_refused():
     expected = "`blocks_per_image` needs blocks of one size, which those of `outer_ring` are not"
     with pytest.raises(ValidationError, match=expected):
-        RffrConfig(prior=SMALL, blocks_per_image=1, residual={"outer_ring": True})
+        RffrConfig(mae=SMALL, blocks_per_image=1, residual={"outer_ring": True})
 
 
 def test_the_releases_indexing_is_refused_with_the_outer_ring():
     expected = "`released_indexing` reads one patch further to the right, which the outer ring has not"
     with pytest.raises(ValidationError, match=expected):
-        RffrConfig(prior=SMALL, released_indexing=True, residual={"outer_ring": True})
+        RffrConfig(mae=SMALL, released_indexing=True, residual={"outer_ring": True})
 
 
 def test_the_releases_indexing_is_refused_with_a_branch_that_has_registers():
@@ -108,15 +108,15 @@ def test_the_releases_indexing_is_refused_with_a_branch_that_has_registers():
         "token and registers; leave released_indexing out, or take a branch without, such as vit_base_patch16_224"
     )
     with pytest.raises(ValidationError, match=expected):
-        RffrConfig(prior=SMALL, branch="vit_small_patch14_reg4_dinov2", released_indexing=True)
-    assert RffrConfig(prior=SMALL, branch="vit_small_patch14_reg4_dinov2").branch.endswith("dinov2")
+        RffrConfig(mae=SMALL, branch="vit_small_patch14_reg4_dinov2", released_indexing=True)
+    assert RffrConfig(mae=SMALL, branch="vit_small_patch14_reg4_dinov2").branch.endswith("dinov2")
 
 
-@pytest.mark.parametrize("branch", [VIT, "prior"])
+@pytest.mark.parametrize("branch", [VIT, "mae"])
 def test_the_releases_indexing_goes_with_branches_that_have_a_class_token_alone(branch):
-    assert RffrConfig(prior=SMALL, branch=branch, released_indexing=True).released_indexing
+    assert RffrConfig(mae=SMALL, branch=branch, released_indexing=True).released_indexing
 
 
 def test_a_config_comes_back_from_an_artifacts_json():
-    config = RffrConfig(prior=SMALL, branch=VIT, blocks_per_image=2)
+    config = RffrConfig(mae=SMALL, branch=VIT, blocks_per_image=2)
     assert RffrConfig(**config.model_dump(mode="json")) == config

@@ -3,24 +3,24 @@ import copy
 import pytest
 import torch
 
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.fingerprint import fingerprint
 from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 
 SMALL = {"size": "tiny", "input_size": 40, "patch_size": 8}
 
 
 def autoencoder(**settings):
     torch.manual_seed(0)
-    return MaskedAutoencoder(PriorConfig(**SMALL, **settings))
+    return MaskedAutoencoder(MaeConfig(**SMALL, **settings))
 
 
-def test_a_prior_has_the_same_fingerprint_in_its_own_network_and_in_a_detector():
+def test_an_mae_has_the_same_fingerprint_in_its_own_network_and_in_a_detector():
     mae = autoencoder()
-    prior, detector = RffrPrior(mae.config), Rffr(RffrConfig(prior=SMALL, branch="vit_tiny_patch16_224"))
-    for network in (prior.mae, detector.prior):
+    mae, detector = RffrMae(mae.config), Rffr(RffrConfig(mae=SMALL, branch="vit_tiny_patch16_224"))
+    for network in (mae.mae, detector.mae):
         network.load_state_dict(mae.state_dict())
         assert fingerprint(network) == fingerprint(mae)
 

@@ -5,7 +5,7 @@ import torch
 from timm.models.vision_transformer import Block
 
 from realface.core.errors import ModelInputError
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae import MaskedAutoencoder, last_tokens
 from realface.models.rffr.positions import position_table
 from realface.models.rffr.sizes import SIZES
@@ -18,7 +18,7 @@ CLOSE = {"atol": 1e-9, "rtol": 0}
 
 def autoencoder(**settings):
     torch.manual_seed(0)
-    return MaskedAutoencoder(PriorConfig(**{"size": "tiny", "input_size": 40, "patch_size": 8, **settings})).eval()
+    return MaskedAutoencoder(MaeConfig(**{"size": "tiny", "input_size": 40, "patch_size": 8, **settings})).eval()
 
 
 def images(count=1, size=40):
@@ -146,6 +146,6 @@ def test_pixels_have_the_configs_range_in_the_precision_of_the_image():
 
 
 def test_images_of_another_size_are_refused():
-    expected = "this prior of RFFR was built for images of 40 x 40, got 48 x 48; resize them to 40, or train one"
+    expected = "this MAE of RFFR was built for images of 40 x 40, got 48 x 48; resize them to 40, or train one"
     with pytest.raises(ModelInputError, match=expected):
         autoencoder().embed(images(size=48))

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from realface.models.rffr.blocks import block_patches
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.masking import draw_blocks, draw_common_blocks, draw_masks
 
 NUM_DRAWS = 400
 
 
 def config(side=8, **settings):
-    return PriorConfig(size="tiny", input_size=8 * side, patch_size=8, **settings)
+    return MaeConfig(size="tiny", input_size=8 * side, patch_size=8, **settings)
 
 
 def seeded(seed=0):

@@ -13,7 +13,7 @@ from realface.models.rffr.outputs import RffrOutput
 from realface.models.rffr.residual import inpaint
 
 VIT = "vit_tiny_patch16_224"
-PRIOR = {"size": "tiny", "input_size": 64, "patch_size": 8}
+MAE = {"size": "tiny", "input_size": 64, "patch_size": 8}
 MEAN = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64)
 STD = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64)
 CLOSE = {"atol": 1e-9, "rtol": 0}
@@ -23,8 +23,8 @@ CLOSE = {"atol": 1e-9, "rtol": 0}
 def network(**settings):
     """In float64, with 2 x 2 blocks, and two layers of each transformer, more of which would only repeat."""
     torch.manual_seed(0)
-    model = Rffr(RffrConfig(**{"prior": PRIOR, "branch": VIT, **settings}))
-    model.prior.blocks, model.prior.decoder_blocks = model.prior.blocks[:2], model.prior.decoder_blocks[:2]
+    model = Rffr(RffrConfig(**{"mae": MAE, "branch": VIT, **settings}))
+    model.mae.blocks, model.mae.decoder_blocks = model.mae.blocks[:2], model.mae.decoder_blocks[:2]
     for branch in (model.backbone_1, model.backbone_2):
         branch.blocks = branch.blocks[:2]
     return model.eval().double()
@@ -54,17 +54,17 @@ def normalised(face):
 
 
 @torch.no_grad()
-def test_branches_like_the_prior_start_as_its_encoder():
-    model = Rffr(RffrConfig(prior=PRIOR, branch="prior")).eval().double()
-    prior = MaskedAutoencoder(model.config.prior).eval().double()
-    model.take_prior(prior)
+def test_branches_like_the_mae_start_as_its_encoder():
+    model = Rffr(RffrConfig(mae=MAE, branch="mae")).eval().double()
+    mae = MaskedAutoencoder(model.config.mae).eval().double()
+    model.take_mae(mae)
     image, everything = images(1), torch.arange(64)[None]
-    tokens = torch.cat([prior.cls_token, prior.embed(image)], dim=1)  # the class token's place is 0
-    for block in prior.blocks:
+    tokens = torch.cat([mae.cls_token, mae.embed(image)], dim=1)  # the class token's place is 0
+    for block in mae.blocks:
         tokens = block(tokens)
     for branch in (model.backbone_1, model.backbone_2):
-        torch.testing.assert_close(branch_feature(branch, image, everything), prior.norm(tokens)[:, 0], **CLOSE)
-    torch.testing.assert_close(model.prior.state_dict(), prior.state_dict(), rtol=0, atol=0)
+        torch.testing.assert_close(branch_feature(branch, image, everything), mae.norm(tokens)[:, 0], **CLOSE)
+    torch.testing.assert_close(model.mae.state_dict(), mae.state_dict(), rtol=0, atol=0)
     assert model.backbone_1.blocks[0].attn.qkv.weight.requires_grad
     assert model(image).feature.shape == (1, 2 * 192)
 
@@ -73,7 +73,7 @@ def test_branches_like_the_prior_start_as_its_encoder():
 def test_a_face_is_judged_by_both_branches():
     model, image = network(), images()
     output = model(image)
-    inpainted = inpaint(model.prior, image, model.grid)
+    inpainted = inpaint(model.mae, image, model.grid)
     residual = (4 * (inpainted - image)).clamp(-1, 1)
     assert isinstance(output, RffrOutput)
     torch.testing.assert_close(output.residual, residual, **CLOSE)
@@ -140,7 +140,7 @@ def test_a_residual_computed_before_gives_the_same_as_one_computed_now(settings,
 
 
 @torch.no_grad()
-def test_a_residual_computed_before_spares_the_prior_and_says_what_was_inpainted(monkeypatch):
+def test_a_residual_computed_before_spares_the_mae_and_says_what_was_inpainted(monkeypatch):
     model, image = network(), images()
     before = model(image)
     monkeypatch.setattr(module, "inpaint", None)
@@ -181,14 +181,14 @@ def test_released_indexing_takes_the_first_patch_of_the_lowest_used_block():
     torch.testing.assert_close(output.feature[0, :192], expected, **CLOSE)
 
 
-def test_the_prior_is_frozen():
+def test_the_mae_is_frozen():
     model = network().train()
     assert model.training
     assert model.backbone_1.training
-    assert not any(part.training for part in model.prior.modules())
+    assert not any(part.training for part in model.mae.modules())
     model(images(1)).logit.sum().backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    assert {name.split(".")[0] for name, gradient in gradients.items() if gradient is None} == {"prior"}
+    assert {name.split(".")[0] for name, gradient in gradients.items() if gradient is None} == {"mae"}
 
 
 @torch.no_grad()
@@ -206,16 +206,16 @@ def test_images_of_another_size_are_refused():
         network()(images(size=40))
 
 
-def test_a_prior_that_cannot_inpaint_is_refused():
-    with pytest.raises(ModelInputError, match="inpainting: this prior was trained with norm_pix"):
-        network(prior={**PRIOR, "norm_pix": True})(images())
+def test_an_mae_that_cannot_inpaint_is_refused():
+    with pytest.raises(ModelInputError, match="inpainting: this MAE was trained with norm_pix"):
+        network(mae={**MAE, "norm_pix": True})(images())
 
 
 def test_a_file_of_timms_weights_starts_both_branches(tmp_path):
     torch.manual_seed(1)
     weights = timm.create_model(VIT).state_dict()
     torch.save(weights, tmp_path / "imagenet.pth")
-    model = Rffr(RffrConfig(prior=PRIOR, branch=VIT))
+    model = Rffr(RffrConfig(mae=MAE, branch=VIT))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     load_encoder_weights(model, tmp_path / "imagenet.pth")
     for name in ("backbone_1", "backbone_2"):
@@ -241,7 +241,7 @@ def test_a_missing_file_is_refused(tmp_path):
         load_encoder_weights(network(), tmp_path / "gone.pth")
 
 
-def test_timms_hub_starts_both_branches_at_the_priors_size(monkeypatch):
+def test_timms_hub_starts_both_branches_at_the_maes_size(monkeypatch):
     torch.manual_seed(1)
     weights = timm.create_model(VIT, img_size=64, patch_size=8).state_dict()
     asked = []
@@ -251,7 +251,7 @@ def test_timms_hub_starts_both_branches_at_the_priors_size(monkeypatch):
         return weights
 
     monkeypatch.setattr(module, "download_weights", download)
-    model = Rffr(RffrConfig(prior=PRIOR, branch=VIT))
+    model = Rffr(RffrConfig(mae=MAE, branch=VIT))
     download_encoder_weights(model)
     assert asked == [(VIT, {"img_size": 64, "patch_size": 8})]
     for branch in (model.backbone_1, model.backbone_2):

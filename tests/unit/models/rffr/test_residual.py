@@ -4,7 +4,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from realface.core.errors import ModelInputError
 from realface.models.rffr.blocks import BlockGrid
-from realface.models.rffr.config import PriorConfig, ResidualSection
+from realface.models.rffr.config import MaeConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.residual import grid_of, inpaint, require_residual_source, residual_of
 
@@ -15,7 +15,7 @@ CLOSE = {"atol": 1e-9, "rtol": 0}
 
 def autoencoder(side=8, **settings):
     torch.manual_seed(0)
-    mae = MaskedAutoencoder(PriorConfig(size="tiny", input_size=PATCH * side, patch_size=PATCH, **settings))
+    mae = MaskedAutoencoder(MaeConfig(size="tiny", input_size=PATCH * side, patch_size=PATCH, **settings))
     mae.blocks, mae.decoder_blocks = (
         mae.blocks[:2],
         mae.decoder_blocks[:2],
@@ -211,7 +211,7 @@ def test_fast_hides_the_blocks_of_a_pass_together():
 
 
 @pytest.mark.parametrize("settings", [{}, IMAGENET])
-def test_a_prior_that_predicts_the_face_reproduces_it(settings, monkeypatch):
+def test_an_mae_that_predicts_the_face_reproduces_it(settings, monkeypatch):
     mae, image = autoencoder(**settings), images(1)
     wanted = mae.to_patches(mae.to_range(image))[0]
     monkeypatch.setattr(mae, "predict", lambda tokens, visible, hidden: wanted[hidden])
@@ -241,19 +241,19 @@ def test_the_residual_is_the_amplified_difference_within_1():
 
 
 def test_a_sections_grid_covers_the_outer_ring_if_it_says_so():
-    config = PriorConfig(size="tiny", input_size=32, patch_size=4)
+    config = MaeConfig(size="tiny", input_size=32, patch_size=4)
     assert grid_of(config, ResidualSection()) is grid()
     assert grid_of(config, ResidualSection(outer_ring=True)) is grid(outer_ring=True)
 
 
 NO_SOURCE = (
-    r"this prior was trained with norm_pix and predicts patches without their mean and contrast, so it cannot inpaint; "
+    r"this MAE was trained with per-patch normalised targets \(norm_pix\), so it cannot inpaint; "
     r"train one with norm_pix: false, to which its weights may be the start \(encoder_weights\)"
 )
 
 
-def test_a_prior_of_normalised_pixels_is_no_source_of_residuals():
+def test_an_mae_of_normalised_pixels_is_no_source_of_residuals():
     with pytest.raises(ModelInputError, match=f"inpainting: {NO_SOURCE}"):
         inpainted(autoencoder(norm_pix=True), images(1))
     with pytest.raises(ModelInputError, match=f"here: {NO_SOURCE}"):
-        require_residual_source(PriorConfig(norm_pix=True), where="here")
+        require_residual_source(MaeConfig(norm_pix=True), where="here")

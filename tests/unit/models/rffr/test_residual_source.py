@@ -3,52 +3,52 @@ import torch
 from torch import nn
 
 from realface.core.errors import ArtifactError, ModelInputError
-from realface.models.rffr.config import PriorConfig, ResidualSection, RffrConfig
+from realface.models.rffr.config import MaeConfig, ResidualSection, RffrConfig
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
 from realface.models.rffr.residual import grid_of, inpaint
-from realface.models.rffr.residual_source import ResidualSource, prior_of, residual_source
+from realface.models.rffr.residual_source import ResidualSource, mae_of, residual_source
 
 SMALL = {"size": "tiny", "input_size": 64, "patch_size": 8}
 
 
-def prior(**settings):
+def mae(**settings):
     torch.manual_seed(0)
-    return RffrPrior(PriorConfig(**{**SMALL, **settings})).eval()
+    return RffrMae(MaeConfig(**{**SMALL, **settings})).eval()
 
 
 def detector(**settings):
     torch.manual_seed(0)
-    return Rffr(RffrConfig(prior=SMALL, branch="vit_tiny_patch16_224", **settings)).eval()
+    return Rffr(RffrConfig(mae=SMALL, branch="vit_tiny_patch16_224", **settings)).eval()
 
 
-def test_a_priors_source_is_its_autoencoder_and_its_own_residual():
-    network = prior(residual={"mode": "fast"})
+def test_an_maes_source_is_its_autoencoder_and_its_own_residual():
+    network = mae(residual={"mode": "fast"})
     source = residual_source(network, where="x")
-    assert source.mae is network.mae is prior_of(network, where="x")
+    assert source.mae is network.mae is mae_of(network, where="x")
     assert source.section == ResidualSection(mode="fast")
 
 
-def test_a_detectors_source_is_its_prior_and_the_detectors_residual():
+def test_a_detectors_source_is_its_mae_and_the_detectors_residual():
     network = detector(residual={"amplification": 2.0})
     source = residual_source(network, where="x")
-    assert source.mae is network.prior is prior_of(network, where="x")
+    assert source.mae is network.mae is mae_of(network, where="x")
     assert source.section == ResidualSection(amplification=2.0)
 
 
-def test_a_network_without_prior_is_refused():
-    with pytest.raises(ArtifactError, match=r"a/model has no prior; give an artifact of rffr-prior or rffr"):
+def test_a_network_without_mae_is_refused():
+    with pytest.raises(ArtifactError, match=r"a/model has no MAE; give an artifact of rffr-mae or rffr"):
         residual_source(nn.Linear(1, 1), where="a/model")
 
 
-def test_a_prior_that_cannot_inpaint_is_refused():
-    with pytest.raises(ModelInputError, match="a/model: this prior was trained with norm_pix"):
-        prior_of(prior(norm_pix=True), where="a/model")
+def test_an_mae_that_cannot_inpaint_is_refused():
+    with pytest.raises(ModelInputError, match="a/model: this MAE was trained with norm_pix"):
+        mae_of(mae(norm_pix=True), where="a/model")
 
 
 @pytest.mark.parametrize("section", [{}, {"mode": "fast", "outer_ring": True, "amplification": 3.0, "chunk_size": 2}])
 def test_the_residual_is_the_amplified_difference_of_all_blocks(section):
-    source = residual_source(prior(residual=section).double(), where="x")
+    source = residual_source(mae(residual=section).double(), where="x")
     image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     residual = source.residual(image)
     assert not residual.requires_grad
@@ -64,7 +64,7 @@ def test_the_residual_is_the_amplified_difference_of_all_blocks(section):
     ("input_size", "outer_ring", "covered"), [(64, False, (8, 56)), (64, True, (0, 64)), (56, False, (16, 40))]
 )
 def test_the_covered_part_of_a_face_is_that_with_a_residual(input_size, outer_ring, covered):
-    network = prior(input_size=input_size, residual={"outer_ring": outer_ring})
+    network = mae(input_size=input_size, residual={"outer_ring": outer_ring})
     source = ResidualSource(network.mae, network.config.residual)
     assert source.covered == covered
     residual = source.residual(torch.rand(1, 3, input_size, input_size))[0].abs().sum(0)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from realface.models.rffr.blocks import BlockGrid, block_patches
-from realface.models.rffr.config import PriorConfig, ResidualSection
+from realface.models.rffr.config import MaeConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.prior import RffrPrior
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.sheets import draw_corner, inpaint_all_blocks, inpaint_one_block, validation_sheet
 
 SIDE, PATCH = 8, 8
@@ -15,9 +15,9 @@ GRID = BlockGrid.of(SIDE, outer_ring=False)  # 2 x 2 blocks from row and column 
 
 
 @pytest.fixture(scope="module")
-def prior() -> RffrPrior:
+def mae() -> RffrMae:
     torch.manual_seed(0)
-    return RffrPrior(PriorConfig(size="tiny", input_size=SIDE * PATCH, patch_size=PATCH)).eval()
+    return RffrMae(MaeConfig(size="tiny", input_size=SIDE * PATCH, patch_size=PATCH)).eval()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ class Saying(MaskedAutoencoder):
     """Predicts one brightness for whatever is hidden."""
 
     def __init__(self, brightness: float) -> None:
-        super().__init__(PriorConfig(size="tiny", input_size=SIDE * PATCH, patch_size=PATCH))
+        super().__init__(MaeConfig(size="tiny", input_size=SIDE * PATCH, patch_size=PATCH))
         self.brightness = brightness
 
     def predict(self, tokens: torch.Tensor, visible: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
@@ -42,9 +42,9 @@ class Saying(MaskedAutoencoder):
 
 
 @torch.no_grad()
-def test_each_face_has_its_own_block_hidden_and_nothing_else_changes(prior: RffrPrior, faces: torch.Tensor) -> None:
+def test_each_face_has_its_own_block_hidden_and_nothing_else_changes(mae: RffrMae, faces: torch.Tensor) -> None:
     corners = [(1, 2), (0, 5), (1, 2)]
-    for (row, column), face in zip(corners, inpaint_one_block(prior.mae, faces, corners), strict=True):
+    for (row, column), face in zip(corners, inpaint_one_block(mae.mae, faces, corners), strict=True):
         block = np.zeros(face.face.shape[:2], dtype=bool)
         block[pixels(row, column)] = True
         assert (face.masked[block] == 128).all()
@@ -54,20 +54,20 @@ def test_each_face_has_its_own_block_hidden_and_nothing_else_changes(prior: Rffr
 
 
 @torch.no_grad()
-def test_a_block_is_what_the_prior_predicts_from_all_other_patches(prior: RffrPrior, faces: torch.Tensor) -> None:
+def test_a_block_is_what_the_mae_predicts_from_all_other_patches(mae: RffrMae, faces: torch.Tensor) -> None:
     hidden = torch.tensor([block_patches(2, 4, side=SIDE)])
     visible = torch.tensor([[patch for patch in range(SIDE**2) if patch not in hidden]])
-    predicted = prior.mae.predict(prior.mae.embed(faces[:1]), visible, hidden)
-    patches = prior.mae.to_patches(faces[:1]).clone()
+    predicted = mae.mae.predict(mae.mae.embed(faces[:1]), visible, hidden)
+    patches = mae.mae.to_patches(faces[:1]).clone()
     patches[0, hidden[0]] = predicted[0]
-    expected = (prior.mae.to_image(patches)[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
-    (face,) = inpaint_one_block(prior.mae, faces[:1], [(2, 4)])
+    expected = (mae.mae.to_image(patches)[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+    (face,) = inpaint_one_block(mae.mae, faces[:1], [(2, 4)])
     assert np.abs(face.inpainted.astype(int) - expected.numpy()).max() <= 1
 
 
 @torch.no_grad()
-def test_faces_do_not_depend_on_those_beside_them_nor_on_the_chunk(prior: RffrPrior, faces: torch.Tensor) -> None:
-    mae, faces = copy.deepcopy(prior.mae).double(), faces.double()
+def test_faces_do_not_depend_on_those_beside_them_nor_on_the_chunk(mae: RffrMae, faces: torch.Tensor) -> None:
+    mae, faces = copy.deepcopy(mae.mae).double(), faces.double()
     together = inpaint_one_block(mae, faces, [(1, 2), (0, 5), (1, 2)])
     alone = inpaint_one_block(mae, faces[1:2], [(0, 5)], chunk_size=1)[0]
     assert np.abs(together[1].inpainted.astype(int) - alone.inpainted).max() <= 1
@@ -106,10 +106,10 @@ def test_all_blocks_are_seen_through_grey_with_lines_between_them(outer_ring: bo
 
 
 @torch.no_grad()
-def test_all_blocks_inpainted_exactly_are_each_block_alone(prior: RffrPrior, faces: torch.Tensor) -> None:
-    (whole,) = inpaint_all_blocks(prior.mae, faces[:1], GRID)
+def test_all_blocks_inpainted_exactly_are_each_block_alone(mae: RffrMae, faces: torch.Tensor) -> None:
+    (whole,) = inpaint_all_blocks(mae.mae, faces[:1], GRID)
     for block in GRID.blocks:
-        (alone,) = inpaint_one_block(prior.mae, faces[:1], [(block.row, block.column)])
+        (alone,) = inpaint_one_block(mae.mae, faces[:1], [(block.row, block.column)])
         place = pixels(block.row, block.column)
         assert np.abs(whole.inpainted[place].astype(int) - alone.inpainted[place]).max() <= 1
 
@@ -124,8 +124,8 @@ def test_the_smallest_grid_has_one_place_for_a_drawn_block() -> None:
     assert {draw_corner(5, np.random.default_rng(seed)) for seed in range(5)} == {(1, 1)}
 
 
-def test_the_validation_sheet_has_a_row_of_four_pictures_for_each_face(prior: RffrPrior, faces: torch.Tensor) -> None:
-    sheet = validation_sheet(prior, faces)
+def test_the_validation_sheet_has_a_row_of_four_pictures_for_each_face(mae: RffrMae, faces: torch.Tensor) -> None:
+    sheet = validation_sheet(mae, faces)
     assert sheet.shape == (3 * 64 + 2 * 4, 4 * 64 + 3 * 4, 3)
     assert (sheet[:64, :64] == (faces[0] * 255).round().byte().permute(1, 2, 0).numpy()).all()
 
@@ -133,10 +133,10 @@ def test_the_validation_sheet_has_a_row_of_four_pictures_for_each_face(prior: Rf
 def test_the_validation_sheet_follows_the_configs_residual(faces: torch.Tensor) -> None:
     torch.manual_seed(0)
     section = ResidualSection(outer_ring=True)
-    network = RffrPrior(PriorConfig(size="tiny", input_size=64, patch_size=PATCH, residual=section)).eval()
+    network = RffrMae(MaeConfig(size="tiny", input_size=64, patch_size=PATCH, residual=section)).eval()
     assert validation_sheet(network, faces)[:8, -64:].any(), "the ring of the difference"
 
 
-def test_a_prior_that_cannot_inpaint_shows_the_faces_alone(faces: torch.Tensor) -> None:
-    network = RffrPrior(PriorConfig(size="tiny", input_size=64, patch_size=PATCH, norm_pix=True))
+def test_an_mae_that_cannot_inpaint_shows_the_faces_alone(faces: torch.Tensor) -> None:
+    network = RffrMae(MaeConfig(size="tiny", input_size=64, patch_size=PATCH, norm_pix=True))
     assert validation_sheet(network, faces).shape == (64, 3 * 64 + 2 * 4, 3)

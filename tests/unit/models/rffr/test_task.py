@@ -4,27 +4,27 @@ from torch.nn import functional as F
 
 from realface.core.labels import Label
 from realface.models.outputs import Task
-from realface.models.rffr.config import PriorConfig, RffrConfig
+from realface.models.rffr.config import MaeConfig, RffrConfig
+from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.masking import draw_masks
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.prior import RffrPrior
-from realface.models.rffr.task import PriorTask, RffrTask
+from realface.models.rffr.task import MaeTask, RffrTask
 
 REAL, FAKE = Label.REAL, Label.FAKE
-PRIOR = {"size": "tiny", "input_size": 64, "patch_size": 8}
+MAE = {"size": "tiny", "input_size": 64, "patch_size": 8}
 
 
-def prior_task(gather=None, **settings):
+def mae_task(gather=None, **settings):
     torch.manual_seed(0)
-    network = RffrPrior(PriorConfig(**{**PRIOR, "input_size": 40, **settings}))
+    network = RffrMae(MaeConfig(**{**MAE, "input_size": 40, **settings}))
     network.mae.blocks, network.mae.decoder_blocks = network.mae.blocks[:2], network.mae.decoder_blocks[:2]
-    return PriorTask(network) if gather is None else PriorTask(network, gather=gather)
+    return MaeTask(network) if gather is None else MaeTask(network, gather=gather)
 
 
 def rffr_task(gather=None, **settings):
     torch.manual_seed(0)
-    network = Rffr(RffrConfig(prior=PRIOR, branch="vit_tiny_patch16_224", **settings))
-    network.prior.blocks, network.prior.decoder_blocks = network.prior.blocks[:2], network.prior.decoder_blocks[:2]
+    network = Rffr(RffrConfig(mae=MAE, branch="vit_tiny_patch16_224", **settings))
+    network.mae.blocks, network.mae.decoder_blocks = network.mae.blocks[:2], network.mae.decoder_blocks[:2]
     for branch in (network.backbone_1, network.backbone_2):
         branch.blocks = branch.blocks[:2]
     return RffrTask(network) if gather is None else RffrTask(network, gather=gather)
@@ -44,13 +44,13 @@ def reals(count):
 
 
 def test_both_are_tasks():
-    assert isinstance(prior_task(), Task)
+    assert isinstance(mae_task(), Task)
     assert isinstance(rffr_task(), Task)
 
 
 @pytest.mark.parametrize("settings", [{}, {"masking": "block", "blocks_per_image": 1}])
-def test_the_priors_loss_is_the_mean_squared_error_of_the_hidden_patches(settings):
-    task = prior_task(pixel_mean=(0.5, 0.5, 0.5), pixel_std=(0.25, 0.25, 0.25), **settings).double()
+def test_the_maes_loss_is_the_mean_squared_error_of_the_hidden_patches(settings):
+    task = mae_task(pixel_mean=(0.5, 0.5, 0.5), pixel_std=(0.25, 0.25, 0.25), **settings).double()
     image = images(2).double()
     torch.manual_seed(3)
     result = task(image, reals(2))
@@ -70,14 +70,14 @@ def test_the_priors_loss_is_the_mean_squared_error_of_the_hidden_patches(setting
     assert result.output is None
 
 
-def test_the_priors_loss_can_be_of_normalised_patches():
-    task, image = prior_task(norm_pix=True), images(1)
+def test_the_maes_loss_can_be_of_normalised_patches():
+    task, image = mae_task(norm_pix=True), images(1)
     task.network.mae.decoder_pred.weight.data.zero_()  # predicts 0, of which normalised patches are 1 away
     assert task(image, reals(1)).loss.item() == pytest.approx((8 * 8 * 3 - 1) / (8 * 8 * 3), abs=1e-3)
 
 
 def test_what_is_hidden_is_drawn_anew_from_torchs_global_generator():
-    task, image = prior_task(), images(2)
+    task, image = mae_task(), images(2)
     torch.manual_seed(3)
     first, second = task(image, reals(2)).loss, task(image, reals(2)).loss
     assert first != second
@@ -85,14 +85,14 @@ def test_what_is_hidden_is_drawn_anew_from_torchs_global_generator():
     assert task(image, reals(2)).loss == first
 
 
-def test_the_priors_loss_passes_through_gather():
+def test_the_maes_loss_passes_through_gather():
     gathered = []
 
     def gather(rows):
         gathered.append(rows.shape)
         return doubled(rows) * 3
 
-    alone, together = prior_task(), prior_task(gather)
+    alone, together = mae_task(), mae_task(gather)
     torch.manual_seed(3)
     expected = alone(images(2), reals(2)).loss
     torch.manual_seed(3)
@@ -100,16 +100,16 @@ def test_the_priors_loss_passes_through_gather():
     assert gathered == [(2,)]
 
 
-def test_a_step_of_the_prior_reaches_all_of_it():
-    task = prior_task().train()
+def test_a_step_of_the_mae_reaches_all_of_it():
+    task = mae_task().train()
     task(images(1), reals(1)).loss.backward()
     assert all(parameter.grad is not None for parameter in task.network.mae.parameters())
 
 
 @pytest.mark.parametrize("norm_pix", [False, True])
-def test_the_priors_loss_is_float32_under_half_precision(norm_pix):
+def test_the_maes_loss_is_float32_under_half_precision(norm_pix):
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        result = prior_task(norm_pix=norm_pix)(images(2), reals(2))
+        result = mae_task(norm_pix=norm_pix)(images(2), reals(2))
     assert result.loss.dtype == torch.float32
     result.loss.backward()
 
@@ -136,13 +136,13 @@ def test_logits_and_labels_of_all_processes_are_gathered():
     torch.testing.assert_close(result.loss, F.cross_entropy(result.output.logits, label))
 
 
-def test_a_step_of_the_detector_reaches_both_branches_and_not_the_prior():
+def test_a_step_of_the_detector_reaches_both_branches_and_not_the_mae():
     task = rffr_task().train()
     task(images(2, 64), torch.tensor([REAL, FAKE])).loss.backward()
     for part in (task.network.backbone_1, task.network.backbone_2, task.network.classifier):
         assert all(parameter.grad is not None for parameter in part.parameters())
         assert any(parameter.grad.any() for parameter in part.parameters())
-    assert all(parameter.grad is None for parameter in task.network.prior.parameters())
+    assert all(parameter.grad is None for parameter in task.network.mae.parameters())
 
 
 def used_blocks(task, *, count=2, **inputs):
@@ -172,13 +172,13 @@ def test_a_step_looks_at_some_blocks_of_each_image_where_their_number_is_given()
     assert len(used.unique(dim=0)) > 1
 
 
-def test_a_residual_computed_before_gives_the_same_loss_without_the_prior():
+def test_a_residual_computed_before_gives_the_same_loss_without_the_mae():
     task, image, label = rffr_task().double(), images(2, 64).double(), torch.tensor([REAL, FAKE])
     with torch.no_grad():
         stored = task.network(image).residual
     torch.manual_seed(3)
     computed = task(image, label)
-    task.network.prior.predict = None
+    task.network.mae.predict = None
     torch.manual_seed(3)
     given = task(image, label, residual=stored)
     torch.testing.assert_close(given.loss, computed.loss, rtol=0, atol=2**-24)  # one step of the float32 loss

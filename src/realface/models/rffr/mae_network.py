@@ -1,4 +1,4 @@
-"""RFFR's prior as a detector of its own: what it cannot inpaint surprises it."""
+"""RFFR's MAE as a detector of its own: what it cannot inpaint surprises it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from realface.core.errors import ModelInputError, TrainingError
 from realface.models.released.checkpoints import Checkpoint
 from realface.models.rffr.blocks import BlockGrid
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.losses import inpainting_losses, normalised_patches
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.masking import draw_masks
@@ -34,7 +34,7 @@ COMPARED_FACES = 64
 """Real faces on which the fast residual is compared with the exact one."""
 
 
-class RffrPrior(nn.Module):
+class RffrMae(nn.Module):
     """The masked autoencoder, and the statistics of the residuals of real faces.
 
     Attributes:
@@ -44,7 +44,7 @@ class RffrPrior(nn.Module):
 
     _shares: Tensor
 
-    def __init__(self, config: PriorConfig) -> None:
+    def __init__(self, config: MaeConfig) -> None:
         super().__init__()
         self.config = config
         self.mae = MaskedAutoencoder(config)
@@ -56,15 +56,15 @@ class RffrPrior(nn.Module):
         """How surprising faces are.
 
         Args:
-            image: (B, 3, S, S) in [0, 1], of the size that the prior was built for.
+            image: (B, 3, S, S) in [0, 1], of the size that the MAE was built for.
 
         Raises:
-            ModelInputError: images of another size, a prior that cannot inpaint, or one that was not fitted.
+            ModelInputError: images of another size, an MAE that cannot inpaint, or one that was not fitted.
         """
         require_residual_source(self.config, where="scoring faces")
         if not self.statistics.num_faces:
             raise ModelInputError(
-                "this prior has no score: its residuals of real faces are not known",
+                "this MAE has no score: its residuals of real faces are not known",
                 hint="train it, or import it with --reals MANIFEST",
             )
         inpainted = self.inpainted(image)
@@ -101,10 +101,10 @@ class RffrPrior(nn.Module):
         return normalised_patches(wanted) if self.config.norm_pix else wanted
 
 
-def inpainting_errors(network: RffrPrior, image: Tensor) -> Tensor:
+def inpainting_errors(network: RffrMae, image: Tensor) -> Tensor:
     """(B,) the mean squared error of each face's inpainted blocks, in units of [0, 1].
 
-    Of a prior that predicts normalised pixels: the loss under one fixed mask, the same for every face.
+    For an MAE trained with per-patch normalised targets: the loss under one fixed mask, the same for every face.
     """
     if network.config.norm_pix:
         masks = draw_masks(network.config, 1, generator=torch.Generator().manual_seed(0))
@@ -117,15 +117,15 @@ def inpainting_errors(network: RffrPrior, image: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def fit_statistics(network: RffrPrior, batches: Iterable[Tensor]) -> dict[str, Any]:
+def fit_statistics(network: RffrMae, batches: Iterable[Tensor]) -> dict[str, Any]:
     """Learn what the residuals of real faces are like, and what the fast residual changes.
 
     Args:
         network: changed in place.
-        batches: (B, 3, S, S) each, of real faces that the prior was not trained on.
+        batches: (B, 3, S, S) each, of real faces that the MAE was not trained on.
 
     Returns:
-        What was measured, for the artifact; nothing for a prior that cannot inpaint, which is left as it is.
+        What was measured, for the artifact; nothing for an MAE that cannot inpaint, which is left as it is.
 
     Raises:
         TrainingError: too few faces.
@@ -154,7 +154,7 @@ class FastDifference:
         self._num_faces = 0
         self._absolute = self._size = self._largest = 0.0
 
-    def add(self, network: RffrPrior, image: Tensor) -> None:
+    def add(self, network: RffrMae, image: Tensor) -> None:
         """Compare on a batch (B, 3, S, S)."""
         image = image[: COMPARED_FACES - self._num_faces]
         if not len(image):
@@ -187,7 +187,7 @@ class FastDifference:
         }
 
 
-def load_mae_weights(network: RffrPrior, file: Path) -> None:
+def load_mae_weights(network: RffrMae, file: Path) -> None:
     """Start the autoencoder from weights of its size, such as the public ones.
 
     The decoder keeps its random start where the file has an encoder alone, which is told. Tables of places that the

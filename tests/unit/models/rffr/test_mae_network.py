@@ -5,10 +5,10 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from realface.core.errors import ArtifactError, ModelInputError, TrainingError
-from realface.models.rffr import prior as module
-from realface.models.rffr.config import PriorConfig
+from realface.models.rffr import mae as module
+from realface.models.rffr.config import MaeConfig
+from realface.models.rffr.mae_network import RffrMae, fit_statistics, inpainting_errors, load_mae_weights
 from realface.models.rffr.outputs import ResidualOutput
-from realface.models.rffr.prior import RffrPrior, fit_statistics, inpainting_errors, load_mae_weights
 from realface.models.rffr.residual import inpaint
 
 IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
@@ -22,9 +22,9 @@ INNER = slice(8, 56)
 
 def network(**settings):
     torch.manual_seed(0)
-    prior = RffrPrior(PriorConfig(**{"size": "tiny", "input_size": 64, "patch_size": 8, **settings}))
-    prior.mae.blocks, prior.mae.decoder_blocks = prior.mae.blocks[:2], prior.mae.decoder_blocks[:2]  # more would repeat
-    return prior.eval()
+    mae = RffrMae(MaeConfig(**{"size": "tiny", "input_size": 64, "patch_size": 8, **settings}))
+    mae.mae.blocks, mae.mae.decoder_blocks = mae.mae.blocks[:2], mae.mae.decoder_blocks[:2]  # more would repeat
+    return mae.eval()
 
 
 def small(**settings):
@@ -41,51 +41,50 @@ def doubles(*arguments, **settings):
     return images(*arguments, **settings, dtype=torch.float64)
 
 
-def fitted(prior):
-    fit_statistics(prior, [images(20, prior.config.input_size, seed=1)])
-    return prior
+def fitted(mae):
+    fit_statistics(mae, [images(20, mae.config.input_size, seed=1)])
+    return mae
 
 
 @torch.no_grad()
 def test_a_face_is_judged_by_its_residual():
-    prior = fitted(network(residual={"amplification": 2.0}))
-    output = prior(images())
-    inpainted = inpaint(prior.mae, images(), prior.grid)
+    mae = fitted(network(residual={"amplification": 2.0}))
+    output = mae(images())
+    inpainted = inpaint(mae.mae, images(), mae.grid)
     assert isinstance(output, ResidualOutput)
     assert torch.equal(output.residual, (2 * (inpainted - images())).clamp(-1, 1))
     assert torch.equal(output.reconstruction, inpainted.clamp(0, 1))
     assert torch.equal(output.error_map[:, 0], output.residual.abs().mean(1))
-    assert torch.equal(output.logit, prior.statistics.logit(prior.differences(images(), inpainted)))
+    assert torch.equal(output.logit, mae.statistics.logit(mae.differences(images(), inpainted)))
     assert output.attention is None
 
 
-def test_a_prior_that_was_not_fitted_has_no_score():
+def test_an_mae_that_was_not_fitted_has_no_score():
     expected = (
-        "this prior has no score: its residuals of real faces are not known; train it, or import it with "
-        "--reals MANIFEST"
+        "this MAE has no score: its residuals of real faces are not known; train it, or import it with --reals MANIFEST"
     )
     with pytest.raises(ModelInputError, match=expected):
         network()(images())
 
 
-def test_a_prior_of_normalised_pixels_has_no_score():
-    with pytest.raises(ModelInputError, match="scoring faces: this prior was trained with norm_pix"):
+def test_an_mae_of_normalised_pixels_has_no_score():
+    with pytest.raises(ModelInputError, match="scoring faces: this MAE was trained with norm_pix"):
         network(norm_pix=True)(images())
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(ModelInputError, match="this prior of RFFR was built for images of 40 x 40, got 64 x 64"):
+    with pytest.raises(ModelInputError, match="this MAE of RFFR was built for images of 40 x 40, got 64 x 64"):
         fitted(small())(images())
 
 
 @torch.no_grad()
 def test_scores_have_full_precision_under_half_precision():
-    prior = fitted(network())
+    mae = fitted(network())
     inpainted = images() + torch.linspace(0, 0.1, 64)
-    expected = prior.differences(images(), inpainted)
+    expected = mae.differences(images(), inpainted)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(prior.differences(images(), inpainted), expected)
-        assert prior(images()).logit.dtype == torch.float32
+        assert torch.equal(mae.differences(images(), inpainted), expected)
+        assert mae(images()).logit.dtype == torch.float32
 
 
 @torch.no_grad()
@@ -93,8 +92,8 @@ def test_an_even_difference_is_coarse_and_a_chequered_one_fine():
     # grain of 1 pixel: of 9 pixels one is left over, of 81 too
     rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     grain = 0.1 - 0.2 * ((rows + columns) % 2).double()
-    prior = network().double()
-    even, chequered = (prior.differences(doubles(1), doubles(1) + part)[0] for part in (0.2, grain))
+    mae = network().double()
+    even, chequered = (mae.differences(doubles(1), doubles(1) + part)[0] for part in (0.2, grain))
     assert even.tolist() == pytest.approx([0] * 4 + [0.2] * 4, **SHARES)
     assert chequered.tolist() == pytest.approx([0.1 * 8 / 9] * 4 + [0.1 / 81] * 4, **SHARES)
 
@@ -102,14 +101,14 @@ def test_an_even_difference_is_coarse_and_a_chequered_one_fine():
 @pytest.mark.parametrize("outer_ring", [False, True])
 @torch.no_grad()
 def test_differences_are_averaged_over_the_pixels_that_a_block_owns(outer_ring):
-    prior = network(residual={"outer_ring": outer_ring}).double()
+    mae = network(residual={"outer_ring": outer_ring}).double()
     difference = 0.1 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     pixels = difference[0].numpy()
     inside = uniform_filter(np.ones((64, 64)), 3, mode="constant")  # less than 1 along the edges
     fine = pixels - np.stack([uniform_filter(colour, 3, mode="constant") / inside for colour in pixels])
     coarse = np.stack([uniform_filter(colour, 9, mode="constant") for colour in pixels])
-    expected = [_mean_over(part, block.owned) for part in (fine, coarse) for block in prior.grid.blocks]
-    assert prior.differences(doubles(1), doubles(1) + difference)[0].tolist() == pytest.approx(expected, **SHARES)
+    expected = [_mean_over(part, block.owned) for part in (fine, coarse) for block in mae.grid.blocks]
+    assert mae.differences(doubles(1), doubles(1) + difference)[0].tolist() == pytest.approx(expected, **SHARES)
 
 
 def _mean_over(difference, patches):
@@ -120,26 +119,26 @@ def _mean_over(difference, patches):
 @pytest.mark.parametrize("settings", [{}, IMAGENET, {"residual": {"mode": "fast"}}])
 @torch.no_grad()
 def test_the_inpainting_error_is_the_mean_square_over_the_blocks_in_units_of_the_image(settings):
-    prior = network(**settings).double()
-    difference = inpaint(prior.mae, doubles(), prior.grid, mode=prior.config.residual.mode) - doubles()
+    mae = network(**settings).double()
+    difference = inpaint(mae.mae, doubles(), mae.grid, mode=mae.config.residual.mode) - doubles()
     expected = difference[:, :, INNER, INNER].square().mean((1, 2, 3))
-    torch.testing.assert_close(inpainting_errors(prior, doubles()), expected, **CLOSE)
+    torch.testing.assert_close(inpainting_errors(mae, doubles()), expected, **CLOSE)
 
 
 @pytest.mark.parametrize("masking", ["random", "block"])
 @torch.no_grad()
 def test_errors_of_normalised_pixels_are_finite_and_those_of_the_face_alone(masking):
-    prior = small(norm_pix=True, masking=masking, blocks_per_image=1).double()
+    mae = small(norm_pix=True, masking=masking, blocks_per_image=1).double()
     image, state = doubles(5, 40), torch.get_rng_state()
-    errors = inpainting_errors(prior, image)
+    errors = inpainting_errors(mae, image)
     assert errors.shape == (5,)
     assert errors.isfinite().all()
     assert torch.equal(torch.get_rng_state(), state)
-    torch.testing.assert_close(inpainting_errors(prior, image.flip(0)).flip(0), errors, **CLOSE)
-    torch.testing.assert_close(inpainting_errors(prior, image[3:4]), errors[3:4], **CLOSE)
+    torch.testing.assert_close(inpainting_errors(mae, image.flip(0)).flip(0), errors, **CLOSE)
+    torch.testing.assert_close(inpainting_errors(mae, image[3:4]), errors[3:4], **CLOSE)
 
 
-def test_the_target_is_the_hidden_patches_in_the_range_that_the_prior_works_on():
+def test_the_target_is_the_hidden_patches_in_the_range_that_the_mae_works_on():
     image, hidden = doubles(1, 40), torch.tensor([[6, 24]])
     target = small(pixel_mean=(0.5, 0.5, 0.5), pixel_std=(0.5, 0.5, 0.5)).target(image, hidden)
     corner = (2 * image - 1)[0, :, 32:, 32:].permute(1, 2, 0).flatten()
@@ -154,18 +153,18 @@ def test_normalised_targets_have_a_mean_of_0_and_a_deviation_of_1():
 
 @pytest.mark.parametrize("count", [0, 19])
 def test_too_few_real_faces_make_no_score(count):
-    prior = small()
+    mae = small()
     batches = [images(count, 40)] if count else []
     expected = f"the score of real faces needs at least 20 of them that were held back, got {count}; validate on more"
     with pytest.raises(TrainingError, match=expected):
-        fit_statistics(prior, batches)
-    assert prior.statistics.num_faces == 0
+        fit_statistics(mae, batches)
+    assert mae.statistics.num_faces == 0
 
 
-def test_a_prior_of_normalised_pixels_is_left_without_score():
-    prior = small(norm_pix=True)
-    assert fit_statistics(prior, [images(20, 40)]) == {}
-    assert prior.statistics.num_faces == 0
+def test_an_mae_of_normalised_pixels_is_left_without_score():
+    mae = small(norm_pix=True)
+    assert fit_statistics(mae, [images(20, 40)]) == {}
+    assert mae.statistics.num_faces == 0
 
 
 def test_the_score_does_not_depend_on_how_real_faces_come_in_batches():
@@ -177,21 +176,21 @@ def test_the_score_does_not_depend_on_how_real_faces_come_in_batches():
 
 
 def test_faces_unlike_the_real_ones_score_higher():
-    prior = small()
+    mae = small()
     plain = 0.5 + 0.05 * (images(40, 40) - 0.5)  # what is even is inpainted alike
-    fit_statistics(prior, [plain[:30]])
+    fit_statistics(mae, [plain[:30]])
     with torch.no_grad():
-        assert prior(images(10, 40)).score.min() > prior(plain[30:]).score.median()
+        assert mae(images(10, 40)).score.min() > mae(plain[30:]).score.median()
 
 
 def test_the_fast_residual_is_compared_with_the_exact_one(monkeypatch):
     monkeypatch.setattr(module, "COMPARED_FACES", 3)
     monkeypatch.setattr(module, "FEWEST_FACES", 4)
-    prior, reals = network(residual={"amplification": 0.5}).double(), doubles(4)
-    measured = fit_statistics(prior, reals.split(2))["fast_residual"]
+    mae, reals = network(residual={"amplification": 0.5}).double(), doubles(4)
+    measured = fit_statistics(mae, reals.split(2))["fast_residual"]
     with torch.no_grad():
         exact, fast = (
-            (0.5 * (inpaint(prior.mae, reals[:3], prior.grid, mode=mode) - reals[:3])).clamp(-1, 1)[:, :, INNER, INNER]
+            (0.5 * (inpaint(mae.mae, reals[:3], mae.grid, mode=mode) - reals[:3])).clamp(-1, 1)[:, :, INNER, INNER]
             for mode in ("exact", "fast")
         )
     assert measured == {
@@ -202,12 +201,12 @@ def test_the_fast_residual_is_compared_with_the_exact_one(monkeypatch):
     }
 
 
-def test_a_prior_comes_back_from_its_state_dict_with_its_score():
-    prior = fitted(small())
+def test_an_mae_comes_back_from_its_state_dict_with_its_score():
+    mae = fitted(small())
     loaded = small()
-    loaded.load_state_dict(prior.state_dict())
+    loaded.load_state_dict(mae.state_dict())
     with torch.no_grad():
-        assert torch.equal(loaded(images(2, 40)).logit, prior(images(2, 40)).logit)
+        assert torch.equal(loaded(images(2, 40)).logit, mae(images(2, 40)).logit)
 
 
 def other_weights():
@@ -231,12 +230,12 @@ def write(path, layout):
     [("mae.pth", "bare"), ("mae.pth", "under model"), ("mae.pth.tar", "of RFFR"), ("model.safetensors", "artifact")],
 )
 def test_the_autoencoder_starts_from_a_file_in_any_layout(name, layout, tmp_path):
-    prior = small()
-    load_mae_weights(prior, write(tmp_path / name, layout))
+    mae = small()
+    load_mae_weights(mae, write(tmp_path / name, layout))
     expected = other_weights()
-    loaded = prior.mae.state_dict()
+    loaded = mae.mae.state_dict()
     assert all(torch.equal(value, expected[f"mae.{name}"]) for name, value in loaded.items())
-    assert prior.statistics.num_faces == 0
+    assert mae.statistics.num_faces == 0
 
 
 def is_of_decoder(name):
@@ -247,10 +246,10 @@ def test_an_encoder_alone_leaves_the_decoder_its_random_start_which_is_told(tmp_
     mae = {name.removeprefix("mae."): value for name, value in other_weights().items() if name.startswith("mae.")}
     file = tmp_path / "mae_pretrain_vit.pth"
     torch.save({"model": {name: value for name, value in mae.items() if not is_of_decoder(name)}}, file)
-    prior = small()
-    before = {name: value.clone() for name, value in prior.mae.state_dict().items()}
-    load_mae_weights(prior, file)
-    for name, value in prior.mae.state_dict().items():
+    mae = small()
+    before = {name: value.clone() for name, value in mae.mae.state_dict().items()}
+    load_mae_weights(mae, file)
+    for name, value in mae.mae.state_dict().items():
         assert torch.equal(value, (before if is_of_decoder(name) else mae)[name]), name
     told = f"realface: {file} holds an encoder alone; the decoder starts from random weights\n"
     assert capsys.readouterr().err == told
@@ -274,14 +273,14 @@ def test_half_a_decoder_is_refused_by_the_names_that_are_missing(kept, tmp_path)
 
 
 def test_tables_of_places_of_another_grid_are_ours(tmp_path):
-    source, prior = network(), small()
+    source, mae = network(), small()
     with torch.no_grad():
         source.mae.cls_token += 1
-    tables = {name: prior.mae.state_dict()[name].clone() for name in ("pos_embed", "decoder_pos_embed")}
+    tables = {name: mae.mae.state_dict()[name].clone() for name in ("pos_embed", "decoder_pos_embed")}
     torch.save(source.mae.state_dict(), tmp_path / "mae.pth")  # of 8 x 8 patches instead of 5 x 5
-    load_mae_weights(prior, tmp_path / "mae.pth")
+    load_mae_weights(mae, tmp_path / "mae.pth")
     expected = source.mae.state_dict() | tables
-    assert all(torch.equal(value, expected[name]) for name, value in prior.mae.state_dict().items())
+    assert all(torch.equal(value, expected[name]) for name, value in mae.mae.state_dict().items())
 
 
 def test_weights_of_another_size_are_refused(tmp_path):
