@@ -148,3 +148,15 @@ def test_the_same_seed_builds_the_same_network(case):
         networks.append(method.build_network(config).state_dict())
     first, second = networks
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_precomputed_inputs_give_the_same_output(case):
+    method, config, network = case
+    network.eval()
+    images = torch.rand(2, 3, SMALL, SMALL, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        computed = network(images)
+        for own in method.precomputed:
+            given = network(images, **{own.name: own.compute(network, images)})
+            torch.testing.assert_close(given.logit, computed.logit)
+            assert own.key(config)

@@ -27,8 +27,9 @@ from realface.metrics.localisation import Localisation, summarise_localisation, 
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
+from realface.models.catalog import get_method
 from realface.models.devices import resolve_device
-from realface.models.rffr.mae_network import RffrMae
+from realface.models.method import InpaintingMetric
 
 FORMAT = 1
 METRICS_NAME = "metrics.json"
@@ -181,11 +182,12 @@ def evaluate_artifact(
     require_free(out)
     network = load_network(folder, device=on)
     reading = Reading(input_size=card.input_size, device=on, batch_size=batch_size, workers=workers, quiet=quiet)
-    scored = _score(network, test_sets, reading)
+    metric = get_method(card.method).inpainting
+    scored = _score(network, test_sets, reading, metric)
     bootstrap = {"num_resamples": num_resamples, "seed": seed}
     summary = summarise(scored.table, threshold=card.threshold, **bootstrap)
     localisation = _localisation(scored, **bootstrap)
-    inpainting = _inpainting(network, scored, reading, most_faces=num_inpainted, **bootstrap)
+    inpainting = _inpainting(network, metric, scored, reading, most_faces=num_inpainted, **bootstrap)
     notes = _notes(card, folder, test_sets, scored)
     further = _further({"localisation": localisation, "inpainting": inpainting})
     document = _origins(card, folder, test_sets, scored, notes=notes, device=on) | summary.to_json() | further
@@ -232,14 +234,16 @@ def _open(path: Path, split: str | None, card: ArtifactCard, folder: Path, *, is
     return _TestSet(path, whole, split, rows)
 
 
-def _score(network: nn.Module, test_sets: Sequence[_TestSet], reading: Reading) -> _Scored:
+def _score(
+    network: nn.Module, test_sets: Sequence[_TestSet], reading: Reading, metric: InpaintingMetric | None
+) -> _Scored:
     tables, rows, failed, measured, errors = [], [], [], [], []
     for test_set in test_sets:
-        if isinstance(network, RffrMae):
-            table, lost, own_errors = score_and_inpaint(network, test_set.rows, reading)
-            errors.append(own_errors)
-        else:
+        if metric is None:
             table, lost = score_readable_crops(network, test_set.rows, reading)
+        else:
+            table, lost, own_errors = score_and_inpaint(network, test_set.rows, reading, metric=metric)
+            errors.append(own_errors)
         readable = test_set.rows.take(np.setdiff1d(np.arange(len(test_set.rows)), [each.row for each in lost]))
         localised = measure_error_map(network, readable, reading)
         tables.append(table)
@@ -264,11 +268,12 @@ def _localisation(scored: _Scored, *, num_resamples: int, seed: int) -> Localisa
     return summarise_localisation(crops, left_out=left_out, num_resamples=num_resamples, seed=seed)
 
 
-def _inpainting(network: nn.Module, scored: _Scored, reading: Reading, **options: Any) -> Inpainting | None:
-    if scored.errors is None:
+def _inpainting(
+    network: nn.Module, metric: InpaintingMetric | None, scored: _Scored, reading: Reading, **options: Any
+) -> Inpainting | None:
+    if metric is None or scored.errors is None:
         return None
-    assert isinstance(network, RffrMae), "only an MAE's errors are known"
-    return measure_inpainting(network.grid, scored.rows, scored.errors, reading, **options)
+    return measure_inpainting(metric.grid(network), scored.rows, scored.errors, reading, **options)
 
 
 def _origins(

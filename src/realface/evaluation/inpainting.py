@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from realface.core.labels import Label
@@ -26,9 +26,8 @@ from realface.evaluation.scoring import FailedRow, Reading, measure_crops, table
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Estimate, mean_with_interval
+from realface.models.method import InpaintingMetric
 from realface.models.rffr.blocks import SIDE, BlockGrid
-from realface.models.rffr.losses import inpainting_losses
-from realface.models.rffr.mae_network import RffrMae
 
 MOST_FACES = 500
 GREY_LEVELS = 255
@@ -118,17 +117,26 @@ class Inpainting:
 
 
 def score_and_inpaint(
-    network: RffrMae, manifest: Manifest, reading: Reading
+    network: nn.Module, manifest: Manifest, reading: Reading, *, metric: InpaintingMetric
 ) -> tuple[ScoreTable, list[FailedRow], NDArray[np.float64]]:
     """Score the rows that can be read, and say in the same passes how badly each is inpainted.
 
-    Arguments are those of `score_readable_crops`.
+    Args:
+        network: as for `score_readable_crops`.
+        manifest: the crops.
+        reading: how they are read.
+        metric: of the network's method.
 
     Returns:
         Their scores; the other rows with the reason; and (rows,) the mean squared error over the blocks of those that
         were scored, of the inpainting brought to [0, 1] as every picture is.
     """
-    numbers, failed = measure_crops(network, manifest, reading, measure=_score_and_error)
+
+    def measure(network: nn.Module, image: Tensor) -> Tensor:
+        output = network(image)
+        return torch.stack([output.score, metric.errors(network, output, image)], dim=1)  # (B, 2)
+
+    numbers, failed = measure_crops(network, manifest, reading, measure=measure)
     kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
     scores, errors = numbers[kept].reshape(-1, 2).T  # of no readable row: (0,)
     return table_of_scores(manifest.take(kept), scores), failed, errors
@@ -230,14 +238,6 @@ def filling_error(filling: Filling, image: Picture, grid: BlockGrid) -> float:
         is_owned = np.isin(block.hidden, block.owned).reshape(SIDE, SIDE).repeat(patch_size, 0).repeat(patch_size, 1)
         differences.append((filling(image, square) - image[square.pixels])[is_owned])
     return float(np.square(np.concatenate(differences) / GREY_LEVELS).mean())
-
-
-def _score_and_error(network: RffrMae, image: Tensor) -> Tensor:
-    """(B, 2)."""
-    output = network(image)
-    patches = torch.tensor(network.grid.patches(), device=image.device)
-    inpainted, face = (network.mae.to_patches(each)[:, patches] for each in (output.reconstruction, image))
-    return torch.stack([output.score, inpainting_losses(inpainted, face)], dim=1)
 
 
 class _Filled(Dataset[NDArray[np.float64]]):

@@ -28,7 +28,7 @@ from realface.metrics.score_table import ScoreTable
 from realface.metrics.thresholds import threshold_on_reals
 from realface.models.artifact import ArtifactCard
 from realface.models.catalog import get_method
-from realface.models.real_only import RealOnly
+from realface.models.method import RealOnly
 
 MOST_FACES = 2000
 FALSE_POSITIVE_RATE = 0.05

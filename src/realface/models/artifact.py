@@ -24,7 +24,8 @@ from realface.core.files import existing, folder_written_atomically, require_fre
 from realface.core.recipe import Section, check_recipe
 from realface.core.shipped import CARD_NAME, WEIGHTS_NAME, artifact_folder
 from realface.core.text_files import read_text
-from realface.models.catalog import Method, get_method
+from realface.models.catalog import get_method
+from realface.models.method import Method
 from realface.models.weights import load_weights
 
 FORMAT: Literal[2] = 2

@@ -18,7 +18,7 @@ from realface.data.sampler import PairedSampler, Sampling
 from realface.manifest.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
 from realface.manifest.manifest import Manifest
 from realface.metrics.ranking import missing_class
-from realface.models.catalog import Method
+from realface.models.method import Method
 from realface.training.sections import DataSection, SamplesSection
 
 NAMED_FILES = 3

@@ -13,7 +13,7 @@ from torch import nn
 from realface.core.errors import TrainingError
 from realface.core.files import existing, sha256_of
 from realface.core.recipe import Section, check_recipe
-from realface.models.catalog import Method
+from realface.models.method import Method
 from realface.models.pretrained import PACKAGES, find_package, read_packaged_weights
 from realface.training.data import TrainingData
 from realface.training.recipe import TrainRecipe

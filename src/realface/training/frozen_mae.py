@@ -16,8 +16,8 @@ from realface.core.errors import TrainingError
 from realface.core.process_number import warn_once
 from realface.core.recipe import Section, check_recipe
 from realface.models.artifact import find_artifact, load_network, read_card
-from realface.models.catalog import Method, get_method
-from realface.models.frozen_part import FrozenPart
+from realface.models.catalog import get_method
+from realface.models.method import FrozenPart, Method
 from realface.training.data import TrainingData
 from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run

@@ -15,7 +15,7 @@ from realface.data.real_faces import FaceRows, face_rows
 from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.landmarks import store_landmarks
 from realface.manifest.manifest import Manifest
-from realface.models.catalog import Method
+from realface.models.method import Method
 from realface.training.data import TrainingData
 from realface.training.recipe import TrainRecipe
 from realface.training.sections import PairsSection

@@ -14,8 +14,8 @@ from realface.data.transforms import FaceTransform
 from realface.evaluation.forgery_map import Scale, forgery_maps, lay_over
 from realface.evaluation.scoring import evaluating
 from realface.manifest.manifest import Manifest
+from realface.models.method import RealOnly
 from realface.models.outputs import ReconstructionOutput
-from realface.models.real_only import RealOnly
 
 FACES_PER_CLASS = 4
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from realface.core.errors import OutputExistsError, TrainingError
 from realface.core.files import require_free
-from realface.models.catalog import Method, get_method
+from realface.models.catalog import get_method
+from realface.models.method import Method
 from realface.training.data import TrainingData, load_data
 from realface.training.encoder_weights import require_encoder_rate, settle_encoder_weights, with_encoder_weights
 from realface.training.frozen_mae import MaeRecord, resolve_mae, with_mae

@@ -28,7 +28,7 @@ from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import summarise
 from realface.metrics.thresholds import DEFAULT_THRESHOLD, RULES, choose_threshold
 from realface.models.artifact import ArtifactCard, save_artifact
-from realface.models.real_only import RealOnly
+from realface.models.method import RealOnly
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import BestStep, Checkpoint, CheckpointFolder
 from realface.training.launch import launch, started_places

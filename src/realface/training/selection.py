@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from realface.core.errors import MetricError, TrainingError
 from realface.metrics.ranking import accuracy, auc, log_loss
 from realface.metrics.score_table import ScoreTable
-from realface.models.catalog import Method
+from realface.models.method import Method
 
 if TYPE_CHECKING:
     from realface.training.sections import PairsSection  # which imports MetricName

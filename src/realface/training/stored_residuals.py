@@ -11,6 +11,7 @@ from typing import Any
 from realface.core.errors import ResidualStoreError, TrainingError
 from realface.data.residual_store import ResidualKind, ResidualStore, StoredResiduals, crop_keys
 from realface.manifest.manifest import Manifest
+from realface.models.catalog import get_method
 from realface.training.data import TrainingData
 from realface.training.frozen_mae import MaeRecord
 from realface.training.recipe import TrainRecipe
@@ -52,13 +53,8 @@ def with_residuals(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecip
 
 def _require_kind(store: ResidualStore, mae: MaeRecord, recipe: TrainRecipe) -> None:
     config: Any = recipe.method
-    needed = ResidualKind(
-        mae=mae.weights,
-        input_size=config.input_size,
-        mode=config.residual.mode,
-        outer_ring=config.residual.outer_ring,
-        amplification=config.residual.amplification,
-    )
+    (residual,) = get_method(config.name).precomputed
+    needed = ResidualKind(mae=mae.weights, **residual.key(config))
     if store.header.kind != needed:
         raise ResidualStoreError(
             f"data.residuals: {store.folder} holds residuals of [{store.header.kind.describe()}], but the run "

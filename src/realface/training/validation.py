@@ -23,7 +23,7 @@ from realface.evaluation.scoring import (
 )
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
-from realface.models.real_only import RealOnly
+from realface.models.method import RealOnly
 from realface.training.checkpoint import BestStep, CheckpointFolder
 from realface.training.pair_validation import PairValidation
 from realface.training.plan import RunPlan

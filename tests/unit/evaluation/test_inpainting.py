@@ -19,6 +19,7 @@ from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
 from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.catalog import get_method
 from realface.models.rffr.blocks import BlockGrid
 from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae_network import RffrMae, fit_statistics, inpainting_errors
@@ -28,6 +29,7 @@ SPEC = CropSpec(size=40)
 SMALLEST = MaeConfig(size="tiny", input_size=40, patch_size=8)
 GRID = BlockGrid.of(5, outer_ring=False)
 BLOCK = (slice(8, 32), slice(8, 32))
+METRIC = get_method("rffr-mae").inpainting
 READING = Reading(input_size=40, device=CPU, quiet=True)
 
 
@@ -88,7 +90,7 @@ def summarise(mae, other, *, units, **options):
 
 def test_a_pass_gives_the_score_and_the_error_over_the_block(exact_mae, write_faces):
     manifest = Manifest.read(write_faces(0, 1, 0))
-    table, failed, errors = score_and_inpaint(exact_mae, manifest, replace(READING, batch_size=2))
+    table, failed, errors = score_and_inpaint(exact_mae, manifest, replace(READING, batch_size=2), metric=METRIC)
     assert table.scores == pytest.approx(score_crops(exact_mae, manifest, READING).scores, abs=1e-9)
     assert failed == []
     for row, error in enumerate(errors):
@@ -101,9 +103,9 @@ def test_a_pass_gives_the_score_and_the_error_over_the_block(exact_mae, write_fa
 
 def test_rows_that_cannot_be_read_have_no_error(exact_mae, write_faces):
     manifest = Manifest.read(write_faces(0, 0, 0))
-    whole = score_and_inpaint(exact_mae, manifest, READING)[2]
+    whole = score_and_inpaint(exact_mae, manifest, READING, metric=METRIC)[2]
     manifest.file_of(1).unlink()
-    table, failed, errors = score_and_inpaint(exact_mae, manifest, READING)
+    table, failed, errors = score_and_inpaint(exact_mae, manifest, READING, metric=METRIC)
     assert (len(table), [failure.row for failure in failed]) == (2, [1])
     assert errors == pytest.approx(whole[[0, 2]], abs=1e-9)
 
@@ -111,7 +113,7 @@ def test_rows_that_cannot_be_read_have_no_error(exact_mae, write_faces):
 def test_where_no_row_can_be_read_there_are_no_errors(mae, write_faces):
     manifest = Manifest.read(write_faces(0))
     manifest.file_of(0).unlink()
-    table, failed, errors = score_and_inpaint(mae, manifest, READING)
+    table, failed, errors = score_and_inpaint(mae, manifest, READING, metric=METRIC)
     assert (len(table), len(failed), errors.shape) == (0, 1, (0,))
 
 

@@ -10,8 +10,8 @@ from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models.artifact import ArtifactCard
+from realface.models.method import RealOnly
 from realface.models.outputs import Output
-from realface.models.real_only import RealOnly
 from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae_network import RffrMae
 

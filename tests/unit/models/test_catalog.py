@@ -5,7 +5,8 @@ import torch
 
 from realface.core.errors import MethodError, TrainingError
 from realface.models import catalog
-from realface.models.catalog import METHODS, Method, get_method, known_methods
+from realface.models.catalog import METHODS, get_method, known_methods
+from realface.models.method import Method
 
 OTHER = Method("other", "a method of another package", METHODS["recce"].config_type, None, None)
 CLASHING = Method("recce", "takes a name that is taken", METHODS["recce"].config_type, None, None)
@@ -61,7 +62,7 @@ def test_an_installed_package_can_offer_a_method(install):
 
 def test_an_entry_point_that_is_no_method_is_refused(install):
     install("NOT_A_METHOD")
-    with pytest.raises(MethodError, match=r"addon = .*NOT_A_METHOD must be a realface.models.catalog.Method, got str"):
+    with pytest.raises(MethodError, match=r"addon = .*NOT_A_METHOD must be a realface.models.method.Method, got str"):
         known_methods()
 
 

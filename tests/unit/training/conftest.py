@@ -13,8 +13,8 @@ from realface.core.recipe import Section, check_recipe
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
 from realface.models import catalog
+from realface.models.method import RealOnly
 from realface.models.outputs import Output, StepResult, local_rows
-from realface.models.real_only import RealOnly
 from realface.training.recipe import recipe_schema
 
 SIZE = 8

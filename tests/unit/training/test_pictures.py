@@ -2,8 +2,8 @@ import numpy as np
 import torch
 
 from realface.manifest.manifest import Manifest
+from realface.models.method import RealOnly
 from realface.models.outputs import Output, ReconstructionOutput
-from realface.models.real_only import RealOnly
 from realface.training.pictures import inpainting_sheet, reconstruction_grid, spread_rows
 
 

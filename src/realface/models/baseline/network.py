@@ -19,10 +19,15 @@ from realface.models.baseline.encoders import (
     with_middle_map,
 )
 from realface.models.inputs import require_size, require_square_rgb
+from realface.models.method import InferenceSettings
 from realface.models.outputs import Output
 from realface.models.pair_losses import mask_head
+from realface.models.preparation import prepare_convolutions
 from realface.models.timm_networks import download_weights
 from realface.models.weights import read_weights, start_encoder
+
+XCEPTIONS = ("legacy_xception", "light_xception")
+"""Encoders whose convolutions and norms `prepare` can fold and pack."""
 
 
 class Baseline(nn.Module):
@@ -123,6 +128,12 @@ def encoder_parameters(network: Baseline) -> Iterator[nn.Parameter]:
     """Yield the encoder's parameters without those of its classifier."""
     heads = _heads(network)
     return (value for name, value in network.encoder.named_parameters() if not name.startswith(heads))
+
+
+def prepare(network: Baseline, settings: InferenceSettings) -> None:
+    """Prepare a network with an Xception for inference, in place; others stay as they are."""
+    if network.config.encoder in XCEPTIONS:
+        prepare_convolutions(network, settings)
 
 
 def _encoder_with_norms(config: BaselineConfig) -> nn.Module:

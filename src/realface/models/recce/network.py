@@ -125,8 +125,8 @@ class Recce(nn.Module):
             logit=logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0],
             manipulation_mask=mask,
             reconstruction=from_network_range(reconstruction),
-            error_map=(image - reconstruction).abs().mean(dim=1, keepdim=True)
-            / 2,  # [-1, 1] is twice as long as [0, 1]
+            # / 2, because [-1, 1] is twice as long as [0, 1]
+            error_map=(image - reconstruction).abs().mean(dim=1, keepdim=True) / 2,
             attention=None if attention is None else _at_least_float32(attention),
             embeddings=(pooled(embedding), pooled(decoded.fine), pooled(decoded.finest)),
         )

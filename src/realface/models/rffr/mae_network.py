@@ -116,6 +116,24 @@ def inpainting_errors(network: RffrMae, image: Tensor) -> Tensor:
     return inpainting_losses(inpainted, network.mae.to_patches(image)[:, patches])
 
 
+def block_errors(network: RffrMae, output: ResidualOutput, image: Tensor) -> Tensor:
+    """Return the mean squared error (B,) over the inpainted blocks of images (B, 3, S, S) in [0, 1].
+
+    Args:
+        network: gave the output.
+        output: for the images; its reconstruction is in [0, 1].
+        image: (B, 3, S, S) in [0, 1].
+    """
+    patches = torch.tensor(network.grid.patches(), device=image.device)
+    inpainted, face = (network.mae.to_patches(each)[:, patches] for each in (output.reconstruction, image))
+    return inpainting_losses(inpainted, face)
+
+
+def blocks_of(network: RffrMae) -> BlockGrid:
+    """Return the blocks that a network inpaints."""
+    return network.grid
+
+
 @torch.no_grad()
 def fit_statistics(network: RffrMae, batches: Iterable[Tensor]) -> dict[str, Any]:
     """Learn what the residuals of real faces are like, and what the fast residual changes.

@@ -127,6 +127,11 @@ class Rffr(nn.Module):
         return self.mae.to_image(every * is_kept[..., None])
 
 
+def compute_residual(network: Rffr, image: Tensor) -> Tensor:
+    """Return the residual (B, 3, S, S) in [-1, 1] of images (B, 3, S, S) in [0, 1], of all blocks."""
+    return residual_of(image, network.inpainted(image), amplification=network.config.residual.amplification)
+
+
 def _branch(config: RffrConfig) -> VisionTransformer:
     if config.branch == AS_MAE:
         return build_mae_branch(config.mae)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from realface.core.errors import ArtifactError
-from realface.models.rffr.config import MaeConfig, ResidualSection
+from realface.models.rffr.config import MaeConfig, ResidualSection, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.mae_network import RffrMae
-from realface.models.rffr.network import Rffr
 from realface.models.rffr.residual import grid_of, inpaint, require_residual_source, residual_of
 
 
@@ -54,14 +53,25 @@ def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
         ArtifactError: a network of another method.
         ModelInputError: an MAE that cannot inpaint.
     """
-    if isinstance(network, RffrMae | Rffr):
-        source = ResidualSource(network.mae, network.config.residual)
-    else:
+    mae = getattr(network, "mae", None)
+    if not isinstance(mae, MaskedAutoencoder):
         raise ArtifactError(f"{where} has no MAE", hint="give an artifact of rffr-mae or rffr")
-    require_residual_source(source.mae.config, where=where)
-    return source
+    require_residual_source(mae.config, where=where)
+    section: ResidualSection = network.config.residual
+    return ResidualSource(mae, section)
 
 
 def mae_of(network: nn.Module, *, where: str) -> MaskedAutoencoder:
     """The MAE of an `rffr-mae` or `rffr` network; errors are those of `residual_source`."""
     return residual_source(network, where=where).mae
+
+
+def residual_key(config: RffrConfig) -> dict[str, Any]:
+    """Return the settings of a detector that its residuals depend on, besides the crop and the MAE."""
+    section = config.residual
+    return {
+        "input_size": config.input_size,
+        "mode": section.mode,
+        "outer_ring": section.outer_ring,
+        "amplification": section.amplification,
+    }
