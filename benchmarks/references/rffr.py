@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import normalize  # type: ignore[import-untyped]
 
+from realface.models.rffr.blocks import draw_common_blocks
 from realface.models.rffr.branches import branch_feature
-from realface.models.rffr.losses import classification_loss
 from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.masking import draw_common_blocks
-from realface.models.rffr.network import Rffr
+from realface.models.rffr.network import Rffr, classification_loss
 
 AMPLIFICATION = 4.0
 

@@ -14,7 +14,7 @@ from realface.cli.main import run
 from realface.models.rffr import mae as mae_module
 from realface.models.rffr.branches import branch_feature, released_feature
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.outputs import RffrOutput
+from realface.models.rffr.residual import RffrOutput
 
 REFERENCE = json.loads((Path(__file__).parent / "rffr.json").read_text())
 CASE = REFERENCE["cases"][0]

@@ -21,8 +21,7 @@ from realface.models.inference import for_inference
 from realface.models.rffr.config import RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.residual import grid_of
-from realface.models.rffr.residual_source import ResidualSource
+from realface.models.rffr.residual import ResidualSource, grid_of
 from realface.models.rffr.task import RffrTask
 
 LEARNING_RATE = 2e-5  # of Adam; as in the release; time does not depend on it

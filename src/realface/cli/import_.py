@@ -31,7 +31,7 @@ def recce(
     The file is read without executing anything in it. Weights that do not fit are refused, and what is missing,
     unknown or of another shape is named, all at once.
     """
-    from realface.models.released.recce import import_recce
+    from realface.models.recce.released import import_recce
 
     spec = None if crop is None else crop_argument.crop_spec_of(crop)
     card = import_recce(file, out, input_size=size, crop=spec)
@@ -83,7 +83,7 @@ def rffr(
 
     from realface.core.files import require_free
     from realface.models.artifact import read_card, save_artifact
-    from realface.models.released.rffr import read_rffr
+    from realface.models.rffr.released import read_rffr
 
     require_free(out)
     spec = None if crop is None else crop_argument.crop_spec_of(crop)

@@ -36,7 +36,7 @@ SHOWN_DIGITS = 12
 class ResidualKind(Section):
     """All that a residual depends on, beside the crop."""
 
-    mae: str = Field(description="SHA-256 of the MAE's weights, as `models.rffr.fingerprint` takes it")
+    mae: str = Field(description="SHA-256 of the MAE's weights, as `models.rffr.mae.fingerprint` takes it")
     input_size: int = Field(gt=0, description="height and width to which crops were resized, in pixels")
     interpolation: Literal["bilinear"] = Field("bilinear", description="how: OpenCV's bilinear, without antialiasing")
     mode: Literal["exact", "fast"] = Field(description="whether each block was inpainted in a pass of its own")

@@ -26,8 +26,7 @@ from realface.media.frames import MediaKind
 from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 from realface.models.rffr.blocks import SIDE
-from realface.models.rffr.residual import grid_of
-from realface.models.rffr.residual_source import ResidualSource, residual_source
+from realface.models.rffr.residual import ResidualSource, grid_of, residual_source
 from realface.models.rffr.sheets import (
     AMPLIFICATION,
     Corner,

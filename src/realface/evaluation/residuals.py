@@ -23,9 +23,8 @@ from realface.manifest.manifest import Manifest
 from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference
-from realface.models.rffr.fingerprint import fingerprint
-from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.residual_source import ResidualSource, residual_source
+from realface.models.rffr.mae import MaskedAutoencoder, fingerprint
+from realface.models.rffr.residual import ResidualSource, residual_source
 
 SKIPPED_NAME = "skipped.csv"
 SHARD_SIZE = 256

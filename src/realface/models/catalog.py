@@ -17,9 +17,8 @@ from realface.models.recce.task import RecceTask
 from realface.models.rffr import mae_network
 from realface.models.rffr import network as rffr
 from realface.models.rffr.config import MaeConfig, RffrConfig
-from realface.models.rffr.fingerprint import fingerprint
-from realface.models.rffr.preparation import prepare_transformers
-from realface.models.rffr.residual_source import mae_of, residual_key
+from realface.models.rffr.mae import fingerprint, prepare_transformers
+from realface.models.rffr.residual import mae_of, residual_key
 from realface.models.rffr.sheets import validation_sheet
 from realface.models.rffr.statistics import FEWEST_FACES
 from realface.models.rffr.task import MaeTask, RffrTask

@@ -19,7 +19,7 @@ from realface.models.artifact import ArtifactCard
 from realface.models.outputs import ReconstructionOutput
 from realface.models.rffr.config import MaeConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.residual_source import ResidualSource
+from realface.models.rffr.residual import ResidualSource
 
 SPEC = CropSpec(face_detector="scripted", face_detector_version="1", margin=0.0, size=32, frames=6)
 

@@ -33,7 +33,7 @@ from realface.models.baseline.network import Baseline
 from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
-from realface.models.rffr.residual_source import ResidualSource
+from realface.models.rffr.residual import ResidualSource
 
 SIZE = 40
 SMALL = {"size": "tiny", "input_size": SIZE, "patch_size": 8}

@@ -8,7 +8,7 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import CropSpecError, MissingInputError, ModelInputError, RecipeError, TrainingError
 from realface.models.artifact import load_network, read_card
 from realface.models.catalog import get_method
-from realface.models.rffr.fingerprint import fingerprint
+from realface.models.rffr.mae import fingerprint
 from realface.training import run as run_module
 from realface.training.checkpoint import CheckpointFolder
 from realface.training.frozen_mae import resolve_mae

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realface.models.folded_norms import fold_norms
-from realface.models.recce.encoders.xception import LightXception
 from realface.models.timm_networks import normalisation_of, require_tag
+from realface.models.xception import LightXception
 
 LIGHT_XCEPTION = "light_xception"
 CLASSIFIER_STD = 0.01

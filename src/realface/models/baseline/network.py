@@ -19,9 +19,9 @@ from realface.models.baseline.encoders import (
     with_middle_map,
 )
 from realface.models.inputs import require_size, require_square_rgb
+from realface.models.losses import mask_head
 from realface.models.method import InferenceSettings
 from realface.models.outputs import Output
-from realface.models.pair_losses import mask_head
 from realface.models.preparation import prepare_convolutions
 from realface.models.timm_networks import download_weights
 from realface.models.weights import read_weights, start_encoder

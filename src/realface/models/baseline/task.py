@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from realface.models.baseline.network import Baseline
+from realface.models.losses import classification_loss, pair_losses, weighted_pair_losses
 from realface.models.outputs import Gather, Output, StepResult, local_rows
-from realface.models.pair_losses import pair_losses, weighted_pair_losses
-from realface.models.recce.losses import classification_loss
 
 
 class BaselineTask(nn.Module):

@@ -4,29 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from realface.core.labels import Label
 
 EPSILON = 1e-6  # keeps the mean over no pairs at 0; release
-
-
-def classification_loss(logit: Tensor, label: Tensor, *, flood_level: float) -> Tensor:
-    """Binary cross-entropy that is held up at the flood level, so that training goes on without overfitting.
-
-    Args:
-        logit: (B,), > 0 = fake. Of a two-class network the difference of its logits, with which this is exactly the
-            cross-entropy of both.
-        label: (B,) int64, 1 = fake.
-        flood_level: b of |loss - b| + b.
-
-    Returns:
-        Scalar >= flood_level.
-
-    Source: release; flooding from arXiv 2002.08709.
-    """
-    loss = F.binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
-    return (loss - flood_level).abs() + flood_level
 
 
 def reconstruction_errors(reconstruction: Tensor, image: Tensor) -> Tensor:

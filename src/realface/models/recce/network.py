@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realface.models.inputs import require_square_rgb
+from realface.models.losses import mask_head
 from realface.models.outputs import ReconstructionOutput
-from realface.models.pair_losses import mask_head
 from realface.models.recce.attention import GuidedAttention
 from realface.models.recce.config import MIN_INPUT_SIZE, RecceConfig
 from realface.models.recce.decoder import doubling, refinement, to_rgb

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from realface.models.losses import classification_loss, pair_losses, weighted_pair_losses
 from realface.models.outputs import Gather, StepResult, local_rows
-from realface.models.pair_losses import pair_losses, weighted_pair_losses
-from realface.models.recce.losses import classification_loss, metric_loss, reconstruction_errors, reconstruction_loss
+from realface.models.recce.losses import metric_loss, reconstruction_errors, reconstruction_loss
 from realface.models.recce.network import Recce, RecceOutput, to_network_range
 from realface.models.recce.similarity import similarity_map
 

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from realface.core.errors import ArtifactError
 from realface.models.rffr.config import MaeConfig
-from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.sizes import MLP_RATIO, SIZES
+from realface.models.rffr.mae import MLP_RATIO, SIZES, MaskedAutoencoder
 from realface.models.timm_networks import require_tag
 from realface.models.weights import start_encoder
 

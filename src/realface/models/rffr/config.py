@@ -54,7 +54,7 @@ class MaeConfig(Section):
 
     name: Literal["rffr-mae"] = Field("rffr-mae", description="`rffr-mae`")
     size: Literal["tiny", "small", "base", "large"] = Field(
-        "base", description="of the masked autoencoder; RFFR: `base`. The sizes are in `models/rffr/sizes.py`"
+        "base", description="of the masked autoencoder; RFFR: `base`. The sizes are in `models/rffr/mae.py`"
     )
     input_size: int = Field(
         224, ge=16, le=2048, description="height and width to which crops are resized, in pixels; RFFR: 224"

@@ -7,21 +7,24 @@ Source: MAE, arXiv 2111.06377; RFFR, arXiv 2303.08439.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
 from timm.layers.patch_embed import PatchEmbed
-from timm.models.vision_transformer import Block
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import normalize  # type: ignore[import-untyped]
 
 from realface.models.inputs import require_size
+from realface.models.method import InferenceSettings
+from realface.models.preparation import prepare_linears
 from realface.models.rffr.config import MaeConfig
-from realface.models.rffr.positions import position_table
-from realface.models.rffr.sizes import MLP_RATIO, SIZES
 
 TOKEN_STD = 0.02
 """Of the class and mask tokens' first values. Source: MAE."""
@@ -157,3 +160,92 @@ def _blocks(width: int, depth: int, num_heads: int) -> nn.ModuleList:
         Block(width, num_heads, mlp_ratio=MLP_RATIO, qkv_bias=True, norm_layer=cast("type[nn.Module]", LayerNorm))
         for _ in range(depth)
     )
+
+
+PERIOD = 10_000.0
+"""Longest wavelength, in patches, over 2 pi."""
+
+
+def position_table(width: int, grid_side: int) -> Tensor:
+    """Sines and cosines of column and row, for the class token and each patch.
+
+    Args:
+        width: D, a multiple of 4.
+        grid_side: patches per side.
+
+    Returns:
+        (1, 1 + patches, D) float32: the class token's row is 0; of a patch the first half is its column's, the second
+        its row's; each half sines, then cosines, of place x 10,000^(-i / (D/4)).
+
+    Source: MAE's release, whose weights depend on the order.
+    """
+    frequencies = PERIOD ** (-torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    angles = torch.arange(grid_side, dtype=torch.float64)[:, None] * frequencies
+    places = torch.cat([angles.sin(), angles.cos()], dim=1)  # (side, D/2)
+    columns = places[None].expand(grid_side, -1, -1)
+    rows = places[:, None].expand(-1, grid_side, -1)
+    table = torch.cat([columns, rows], dim=2).flatten(0, 1)
+    return torch.cat([torch.zeros(1, width, dtype=torch.float64), table])[None].float()
+
+
+MLP_RATIO = 4
+"""Width of a block's hidden layer in widths of the block. Source: MAE."""
+
+
+@dataclass(frozen=True)
+class MaeSize:
+    """Widths, depths and attention heads of the encoder and the decoder."""
+
+    width: int
+    depth: int
+    num_heads: int
+    decoder_width: int
+    decoder_depth: int
+    decoder_num_heads: int
+
+
+SIZES: Mapping[str, MaeSize] = MappingProxyType(
+    {
+        "tiny": MaeSize(192, 6, 3, 128, 2, 4),  # as wide as ViT-Ti, half as deep: trains on two CPU cores
+        "small": MaeSize(384, 12, 6, 256, 8, 8),  # ViT-S, likewise
+        "base": MaeSize(768, 12, 12, 512, 8, 16),  # source: MAE, and RFFR
+        "large": MaeSize(1024, 24, 16, 512, 8, 16),  # source: MAE
+    }
+)
+
+
+NORM_EPS = 1e-6
+"""Added to a patch's variance. Source: MAE."""
+
+
+def normalised_patches(patches: Tensor) -> Tensor:
+    """Return patches (B, M, P), each minus its mean and divided by its standard deviation. Source: MAE, 3.4."""
+    mean, variance = patches.mean(2, keepdim=True), patches.var(2, keepdim=True)
+    return (patches - mean) / (variance + NORM_EPS).sqrt()
+
+
+def inpainting_losses(prediction: Tensor, target: Tensor) -> Tensor:
+    """(B,) the mean squared error of each image's hidden patches, both (B, M, P). Source: MAE; RFFR."""
+    return (prediction - target).square().flatten(1).mean(1)
+
+
+def fingerprint(mae: MaskedAutoencoder) -> str:
+    """SHA-256 of the range of images that an MAE works on, and of its weights: names, types, shapes and bytes."""
+    digest = hashlib.sha256(f"{mae.config.pixel_mean} {mae.config.pixel_std}\n".encode())
+    for name, tensor in sorted(mae.state_dict().items()):
+        values = tensor.cpu().contiguous().numpy()
+        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def prepare_transformers(network: nn.Module, settings: InferenceSettings) -> None:
+    """Prepare the transformers of a network, in place; the classifier stays in float32.
+
+    Args:
+        network: of `rffr` or `rffr-mae`, or a masked autoencoder, in eval mode.
+        settings: of the inference.
+    """
+    for part in list(network.modules()):
+        if isinstance(part, MaskedAutoencoder | VisionTransformer):
+            prepare_linears(part, settings)

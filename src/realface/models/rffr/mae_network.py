@@ -12,14 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realface.core.errors import ModelInputError, TrainingError
-from realface.models.released.checkpoints import Checkpoint
-from realface.models.rffr.blocks import BlockGrid
+from realface.models.checkpoints import Checkpoint
+from realface.models.rffr.blocks import BlockGrid, draw_masks
 from realface.models.rffr.config import MaeConfig
-from realface.models.rffr.losses import inpainting_losses, normalised_patches
-from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.masking import draw_masks
-from realface.models.rffr.outputs import ResidualOutput
-from realface.models.rffr.residual import grid_of, inpaint, require_residual_source, residual_of
+from realface.models.rffr.mae import MaskedAutoencoder, inpainting_losses, normalised_patches
+from realface.models.rffr.residual import ResidualOutput, grid_of, inpaint, require_residual_source, residual_of
 from realface.models.rffr.statistics import FEWEST_FACES, RealStatistics
 from realface.models.weights import load_weights
 

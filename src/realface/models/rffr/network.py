@@ -10,6 +10,7 @@ from typing import Self
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.transforms.v2.functional import normalize  # type: ignore[import-untyped]
 
 from realface.models.inputs import require_size
@@ -23,8 +24,7 @@ from realface.models.rffr.branches import (
 )
 from realface.models.rffr.config import AS_MAE, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
-from realface.models.rffr.outputs import RffrOutput
-from realface.models.rffr.residual import grid_of, inpaint, residual_of
+from realface.models.rffr.residual import RffrOutput, grid_of, inpaint, residual_of
 from realface.models.timm_networks import download_weights
 from realface.models.weights import read_weights
 
@@ -169,3 +169,8 @@ def download_encoder_weights(network: Rffr) -> None:
 def encoder_parameters(network: Rffr) -> Iterator[nn.Parameter]:
     """Yield the parameters of both branches; the classifier is the rest that is trained."""
     return chain(network.backbone_1.parameters(), network.backbone_2.parameters())
+
+
+def classification_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy of logits (B, 2) and labels (B,) int64. Source: RFFR's release."""
+    return F.cross_entropy(logits, label)

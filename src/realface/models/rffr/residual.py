@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from realface.core.errors import ModelInputError
+from realface.core.errors import ArtifactError, ModelInputError
 from realface.models.eager import eager
+from realface.models.outputs import ReconstructionOutput
 from realface.models.rffr.blocks import BlockGrid
-from realface.models.rffr.config import MaeConfig, ResidualSection
+from realface.models.rffr.config import MaeConfig, ResidualSection, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 
 
@@ -125,3 +126,93 @@ def _wanted(table: _Table, used: Tensor | None, num_images: int) -> Tensor:
     if used is None:
         return torch.ones(num_images, len(table.hidden), dtype=torch.bool, device=table.hidden.device)
     return used[:, table.block].any(2)
+
+
+@dataclass(frozen=True)
+class ResidualOutput(ReconstructionOutput):
+    """What is said of faces by their residual.
+
+    The reconstruction is the face with every block inpainted, each from all that surrounds it; the error map is the
+    residual's mean size over the colours.
+
+    Attributes:
+        residual: (B, 3, S, S) in [-1, 1], the amplified difference of inpainting and face; 0 where there is none.
+    """
+
+    residual: Tensor
+
+
+@dataclass(frozen=True)
+class RffrOutput(ResidualOutput):
+    """What the two branches say.
+
+    Attributes:
+        logits: (B, 2), real and fake.
+        feature: (B, 2 W), of the RGB branch, then of the residual branch.
+    """
+
+    logits: Tensor
+    feature: Tensor
+
+
+@dataclass(frozen=True)
+class ResidualSource:
+    """What residuals are computed with.
+
+    Attributes:
+        mae: the MAE.
+        section: how the residual is taken.
+    """
+
+    mae: MaskedAutoencoder
+    section: ResidualSection
+
+    @property
+    def covered(self) -> tuple[int, int]:
+        """First row and column of pixels where the residual is not always 0, and the one behind the last."""
+        config: MaeConfig = self.mae.config
+        rows = [patch // config.grid_side for patch in grid_of(config, self.section).patches()]
+        return min(rows) * config.patch_size, (max(rows) + 1) * config.patch_size
+
+    def residual(self, image: Tensor) -> Tensor:
+        """The residual (B, 3, S, S) of faces (B, 3, S, S) in [0, 1], of all blocks."""
+        section = self.section
+        grid = grid_of(self.mae.config, section)
+        with torch.no_grad():
+            inpainted = inpaint(self.mae, image, grid, mode=section.mode, chunk_size=section.chunk_size)
+        return residual_of(image, inpainted, amplification=section.amplification)
+
+
+def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
+    """The MAE of an `rffr-mae` or `rffr` network, and the network's own way to take the residual.
+
+    Args:
+        network: as its artifact gives it.
+        where: its name in errors.
+
+    Raises:
+        ArtifactError: a network of another method.
+        ModelInputError: an MAE that cannot inpaint.
+    """
+    mae = getattr(network, "mae", None)
+    if not isinstance(mae, MaskedAutoencoder):
+        raise ArtifactError(f"{where} has no MAE", hint="give an artifact of rffr-mae or rffr")
+    require_residual_source(mae.config, where=where)
+    section: ResidualSection = network.config.residual
+    return ResidualSource(mae, section)
+
+
+def mae_of(network: nn.Module, *, where: str) -> MaskedAutoencoder:
+    """The MAE of an `rffr-mae` or `rffr` network; errors are those of `residual_source`."""
+    return residual_source(network, where=where).mae
+
+
+def residual_key(config: RffrConfig) -> dict[str, Any]:
+    """Return the settings of a detector that its residuals depend on, besides the crop and the MAE."""
+    section = config.residual
+    return {
+        "input_size": config.input_size,
+        "mode": section.mode,
+        "outer_ring": section.outer_ring,
+        "amplification": section.amplification,
+    }

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from realface.models.outputs import Gather, StepResult, local_rows
-from realface.models.rffr.losses import classification_loss, inpainting_losses
+from realface.models.rffr.blocks import draw_blocks, draw_common_blocks, draw_masks
+from realface.models.rffr.mae import inpainting_losses
 from realface.models.rffr.mae_network import RffrMae
-from realface.models.rffr.masking import draw_blocks, draw_common_blocks, draw_masks
-from realface.models.rffr.network import Rffr
+from realface.models.rffr.network import Rffr, classification_loss
 
 
 class MaeTask(nn.Module):

@@ -8,7 +8,7 @@ from realface.models.baseline.encoders import (
     require_input_size,
     takes_one_size,
 )
-from realface.models.recce.encoders.xception import LightXception
+from realface.models.xception import LightXception
 
 
 def build(name, *, input_size=64, num_classes=2):

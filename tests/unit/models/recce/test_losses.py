@@ -5,12 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from realface.core.labels import Label
-from realface.models.recce.losses import (
-    classification_loss,
-    metric_loss,
-    reconstruction_errors,
-    reconstruction_loss,
-)
+from realface.models.losses import classification_loss
+from realface.models.recce.losses import metric_loss, reconstruction_errors, reconstruction_loss
 
 REAL, FAKE = Label.REAL, Label.FAKE
 

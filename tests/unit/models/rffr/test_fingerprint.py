@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from realface.models.rffr.config import MaeConfig, RffrConfig
-from realface.models.rffr.fingerprint import fingerprint
-from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.mae import MaskedAutoencoder, fingerprint
 from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
 

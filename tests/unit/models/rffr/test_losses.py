@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from realface.models.rffr.losses import classification_loss, inpainting_losses, normalised_patches
+from realface.models.rffr.mae import inpainting_losses, normalised_patches
+from realface.models.rffr.network import classification_loss
 
 
 def test_normalised_patches_have_a_mean_of_0_and_a_deviation_of_1():

@@ -6,9 +6,7 @@ from timm.models.vision_transformer import Block
 
 from realface.core.errors import ModelInputError
 from realface.models.rffr.config import MaeConfig
-from realface.models.rffr.mae import MaskedAutoencoder, last_tokens
-from realface.models.rffr.positions import position_table
-from realface.models.rffr.sizes import SIZES
+from realface.models.rffr.mae import SIZES, MaskedAutoencoder, last_tokens, position_table
 
 IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
 VISIBLE = [patch for patch in range(25) if patch not in (6, 12, 24)]
@@ -149,3 +147,41 @@ def test_images_of_another_size_are_refused():
     expected = "this MAE of RFFR was built for images of 40 x 40, got 48 x 48; resize them to 40, or train one"
     with pytest.raises(ModelInputError, match=expected):
         autoencoder().embed(images(size=48))
+
+
+def test_the_class_token_stands_first_and_has_no_place():
+    table = position_table(8, 3)
+    assert table.shape == (1, 10, 8)
+    assert table.dtype == torch.float32
+    assert not table[0, 0].any()
+
+
+def test_a_patch_has_the_sines_and_cosines_of_its_column_then_those_of_its_row():
+    # width 8: two frequencies, 10,000^0 = 1 and 10,000^(-1/2) = 0.01; patch 5 of 3 x 3 is row 1, column 2
+    expected = [
+        *(math.sin(2), math.sin(0.02), math.cos(2), math.cos(0.02)),
+        *(math.sin(1), math.sin(0.01), math.cos(1), math.cos(0.01)),
+    ]
+    assert position_table(8, 3)[0, 1 + 5].tolist() == pytest.approx(expected, abs=1e-7)
+
+
+def test_patches_of_a_column_share_the_first_half_and_those_of_a_row_the_second():
+    grid = position_table(16, 4)[0, 1:].reshape(4, 4, 16)
+    assert (grid[:, :, :8] == grid[:1, :, :8]).all()
+    assert (grid[:, :, 8:] == grid[:, :1, 8:]).all()
+    assert len(grid[0].unique(dim=0)) == len(grid[:, 0].unique(dim=0)) == 4
+
+
+def test_base_and_large_are_those_of_the_paper():
+    base, large = SIZES["base"], SIZES["large"]
+    assert (base.width, base.depth, base.num_heads) == (768, 12, 12)
+    assert (large.width, large.depth, large.num_heads) == (1024, 24, 16)
+    for size in (base, large):
+        assert (size.decoder_width, size.decoder_depth, size.decoder_num_heads) == (512, 8, 16)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_widths_can_be_split_into_heads_and_into_the_four_parts_of_a_place(name):
+    size = SIZES[name]
+    assert size.width % size.num_heads == size.decoder_width % size.decoder_num_heads == 0
+    assert size.width % 4 == size.decoder_width % 4 == 0

@@ -8,8 +8,7 @@ from realface.core.errors import ArtifactError, ModelInputError, TrainingError
 from realface.models.rffr import mae as module
 from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae_network import RffrMae, fit_statistics, inpainting_errors, load_mae_weights
-from realface.models.rffr.outputs import ResidualOutput
-from realface.models.rffr.residual import inpaint
+from realface.models.rffr.residual import ResidualOutput, inpaint
 
 IMAGENET = {"pixel_mean": (0.485, 0.456, 0.406), "pixel_std": (0.229, 0.224, 0.225)}
 CLOSE = {"atol": 1e-9, "rtol": 0}

@@ -9,8 +9,7 @@ from realface.models.rffr.branches import branch_feature
 from realface.models.rffr.config import RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.network import Rffr, download_encoder_weights, load_encoder_weights
-from realface.models.rffr.outputs import RffrOutput
-from realface.models.rffr.residual import inpaint
+from realface.models.rffr.residual import RffrOutput, inpaint
 
 VIT = "vit_tiny_patch16_224"
 MAE = {"size": "tiny", "input_size": 64, "patch_size": 8}

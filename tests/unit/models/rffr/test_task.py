@@ -4,9 +4,9 @@ from torch.nn import functional as F
 
 from realface.core.labels import Label
 from realface.models.outputs import Task
+from realface.models.rffr.blocks import draw_masks
 from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.mae_network import RffrMae
-from realface.models.rffr.masking import draw_masks
 from realface.models.rffr.network import Rffr
 from realface.models.rffr.task import MaeTask, RffrTask
 

@@ -17,8 +17,8 @@ from realface.models.folded_norms import fold_norms
 from realface.models.recce.encoders.encoder import Encoder
 from realface.models.recce.encoders.families import FAMILIES, timm_encoders
 from realface.models.recce.encoders.timm_encoder import TimmEncoder
-from realface.models.recce.encoders.xception import LegacyXception, LightXception
 from realface.models.timm_networks import normalisation_of, require_tag
+from realface.models.xception import LegacyXception, LightXception
 
 XCEPTIONS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
     {"legacy_xception": LegacyXception, "light_xception": LightXception}

@@ -7,10 +7,10 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, MissingInputError, OutputExistsError, RecipeError
 from realface.core.files import sha256_of
 from realface.models.artifact import load_network, read_card
+from realface.models.recce import released as recce
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
-from realface.models.released import recce
-from realface.models.released.recce import import_recce
+from realface.models.recce.released import import_recce
 
 with torch.device("meta"):
     SHAPES = {name: tensor.shape for name, tensor in Recce(RecceConfig()).state_dict().items()}

@@ -11,9 +11,9 @@ from realface.core.files import require_free
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import check_recipe
 from realface.models.artifact import ArtifactCard, read_card, save_artifact
+from realface.models.checkpoints import LICENCE, Checkpoint
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
-from realface.models.released.checkpoints import LICENCE, Checkpoint
 from realface.models.weights import load_weights
 
 INPUT_SIZE = 299

@@ -17,13 +17,12 @@ from realface.core.errors import ArtifactError
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import check_recipe
 from realface.models.artifact import ArtifactCard
-from realface.models.released.checkpoints import LICENCE, Checkpoint
+from realface.models.checkpoints import LICENCE, Checkpoint
 from realface.models.rffr.config import MaeConfig, RffrConfig
-from realface.models.rffr.mae import MaskedAutoencoder
+from realface.models.rffr.mae import SIZES, MaskedAutoencoder
 from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
 from realface.models.rffr.residual import require_residual_source
-from realface.models.rffr.sizes import SIZES
 from realface.models.weights import load_weights
 
 Pixels = Literal["plain", "imagenet"]

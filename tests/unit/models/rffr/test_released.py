@@ -7,11 +7,11 @@ from realface.core.errors import ArtifactError, MissingInputError, ModelInputErr
 from realface.core.files import sha256_of
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
-from realface.models.released.rffr import read_rffr
 from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.mae import MaskedAutoencoder
 from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.network import Rffr
+from realface.models.rffr.released import read_rffr
 
 SMALLEST = {"size": "tiny", "input_size": 40, "patch_size": 8}
 
@@ -96,7 +96,7 @@ def test_card_of_an_mae_says_that_it_has_no_score(mae_file):
 )
 def test_size_patches_and_input_size_follow_from_the_shapes(monkeypatch, tmp_path, size, input_size, patch_size):
     settings = {"size": size, "input_size": input_size, "patch_size": patch_size}
-    monkeypatch.setattr("realface.models.released.rffr.RffrMae", built := Built())
+    monkeypatch.setattr("realface.models.rffr.released.RffrMae", built := Built())
     file = saved(tmp_path / "mae.pth", {"model": zeros(mae_shapes(**settings))})
     with pytest.raises(Built.Stop):
         read_rffr(file)

@@ -10,8 +10,8 @@ from realface.core.recipe import check_recipe
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.network import Baseline
 from realface.models.baseline.task import BaselineTask
+from realface.models.losses import mask_errors, pair_losses, ranking_loss
 from realface.models.outputs import Output
-from realface.models.pair_losses import mask_errors, pair_losses, ranking_loss
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
 from realface.models.recce.task import RecceTask

@@ -4,7 +4,7 @@ import torch
 
 from realface.core.errors import ArtifactError
 from realface.core.files import sha256_of
-from realface.models.released.checkpoints import Checkpoint
+from realface.models.checkpoints import Checkpoint
 
 KNOWN = {"stem.weight", "head.bias"}
 

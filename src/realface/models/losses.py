@@ -1,4 +1,4 @@
-"""Losses of pairs: a real face and a fake made from it, side by side in the batch."""
+"""Losses that several methods share: classification, and pairs of a real face and a fake made from it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,24 @@ def mask_head(width: int) -> nn.Conv2d:
     assert head.bias is not None
     nn.init.constant_(head.bias, -2.0)
     return head
+
+
+def classification_loss(logit: Tensor, label: Tensor, *, flood_level: float) -> Tensor:
+    """Binary cross-entropy that is held up at the flood level, so that training goes on without overfitting.
+
+    Args:
+        logit: (B,), > 0 = fake. Of a two-class network the difference of its logits, with which this is exactly the
+            cross-entropy of both.
+        label: (B,) int64, 1 = fake.
+        flood_level: b of |loss - b| + b.
+
+    Returns:
+        Scalar >= flood_level.
+
+    Source: release; flooding from arXiv 2002.08709.
+    """
+    loss = F.binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
+    return (loss - flood_level).abs() + flood_level
 
 
 def ranking_loss(logit: Tensor) -> Tensor:

@@ -2,7 +2,7 @@ import pytest
 import timm
 import torch
 
-from realface.models.recce.encoders.xception import LegacyXception, LightXception
+from realface.models.xception import LegacyXception, LightXception
 
 
 def test_legacy_xception_computes_what_timm_does():

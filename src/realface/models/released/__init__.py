@@ -1,1 +1,0 @@
-"""Checkpoints that authors released, made into artifacts: one file per method."""
