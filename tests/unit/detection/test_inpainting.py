@@ -207,7 +207,7 @@ def test_an_artifact_without_an_mae_is_refused(tmp_path: Path) -> None:
 
 def test_an_mae_of_normalised_pixels_is_refused(tmp_path: Path) -> None:
     run = saved(tmp_path / "run", "rffr-mae", {**SMALLEST, "norm_pix": True})
-    with pytest.raises(ModelInputError, match="trained with norm_pix"):
+    with pytest.raises(ModelInputError, match="trained with per-patch normalised targets"):
         Inpainter.load(run, device="cpu", crops=True)
 
 

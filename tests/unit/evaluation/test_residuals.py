@@ -265,7 +265,7 @@ def test_store_of_another_mae_or_mode_is_refused(mae, faces, tmp_path):
 
 def test_mae_that_cannot_inpaint_is_refused(faces, tmp_path):
     mae = save(tmp_path / "mae", RffrMae(MaeConfig(**SMALL, norm_pix=True)))
-    with pytest.raises(ModelInputError, match="mae: this MAE was trained with norm_pix"):
+    with pytest.raises(ModelInputError, match="mae: this MAE was trained with per-patch normalised targets"):
         compute(mae, [faces(1)], tmp_path / "store")
     assert not (tmp_path / "store").exists()
 

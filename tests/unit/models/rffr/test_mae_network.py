@@ -67,7 +67,7 @@ def test_an_mae_that_was_not_fitted_has_no_score():
 
 
 def test_an_mae_of_normalised_pixels_has_no_score():
-    with pytest.raises(ModelInputError, match="scoring faces: this MAE was trained with norm_pix"):
+    with pytest.raises(ModelInputError, match="scoring faces: this MAE was trained with per-patch normalised targets"):
         network(norm_pix=True)(images())
 
 

@@ -206,7 +206,7 @@ def test_images_of_another_size_are_refused():
 
 
 def test_an_mae_that_cannot_inpaint_is_refused():
-    with pytest.raises(ModelInputError, match="inpainting: this MAE was trained with norm_pix"):
+    with pytest.raises(ModelInputError, match="inpainting: this MAE was trained with per-patch normalised targets"):
         network(mae={**MAE, "norm_pix": True})(images())
 
 

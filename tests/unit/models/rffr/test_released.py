@@ -313,7 +313,7 @@ def test_a_detector_that_is_not_whole_or_no_number_is_refused(smallest_mae, dete
 
 def test_an_mae_of_normalised_pixels_is_no_source_of_residuals(smallest_mae, detector_file):
     file = detector_file(zeros(detector_shapes()))
-    expected = r"detector.pth.tar reads residuals, but .*mae.pth.tar: this MAE was trained with norm_pix and predicts"
+    expected = r"detector.pth.tar reads residuals, but .*mae.pth.tar: this MAE was trained with per-patch normalised"
     with pytest.raises(ModelInputError, match=expected):
         read_rffr(smallest_mae, detector=file, norm_pix=True)
 

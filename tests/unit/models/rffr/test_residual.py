@@ -259,7 +259,7 @@ def test_a_sections_grid_covers_the_outer_ring_if_it_says_so():
 
 NO_SOURCE = (
     r"this MAE was trained with per-patch normalised targets \(norm_pix\), so it cannot inpaint; "
-    r"train one with norm_pix: false, to which its weights may be the start \(encoder_weights\)"
+    r"train one with norm_pix: false; it may start from these weights \(encoder_weights\)"
 )
 
 
@@ -303,7 +303,7 @@ def test_a_network_without_mae_is_refused():
 
 
 def test_an_mae_that_cannot_inpaint_is_refused():
-    with pytest.raises(ModelInputError, match="a/model: this MAE was trained with norm_pix"):
+    with pytest.raises(ModelInputError, match="a/model: this MAE was trained with per-patch normalised targets"):
         mae_of(mae(norm_pix=True), where="a/model")
 
 
