@@ -11,6 +11,7 @@ import typer
 from realface.cli import crop_argument
 from realface.cli.standard_output import forgiving_stdout
 from realface.core.map_kinds import MapKind
+from realface.core.shipped import require_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,10 +75,7 @@ def command(
     crop_argument.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
     drawn_map = _map_to_draw(map_kind, overlay)
 
-    from realface.core.shipped import require_artifact
-
     require_artifact(model)
-
     from realface.core.files import new_folder
     from realface.detection.detector import Detector
 

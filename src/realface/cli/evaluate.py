@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from realface.core.shipped import require_artifact
+
 if TYPE_CHECKING:
     from realface.evaluation.evaluate import Evaluation
     from realface.evaluation.inpainting import Inpainting
@@ -47,11 +49,8 @@ def command(
     that learned from real faces alone is also compared with other ways to inpaint. Crops that cannot be read are
     named and left out; the exit code is then 2.
     """
-    import json
-
-    from realface.core.shipped import require_artifact
-
     require_artifact(artifact)
+    import json
 
     from realface.evaluation.evaluate import METRICS_NAME, evaluate_artifact
 

@@ -77,7 +77,7 @@ def artifact_folder(named: Path) -> Path:
 
 def shipped_recipes() -> dict[str, Path]:
     """Return the YAML files of the shipped recipes by name, in alphabetical order."""
-    return {path.stem: path for path in sorted(SHIPPED_RECIPES.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(SHIPPED_RECIPES.glob("*.yaml"), key=lambda path: path.stem)}
 
 
 def find_recipe(name: str | Path) -> Path:

@@ -9,7 +9,6 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from realface.cli import evaluate
-from realface.core import shipped
 from realface.evaluation import evaluate as evaluation_module
 from realface.evaluation.evaluate import Evaluation
 from realface.evaluation.inpainting import InpaintedFaces, summarise_inpainting
@@ -43,7 +42,7 @@ def run(monkeypatch, evaluation, *options):
         return evaluation
 
     monkeypatch.setattr(evaluation_module, "evaluate_artifact", evaluate_artifact)
-    monkeypatch.setattr(shipped, "require_artifact", lambda _artifact: None)
+    monkeypatch.setattr(evaluate, "require_artifact", lambda _artifact: None)
     result = CliRunner().invoke(app, ["run", "faces.parquet", "--out", "out", *options])
     return result, calls[0]
 
