@@ -20,7 +20,7 @@ from pathlib import Path
 from realface.core.errors import DatasetError, TextFileError
 from realface.core.labels import Label
 from realface.core.text_files import read_text
-from realface.datasets.listing import listed_path, require_distinct, subfolders, videos_below
+from realface.datasets.listing import listed_path, matching_name, require_distinct, subfolders, videos_below
 from realface.datasets.reader import Inventory, SourceVideo
 
 CELEB_REAL, YOUTUBE_REAL, SYNTHESIS = "Celeb-real", "YouTube-real", "Celeb-synthesis"
@@ -40,7 +40,7 @@ class CelebDfReader:
 
     def list_missing(self, root: Path) -> list[str]:
         """Return what is missing: Celeb-real or Celeb-synthesis."""
-        parts = {_part_called(folder.name) for folder in subfolders(root)}
+        parts = {matching_name(folder.name, PARTS) for folder in subfolders(root)}
         return [] if parts & {CELEB_REAL, SYNTHESIS} else [f"folder {CELEB_REAL} or {SYNTHESIS}"]
 
     def scan(self, root: Path) -> Inventory:
@@ -54,7 +54,9 @@ class CelebDfReader:
         counts: Counter[str] = Counter()
         outside: Counter[str] = Counter()
         found: set[str] = set()
-        for path in [path for folder in subfolders(root) if _part_called(folder.name) for path in videos_below(folder)]:
+        for path in [
+            path for folder in subfolders(root) if matching_name(folder.name, PARTS) for path in videos_below(folder)
+        ]:
             place = _place(path, root)
             if place is None:
                 outside[path.parent.relative_to(root).as_posix()] += 1
@@ -123,14 +125,9 @@ class _Place:
         return names
 
 
-def _part_called(name: str) -> str | None:
-    """The part that a folder is, in whatever case it is written."""
-    return next((part for part in PARTS if part.casefold() == name.casefold()), None)
-
-
 def _place(path: Path, root: Path) -> _Place | None:
     first, *folders, name = path.relative_to(root).parts
-    part = _part_called(first)
+    part = matching_name(first, PARTS)
     assert part is not None, path
     if folders and folders[-1] == "videos":
         folders.pop()
@@ -169,7 +166,7 @@ def _read_list(file: Path) -> dict[str, Label] | None:
             continue
         written, *texts = line.split(maxsplit=1)
         first, _, rest = listed_path("".join(texts)).partition("/")
-        part = _part_called(first)
+        part = matching_name(first, PARTS)
         if written not in LIST_LABELS or part is None or not rest:
             raise DatasetError(
                 f"{file}:{number}: expected a line such as `1 YouTube-real/00170.mp4`, got {line.strip()!r}"
@@ -186,7 +183,7 @@ def _read_list(file: Path) -> dict[str, Label] | None:
 
 
 def _missing(root: Path, items: list[SourceVideo], listed: dict[str, Label] | None, found: set[str]) -> list[str]:
-    here = {_part_called(item.source.relative_to(root).parts[0]) for item in items}
+    here = {matching_name(item.source.relative_to(root).parts[0], PARTS) for item in items}
     missing = [f"{part}: no videos" for part in PARTS if part not in here]
     if listed is None:
         return [*missing, f"{TEST_LIST}, which says what is test and what train; nothing has a split without it"]

@@ -18,7 +18,7 @@ from realface.core.labels import Label
 from realface.core.split_names import TEST, usual_split
 from realface.datasets.celeb_df import FAKE_NAME as CELEB_DF_NAME
 from realface.datasets.faceforensics import persons_in
-from realface.datasets.listing import NOT_FACES, require_distinct, shown_in, subfolders, walk_shown
+from realface.datasets.listing import NOT_FACES, matching_name, require_distinct, shown_in, subfolders, walk_shown
 from realface.datasets.reader import Inventory, SourceVideo
 from realface.media.discovery import natural_order
 from realface.media.images import is_image_name
@@ -42,7 +42,7 @@ class Df40Reader:
     def list_missing(self, root: Path) -> list[str]:
         """Return what is missing: a method with ff or cdf, or one of the nine others, here or in DF40_train."""
         for method in (method for top, _ in _tops(root) for method in subfolders(top)):
-            parts = {folder.name.lower() for folder in subfolders(method)} & PARTS.keys()
+            parts = {part for folder in subfolders(method) if (part := matching_name(folder.name, PARTS))}
             if parts & {FF, CDF} or (parts and method.name.lower() in OWN_REALS):
                 return []
         return [f"<method>/{FF} or <method>/{CDF}, at the top or in DF40_train"]
@@ -148,7 +148,7 @@ def _part_folders(top: Path) -> list[Path]:
     """The folders `ff`, `cdf`, `fake` and `real` of methods; beside DF40's own folders, only of methods of its own."""
     folders = subfolders(top)
     methods = [folder for folder in folders if not _split_of_top(folder.name)]
-    parts = [folder for method in methods for folder in subfolders(method) if folder.name.lower() in PARTS]
+    parts = [folder for method in methods for folder in subfolders(method) if matching_name(folder.name, PARTS)]
     if len(methods) == len(folders):
         return parts
     return [part for part in parts if part.name.lower() in (FF, CDF) or part.parent.name.lower() in OWN_REALS]
@@ -203,7 +203,11 @@ def _strangers(top: Path, root: Path) -> list[str]:
             name = path.name.lower()
             if path.suffix.lower() in ARCHIVES and path.is_file():
                 archives.append(path)
-            elif path.is_dir() and path not in known and not (_split_of_top(name) if place == top else name in PARTS):
+            elif (
+                path.is_dir()
+                and path not in known
+                and not (_split_of_top(name) if place == top else matching_name(name, PARTS))
+            ):
                 strange.append(path)
     missing = []
     if strange:

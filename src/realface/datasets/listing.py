@@ -72,6 +72,11 @@ def videos_below(folder: Path) -> list[Path]:
     return sorted((path for path in paths if kind_in_folder(path) == "video"), key=natural_order)
 
 
+def matching_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the entry of `names` that equals a folder's name in any case; None if no entry does."""
+    return next((entry for entry in names if entry.casefold() == name.casefold()), None)
+
+
 def split_folders(folder: Path) -> dict[str, list[Path]]:
     """Return the subfolders that are named after a split, by that split: `val`, `Valid` and `dev` are all `val`.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from realface.core.errors import DatasetError
 from realface.core.labels import Label
 from realface.core.split_names import canonical_split
-from realface.datasets.listing import shown_in, subfolders
+from realface.datasets.listing import matching_name, shown_in, subfolders
 from realface.datasets.reader import Inventory, SourceVideo
 from realface.media.discovery import natural_order
 
@@ -56,7 +56,7 @@ class WildDeepfakeReader:
         companions: set[Path] = set()
         by_part: defaultdict[str, list[Path]] = defaultdict(list)
         for folder in _part_folders(root):
-            by_part[_part_called(folder.name)] += shown_in(folder)
+            by_part[_part_of(folder) or ""] += shown_in(folder)
         for part, (label, split) in PARTS.items():
             copies = _copies(by_part[part])
             others = len(by_part[part]) - sum(len(paths) for paths in copies.values())
@@ -83,13 +83,13 @@ class WildDeepfakeReader:
 
 
 def _part_folders(root: Path) -> list[Path]:
-    return [folder for folder in subfolders(root) if _part_called(folder.name) in PARTS]
+    return [folder for folder in subfolders(root) if _part_of(folder)]
 
 
-def _part_called(name: str) -> str:
-    """The key of `PARTS` for a folder called so, whatever its case and the spelling of its split."""
-    label, _, split = name.lower().replace(" ", "_").partition("_")
-    return f"{label}_{canonical_split(split)}"
+def _part_of(folder: Path) -> str | None:
+    """Return the key of `PARTS` for a folder, in any case and any spelling of its split; None for another folder."""
+    label, _, split = folder.name.lower().replace(" ", "_").partition("_")
+    return matching_name(f"{label}_{canonical_split(split)}", PARTS)
 
 
 def _name_of(path: Path) -> str:
