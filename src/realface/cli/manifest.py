@@ -42,7 +42,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output fi
 
 @app.command()
 def show(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Say what a manifest holds: rows by split, label and method, videos, persons, crops."""
+    """Say what a manifest holds: rows by split, label and method, videos, identities, crops."""
     from realface.manifest.manifest import Manifest
 
     _print(_summary(Manifest.read(file), file), as_json=as_json)
@@ -59,7 +59,7 @@ def check(
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that read; one per core when left out.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for files that are gone or do not fit, contradictions, and videos, persons or pictures in two splits.
+    """Look for files that are gone or do not fit, contradictions, and videos, identities or images in two splits.
 
     With any of them the exit code is 1.
     """
@@ -94,7 +94,7 @@ FRACTIONS = "train=0.8,val=0.1,test=0.1"
 class Apart(StrEnum):
     """Choices of `--by`."""
 
-    PERSON = "person"
+    IDENTITY = "identity"
     VIDEO = "video"
 
 
@@ -110,18 +110,18 @@ def split(
         str | None, typer.Option(metavar="SPLIT", help="Deal out the rows of this split alone; others keep theirs.")
     ] = None,
     by: Annotated[Apart, typer.Option(help="What no two splits share; video: people may stand in several.")] = (
-        Apart.PERSON
+        Apart.IDENTITY
     ),
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another split.")] = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Deal all rows out to splits so that no video, with the fakes made of it, and no person stands in two of them."""
+    """Assign splits so that connected videos and identities stay in the same split."""
     from realface.manifest.manifest import Manifest
     from realface.manifest.splits import split_again, split_by_identity
 
     _require_free(out, force=force)
-    manifest, identity_disjoint = Manifest.read(file), by is Apart.PERSON
+    manifest, identity_disjoint = Manifest.read(file), by is Apart.IDENTITY
     shares = _fractions(fractions or FRACTIONS)
     if of is None:
         manifest = split_by_identity(manifest, shares, seed=seed, identity_disjoint=identity_disjoint)
@@ -311,15 +311,15 @@ def _fault_lines(faults: Sequence[Fault]) -> list[str]:
 
 def _summary(manifest: Manifest, file: Path) -> dict[str, Any]:
     from realface.manifest.label_balance import count_classes
-    from realface.manifest.leaks import person_names
+    from realface.manifest.leaks import identity_names
 
-    persons = person_names(manifest.columns)
+    identities = identity_names(manifest.columns)
     return {
         "file": str(file),
         "root": str(manifest.root),
         "rows": len(manifest),
         "videos": len(manifest.video_key_column().unique()),
-        "persons": len(persons.group_by(["dataset", "name"]).aggregate([])),
+        "identities": len(identities.group_by(["dataset", "name"]).aggregate([])),
         "splits": {
             split or "none": {label.word: count.crops for label, count in classes.items()}
             for split, classes in count_classes(manifest).items()

@@ -64,7 +64,9 @@ class CelebDfReader:
             items.append(_item(path, place, listed))
             found |= place.names_in_list
             counts[f"{place.label.word} videos, {place.kind}"] += 1
-            counts["videos whose name does not say who is in them"] += place.part != YOUTUBE_REAL and not place.persons
+            counts["videos whose name does not say who is in them"] += (
+                place.part != YOUTUBE_REAL and not place.identities
+            )
         require_distinct(items, root)
         counts["test videos"] = sum(item.split == "test" for item in items)
         counts["videos left out: in no known folder"] = outside.total()
@@ -103,7 +105,7 @@ class _Place:
         return "/".join(filter(None, (self.part, self.scenario, self.method)))
 
     @property
-    def persons(self) -> tuple[str, ...]:
+    def identities(self) -> tuple[str, ...]:
         form = {CELEB_REAL: _REAL_NAME, SYNTHESIS: FAKE_NAME}.get(self.part)
         match = form.fullmatch(self.stem) if form else None
         return () if match is None else match.groups()[: 1 + self.label]
@@ -147,7 +149,7 @@ def _item(path: Path, place: _Place, listed: dict[str, Label] | None) -> SourceV
         video=place.stem,
         split=split,
         method=(place.method or SYNTHESIS) if place.label == Label.FAKE else None,
-        identities=place.persons,
+        identities=place.identities,
         original=place.original,
     )
 

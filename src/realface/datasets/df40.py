@@ -4,7 +4,7 @@
     <method>/{fake,real}/..                      9 further methods, with reals of their own; test
     DF40_train/<method>/ff/..                    train
 
-The folder `frames` may be absent, and pictures that lie in no video's folder stand for themselves. The reals of the 31
+The folder `frames` may be absent, and images that lie in no video's folder stand for themselves. The reals of the 31
 methods are those of FaceForensics++ and Celeb-DF, and are not part of it.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from realface.core.labels import Label
 from realface.core.split_names import TEST, usual_split
 from realface.datasets.celeb_df import FAKE_NAME as CELEB_DF_NAME
-from realface.datasets.faceforensics import persons_in
+from realface.datasets.faceforensics import identities_in
 from realface.datasets.listing import NOT_FACES, matching_name, require_distinct, shown_in, subfolders, walk_shown
 from realface.datasets.reader import Inventory, SourceVideo
 from realface.media.discovery import natural_order
@@ -35,7 +35,7 @@ ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"})
 
 
 class Df40Reader:
-    """The reader. A folder of pictures is one item; so is a picture in no folder of its own."""
+    """The reader. A folder of images is one item; so is an image in no folder of its own."""
 
     name = "df40"
 
@@ -48,10 +48,10 @@ class Df40Reader:
         return [f"<method>/{FF} or <method>/{CDF}, at the top or in DF40_train"]
 
     def scan(self, root: Path) -> Inventory:
-        """Find every folder of pictures, and every picture that is in none.
+        """Find every folder of images, and every image that is in none.
 
         Raises:
-            DatasetError: two folders or pictures of one video.
+            DatasetError: two folders or images of one video.
         """
         items: list[SourceVideo] = []
         counts: Counter[str] = Counter()
@@ -65,9 +65,9 @@ class Df40Reader:
                 for kind, number in crops.kinds.items():
                     counts[f"{PARTS[folder.name.lower()].word} {kind}, {folder.parent.name}/{folder.name}"] += number
                 counts["left out: files in folders of masks and landmarks"] += crops.num_not_faces
-                counts["left out: no pictures"] += crops.num_others
+                counts["left out: no images"] += crops.num_others
                 if not crops.sources:
-                    missing.append(f"{folder.relative_to(root).as_posix()}: no pictures")
+                    missing.append(f"{folder.relative_to(root).as_posix()}: no images")
                 companions.update(crops.folders_not_faces)
             require_distinct(found, root)
             items += found
@@ -93,10 +93,10 @@ class _Crops:
     """What is in the folder of a method's part.
 
     Attributes:
-        sources: folders of pictures and pictures by themselves, in natural order.
+        sources: folders of images and images by themselves, in natural order.
         folders_not_faces: folders of masks and landmarks.
         num_not_faces: files in these.
-        num_others: other files that are no pictures.
+        num_others: other files that are no images.
     """
 
     sources: list[Path]
@@ -107,11 +107,11 @@ class _Crops:
     @property
     def kinds(self) -> Counter[str]:
         """How many of each."""
-        return Counter("sequences" if path.is_dir() else "pictures" for path in self.sources)
+        return Counter("sequences" if path.is_dir() else "images" for path in self.sources)
 
     @classmethod
     def below(cls, part: Path) -> _Crops:
-        """Look through the folder. What lies below a folder of pictures belongs to it."""
+        """Look through the folder. What lies below a folder of images belongs to it."""
         sequences: set[Path] = set()
         loose: list[Path] = []
         folders_not_faces: list[Path] = []
@@ -122,11 +122,11 @@ class _Crops:
             if within & NOT_FACES:
                 num_not_faces += len(names)
                 continue
-            pictures = [folder / name for name in names if is_image_name(Path(name))]
-            num_others += len(names) - len(pictures)
+            images = [folder / name for name in names if is_image_name(Path(name))]
+            num_others += len(names) - len(images)
             if within <= {FRAMES}:
-                loose += pictures
-            elif pictures and sequences.isdisjoint(folder.parents):
+                loose += images
+            elif images and sequences.isdisjoint(folder.parents):
                 sequences.add(folder)
         sources = sorted([*sequences, *loose], key=natural_order)
         return cls(sources, folders_not_faces, num_not_faces, num_others)
@@ -157,7 +157,7 @@ def _part_folders(top: Path) -> list[Path]:
 def _item(path: Path, part: Path, split: str) -> SourceVideo:
     method, kind = part.parent.name, part.name.lower()
     below = [name for name in path.relative_to(part).parts if name.lower() != FRAMES]
-    persons, original = _shown(path.stem if path.is_file() else path.name, kind)
+    identities, original = _shown(path.stem if path.is_file() else path.name, kind)
     return SourceVideo(
         source=path,
         label=PARTS[kind],
@@ -165,17 +165,17 @@ def _item(path: Path, part: Path, split: str) -> SourceVideo:
         video="/".join([method, kind, *below]),  # the bare name repeats across methods
         split=split,
         method=method if PARTS[kind] == Label.FAKE else None,
-        identities=persons,
+        identities=identities,
         original=original,
     )
 
 
 def _shown(name: str, kind: str) -> tuple[tuple[str, ...], str | None]:
-    """The persons, the target first, and the real that a fake was made of, where its name says so."""
+    """The identities, the target first, and the real that a fake was made of, where its name says so."""
     if kind == FF:
-        persons = persons_in(name, Label.FAKE)
-        if persons and all(len(person) == 3 and person.isdecimal() for person in persons):
-            return persons, persons[0]
+        identities = identities_in(name, Label.FAKE)
+        if identities and all(len(identity) == 3 and identity.isdecimal() for identity in identities):
+            return identities, identities[0]
     elif kind == CDF and (match := CELEB_DF_NAME.fullmatch(name)):
         return (match[1], match[2]), f"{match[1]}_{match[3]}"
     return (), None

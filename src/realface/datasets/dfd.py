@@ -62,7 +62,7 @@ class DfdReader:
 
 def dfd_item(folder: VideoFolder, path: Path) -> SourceVideo:
     """A video of a folder of DFD, wherever that lies."""
-    persons, original = _names_in(path.stem, folder.label)
+    identities, original = _names_in(path.stem, folder.label)
     return SourceVideo(
         source=path,
         label=folder.label,
@@ -71,7 +71,7 @@ def dfd_item(folder: VideoFolder, path: Path) -> SourceVideo:
         split="test",
         method=DFD_METHOD if folder.label == Label.FAKE else None,
         compression=folder.level,
-        identities=persons,
+        identities=identities,
         original=original,
         mask=folder.mask_of(path),
     )
@@ -94,9 +94,9 @@ def _folders(root: Path) -> Iterator[VideoFolder]:
 
 
 def _names_in(stem: str, label: Label) -> tuple[tuple[str, ...], str | None]:
-    """The persons, the target first, and a fake's original; nothing where the name has another form."""
+    """The identities, the target first, and a fake's original; nothing where the name has another form."""
     who, *rest = stem.split("__")
-    persons = tuple(who.split("_"))
-    if not all((*persons, *rest)) or len(persons) != 1 + label or len(rest) != 1 + label:
+    identities = tuple(who.split("_"))
+    if not all((*identities, *rest)) or len(identities) != 1 + label or len(rest) != 1 + label:
         return (), None
-    return persons, f"{persons[0]}__{rest[0]}" if label == Label.FAKE else None
+    return identities, f"{identities[0]}__{rest[0]}" if label == Label.FAKE else None

@@ -4,7 +4,7 @@
     method_A/**/x.mp4, method_B/**/x.mp4       fake
     dataset.json                               {"method_A/../x.mp4": {"label": "fake", "set": "train"}}
 
-Where `dataset.json` gives `target_id` and `swapped_id`, these are the persons. Which real a fake was made of is not
+Where `dataset.json` gives `target_id` and `swapped_id`, these are the identities. Which real a fake was made of is not
 told.
 """
 
@@ -75,13 +75,13 @@ def _item(path: Path, root: Path, listed: dict[str, LabelledName]) -> SourceVide
         video=below.relative_to(folder).with_suffix("").as_posix(),
         split=None if named is None else named.split("set", SETS, where=f"{root / LIST}: {below.as_posix()}"),
         method=None if folder == ORIGINALS else folder,
-        identities=() if named is None else _persons(named),
+        identities=() if named is None else _identities(named),
     )
 
 
-def _persons(named: LabelledName) -> tuple[str, ...]:
-    persons = (named.fields.get(key) for key in ("target_id", "swapped_id"))
-    return tuple(dict.fromkeys(str(person) for person in persons if person is not None))
+def _identities(named: LabelledName) -> tuple[str, ...]:
+    identities = (named.fields.get(key) for key in ("target_id", "swapped_id"))
+    return tuple(dict.fromkeys(str(identity) for identity in identities if identity is not None))
 
 
 def _read_list(file: Path) -> dict[str, LabelledName]:

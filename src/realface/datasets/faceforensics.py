@@ -74,26 +74,26 @@ class FaceForensicsReader:
 def _item(folder: VideoFolder, path: Path, splits: _Splits) -> SourceVideo:
     if folder.is_dfd:
         return dfd_item(folder, path)
-    persons = persons_in(path.stem, folder.label)
+    identities = identities_in(path.stem, folder.label)
     is_fake = folder.label == Label.FAKE
     return SourceVideo(
         source=path,
         label=folder.label,
         dataset="faceforensics",
         video=path.stem,
-        split=splits.of_persons.get(persons),
+        split=splits.of_identities.get(identities),
         method=folder.group if is_fake else None,
         compression=folder.level,
-        identities=persons,
-        original=persons[0] if is_fake and persons else None,
+        identities=identities,
+        original=identities[0] if is_fake and identities else None,
         mask=folder.mask_of(path),
     )
 
 
-def persons_in(stem: str, label: Label) -> tuple[str, ...]:
-    """The persons, the target first; nobody where the name has another form."""
-    persons = tuple(stem.split("_"))
-    return persons if all(persons) and len(persons) == 1 + label else ()
+def identities_in(stem: str, label: Label) -> tuple[str, ...]:
+    """The identities, the target first; nobody where the name has another form."""
+    identities = tuple(stem.split("_"))
+    return identities if all(identities) and len(identities) == 1 + label else ()
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ class _Splits:
     """What the split files say.
 
     Attributes:
-        of_persons: the split of each real, by (id,), and of each fake, by (target, source).
+        of_identities: the split of each real, by (id,), and of each fake, by (target, source).
     """
 
-    of_persons: dict[tuple[str, ...], str]
+    of_identities: dict[tuple[str, ...], str]
 
     def expected(self, label: Label) -> list[str]:
         """Names of the videos that there should be."""
-        return ["_".join(persons) for persons in self.of_persons if len(persons) == label + 1]
+        return ["_".join(identities) for identities in self.of_identities if len(identities) == label + 1]
 
 
 def _split_files(root: Path) -> dict[str, Path | None]:
@@ -120,20 +120,20 @@ def _split_files(root: Path) -> dict[str, Path | None]:
 
 
 def _read_splits(files: Mapping[str, Path | None]) -> tuple[_Splits, list[str]]:
-    of_persons: dict[tuple[str, ...], str] = {}
+    of_identities: dict[tuple[str, ...], str] = {}
     missing = []
     for split, file in files.items():
         if file is None:
             missing.append(f"{split}.json, the list of pairs, neither in splits/ nor dataset/splits/ nor at the top")
             continue
         for a, b in _read_pairs(file):
-            for persons in ((a,), (b,), (a, b), (b, a)):
-                if of_persons.setdefault(persons, split) != split:
+            for identities in ((a,), (b,), (a, b), (b, a)):
+                if of_identities.setdefault(identities, split) != split:
                     raise DatasetError(
-                        f"{file}: {'_'.join(persons)} is in the {of_persons[persons]} split already",
+                        f"{file}: {'_'.join(identities)} is in the {of_identities[identities]} split already",
                         hint="list each pair in one split only",
                     )
-    return _Splits(of_persons), missing
+    return _Splits(of_identities), missing
 
 
 def _read_pairs(file: Path) -> list[tuple[str, str]]:

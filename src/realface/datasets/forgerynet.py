@@ -1,4 +1,4 @@
-"""ForgeryNet: pictures, and videos of which parts may be forged.
+"""ForgeryNet: images, and videos of which parts may be forged.
 
     Training/image/<list>.txt               lines `<image> <binary> <triple> <16-class>`
     Training/image/train_release/1/x.jpg    the folder's number is the class: 1 to 15 are fake, 16 to 19 real
@@ -55,21 +55,21 @@ LABELS = {"0": Label.REAL, "1": Label.FAKE}
 class ForgeryNetReader:
     """The reader. Either kind and either split is enough; files that no list names are left out.
 
-    A picture or video is named by its whole path below the root without suffix, or with it where two files differ in
+    An image or video is named by its whole path below the root without suffix, or with it where two files differ in
     nothing else. Who is in it, and what a fake was made of, is not told.
     """
 
     name = "forgerynet"
 
     def list_missing(self, root: Path) -> list[str]:
-        """Return what is missing: a folder of pictures or videos with its list."""
+        """Return what is missing: a folder of images or videos with its list."""
         places = [(root / folder / kind.folder, kind) for folder in SPLITS for kind in KINDS]
         if any(place.is_dir() and _lists(place, kind) for place, kind in places):
             return []
         return [f"list .txt in {' or '.join(f'{folder}/{kind.folder}' for folder in SPLITS for kind in KINDS)}"]
 
     def scan(self, root: Path) -> Inventory:
-        """Find every picture and video.
+        """Find every image and video.
 
         Raises:
             DatasetError: an invalid line, a file with two labels, a list that turns labels round, or two files of
@@ -103,7 +103,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Pictures or videos: their folder, and how a line that names one is read."""
+    """Images or videos: their folder, and how a line that names one is read."""
 
     folder: str
     plural: str
@@ -112,7 +112,7 @@ class _Kind:
     read: Callable[[str], tuple[str, _Entry]]
 
 
-def _read_picture(line: str) -> tuple[str, _Entry]:
+def _read_image(line: str) -> tuple[str, _Entry]:
     """Path and entry of a line.
 
     Raises:
@@ -148,7 +148,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-PICTURES = _Kind("image", "pictures", "<image> <binary> <triple> <16-class>", is_image_name, _read_picture)
+IMAGES = _Kind("image", "images", "<image> <binary> <triple> <16-class>", is_image_name, _read_image)
 VIDEOS = _Kind(
     "video",
     "videos",
@@ -156,12 +156,12 @@ VIDEOS = _Kind(
     is_video_name,
     _read_video,
 )
-KINDS = (PICTURES, VIDEOS)
+KINDS = (IMAGES, VIDEOS)
 
 
 @dataclass(frozen=True)
 class _Place:
-    """The pictures or the videos of one split."""
+    """The images or the videos of one split."""
 
     root: Path
     split_folder: str
@@ -261,7 +261,7 @@ def _read_lists(lists: list[Path], paths: _Paths, place: _Place) -> tuple[dict[s
 
 
 def _item(place: _Place, path: Path, name: str, entry: _Entry, video: str) -> SourceVideo | None:
-    """The picture or video; None where it has no certain label."""
+    """The image or video; None where it has no certain label."""
     label = _label_of(name, entry)
     if label is None or (place.kind is VIDEOS and not _segments_fit(entry, label)):
         return None

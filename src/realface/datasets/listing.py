@@ -14,7 +14,7 @@ from realface.media.discovery import kind_in_folder, natural_order
 from realface.media.walking import walk
 
 NOT_FACES = frozenset({"masks", "landmarks"})
-"""Folders, in small letters, whose pictures are not faces; DeepfakeBench puts them beside those of face crops."""
+"""Folders, in small letters, whose images are not faces; DeepfakeBench puts them beside those of face crops."""
 
 
 _NO_DATA = frozenset({"lost+found"})  # the file system's own folder, which only root can read

@@ -17,12 +17,12 @@ EXPECTED = "folder real, fake, 0 or 1, at the top or in train, val or test"
 
 
 class PlainReader:
-    """Pictures and videos sorted into folders by label. One of the two labels is enough.
+    """Images and videos sorted into folders by label. One of the two labels is enough.
 
     A first subfolder of a fake folder is the method: `fake/Deepfakes/x.mp4`. Every file is a video of its own, named by
     its whole path below the root without suffix, because `real/1.mp4`, `fake/1.mp4` and `train/real/1.mp4` have nothing
     to do with one another. Files that differ only in their suffix keep it in their names. The images of a folder of
-    numbered frames are one video: `frame_folders` says which folders are. Persons are unknown, and files outside the
+    numbered frames are one video: `frame_folders` says which folders are. Identities are unknown, and files outside the
     label folders are left out and named.
     """
 
@@ -35,7 +35,7 @@ class PlainReader:
         return [] if has_class else [EXPECTED]
 
     def scan(self, root: Path) -> Inventory:
-        """Find every picture and video.
+        """Find every image and video.
 
         Raises:
             UnreadableFolderError: a folder cannot be listed.
@@ -56,16 +56,16 @@ class PlainReader:
                 counts["left out: in no label folder"] += 1
                 continue
             items.append(_item(root, dataset, path, labelled[path], names[path], frames.frame_of(path)))
-            counts[f"{labelled[path].label.word} {'pictures' if kinds[path] == 'image' else 'videos'}"] += 1
+            counts[f"{labelled[path].label.word} {'images' if kinds[path] == 'image' else 'videos'}"] += 1
         for folder in frames.videos:
             label = labelled[next(iter(frames.videos[folder]))].label
-            counts[f"{label.word} videos that are folders of numbered pictures"] += 1
+            counts[f"{label.word} videos that are folders of numbered images"] += 1
         missing = [
-            f"{place}: {count} pictures or videos in no label folder were left out; expected a {EXPECTED}"
+            f"{place}: {count} images or videos in no label folder were left out; expected a {EXPECTED}"
             for place, count in outside.items()
         ]
         missing += [
-            f"no {label.word} pictures or videos" for label in Label if not any(item.label == label for item in items)
+            f"no {label.word} images or videos" for label in Label if not any(item.label == label for item in items)
         ]
         return Inventory(root, self.name, items, dict(counts), missing, notes=frames.notes())
 

@@ -11,7 +11,7 @@ from realface.core.labels import Label
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """One video or picture of a data set, before faces are cut out of it; or face crops of one, as the set has them.
+    """One video or image of a data set, before faces are cut out of it; or face crops of one, as the set has them.
 
     Attributes:
         source: the file, below the data set's root; of face crops also a folder or a tar of them.
@@ -21,9 +21,9 @@ class SourceVideo:
         method: how the fake was made; None for reals, and where unknown.
         compression: such as c23; None where the data set has no such levels.
         video: the video's name within dataset, method and compression.
-        identities: the persons, the face's own first; empty where unknown.
+        identities: the identities, the face's own first; empty where unknown.
         original: `video` of the real counterpart of a fake; None where unknown.
-        mask: the picture or video of what was manipulated.
+        mask: the image or video of what was manipulated.
         spans: first and last frame, counted from 0, of each part of a video to which the label belongs; the whole of it
             when empty. A forged part of an otherwise real video is one.
         frame: of an image that is a frame of `video`: its number; None for a video, and for an image of its own.

@@ -1,6 +1,6 @@
 """A folder of somebody's own real photos and videos, without labels: every file shows real faces.
 
-The folder has no fixed structure, so identities follow from its sub-folders. Guessing wrongly would put one person
+The folder has no fixed structure, so identities follow from its sub-folders. Guessing wrongly would put one identity
 into training and validation, so the guess is told and can be replaced.
 """
 
@@ -22,10 +22,10 @@ from realface.datasets.registry import matching_datasets
 from realface.media.discovery import kind_in_folder, natural_order
 
 Identities = Literal["auto", "folders", "files"]
-"""What counts as one person: `folders`: all files of the innermost folder; `files`: each file; `auto`: guessed."""
+"""What counts as one identity: `folders`: all files of the innermost folder; `files`: each file; `auto`: guessed."""
 
 FEWEST_PEOPLE = 10
-"""Sub-folders side by side from which `auto` takes each for one person; fewer are taken for sources."""
+"""Sub-folders side by side from which `auto` takes each for one identity; fewer are taken for sources."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class RealFolderReader:
     people.
 
     Attributes:
-        identities: what counts as one person.
+        identities: what counts as one identity.
     """
 
     identities: Identities = "auto"
@@ -67,7 +67,7 @@ class RealFolderReader:
         return Inventory(root, self.name, items, dict(counts), notes=self._notes(media, people))
 
     def _people(self, media: Iterable[Path]) -> frozenset[Path]:
-        """The folders that are one person each."""
+        """The folders that are one identity each."""
         folders = {path.parent for path in media if path.parent != Path()}
         if self.identities == "files":
             return frozenset()
@@ -85,12 +85,12 @@ class RealFolderReader:
         if people:
             first = next(folder for folder in folders if folder in people)
             notes.append(
-                f"{len(people)} sub-folders, such as {first.as_posix()}, count as one person each; if they show "
+                f"{len(people)} sub-folders, such as {first.as_posix()}, count as one identity each; if they show "
                 "different people, set data.identities=files"
             )
         if others := [folder for folder in folders if folder not in people]:
             notes.append(
-                f"each file in {_listed(others)} counts as another person; if each of these folders shows one person, "
+                f"each file in {_listed(others)} counts as another identity; if each folder shows one identity, "
                 "set data.identities=folders"
             )
         return notes
@@ -116,14 +116,14 @@ def _require_no_fakes(root: Path) -> None:
 
 
 def _item(root: Path, path: Path, name: str, people: Iterable[Path]) -> SourceVideo:
-    is_person = path.parent in people
-    above = path.parent.parent if is_person else path.parent  # folders that say more than who it is
+    is_identity = path.parent in people
+    above = path.parent.parent if is_identity else path.parent  # folders that say more than who it is
     return SourceVideo(
         source=root / path,
         label=Label.REAL,
         dataset=above.parts[0] if above.parts else root.resolve().name,
         video=name,
-        identities=(path.parent.as_posix() if is_person else name,),
+        identities=(path.parent.as_posix() if is_identity else name,),
     )
 
 

@@ -3,7 +3,7 @@
     real train/12.tar.gz                   or real test, fake train, fake test; some copies: real_train
     real_train/12/<sequence>/0003.png      unpacked, with or without folders between
 
-Each folder of pictures, within a tar too, is one sequence. Nothing is told about who is in them, how a fake was made,
+Each folder of images, within a tar too, is one sequence. Nothing is told about who is in them, how a fake was made,
 or which real it was made of.
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from realface.manifest.crop_images import CropPictures, read_crop_pictures
+from realface.manifest.crop_images import CropImages, read_crop_images
 from realface.manifest.label_balance import balance_notes
 from realface.manifest.leaks import find_leaks
 from realface.manifest.manifest import Manifest
@@ -40,7 +40,7 @@ class Fault:
     Attributes:
         kind: which.
         text: one line that names it.
-        rows: the rows it is about, from 0; empty for leaks, which name video or person.
+        rows: the rows it is about, from 0; empty for leaks, which name video or identity.
     """
 
     kind: FaultKind
@@ -70,9 +70,9 @@ def check_manifest(
     faults += _contradictions(manifest)
     faults += [Fault("leak", str(leak)) for leak in find_leaks(manifest)]
     if files:
-        pictures = read_crop_pictures(manifest, whole=similar, workers=workers, quiet=quiet)
-        faults += [*_unreadable(pictures), *_blank(manifest, pictures), *_mixed_crops(manifest, pictures)]
-        pairs = find_near_identical(manifest, pictures.hashes, has_hash=pictures.has_hash)
+        images = read_crop_images(manifest, whole=similar, workers=workers, quiet=quiet)
+        faults += [*_unreadable(images), *_blank(manifest, images), *_mixed_crops(manifest, images)]
+        pairs = find_near_identical(manifest, images.hashes, has_hash=images.has_hash)
         faults += [_near_identical(manifest, pair) for pair in pairs]
     return faults
 
@@ -90,9 +90,9 @@ def manifest_notes(manifest: Manifest) -> list[str]:
         for group in _repeated(manifest, "sha256")
         if len(group.labels) == 1 and len(group.splits) <= 1 and len(set(group.paths)) > 1
     ]
-    notes += [f"the same picture {len(group.rows)} times: {_listed(group.paths)}" for group in same[:SHOWN]]
+    notes += [f"the same image {len(group.rows)} times: {_listed(group.paths)}" for group in same[:SHOWN]]
     if len(same) > SHOWN:
-        notes.append(f"{len(same) - SHOWN:,} more pictures are there several times within a split")
+        notes.append(f"{len(same) - SHOWN:,} more images are there several times within a split")
     if manifest.header.crop.is_external:
         notes.append("how the crops were made is not known (crop spec external)")
     return notes
@@ -140,7 +140,7 @@ def _contradictions(manifest: Manifest) -> Iterator[Fault]:
         if len(set(group.paths)) == 1:
             continue  # a repeated path, which is named above
         if len(group.labels) > 1:
-            yield Fault("two labels", f"the same picture is real in one row and fake in another: {paths}", rows)
+            yield Fault("two labels", f"the same image is real in one row and fake in another: {paths}", rows)
 
 
 def _missing_files(manifest: Manifest) -> Iterator[Fault]:
@@ -158,20 +158,20 @@ def _missing_files(manifest: Manifest) -> Iterator[Fault]:
             yield Fault(kind, f"{text} in {manifest.root}", rows)
 
 
-def _unreadable(pictures: CropPictures) -> Iterator[Fault]:
-    rows = np.flatnonzero(pictures.faults.is_valid())
+def _unreadable(images: CropImages) -> Iterator[Fault]:
+    rows = np.flatnonzero(images.faults.is_valid())
     for row in rows.tolist():
-        yield Fault("unreadable file", pictures.faults[row].as_py(), (row,))
+        yield Fault("unreadable file", images.faults[row].as_py(), (row,))
 
 
-def _blank(manifest: Manifest, pictures: CropPictures) -> Iterator[Fault]:
-    if pictures.is_blank.any():
-        yield _of_rows("blank crop", manifest, pictures.is_blank, "show a single colour and no face")
+def _blank(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
+    if images.is_blank.any():
+        yield _of_rows("blank crop", manifest, images.is_blank, "show a single colour and no face")
 
 
-def _mixed_crops(manifest: Manifest, pictures: CropPictures) -> Iterator[Fault]:
+def _mixed_crops(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
     """Crops whose size or file format is not the header's; where it says none, not the commonest size."""
-    spec, sizes = manifest.header.crop, pictures.sizes
+    spec, sizes = manifest.header.crop, images.sizes
     is_read = sizes.all(axis=1)
     if not is_read.any():
         return

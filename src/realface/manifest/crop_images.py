@@ -24,7 +24,7 @@ from realface.core.progress import progress
 from realface.core.worker_limits import allowed_workers
 from realface.manifest.close_hashes import HASH_BYTES, Integers
 from realface.manifest.manifest import Manifest
-from realface.manifest.near_identical import picture_hash
+from realface.manifest.near_identical import image_hash
 from realface.media.images import image_size, read_image
 
 FILES_AT_ONCE = 128  # a task of a process; fewer are read before a process would have started
@@ -32,14 +32,14 @@ QUEUED_PER_WORKER = 4
 
 
 @dataclass(frozen=True)
-class CropPictures:
+class CropImages:
     """What the files of crops hold, one row a crop.
 
     Attributes:
         sizes: (rows, 2) height and width as stored, in pixels; 0 where there is no file, or none that can be read.
-        hashes: (rows, 32) by `picture_hash`.
+        hashes: (rows, 32) by `image_hash`.
         has_hash: (rows,) whose hash counts; none where only headers were read.
-        is_blank: (rows,) whose picture was read but is all of one colour, and has no hash.
+        is_blank: (rows,) whose image was read but is all of one colour, and has no hash.
         faults: (rows,) what is wrong with a file that is there; null for nothing.
     """
 
@@ -49,9 +49,9 @@ class CropPictures:
     is_blank: NDArray[np.bool_]
     faults: pa.StringArray
 
-    def take(self, rows: Integers) -> CropPictures:
+    def take(self, rows: Integers) -> CropImages:
         """The given rows, in the given order."""
-        return CropPictures(
+        return CropImages(
             self.sizes[rows],
             self.hashes[rows],
             self.has_hash[rows],
@@ -60,14 +60,12 @@ class CropPictures:
         )
 
 
-def read_crop_pictures(
-    manifest: Manifest, *, whole: bool, workers: int | None = None, quiet: bool = False
-) -> CropPictures:
+def read_crop_images(manifest: Manifest, *, whole: bool, workers: int | None = None, quiet: bool = False) -> CropImages:
     """Read the file of every row.
 
     Args:
         manifest: the crops, at least one; a file that several rows name is read once.
-        whole: read pictures, and hash them; otherwise headers alone.
+        whole: read images, and hash them; otherwise headers alone.
         workers: processes; one per core when None, 0 for none but this one.
         quiet: show no progress.
 
@@ -90,15 +88,15 @@ def read_crop_pictures(
     return _joined(read).take(files)
 
 
-Task = Callable[[], CropPictures]
+Task = Callable[[], CropImages]
 
 
-def _in_processes(tasks: Iterator[Task], workers: int) -> Iterator[CropPictures]:
+def _in_processes(tasks: Iterator[Task], workers: int) -> Iterator[CropImages]:
     """What the tasks give, in their order."""
     workers = allowed_workers(workers)
     context = get_context("spawn")  # a fork after Arrow or torch has started threads can hang
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        running: deque[Future[CropPictures]] = deque()
+        running: deque[Future[CropImages]] = deque()
         try:
             for task in tasks:
                 running.append(pool.submit(task))
@@ -121,7 +119,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)  # the processes are the parallelism
 
 
-def _read(root: Path, names: list[str], *, whole: bool) -> CropPictures:
+def _read(root: Path, names: list[str], *, whole: bool) -> CropImages:
     sizes = np.zeros((len(names), 2), np.int64)
     hashes = np.zeros((len(names), HASH_BYTES), np.uint8)
     has_hash, is_blank = np.zeros((2, len(names)), np.bool_)
@@ -129,9 +127,9 @@ def _read(root: Path, names: list[str], *, whole: bool) -> CropPictures:
     for row, name in enumerate(names):
         try:
             size = image_size(root / name)
-            found = picture_hash(read_image(root / name)) if whole else None
+            found = image_hash(read_image(root / name)) if whole else None
         except MissingInputError:
-            continue  # a fault of another kind, for which no picture needs to be read
+            continue  # a fault of another kind, for which no image needs to be read
         except MediaError as error:
             faults[row] = str(error)
             continue
@@ -139,11 +137,11 @@ def _read(root: Path, names: list[str], *, whole: bool) -> CropPictures:
         if found is not None:
             hashes[row] = found
         has_hash[row], is_blank[row] = found is not None, whole and found is None
-    return CropPictures(sizes, hashes, has_hash, is_blank, pa.array(faults, pa.string()))
+    return CropImages(sizes, hashes, has_hash, is_blank, pa.array(faults, pa.string()))
 
 
-def _joined(parts: list[CropPictures]) -> CropPictures:
-    return CropPictures(
+def _joined(parts: list[CropImages]) -> CropImages:
+    return CropImages(
         np.concatenate([part.sizes for part in parts]),
         np.concatenate([part.hashes for part in parts]),
         np.concatenate([part.has_hash for part in parts]),

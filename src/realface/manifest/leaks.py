@@ -1,8 +1,8 @@
-"""Leaks: the same video, person or picture in two splits."""
+"""Leaks: the same video, identity or image in two splits."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,8 +15,14 @@ from realface.manifest.columns import Columns
 from realface.manifest.manifest import Manifest
 
 SHOWN = 3
-Kind = Literal["video", "original", "person", "picture"]
-SHARED_BY_PUBLISHED_SPLITS: tuple[Kind, ...] = ("original", "person")
+Kind = Literal["video", "original", "identity", "image"]
+PLURALS: Mapping[Kind, str] = {
+    "video": "videos",
+    "original": "originals",
+    "identity": "identities",
+    "image": "images",
+}
+SHARED_BY_PUBLISHED_SPLITS: tuple[Kind, ...] = ("original", "identity")
 """What the splits of some published data sets share, Celeb-DF's for one: its fakes swap 59 people with one another."""
 
 
@@ -25,10 +31,10 @@ class Leak:
     """Something that stands in more than one split.
 
     Attributes:
-        kind: a video itself; an original, by itself and fakes made of it; a person (one of `identities`); or a picture
-            (crops with one `sha256`).
-        name: the video's or the person's name, which means something within the data set only; a picture's first path.
-        dataset: the data set, None where the manifest does not name it, and for pictures.
+        kind: a video itself; an original, which appears itself and in fakes made of it; an identity (one of
+            `identities`); or an image (crops with one `sha256`).
+        name: the video's or the identity's name, which means something within the data set only; an image's first path.
+        dataset: the data set, None where the manifest does not name it, and for images.
         splits: the splits, train, val and test first.
     """
 
@@ -46,7 +52,7 @@ class Leak:
 
 
 def find_leaks(manifest: Manifest) -> list[Leak]:
-    """The videos and originals, persons, and pictures that stand in two splits, in this order, sorted by name.
+    """The videos and originals, identities, and images that stand in two splits, in this order, sorted by name.
 
     A fake holds its own video and its real counterpart (`original`), so a real in one split and a fake made of it in
     another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
@@ -57,8 +63,8 @@ def find_leaks(manifest: Manifest) -> list[Leak]:
         return []
     return [
         *_videos_in_two_splits(columns),
-        *_in_two_splits("person", person_names(columns)),
-        *_pictures_in_two_splits(columns),
+        *_in_two_splits("identity", identity_names(columns)),
+        *_images_in_two_splits(columns),
     ]
 
 
@@ -109,8 +115,8 @@ def source_names(columns: Columns) -> pa.Table:
     return _named(columns, columns["source"])
 
 
-def person_names(columns: Columns) -> pa.Table:
-    """Every person that a row shows: columns row, dataset, name, split."""
+def identity_names(columns: Columns) -> pa.Table:
+    """Every identity that a row shows: columns row, dataset, name, split."""
     identities = columns["identities"].combine_chunks()
     rows = pc.list_parent_indices(identities)
     others = {name: columns[name].take(rows) for name in ("dataset", "split")}
@@ -146,7 +152,7 @@ def _in_two_splits(kind: Kind, names: pa.Table) -> list[Leak]:
     return [Leak(kind, row["name"], row["dataset"], _ordered(row["split_distinct"])) for row in leaked.to_pylist()]
 
 
-def _pictures_in_two_splits(columns: Columns) -> list[Leak]:
+def _images_in_two_splits(columns: Columns) -> list[Leak]:
     digests = columns.look("sha256")
     counts = digests.value_counts()
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).drop_null()
@@ -155,7 +161,7 @@ def _pictures_in_two_splits(columns: Columns) -> list[Leak]:
     shared = columns.filter(pc.is_in(digests, value_set=repeated)).table(["sha256", "split", "path"])
     splits = shared.group_by("sha256").aggregate([("split", "distinct"), ("path", "min")])
     leaked = _of_several_splits(splits).sort_by("path_min")
-    return [Leak("picture", row["path_min"], None, _ordered(row["split_distinct"])) for row in leaked.to_pylist()]
+    return [Leak("image", row["path_min"], None, _ordered(row["split_distinct"])) for row in leaked.to_pylist()]
 
 
 def _of_several_splits(groups: pa.Table) -> pa.Table:

@@ -1,7 +1,7 @@
-"""Crops in different splits that show the same picture, although their bytes differ.
+"""Crops in different splits that show the same image, although their bytes differ.
 
-Each picture becomes a hash of 242 bits: whether it gets brighter from one place to the next, along 11 rows and along 11
-columns. A copy differs in few of them. Of 6,276 real pictures (LFW, FFHQ, CelebA-HQ), cut to the face with a margin of
+Each image becomes a hash of 242 bits: whether it gets brighter from one place to the next, along 11 rows and along 11
+columns. A copy differs in few of them. Of 6,276 real images (LFW, FFHQ, CelebA-HQ), cut to the face with a margin of
 0.3 or left whole, so many copies are found, differing in 21 bits at most (`MAX_DISTANCE`):
 
     copy                          cut        whole
@@ -15,7 +15,7 @@ columns. A copy differs in few of them. Of 6,276 real pictures (LFW, FFHQ, Celeb
 Among the 19.7 million pairs of different files four are that close, cut or whole, and each of the four is one
 photograph stored twice, in two cases under the names of two people. The next pair, cut, shows one person on one
 occasion and differs in 22 bits; whole, in 34. At 21 bits a DCT hash of 256 bits finds 83 % to 87 % of what is cut to
-98 %, and a mean hash of 256 bits calls 981 pairs of cut pictures the same.
+98 %, and a mean hash of 256 bits calls 981 pairs of cut images the same.
 
 Of the pairs of those face crops, 0.5 % are compared bit by bit; `close_hashes` says how. 640,000 hashes of 20,000
 videos take half a minute on one core.
@@ -43,7 +43,7 @@ _CROPS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class NearIdentical:
-    """Two videos, or two pictures of none, that are in different splits and look the same.
+    """Two videos, or two images of none, that are in different splits and look the same.
 
     Attributes:
         rows: the two crops that are most alike, from 0, in the order of their splits (train, val, test).
@@ -54,8 +54,8 @@ class NearIdentical:
     alike: tuple[int, ...]
 
 
-def picture_hash(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """What a picture looks like, in few bits; None for one of a single colour, whose bits would be noise.
+def image_hash(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    """What an image looks like, in few bits; None for one of a single colour, whose bits would be noise.
 
     Args:
         image: (H, W, 3) RGB.
@@ -75,14 +75,14 @@ def picture_hash(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 def find_near_identical(
     manifest: Manifest, hashes: NDArray[np.uint8], *, has_hash: NDArray[np.bool_]
 ) -> list[NearIdentical]:
-    """Videos and pictures in different splits that look the same, in the order of their rows.
+    """Videos and images in different splits that look the same, in the order of their rows.
 
     What `find_leaks` names is left out: a fake and its original, two fakes of one original, the same bytes. Where many
     look the same, each is named with another, not with every other.
 
     Args:
         manifest: the crops; those without a split take no part.
-        hashes: (rows, 32), by `picture_hash`.
+        hashes: (rows, 32), by `image_hash`.
         has_hash: (rows,), whose hash counts.
     """
     splits = _split_numbers(manifest)
@@ -162,7 +162,7 @@ class _Groups:
 def _linked_videos(hashes: NDArray[np.uint8], splits: Integers, names: _Names) -> set[tuple[int, int]]:
     """Pairs of videos that look the same; each crop that looks like others links its video with another's once.
 
-    Crops of a split with the same hash are one look, so that thousands of copies of a picture are two looks to compare.
+    Crops of a split with the same hash are one look, so that thousands of copies of an image are two looks to compare.
     """
     looks = _Groups.of(splits, *hashes.view(np.uint64).T)
     shown = looks.order[looks.starts[:-1]]  # a crop of each look

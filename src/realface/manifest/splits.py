@@ -1,4 +1,4 @@
-"""Splitting a manifest so that no video and no person stands in two splits."""
+"""Splitting a manifest so that no video and no identity stands in two splits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
 from realface.core.split_names import canonical_split
-from realface.manifest.leaks import person_names, source_names, video_names
+from realface.manifest.leaks import identity_names, source_names, video_names
 from realface.manifest.manifest import Manifest
 
 DEFAULT_FRACTIONS: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -53,9 +53,9 @@ def split_by_identity(
 ) -> Manifest:
     """Give every row a split such that what hangs together stays together.
 
-    Rows hang together when they share a video, a source file, an original or a person of the same data set, directly or
-    through other rows: a swapped pair with both its reals is one group. Groups are dealt out whole, the largest first,
-    each to the split that lacks most of it.
+    Rows are connected if they share a video, a source file, an original or an identity of the same dataset, directly
+    or through other rows: a swapped pair and both its reals are one group. Whole groups are assigned, the largest
+    first, each to the split that is furthest below its share.
 
     Args:
         manifest: its own `split` column is not looked at.
@@ -80,7 +80,7 @@ def split_by_identity(
     videos = _videos_per_class(manifest, group_of_row)
     if len(videos) < len(wanted):
         raise ManifestError(
-            f"{len(videos)} groups of connected videos and persons cannot fill {len(wanted)} splits",
+            f"{len(videos)} groups of connected videos and identities cannot fill {len(wanted)} splits",
             hint="ask for fewer splits, add videos of other people, or let people stand in several (--by video)",
         )
     split_of_group = _deal(videos, shares, np.random.default_rng(seed))
@@ -117,20 +117,20 @@ def deal_identities(manifest: Manifest, *, val_share: float, test_share: float, 
     ordered = _mixed_by_source(people, np.random.default_rng(seed))
     split_of = dict.fromkeys(people, "train")
     for name, share in (("test", test_share), ("val", val_share)):
-        left = [person for person in ordered if split_of[person] == "train"]
+        left = [identity for identity in ordered if split_of[identity] == "train"]
         count = max(2, round(share * len(people)))
         for number in range(count):
             split_of[left[int((number + 0.5) * len(left) / count)]] = name
-    return manifest.with_column("split", pa.array([split_of[person] for person in of_row], pa.string()))
+    return manifest.with_column("split", pa.array([split_of[identity] for identity in of_row], pa.string()))
 
 
 def _mixed_by_source(people: Sequence[tuple[str, str]], rng: np.random.Generator) -> list[tuple[str, str]]:
     """People in an order in which those of each source are shuffled and evenly spread."""
     placed = []
     for source in dict.fromkeys(source for source, _ in people):
-        own = [person for person in people if person[0] == source]
+        own = [identity for identity in people if identity[0] == source]
         placed += [((place + 0.5) / len(own), own[index]) for place, index in enumerate(rng.permutation(len(own)))]
-    return [person for _, person in sorted(placed, key=lambda each: each[0])]
+    return [identity for _, identity in sorted(placed, key=lambda each: each[0])]
 
 
 def _canonical(fractions: Mapping[str, float]) -> dict[str, float]:
@@ -147,7 +147,7 @@ def _groups(manifest: Manifest, *, identity_disjoint: bool) -> NDArray[Any]:
     """(rows,), the number of each row's group, from 0: components of the graph of rows and the names they hold."""
     kinds = {"video": video_names(manifest.columns), "source": source_names(manifest.columns)}
     if identity_disjoint:
-        kinds["person"] = person_names(manifest.columns)
+        kinds["identity"] = identity_names(manifest.columns)
     names = [_names_within_dataset(kind, table) for kind, table in kinds.items()]
     rows = np.concatenate([table["row"].to_numpy() for table in names])
     codes = pa.chunked_array([chunk for table in names for chunk in table["name"].chunks], pa.string())

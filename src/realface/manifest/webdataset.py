@@ -100,7 +100,7 @@ def _require_files(manifest: Manifest) -> None:
         )
     bare = next((name for name in names if not PurePosixPath(name).suffix), None)
     if bare is not None:
-        raise ManifestError(f"{bare} has no suffix, by which readers of shards know a picture", hint="rename it")
+        raise ManifestError(f"{bare} has no suffix, by which readers of shards know an image", hint="rename it")
 
 
 @contextmanager

@@ -14,17 +14,17 @@ HALF = 128
 """Lowest value of a manipulated pixel: soft and blurred edges are cut at one half."""
 
 
-def forged_pixels(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def forged_pixels(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return the pixels that a mask marks as manipulated.
 
     Args:
-        picture: (H, W, 3) RGB, black at unchanged pixels. The brightest of the three channels counts, so that a
+        image: (H, W, 3) RGB, black at unchanged pixels. The brightest of the three channels counts, so that a
             mask may have any colour.
 
     Returns:
         (H, W), true at manipulated pixels.
     """
-    return np.asarray(picture.max(axis=2) >= HALF)
+    return np.asarray(image.max(axis=2) >= HALF)
 
 
 def read_forged_pixels(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:

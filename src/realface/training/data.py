@@ -15,7 +15,7 @@ from realface.core.labels import Label
 from realface.core.process_number import warn_once
 from realface.data.dataset import RowInput
 from realface.data.sampler import PairedSampler, Sampling
-from realface.manifest.leaks import SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
+from realface.manifest.leaks import PLURALS, SHARED_BY_PUBLISHED_SPLITS, Kind, Leak, require_no_leaks
 from realface.manifest.manifest import Manifest
 from realface.metrics.ranking import missing_class
 from realface.models.method import Method
@@ -232,10 +232,10 @@ def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:
     counts = Counter(kind for kind, _, _ in {(leak.kind, leak.dataset, leak.name) for leak in leaks})
     if not counts:
         return {}
-    told = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(counts.items()))
+    overlap = " and ".join(f"{count} {kind if count == 1 else PLURALS[kind]}" for kind, count in sorted(counts.items()))
     warn_once(
-        f"warning: data.allow_identity_overlap: {told} stand in two splits; numbers on these data say little of "
-        "people whom the detector has not seen"
+        f"warning: data.allow_identity_overlap: {overlap} in two splits, so results will not show how well unseen "
+        "people are handled"
     )
     return {"shared_by_splits": dict(sorted(counts.items()))}
 

@@ -37,7 +37,7 @@ def test_paths_and_hashes_are_as_long_as_prepared_ones(manifest: Manifest) -> No
 
 
 def test_a_real_and_its_fake_are_in_one_split(manifest: Manifest) -> None:
-    assert {leak.kind for leak in find_leaks(manifest)} <= {"person"}
+    assert {leak.kind for leak in find_leaks(manifest)} <= {"identity"}
 
 
 def test_it_is_the_same_every_time(manifest: Manifest, tmp_path: Path) -> None:

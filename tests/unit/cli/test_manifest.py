@@ -19,7 +19,7 @@ def run(*arguments):
 
 
 def patches(seed, size=256):
-    """A picture of 8 x 8 patches of different colours."""
+    """An image of 8 x 8 patches of different colours."""
     coarse = np.random.default_rng(seed).integers(0, 240, (8, 8, 3)).astype(np.uint8)
     return coarse.repeat(size // 8, axis=0).repeat(size // 8, axis=1)
 
@@ -31,14 +31,14 @@ def written(path, *rows, crop=None):
     return path
 
 
-def test_show_counts_rows_videos_and_persons(tmp_path):
+def test_show_counts_rows_videos_and_identities(tmp_path):
     rows = [{"video": "a", "identities": ["1", "2"], "split": "train"}, {"video": "a", "method": "DF"}, {"video": "b"}]
     file = written(tmp_path / "m.parquet", *rows)
     text = run("show", file).stdout
     assert "splits:       train (1 real, 0 fake), none (1 real, 1 fake)" in text
     assert "methods:      none 2, DF 1" in text
     document = json.loads(run("show", file, "--json").stdout)
-    assert (document["rows"], document["videos"], document["persons"]) == (3, 3, 2)
+    assert (document["rows"], document["videos"], document["identities"]) == (3, 3, 2)
     assert document["splits"] == {"train": {"real": 1, "fake": 0}, "none": {"real": 1, "fake": 1}}
     assert document["crops"] == CropSpec().describe()
 
@@ -84,7 +84,7 @@ def test_check_ends_with_1_and_names_the_faults(tmp_path):
     )
     result = run("check", file)
     assert result.exit_code == 1
-    assert "fault: leak: person 071 is in train and test (dataset ff)\n" in result.stdout
+    assert "fault: leak: identity 071 is in train and test (dataset ff)\n" in result.stdout
     assert f"fault: missing file: 2 of 2 rows have no file: crops 0.png, 1.png in {tmp_path}\n" in result.stdout
     assert result.stdout.endswith(": 2 rows, 2 faults\n")
     document = json.loads(run("check", file, "--json").stdout)

@@ -42,7 +42,7 @@ def faceforensics(root):
 
 @tree_of("celeb_df")
 def celeb_df(root):
-    touch(root, *(f"Celeb-real/id{person}_0000.mp4" for person in (0, 1)))
+    touch(root, *(f"Celeb-real/id{identity}_0000.mp4" for identity in (0, 1)))
     touch(root, *(f"Celeb-synthesis/{pair}_0000.mp4" for pair in ("id0_id1", "id1_id0")))
     touch(root, "YouTube-real/00170.mp4", "YouTube-real/00171.mp4")
     (root / "List_of_testing_videos.txt").write_text(

@@ -172,7 +172,7 @@ WHOLE = {
     "forgerynet": {
         f"{label} {kind}, {split}": 1
         for split in ("train", "test")
-        for kind in ("pictures", "videos")
+        for kind in ("images", "videos")
         for label in ("real", "fake")
     },
 }

@@ -124,7 +124,7 @@ def test_an_actor_in_two_splits_is_found(study):
     (study / "lists/splits/val.txt").write_text("002_W101.mp4\n")
     (study / "lists/splits/test.txt").write_text("001_W101.mp4\n")
     leaks = find_leaks(manifest_of(scan(study).items))
-    assert [(leak.kind, leak.name, leak.splits) for leak in leaks] == [("person", "W101", ("val", "test"))]
+    assert [(leak.kind, leak.name, leak.splits) for leak in leaks] == [("identity", "W101", ("val", "test"))]
 
 
 def test_a_target_that_faceforensics_tests_on_is_found_once_both_are_one_data_set(study):
@@ -134,5 +134,5 @@ def test_a_target_that_faceforensics_tests_on_is_found_once_both_are_one_data_se
     leaks = find_leaks(manifest_of([*ours, theirs], dataset="faceforensics"))
     assert [(leak.kind, leak.name, leak.splits) for leak in leaks] == [
         ("original", "000", ("train", "test")),
-        ("person", "000", ("train", "test")),
+        ("identity", "000", ("train", "test")),
     ]

@@ -43,8 +43,8 @@ def test_a_whole_study_is_found(study):
     assert found.counts == {
         "fake sequences, heygen/fake": 1,
         "real sequences, heygen/real": 1,
-        "fake pictures, MidJourney/fake": 1,
-        "real pictures, MidJourney/real": 1,
+        "fake images, MidJourney/fake": 1,
+        "real images, MidJourney/real": 1,
         "fake sequences, simswap/cdf": 1,
         "fake sequences, simswap/ff": 2,
         NOT_FACES: 2,
@@ -110,7 +110,7 @@ def test_a_name_repeats_across_methods_and_sources_without_being_one_video(tmp_p
     assert len({item.video for item in scan(tmp_path).items}) == 6
 
 
-def test_pictures_in_no_folder_of_their_own_stand_for_themselves(tmp_path):
+def test_images_in_no_folder_of_their_own_stand_for_themselves(tmp_path):
     add(tmp_path, "ddim/ff/10.png", "ddim/ff/9.png", "ddim/ff/9.jpg", "ddim/ff/frames/1.png", "ddim/cdf/a/b/1.png")
     assert [item.video for item in scan(tmp_path).items] == [
         "ddim/cdf/a/b",
@@ -121,7 +121,7 @@ def test_pictures_in_no_folder_of_their_own_stand_for_themselves(tmp_path):
     ]
 
 
-def test_a_folder_within_a_folder_of_pictures_belongs_to_it(tmp_path):
+def test_a_folder_within_a_folder_of_images_belongs_to_it(tmp_path):
     add(tmp_path, "ddim/ff/a/1.png", "ddim/ff/a/b/1.png", "ddim/ff/a/b/c/1.png", "ddim/ff/d/e/1.png")
     assert [item.video for item in scan(tmp_path).items] == ["ddim/ff/a", "ddim/ff/d/e"]
 
@@ -142,14 +142,14 @@ def test_masks_landmarks_and_other_files_are_left_out_and_counted(study):
     found = scan(study)
     assert found.counts["fake sequences, fsgan/ff"] == 1
     assert found.counts[NOT_FACES] == 4
-    assert found.counts["left out: no pictures"] == 1
+    assert found.counts["left out: no images"] == 1
 
 
 def test_what_is_no_method_not_unpacked_or_empty_is_named(study):
     add(study, "simswap.zip", "simswap/ff.zip", "simswap/notes/a.png", "dataset_json/a.json", "DF40_train/e4s.zip")
     (study / "fsgan" / "cdf").mkdir(parents=True)
     assert scan(study).missing == [
-        "fsgan/cdf: no pictures",
+        "fsgan/cdf: no images",
         "2 folders, such as dataset_json, left out: in no folder ff, cdf, fake, real of a method",
         "2 archives, such as simswap.zip, are not unpacked",
         "1 archives, such as DF40_train/e4s.zip, are not unpacked",

@@ -43,13 +43,13 @@ def test_label_and_split_are_those_of_the_list(study):
     ]
 
 
-def test_persons_are_known_where_the_list_gives_them(study):
-    def name_persons(entries):
+def test_identities_are_known_where_the_list_gives_them(study):
+    def name_identities(entries):
         entries["method_A/10/10_A/30_10_A_001.mp4"] |= {"target_id": 10, "swapped_id": 30}
         entries["original_videos/10/10_A_001.mp4"] |= {"target_id": 10, "swapped_id": None}
         return entries
 
-    change_list(study, name_persons)
+    change_list(study, name_identities)
     found = scan(study)
     assert item_named(found, "10/10_A/30_10_A_001", "method_A").identities == ("10", "30")
     assert item_named(found, "10/10_A_001").identities == ("10",)

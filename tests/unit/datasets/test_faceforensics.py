@@ -50,7 +50,7 @@ def test_a_whole_study_is_found_and_nothing_is_missing(tmp_path):
     assert len(found.items) == 18
 
 
-def test_a_real_shows_the_person_of_its_name(tmp_path):
+def test_a_real_shows_the_identity_of_its_name(tmp_path):
     real = item_named(scan(study(tmp_path)), "071")
     assert (real.label, real.identities, real.original, real.mask) == (Label.REAL, ("071",), None, None)
     assert (real.dataset, real.split, real.compression) == ("faceforensics", "train", "c23")
@@ -149,7 +149,7 @@ def test_deepfakedetection_is_a_dataset_of_its_own_all_of_it_test(tmp_path):
     )
 
 
-def test_a_person_in_two_split_files_is_refused(tmp_path):
+def test_an_identity_in_two_split_files_is_refused(tmp_path):
     with pytest.raises(
         DatasetError, match=r"val\.json: 071 is in the train split already; list each pair in one split only"
     ):

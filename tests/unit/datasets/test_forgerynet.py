@@ -20,8 +20,8 @@ def touch(root, *names):
         (root / name).touch()
 
 
-def pictures(root, *lines, files=None, name="image/list.txt"):
-    """A study of training pictures alone: what the lines name, unless other files are given."""
+def images(root, *lines, files=None, name="image/list.txt"):
+    """A study of training images alone: what the lines name, unless other files are given."""
     named = [line.rsplit(maxsplit=3)[0] for line in lines]
     touch(root / "Training" / "image", *(named if files is None else files))
     (root / "Training" / name).write_text("\n".join(lines))
@@ -54,34 +54,34 @@ def test_validation_is_the_test_split_and_fakes_have_the_method_of_their_class(s
 
 
 def test_all_fifteen_classes_have_their_names(tmp_path):
-    found = scan(pictures(tmp_path, *(f"{number}/x.jpg 1 1 {number}" for number in range(1, 16))))
+    found = scan(images(tmp_path, *(f"{number}/x.jpg 1 1 {number}" for number in range(1, 16))))
     assert [item.method for item in found.items] == [METHODS[number] for number in range(1, 16)]
     assert (METHODS[1], METHODS[8], METHODS[15]) == ("FaceShifter", "ATVG-Net", "DiscoFaceGAN")
 
 
 @pytest.mark.parametrize("folder", [16, 17, 18, 19])
 def test_folders_from_16_are_real(tmp_path, folder):
-    (real,) = scan(pictures(tmp_path, f"{folder}/x.jpg 0 0 0")).items
+    (real,) = scan(images(tmp_path, f"{folder}/x.jpg 0 0 0")).items
     assert (real.label, real.method) == (Label.REAL, None)
 
 
 def test_where_folder_and_class_disagree_the_folder_is_right_and_it_is_counted(tmp_path):
-    found = scan(pictures(tmp_path, "train_release/6/3/x.jpg 1 1 3", "train_release/3/y.jpg 1 1 3"))
+    found = scan(images(tmp_path, "train_release/6/3/x.jpg 1 1 3", "train_release/3/y.jpg 1 1 3"))
     assert [item.method for item in found.items] == ["DeepFakes", "DeepFakes-StarGAN-Stack"]
-    assert found.counts["pictures whose list has another class than their folder, which is right"] == 1
+    assert found.counts["images whose list has another class than their folder, which is right"] == 1
 
 
 def test_the_folder_is_right_about_the_label_too(tmp_path):
-    found = scan(pictures(tmp_path, "3/x.jpg 0 0 0", "16/y.jpg 1 1 3"))
+    found = scan(images(tmp_path, "3/x.jpg 0 0 0", "16/y.jpg 1 1 3"))
     assert {item.source.name: (item.label, item.method) for item in found.items} == {
         "x.jpg": (Label.FAKE, "DeepFakes"),
         "y.jpg": (Label.REAL, None),
     }
-    assert found.counts["pictures whose list has another class than their folder, which is right"] == 2
+    assert found.counts["images whose list has another class than their folder, which is right"] == 2
 
 
 def test_without_a_class_folder_the_list_says_the_class(tmp_path):
-    found = scan(pictures(tmp_path, "train_release/a/5/x.jpg 1 1 3", "y.jpg 0 0 0", "99/z.jpg 1 1 4"))
+    found = scan(images(tmp_path, "train_release/a/5/x.jpg 1 1 3", "y.jpg 0 0 0", "99/z.jpg 1 1 4"))
     assert {item.source.name: item.method for item in found.items} == {
         "x.jpg": "DeepFakes",
         "y.jpg": None,
@@ -89,18 +89,18 @@ def test_without_a_class_folder_the_list_says_the_class(tmp_path):
     }
 
 
-def test_a_picture_whose_binary_label_contradicts_its_class_is_left_out_and_named(tmp_path):
-    found = scan(pictures(tmp_path, "3/x.jpg 1 1 3", "3/y.jpg 0 0 3", "16/z.jpg 0 0 0"))
+def test_an_image_whose_binary_label_contradicts_its_class_is_left_out_and_named(tmp_path):
+    found = scan(images(tmp_path, "3/x.jpg 1 1 3", "3/y.jpg 0 0 3", "16/z.jpg 0 0 0"))
     assert [item.source.name for item in found.items] == ["x.jpg", "z.jpg"]
-    assert found.counts["pictures left out: binary label, class and segments contradict one another"] == 1
+    assert found.counts["images left out: binary label, class and segments contradict one another"] == 1
     assert about(found, "contradict") == [
-        "Training/image: the labels of 1 pictures, which are left out because binary label, class and segments "
+        "Training/image: the labels of 1 images, which are left out because binary label, class and segments "
         "contradict one another, such as 3/y.jpg"
     ]
 
 
 def test_a_list_with_the_labels_the_wrong_way_round_is_refused(tmp_path):
-    pictures(tmp_path, "3/x.jpg 0 0 3", "5/y.jpg 0 0 5", "16/z.jpg 0 0 0")
+    images(tmp_path, "3/x.jpg 0 0 3", "5/y.jpg 0 0 5", "16/z.jpg 0 0 0")
     with pytest.raises(
         DatasetError, match=r"list\.txt: the binary label of 2 of 3 lines contradicts the class: 1 must be"
     ):
@@ -154,28 +154,28 @@ def test_a_video_whose_segments_contradict_its_label_is_left_out_and_named(tmp_p
 )
 @pytest.mark.parametrize("unpacked", ["train_release/1/x.jpg", "1/x.jpg"])
 def test_a_lists_paths_may_start_anywhere_and_have_back_slashes(tmp_path, listed, unpacked):
-    found = scan(pictures(tmp_path, f"{listed} 1 1 1", files=[unpacked]))
+    found = scan(images(tmp_path, f"{listed} 1 1 1", files=[unpacked]))
     assert [(item.label, item.method) for item in found.items] == [(Label.FAKE, "FaceShifter")]
-    assert about(found, "image") == ["Validation/image: no pictures"]
+    assert about(found, "image") == ["Validation/image: no images"]
 
 
 def test_names_may_have_spaces(tmp_path):
-    pictures(tmp_path, "1/a b 2.jpg 1 1 1")
+    images(tmp_path, "1/a b 2.jpg 1 1 1")
     touch(tmp_path / "Training" / "video", "1/c d.mp4")
     (tmp_path / "Training/video/list.txt").write_text("1 1/c d.mp4 0 2 1 1 1 1")
     assert [item.source.name for item in scan(tmp_path).items] == ["a b 2.jpg", "c d.mp4"]
 
 
 @pytest.mark.parametrize("name", ["image/any name.txt", "image_list.txt", "Train_Image_List.txt"])
-def test_a_list_lies_with_the_pictures_or_above_them_named_after_them(tmp_path, name):
-    pictures(tmp_path, "1/x.jpg 1 1 1", name=name)
+def test_a_list_lies_with_the_images_or_above_them_named_after_them(tmp_path, name):
+    images(tmp_path, "1/x.jpg 1 1 1", name=name)
     assert ForgeryNetReader().list_missing(tmp_path) == []
     assert len(scan(tmp_path).items) == 1
 
 
 def test_several_lists_are_all_read(tmp_path):
-    pictures(tmp_path, "1/x.jpg 1 1 1", name="image/1.txt")
-    pictures(tmp_path, "16/y.jpg 0 0 0", "1/x.jpg 1 1 1", name="image/2.txt")
+    images(tmp_path, "1/x.jpg 1 1 1", name="image/1.txt")
+    images(tmp_path, "16/y.jpg 0 0 0", "1/x.jpg 1 1 1", name="image/2.txt")
     found = scan(tmp_path)
     assert [item.source.name for item in found.items] == ["x.jpg", "y.jpg"]
 
@@ -183,7 +183,7 @@ def test_several_lists_are_all_read(tmp_path):
 def test_files_that_are_listed_and_not_here_are_named(study):
     (study / "Training/image/train_release/1/b.jpg").unlink()
     found = scan(study)
-    assert found.missing == ["Training/image/list.txt: 1 of its 2 pictures are not here, such as train_release/1/b.jpg"]
+    assert found.missing == ["Training/image/list.txt: 1 of its 2 images are not here, such as train_release/1/b.jpg"]
 
 
 def test_files_that_no_list_names_are_left_out_and_named(study):
@@ -205,11 +205,11 @@ def test_a_missing_list_is_named_and_its_files_are_left_out(study):
 
 
 def test_one_kind_of_one_split_is_enough_and_the_others_are_named(tmp_path):
-    pictures(tmp_path, "1/x.jpg 1 1 1")
+    images(tmp_path, "1/x.jpg 1 1 1")
     assert ForgeryNetReader().list_missing(tmp_path) == []
     assert scan(tmp_path).missing == [
         "Training/video: no videos",
-        "Validation/image: no pictures",
+        "Validation/image: no images",
         "Validation/video: no videos",
     ]
 
@@ -221,7 +221,7 @@ def test_the_test_folder_has_no_labels_and_is_left_out(study):
     assert not any("Test" in item.video for item in found.items)
 
 
-def test_pictures_and_videos_of_one_name_stay_apart(study):
+def test_images_and_videos_of_one_name_stay_apart(study):
     names = [item.video for item in scan(study).items]
     assert len(set(names)) == len(names) == 8
 
@@ -238,11 +238,11 @@ def test_pictures_and_videos_of_one_name_stay_apart(study):
         "1/x.mp4 1 1 1",
     ],
 )
-def test_a_line_of_another_form_in_a_list_of_pictures_is_refused(tmp_path, line):
+def test_a_line_of_another_form_in_a_list_of_images_is_refused(tmp_path, line):
     with pytest.raises(
         DatasetError, match=r"list\.txt:2: expected a line `<image> <binary> <triple> <16-class>`, got '1/x"
     ):
-        scan(pictures(tmp_path, "1/x.jpg 1 1 1", line, files=["1/x.jpg"]))
+        scan(images(tmp_path, "1/x.jpg 1 1 1", line, files=["1/x.jpg"]))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_line_of_another_form_in_a_list_of_videos_is_refused(tmp_path, line):
 
 def test_one_file_with_two_labels_is_refused(tmp_path):
     lines = ["train_release/1/x.jpg 1 1 1", "Training/image/train_release/1/x.jpg 1 1 2"]
-    pictures(tmp_path, *lines, files=["train_release/1/x.jpg"])
+    images(tmp_path, *lines, files=["train_release/1/x.jpg"])
     with pytest.raises(
         DatasetError, match=r"list\.txt:2: .*/x\.jpg is named before with other labels; keep one line of it"
     ):
@@ -276,5 +276,5 @@ def test_one_file_with_two_labels_is_refused(tmp_path):
 
 
 def test_two_images_that_differ_in_their_suffix_are_two(tmp_path):
-    found = scan(pictures(tmp_path, "1/x.jpg 1 1 1", "1/x.png 1 1 1", "1/y.png 1 1 1"))
+    found = scan(images(tmp_path, "1/x.jpg 1 1 1", "1/x.png 1 1 1", "1/y.png 1 1 1"))
     assert [item.video for item in found.items] == [f"Training/image/1/{name}" for name in ("x.jpg", "x.png", "y")]

@@ -29,7 +29,7 @@ def test_real_and_fake_folders_give_labels_in_natural_order(tmp_path):
     assert {(item.split, item.method, item.identities, item.original) for item in found.items} == {
         (None, None, (), None)
     }
-    assert found.counts == {"fake pictures": 1, "real pictures": 1, "real videos": 1}
+    assert found.counts == {"fake images": 1, "real images": 1, "real videos": 1}
     assert found.missing == []
 
 
@@ -58,7 +58,7 @@ def test_files_of_one_name_are_videos_of_their_own(tmp_path):
 
 def test_one_label_is_enough_and_the_other_is_named(tmp_path):
     assert PlainReader().list_missing(study(tmp_path, "real/a.mp4")) == []
-    assert scan(tmp_path).missing == ["no fake pictures or videos"]
+    assert scan(tmp_path).missing == ["no fake images or videos"]
 
 
 def test_files_in_no_label_folder_are_left_out_and_named(tmp_path):
@@ -66,9 +66,9 @@ def test_files_in_no_label_folder_are_left_out_and_named(tmp_path):
     assert len(found.items) == 2
     assert found.counts["left out: in no label folder"] == 4
     assert set(found.missing) == {
-        f"extra/: 2 pictures or videos in no label folder were left out; expected {EXPECTED}",
-        f"the top folder: 1 pictures or videos in no label folder were left out; expected {EXPECTED}",
-        f"train/: 1 pictures or videos in no label folder were left out; expected {EXPECTED}",
+        f"extra/: 2 images or videos in no label folder were left out; expected a {EXPECTED}",
+        f"the top folder: 1 images or videos in no label folder were left out; expected a {EXPECTED}",
+        f"train/: 1 images or videos in no label folder were left out; expected a {EXPECTED}",
     }
 
 
@@ -135,11 +135,11 @@ def test_a_folder_of_numbered_frames_is_one_video(tmp_path):
         ("real/d", None, None),
     ]
     assert found.counts == {
-        "fake pictures": 3,
-        "real pictures": 6,
+        "fake images": 3,
+        "real images": 6,
         "real videos": 1,
-        "fake videos that are folders of numbered pictures": 1,
-        "real videos that are folders of numbered pictures": 2,
+        "fake videos that are folders of numbered images": 1,
+        "real videos that are folders of numbered images": 2,
     }
     assert found.notes == [
         "the images of 3 folders with numbered names, such as fake/Deepfakes/c (3 images), count as one video each; if "

@@ -1,4 +1,4 @@
-"""The small trees with real videos and pictures in them, all the way to a manifest. Add a dataset to `NAMES`."""
+"""The small trees with real videos and images in them, all the way to a manifest. Add a dataset to `NAMES`."""
 
 import tarfile
 from collections import Counter
@@ -29,17 +29,17 @@ class FixedFaceDetector:
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory):
-    """The bytes of a video of two frames, of a picture, and of a tar with two sequences of two, by suffix."""
+    """The bytes of a video of two frames, of an image, and of a tar with two sequences of two, by suffix."""
     folder = tmp_path_factory.mktemp("media")
     frames = [np.full((48, 64, 3), level, dtype=np.uint8) for level in (90, 120)]
     write_video(folder / "x.mp4", frames)
     write_image(folder / "x.png", frames[0])
-    picture = (folder / "x.png").read_bytes()
+    image = (folder / "x.png").read_bytes()
     with tarfile.open(folder / "x.tar.gz", "w:gz") as tar:
         for name in ("0/1.png", "0/2.png", "1/1.png", "1/2.png"):
             tar.add(folder / "x.png", arcname=name)
     packed = (folder / "x.tar.gz").read_bytes()
-    return {".mp4": (folder / "x.mp4").read_bytes(), ".jpg": picture, ".png": picture, ".tar.gz": packed}
+    return {".mp4": (folder / "x.mp4").read_bytes(), ".jpg": image, ".png": image, ".tar.gz": packed}
 
 
 @pytest.fixture

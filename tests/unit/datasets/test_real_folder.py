@@ -7,7 +7,7 @@ from realface.core.labels import Label
 from realface.datasets.real_folder import FEWEST_PEOPLE, RealFolderReader
 from realface.datasets.registry import scan_dataset
 
-PEOPLE = [f"person{number}" for number in range(FEWEST_PEOPLE)]
+PEOPLE = [f"identity{number}" for number in range(FEWEST_PEOPLE)]
 
 
 def scan(root, *files, identities="auto"):
@@ -21,7 +21,7 @@ def who_and_source(found):
     return {(*item.identities, item.dataset) for item in found.items}
 
 
-def test_each_file_at_the_top_is_a_person_of_its_own(tmp_path):
+def test_each_file_at_the_top_is_an_identity_of_its_own(tmp_path):
     found = scan(tmp_path / "mine", "a.jpg", "b.mp4", "b.jpg", "notes.txt")
     assert who_and_source(found) == {("a", "mine"), ("b.jpg", "mine"), ("b.mp4", "mine")}
     assert {item.label for item in found.items} == {Label.REAL}
@@ -38,14 +38,14 @@ def test_a_few_subfolders_are_sources_whose_files_are_people(tmp_path):
         ("videos/a", "videos"),
         ("videos/deep/c", "videos"),
     }
-    assert "each file in photos, videos, videos/deep counts as another person" in found.notes[0]
+    assert "each file in photos, videos, videos/deep counts as another identity" in found.notes[0]
     assert "set data.identities=folders" in found.notes[0]
 
 
 def test_many_subfolders_are_people(tmp_path):
     found = scan(tmp_path / "mine", *(f"{name}/{photo}.jpg" for name in PEOPLE for photo in "ab"))
     assert who_and_source(found) == {(name, "mine") for name in PEOPLE}
-    assert f"{FEWEST_PEOPLE} sub-folders, such as person0, count as one person each" in found.notes[0]
+    assert f"{FEWEST_PEOPLE} sub-folders, such as identity0, count as one identity each" in found.notes[0]
     assert "set data.identities=files" in found.notes[0]
 
 

@@ -69,8 +69,8 @@ def test_the_same_content_in_two_splits_or_with_two_labels_is_a_fault():
         {"sha256": "y", "split": "train", "label": 1},
     )
     assert faults_of(manifest, files=False) == [
-        ("two labels", "the same picture is real in one row and fake in another: 2.png, 3.png", (2, 3)),
-        ("leak", "picture 0.png is in train and test", ()),
+        ("two labels", "the same image is real in one row and fake in another: 2.png, 3.png", (2, 3)),
+        ("leak", "image 0.png is in train and test", ()),
     ]
 
 
@@ -79,16 +79,18 @@ def test_the_same_content_within_a_split_is_a_note():
     assert faults_of(manifest, files=False) == []
     assert manifest_notes(manifest) == [
         "3 of 3 rows name no video, so each counts as a video of its own",
-        "the same picture 2 times: 0.png, 1.png",
+        "the same image 2 times: 0.png, 1.png",
     ]
 
 
-def test_leaks_are_faults_that_name_the_person():
+def test_leaks_are_faults_that_name_the_identity():
     manifest = manifest_of(
         {"identities": ["071"], "split": "train", "dataset": "faceforensics"},
         {"identities": ["071"], "split": "test", "dataset": "faceforensics"},
     )
-    assert faults_of(manifest, files=False) == [("leak", "person 071 is in train and test (dataset faceforensics)", ())]
+    assert faults_of(manifest, files=False) == [
+        ("leak", "identity 071 is in train and test (dataset faceforensics)", ())
+    ]
 
 
 def test_one_class_only_rows_without_split_and_unknown_crops_are_notes():
@@ -102,18 +104,18 @@ def test_one_class_only_rows_without_split_and_unknown_crops_are_notes():
     ]
 
 
-def test_of_many_repeated_pictures_the_first_are_noted():
+def test_of_many_repeated_images_the_first_are_noted():
     manifest = manifest_of(*({"sha256": f"{i // 2}"} for i in range(10)))
     assert manifest_notes(manifest)[2:] == [
-        "the same picture 2 times: 0.png, 1.png",
-        "the same picture 2 times: 2.png, 3.png",
-        "the same picture 2 times: 4.png, 5.png",
-        "2 more pictures are there several times within a split",
+        "the same image 2 times: 0.png, 1.png",
+        "the same image 2 times: 2.png, 3.png",
+        "the same image 2 times: 4.png, 5.png",
+        "2 more images are there several times within a split",
     ]
 
 
 def test_damaged_and_blank_crops_are_faults(tmp_path):
-    (tmp_path / "0.png").write_text("no picture")
+    (tmp_path / "0.png").write_text("no image")
     write_image(tmp_path / "1.png", np.zeros((32, 32, 3), np.uint8))
     write_image(tmp_path / "2.png", noise(2))
     manifest = manifest_of({}, {}, {}, root=tmp_path)
@@ -157,7 +159,7 @@ def test_crops_of_another_file_format_than_the_header_s_are_faults(tmp_path, qua
     assert faults_of(manifest) == [("mixed crops", text, (1,))]
 
 
-def test_pictures_that_look_the_same_in_two_splits_are_a_fault_of_their_videos(tmp_path):
+def test_images_that_look_the_same_in_two_splits_are_a_fault_of_their_videos(tmp_path):
     for row in range(4):
         write_image(tmp_path / f"{row}.png", np.clip(noise(row % 2) * 0.9 + row, 0, 255).astype(np.uint8))
     rows = [{"split": split, "video": video} for split, video in (("test", "a"), ("test", "a"))] + [

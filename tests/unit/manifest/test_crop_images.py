@@ -6,9 +6,9 @@ import pytest
 from realface.core import worker_limits
 from realface.core.errors import LoadingError, RealfaceError
 from realface.manifest import crop_images
-from realface.manifest.crop_images import read_crop_pictures
+from realface.manifest.crop_images import read_crop_images
 from realface.manifest.manifest import Manifest
-from realface.manifest.near_identical import picture_hash
+from realface.manifest.near_identical import image_hash
 from realface.media.images import write_image
 
 
@@ -23,9 +23,9 @@ def manifest_of(root, *names):
 def test_each_row_has_its_file_s_size_and_hash(tmp_path):
     write_image(tmp_path / "a.png", noise(1))
     write_image(tmp_path / "b.png", noise(2, 40, 30))
-    read = read_crop_pictures(manifest_of(tmp_path, "b.png", "a.png", "b.png"), whole=True, quiet=True)
+    read = read_crop_images(manifest_of(tmp_path, "b.png", "a.png", "b.png"), whole=True, quiet=True)
     assert read.sizes.tolist() == [[40, 30], [32, 32], [40, 30]]
-    assert read.hashes.tolist() == [picture_hash(noise(*of)).tolist() for of in ((2, 40, 30), (1,), (2, 40, 30))]
+    assert read.hashes.tolist() == [image_hash(noise(*of)).tolist() for of in ((2, 40, 30), (1,), (2, 40, 30))]
     assert read.has_hash.all()
     assert not read.is_blank.any()
     assert read.faults.null_count == 3
@@ -35,20 +35,20 @@ def test_headers_alone_give_sizes_and_no_hashes(tmp_path):
     write_image(tmp_path / "a.png", noise(1))
     content = (tmp_path / "a.png").read_bytes()
     (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
-    read = read_crop_pictures(manifest_of(tmp_path, "a.png"), whole=False, quiet=True)
+    read = read_crop_images(manifest_of(tmp_path, "a.png"), whole=False, quiet=True)
     assert read.sizes.tolist() == [[32, 32]]
     assert not read.has_hash.any()
     assert not read.is_blank.any()
     assert read.faults.null_count == 1
-    read = read_crop_pictures(manifest_of(tmp_path, "a.png"), whole=True, quiet=True)
+    read = read_crop_images(manifest_of(tmp_path, "a.png"), whole=True, quiet=True)
     assert read.sizes.tolist() == [[0, 0]]
     assert "a.png is cut off or damaged" in read.faults[0].as_py()
 
 
 def test_blank_damaged_and_absent_files_are_told_apart(tmp_path):
     write_image(tmp_path / "black.png", np.zeros((32, 32, 3), np.uint8))
-    (tmp_path / "text.png").write_text("no picture")
-    read = read_crop_pictures(manifest_of(tmp_path, "black.png", "text.png", "gone.png"), whole=True, quiet=True)
+    (tmp_path / "text.png").write_text("no image")
+    read = read_crop_images(manifest_of(tmp_path, "black.png", "text.png", "gone.png"), whole=True, quiet=True)
     assert read.is_blank.tolist() == [True, False, False]
     assert read.has_hash.tolist() == [False, False, False]
     assert [fault is not None for fault in read.faults.to_pylist()] == [False, True, False]
@@ -60,15 +60,15 @@ def test_processes_read_the_same_as_one(tmp_path, monkeypatch):
     names = [f"{i}.png" for i in range(11)]
     for i, name in enumerate(names):
         write_image(tmp_path / name, noise(i, 20 + i))
-    here = read_crop_pictures(manifest_of(tmp_path, *names), whole=True, workers=0, quiet=True)
-    there = read_crop_pictures(manifest_of(tmp_path, *names), whole=True, workers=2, quiet=True)
+    here = read_crop_images(manifest_of(tmp_path, *names), whole=True, workers=0, quiet=True)
+    there = read_crop_images(manifest_of(tmp_path, *names), whole=True, workers=2, quiet=True)
     assert here.sizes.tolist() == there.sizes.tolist() == [[20 + i, 32] for i in range(11)]
     assert here.hashes.tolist() == there.hashes.tolist()
 
 
 def test_the_progress_counts_files(tmp_path, capsys):
     write_image(tmp_path / "a.png", noise(1))
-    read_crop_pictures(manifest_of(tmp_path, "a.png"), whole=True)
+    read_crop_images(manifest_of(tmp_path, "a.png"), whole=True)
     assert "look at crops: 1/1 files" in capsys.readouterr().err
 
 

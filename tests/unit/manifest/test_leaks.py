@@ -29,14 +29,14 @@ def test_a_video_in_two_splits_is_a_leak_whatever_its_compression_and_method():
     assert found(manifest) == ["video 071_054 is in train and test (dataset faceforensics)"]
 
 
-def test_the_same_picture_in_two_splits_is_a_leak_whatever_its_names_and_data_sets():
+def test_the_same_image_in_two_splits_is_a_leak_whatever_its_names_and_data_sets():
     manifest = manifest_of(
         {"sha256": "x", "split": "test", "video": "a", "dataset": "one"},
         {"sha256": "x", "split": "train", "video": "b", "dataset": "two"},
         {"sha256": "y", "split": "train", "video": "c"},
         {"sha256": "y", "split": "train", "video": "d"},
     )
-    assert found(manifest) == ["picture 0.png is in train and test"]
+    assert found(manifest) == ["image 0.png is in train and test"]
 
 
 def test_a_fake_and_its_original_in_two_splits_are_a_leak():
@@ -46,7 +46,7 @@ def test_a_fake_and_its_original_in_two_splits_are_a_leak():
     assert found(manifest) == ["video 071, by itself and by fakes made of it, is in train and val"]
 
 
-def test_a_person_in_three_splits_is_one_leak():
+def test_an_identity_in_three_splits_is_one_leak():
     manifest = manifest_of(
         {"video": "a", "identities": ["071", "054"], "split": "train"},
         {"video": "b", "identities": ["071"], "split": "val"},
@@ -54,7 +54,7 @@ def test_a_person_in_three_splits_is_one_leak():
         {"video": "d", "split": "test"},
         dataset="faceforensics",
     )
-    assert found(manifest) == ["person 071 is in train and val and test (dataset faceforensics)"]
+    assert found(manifest) == ["identity 071 is in train and val and test (dataset faceforensics)"]
 
 
 def test_names_are_compared_within_a_dataset_and_rows_without_split_leak_nothing():
@@ -91,8 +91,8 @@ def test_an_allowed_kind_is_returned_and_not_refused():
     )
     with pytest.raises(LeakError, match=r"`realface manifest split`, or, to train on a published split as it is, set"):
         require_no_leaks(manifest, where="data")
-    leaks = require_no_leaks(manifest, where="data", allowed=("original", "person"))
-    assert [(leak.kind, leak.name) for leak in leaks] == [("original", "071"), ("person", "071")]
+    leaks = require_no_leaks(manifest, where="data", allowed=("original", "identity"))
+    assert [(leak.kind, leak.name) for leak in leaks] == [("original", "071"), ("identity", "071")]
 
 
 def test_a_video_itself_in_two_splits_is_never_of_the_kind_that_published_splits_share():
@@ -103,4 +103,4 @@ def test_a_video_itself_in_two_splits_is_never_of_the_kind_that_published_splits
     )
     assert [leak.kind for leak in find_leaks(manifest)] == ["video"]
     with pytest.raises(LeakError, match=r"video 071 is in train and val; split again by identity with [^,]*$"):
-        require_no_leaks(manifest, where="data", allowed=("original", "person"))
+        require_no_leaks(manifest, where="data", allowed=("original", "identity"))

@@ -4,10 +4,10 @@ import pytest
 
 from realface.manifest.close_hashes import HASH_BYTES, MAX_DISTANCE, distances
 from realface.manifest.manifest import Manifest
-from realface.manifest.near_identical import NearIdentical, find_near_identical, picture_hash
+from realface.manifest.near_identical import NearIdentical, find_near_identical, image_hash
 
 
-def picture(seed, *, size=128):
+def drawn(seed, *, size=128):
     """Soft random blobs with some noise: broad light and dark places, as a face has."""
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (9, 9, 3)).astype(np.uint8)
@@ -52,12 +52,12 @@ def found(*rows):
 @pytest.mark.parametrize("copy", COPIES)
 def test_the_hash_of_a_copy_is_close(copy):
     for seed in range(20):
-        image = picture(seed)
-        assert distances(picture_hash(image), picture_hash(COPIES[copy](image))) <= MAX_DISTANCE
+        image = drawn(seed)
+        assert distances(image_hash(image), image_hash(COPIES[copy](image))) <= MAX_DISTANCE
 
 
-def test_the_hashes_of_different_pictures_are_far_apart():
-    hashes = np.array([picture_hash(picture(seed)) for seed in range(40)])
+def test_the_hashes_of_different_images_are_far_apart():
+    hashes = np.array([image_hash(drawn(seed)) for seed in range(40)])
     apart = distances(hashes[:, None], hashes)
     assert apart[~np.eye(40, dtype=bool)].min() > 3 * MAX_DISTANCE
 
@@ -65,12 +65,12 @@ def test_the_hashes_of_different_pictures_are_far_apart():
 def test_the_hash_says_where_it_gets_brighter():
     ramp = np.repeat(np.arange(0, 240, 2, dtype=np.uint8)[None, :, None], 120, axis=0).repeat(3, axis=2)
     expected = [1] * 121 + [0] * 121
-    assert np.unpackbits(picture_hash(ramp)).tolist() == expected + [0] * 14
+    assert np.unpackbits(image_hash(ramp)).tolist() == expected + [0] * 14
 
 
-def test_a_picture_of_one_colour_has_no_hash():
+def test_an_image_of_one_colour_has_no_hash():
     noise = np.random.default_rng(0).integers(0, 3, (64, 64, 3)).astype(np.uint8)
-    assert picture_hash(noise) is None
+    assert image_hash(noise) is None
 
 
 def test_crops_of_different_splits_that_look_the_same_are_found():

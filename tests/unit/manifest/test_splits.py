@@ -58,14 +58,14 @@ def test_no_split_is_empty_even_when_a_class_is_short():
     assert sorted(split.column("split")) == ["test", "train", "val"]
 
 
-def test_persons_of_two_datasets_do_not_hang_together():
+def test_identities_of_two_datasets_do_not_hang_together():
     rows = [{"path": f"{name}.png", "label": 0, "dataset": name, "identities": ["1"]} for name in "ab"]
     split = split_by_identity(Manifest.from_rows(rows, root="."), {"train": 0.5, "test": 0.5}, seed=0)
     assert sorted(split.column("split")) == ["test", "train"]
 
 
 def test_fewer_groups_than_splits_are_refused():
-    with pytest.raises(ManifestError, match="1 groups of connected videos and persons cannot fill 3 splits"):
+    with pytest.raises(ManifestError, match="1 groups of connected videos and identities cannot fill 3 splits"):
         split_by_identity(pairs_study(1), seed=0)
     with pytest.raises(ManifestError, match="0 groups"):
         split_by_identity(singles(0, 0), seed=0)
@@ -82,16 +82,16 @@ def test_a_fraction_of_zero_gets_nothing():
     assert [videos_of(split, name) for name in ("train", "val", "test")] == [8, 0, 8]
 
 
-person = st.sampled_from("abcdefgh")
+identity = st.sampled_from("abcdefgh")
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.lists(st.tuples(st.sampled_from("uvwxyz"), st.lists(person, max_size=2), st.booleans()), min_size=1))
+@given(rows=st.lists(st.tuples(st.sampled_from("uvwxyz"), st.lists(identity, max_size=2), st.booleans()), min_size=1))
 def test_no_split_ever_leaks(rows):
     manifest = Manifest.from_rows(
         [
-            {"path": f"{i}.png", "label": int(fake), "video": video, "identities": persons}
-            for i, (video, persons, fake) in enumerate(rows)
+            {"path": f"{i}.png", "label": int(fake), "video": video, "identities": identities}
+            for i, (video, identities, fake) in enumerate(rows)
         ],
         root=".",
     )
@@ -108,8 +108,8 @@ def test_no_split_ever_leaks(rows):
 def groups_of(rows):
     """Groups of names that hang together, merged one row after the other: the plain way, as an oracle."""
     groups = []
-    for video, persons, _ in rows:
-        names = {video, *(f"person {name}" for name in persons)}
+    for video, identities, _ in rows:
+        names = {video, *(f"identity {name}" for name in identities)}
         touched = [group for group in groups if group & names]
         groups = [group for group in groups if not group & names] + [names.union(*touched)]
     return groups
@@ -133,7 +133,7 @@ def test_where_everybody_was_swapped_with_everybody_only_videos_can_be_kept_apar
     with pytest.raises(ManifestError, match=r"1 groups of .* or let people stand in several \(--by video\)"):
         split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0)
     split = split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0, identity_disjoint=False)
-    assert {leak.kind for leak in find_leaks(split)} == {"person"}
+    assert {leak.kind for leak in find_leaks(split)} == {"identity"}
 
 
 def test_a_part_of_one_split_is_held_back_and_the_others_stay():
@@ -173,11 +173,11 @@ def test_the_sequences_of_one_tar_stay_together():
 
 
 def faces_of(sources):
-    """(source, people) -> a manifest with three images of each person."""
+    """(source, people) -> a manifest with three images of each identity."""
     rows = [
-        {"path": f"{source}-{person}-{image}.png", "label": 0, "dataset": source, "identities": [str(person)]}
+        {"path": f"{source}-{identity}-{image}.png", "label": 0, "dataset": source, "identities": [str(identity)]}
         for source, people in sources.items()
-        for person in range(people)
+        for identity in range(people)
         for image in range(3)
     ]
     return Manifest.from_rows(rows, root="/faces")

@@ -32,7 +32,7 @@ def samples(path):
     return grouped
 
 
-def test_a_sample_holds_picture_row_label_and_mask(tmp_path):
+def test_a_sample_holds_image_row_label_and_mask(tmp_path):
     manifest = crops(tmp_path, {"video": "Änne", "box": [0, 1, 2.5, 3]}, {"mask": "masks/1.png", "split": "test"})
     assert write_webdataset(manifest, tmp_path / "out" / "all.tar", quiet=True) == [tmp_path / "out" / "all.tar"]
     first, second = samples(tmp_path / "out" / "all.tar").items()
@@ -48,7 +48,7 @@ def test_a_sample_holds_picture_row_label_and_mask(tmp_path):
     assert second[1] == {"png": b"crops.d/1.png", "cls": b"1", "mask.png": b"masks/1.png"}
 
 
-def test_pictures_keep_their_format_under_its_usual_suffix(tmp_path):
+def test_images_keep_their_format_under_its_usual_suffix(tmp_path):
     names = ["a.JPEG", "b.jpg", "c.webp"]
     manifest = crops(tmp_path, *({"path": name} for name in names))
     write_webdataset(manifest, tmp_path / "all.tar", quiet=True)
@@ -103,7 +103,7 @@ def test_what_cannot_be_shards_is_refused(tmp_path):
     with pytest.raises(ManifestError, match="the manifest is empty, so there is nothing to write"):
         write_webdataset(crops(tmp_path), tmp_path / "all.tar", quiet=True)
     with pytest.raises(
-        ManifestError, match=r"^bare has no suffix, by which readers of shards know a picture; rename it"
+        ManifestError, match=r"^bare has no suffix, by which readers of shards know an image; rename it"
     ):
         write_webdataset(crops(tmp_path, {"path": "bare"}), tmp_path / "all.tar", quiet=True)
     for name in ("all.tgz", "all.TAR", "%s.tar", "%d-%d.tar", "100%.tar"):

@@ -7,8 +7,8 @@ from realface.media.masks import forged_pixels, read_forged_pixels
 
 
 def test_a_pixel_is_forged_from_half_brightness_up_in_any_colour():
-    picture = np.array([[[0, 0, 0], [127, 127, 127], [128, 128, 128], [0, 0, 200], [255, 255, 255]]], dtype=np.uint8)
-    assert forged_pixels(picture).tolist() == [[False, False, True, True, True]]
+    image = np.array([[[0, 0, 0], [127, 127, 127], [128, 128, 128], [0, 0, 200], [255, 255, 255]]], dtype=np.uint8)
+    assert forged_pixels(image).tolist() == [[False, False, True, True, True]]
 
 
 def test_a_mask_takes_another_size_by_the_nearest_pixel(tmp_path):

@@ -61,7 +61,7 @@ def test_faces_become_crops_and_a_manifest(source, tmp_path):
 def test_what_the_reader_found_and_left_out_is_counted(source, tmp_path):
     (source / "fake" / "notes.txt").write_text("neither picture nor video")
     result = prepare(source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert result.found == {"fake pictures": 2, "real pictures": 2}
+    assert result.found == {"fake images": 2, "real images": 2}
     assert result.left_out == {"other files (.txt)": 1}
 
 

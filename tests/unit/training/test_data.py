@@ -88,9 +88,9 @@ def test_video_in_training_and_validation_is_refused(write_faces):
         read(path)
 
 
-def test_person_in_training_and_validation_is_refused(write_faces):
+def test_an_identity_in_training_and_validation_is_refused(write_faces):
     path = write_faces(videos=[("a", 0, "train", "Ann"), ("b", 1, "train"), ("c", 0, "val", "Ann"), ("d", 1, "val")])
-    with pytest.raises(LeakError, match="person Ann is in train and val"):
+    with pytest.raises(LeakError, match="identity Ann is in train and val"):
         read(path)
 
 
@@ -101,8 +101,8 @@ def test_a_published_split_that_shares_people_and_originals_is_taken_told_and_re
     faces.with_column("original", originals).write(path)
     with pytest.raises(LeakError, match=r"on a published split as it is, set data\.allow_identity_overlap: true"):
         read(path)
-    assert read(path, allow_identity_overlap=True).origins == {"shared_by_splits": {"original": 1, "person": 1}}
-    assert "data.allow_identity_overlap: 1 original and 1 person stand in two splits" in capsys.readouterr().err
+    assert read(path, allow_identity_overlap=True).origins == {"shared_by_splits": {"original": 1, "identity": 1}}
+    assert "data.allow_identity_overlap: 1 identity and 1 original in two splits" in capsys.readouterr().err
 
 
 def test_a_video_itself_may_not_stand_in_two_even_where_identities_may(write_faces):
@@ -229,7 +229,7 @@ def test_crops_of_fakes_that_are_left_out_need_not_be_there(write_faces):
 
 
 def test_leaks_and_test_rows_are_refused_among_reals_too(write_faces):
-    with pytest.raises(LeakError, match="person Ann is in train and val"):
+    with pytest.raises(LeakError, match="identity Ann is in train and val"):
         read(write_faces(videos=[("a", 0, "train", "Ann"), ("c", 0, "val", "Ann")]), method=REALS)
     train, test = write_faces("one", PAIR[:1]), write_faces("two", [("e", 0, "test")])
     with pytest.raises(TrainingError, match=r"data\.val: rows of the test split would choose"):

@@ -21,7 +21,7 @@ from realface.core.files import existing
 from realface.core.labels import Label
 from realface.core.split_names import canonical_split
 from realface.core.text_files import decode_text
-from realface.manifest.importers.face_paths import LEVELS, frame_of, persons_of, with_slashes
+from realface.manifest.importers.face_paths import LEVELS, frame_of, identities_of, with_slashes
 from realface.manifest.importers.importer import opens_with
 from realface.manifest.manifest import Manifest, ManifestHeader
 
@@ -119,10 +119,10 @@ class _Video:
             "video": f"{self.folder}/{self.name}",
         }
         if self.folder in FORENSICS_METHODS or self.folder == FORENSICS_REALS:
-            persons = persons_of(self.name, is_fake=is_fake)
-            if persons.get("original"):
-                persons["original"] = f"{FORENSICS_REALS}/{persons['original']}"
-            columns |= persons
+            identities = identities_of(self.name, is_fake=is_fake)
+            if identities.get("original"):
+                identities["original"] = f"{FORENSICS_REALS}/{identities['original']}"
+            columns |= identities
         return columns
 
 

@@ -21,7 +21,7 @@ def with_slashes(path: str) -> str:
 
 
 def forensics_columns(path: str) -> dict[str, Any]:
-    """What a crop below FaceForensics++'s folders is: data set, method, compression, video, persons and original.
+    """What a crop below FaceForensics++'s folders is: data set, method, compression, video, identities and original.
 
     Nothing where the path is no `.../manipulated_sequences/<method>/<level>/.../<video>/<crop>`.
     """
@@ -33,15 +33,15 @@ def forensics_columns(path: str) -> dict[str, Any]:
     columns: dict[str, Any] = {"dataset": "faceforensics", "compression": LEVELS.get(level), "video": parts[-2]}
     if kind == FORENSICS_KINDS[1]:
         columns["method"] = group
-    return columns | persons_of(parts[-2], is_fake=kind == FORENSICS_KINDS[1])
+    return columns | identities_of(parts[-2], is_fake=kind == FORENSICS_KINDS[1])
 
 
-def persons_of(video: str, *, is_fake: bool) -> dict[str, Any]:
-    """The persons that FaceForensics++'s name of a video says, `071` or `<target>_<source>`, and a fake's original."""
-    persons = video.split("_")
-    if len(persons) != is_fake + 1 or not all(person.isdecimal() for person in persons):
+def identities_of(video: str, *, is_fake: bool) -> dict[str, Any]:
+    """Return the identities in a video's name of FaceForensics++, and a fake's original: `071`, `<target>_<source>`."""
+    identities = video.split("_")
+    if len(identities) != is_fake + 1 or not all(identity.isdecimal() for identity in identities):
         return {}
-    return {"identities": persons, "original": persons[0] if is_fake else None}
+    return {"identities": identities, "original": identities[0] if is_fake else None}
 
 
 def frame_of(path: str) -> int | None:

@@ -46,7 +46,7 @@ DAMAGE = (
 
 
 class RecceImporter:
-    """The reader. Split and compression come from the file's name, persons and method from FaceForensics++'s paths."""
+    """Import RECCE's lists. Split and compression come from the file's name, identities and method from the paths."""
 
     name = "recce"
 

@@ -18,7 +18,7 @@ PLACES = (REAL, FAKE, MASK, LANDMARKS)
 
 
 def content_of(place):
-    """What is stored of a place: a picture of one pixel, its grey by the place, or the bytes of 81 landmarks."""
+    """What is stored of a place: an image of one pixel, its grey by the place, or the bytes of 81 landmarks."""
     if place.endswith(".npy"):
         return np.zeros((81, 2), np.int32).tobytes()
     return cv2.imencode(".png", np.full((1, 1, 3), len(place) % 256, np.uint8))[1].tobytes()
