@@ -127,8 +127,9 @@ def write_mae(folder: Path, *, crops: Path) -> None:
     """An artifact of RFFR's smallest MAE, with random weights and a score fitted on noise."""
     import torch
 
+    from realface.core.artifact import ArtifactCard
     from realface.manifest.manifest import Manifest
-    from realface.models.artifact import ArtifactCard, save_artifact
+    from realface.models.artifact import save_artifact
     from realface.models.rffr.config import MaeConfig
     from realface.models.rffr.mae_network import RffrMae, fit_statistics
     from realface.models.rffr.statistics import FEWEST_FACES

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from realface.bench.clip import ClipSize, portrait_frames, write_clip
 from realface.cli import detect
+from realface.core.artifact import ArtifactCard
 from realface.detection.detector import Detector
 from realface.detection.verdict import Verdict
 from realface.evaluation.scoring import Reading, score_crops
@@ -25,7 +26,7 @@ from realface.manifest.manifest import Manifest
 from realface.media.images import read_image, write_image
 from realface.media.video_writing import write_video
 from realface.media.videos import VideoReader
-from realface.models.artifact import ArtifactCard, load_network, save_artifact
+from realface.models.artifact import load_network, save_artifact
 from realface.models.catalog import get_method
 
 SMALL = ClipSize(height=240, width=426, fps=5, duration_s=2.0)

@@ -6,8 +6,9 @@ import functools
 import pytest
 import torch
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
-from realface.models.artifact import ArtifactCard, load_network, save_artifact
+from realface.models.artifact import load_network, save_artifact
 from realface.models.catalog import METHODS, get_method
 from realface.models.outputs import Output, ReconstructionOutput, StepResult, Task
 

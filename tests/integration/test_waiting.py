@@ -12,8 +12,9 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 from realface.training.checkpoint import CheckpointFolder
 

@@ -13,11 +13,12 @@ import torch
 
 from realface.bench.clip import ClipSize, write_clip
 from realface.bench.timing_stats import format_stats, summarise
+from realface.core.artifact import ArtifactCard
 from realface.core.progress import progress
 from realface.detection.detector import Detector
 from realface.detection.verdict import STAGES
 from realface.faces.detectors.registry import default_crop_spec
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 
 RECCE_ENCODERS = ("light_xception", "legacy_xception")  # the demo's and the paper's

@@ -10,7 +10,7 @@ import typer
 from realface.cli import crop_argument
 
 if TYPE_CHECKING:
-    from realface.models.artifact import ArtifactCard
+    from realface.core.artifact import ArtifactCard
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print what the artifact says of itself as JSON.")]
 app = typer.Typer(no_args_is_help=True, help="Make a detector of weights that a method's authors trained.")
@@ -31,10 +31,15 @@ def recce(
     The file is read without executing anything in it. Weights that do not fit are refused, and what is missing,
     unknown or of another shape is named, all at once.
     """
-    from realface.models.recce.released import import_recce
+    from realface.core.files import require_free
+    from realface.models.artifact import read_card, save_artifact
+    from realface.models.recce.released import read_recce
 
+    require_free(out)
     spec = None if crop is None else crop_argument.crop_spec_of(crop)
-    card = import_recce(file, out, input_size=size, crop=spec)
+    network, card = read_recce(file, input_size=size, crop=spec)
+    save_artifact(out, network, card)
+    card = read_card(out)
     if as_json:
         _print_json(card, out)
     else:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from realface.core.artifact import ArtifactCard
 from realface.core.boxes import Box
 from realface.core.calibration import Band, Calibration, SourceCounts, TableHash, ValidatedRange
 from realface.core.errors import CalibrationError, MetricError, TextFileError
@@ -38,7 +39,6 @@ from realface.metrics.conformal import (
     share_answered,
     share_found,
 )
-from realface.models.artifact import ArtifactCard
 
 COLUMNS = ("path", "source", "identity", "label")
 KINDS: tuple[MediaKind, ...] = ("image", "video")

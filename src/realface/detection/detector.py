@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from realface.core.artifact import DEMONSTRATION, ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError, MissingInputError
 from realface.core.map_kinds import MapKind
@@ -35,7 +36,7 @@ from realface.evaluation.forgery_map import FaceMap
 from realface.faces.detectors.face_detector import Face, FaceDetector
 from realface.faces.sharpness import sharpness
 from realface.faces.tracks import link_faces
-from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
+from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.catalog import get_method
 from realface.models.devices import resolve_device
 from realface.models.inference import for_inference

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from realface.core.artifact import DEMONSTRATION, ArtifactCard
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import DeviceError, ModelInputError
@@ -23,7 +24,7 @@ from realface.detection.verdict import DEMONSTRATION_NOTE, damaged_note, in_one_
 from realface.faces.detectors.face_detector import FaceDetector
 from realface.faces.tracks import link_faces
 from realface.media.frames import MediaKind
-from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
+from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.devices import resolve_device
 from realface.models.rffr.blocks import SIDE
 from realface.models.rffr.residual import ResidualSource, grid_of, residual_source

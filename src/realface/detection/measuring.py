@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from realface.core.artifact import ArtifactCard
 from realface.core.calibration import ValidatedRange
 from realface.core.errors import CalibrationError
 from realface.detection.calibrating import HeldOutFile, join_files, read_documents, read_identities
 from realface.detection.outcome import DecisionRule, Outcome, decide
 from realface.evaluation.results import ALL, Result, bounds, false_alarm_results
 from realface.metrics.pairs import PairScores, false_alarm_rate, mean_auc, pair_order
-from realface.models.artifact import ArtifactCard
 
 EVERYTHING = ValidatedRange(min_face_size=0, min_sharpness=0, share_answered=1)
 """A range that no face is outside of: AUC and pair order do not depend on what is left without an answer."""

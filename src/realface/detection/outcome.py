@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from realface.core.artifact import ArtifactCard
 from realface.core.calibration import Band, ValidatedRange
 from realface.media.frames import MediaKind
-from realface.models.artifact import ArtifactCard
 
 NOT_EXAMINED = ("wholly generated images", "voices")
 """What no verdict says anything about: detectors look at faces, for traces of manipulation."""

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from realface.core.artifact import DEMONSTRATION
 from realface.core.boxes import Box
 from realface.core.calibration import Band
 from realface.core.errors import MediaError, MissingInputError
 from realface.detection.outcome import NOT_EXAMINED, Outcome, Reason, decide
 from realface.faces.detectors.face_detector import NO_FACE, Face, as_landmarks
 from realface.media.frames import HdrTransfer, MediaKind
-from realface.models.artifact import DEMONSTRATION
 
 DEMONSTRATION_NOTE = "demonstration model: says nothing about real videos"
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from realface.core.artifact import DEMONSTRATION, ArtifactCard
 from realface.core.crop_spec import note_of_external, require_same_crops
 from realface.core.errors import ManifestError, MediaError
 from realface.core.files import folder_written_atomically, require_free, write_json
@@ -26,7 +27,7 @@ from realface.manifest.manifest import Manifest
 from realface.metrics.localisation import Localisation, summarise_localisation, write_measured
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Summary, summarise
-from realface.models.artifact import DEMONSTRATION, ArtifactCard, find_artifact, load_network, read_card
+from realface.models.artifact import find_artifact, load_network, read_card
 from realface.models.catalog import get_method
 from realface.models.devices import resolve_device
 from realface.models.method import InpaintingMetric

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from realface.core.artifact import ArtifactCard
 from realface.core.errors import ManifestError
 from realface.core.labels import Label
 from realface.core.progress import progress
@@ -26,7 +27,6 @@ from realface.evaluation.scoring import (
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.thresholds import threshold_on_reals
-from realface.models.artifact import ArtifactCard
 from realface.models.catalog import get_method
 from realface.models.method import RealOnly
 

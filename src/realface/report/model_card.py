@@ -10,13 +10,14 @@ from typing import Any
 
 from pydantic import Field
 
+from realface.core.artifact import ArtifactCard
 from realface.core.errors import ArtifactError, MissingInputError, RecipeError
 from realface.core.files import existing, write_text
 from realface.core.recipe import Section, check_recipe
 from realface.core.shipped import WEIGHTS_NAME
 from realface.core.text_files import read_text
 from realface.evaluation.results import ALL, RESULTS_NAME, Result, read_results
-from realface.models.artifact import ArtifactCard, find_artifact, read_card
+from realface.models.artifact import find_artifact, read_card
 
 FAILURES_NAME = "failures.json"
 PSEUDO_FAKES = "pseudo-fakes"

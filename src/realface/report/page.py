@@ -15,6 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from realface import __version__
+from realface.core.artifact import DEMONSTRATION
 from realface.core.errors import ReportError
 from realface.core.files import write_text
 from realface.core.labels import Label
@@ -26,7 +27,6 @@ from realface.media.images import read_image
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import Counts, Estimate
-from realface.models.artifact import DEMONSTRATION
 from realface.report.evaluations import EvaluationFolder, read_evaluations
 from realface.report.figures import curve_style, histogram_figure, interval_figure, roc_figure, roc_of
 

@@ -14,6 +14,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
+from realface.core.artifact import ArtifactCard
 from realface.core.errors import StoppedBySignal
 from realface.core.files import new_folder, write_json
 from realface.core.lock import locked
@@ -27,7 +28,7 @@ from realface.evaluation.real_only import threshold_of_reals
 from realface.metrics.score_table import ScoreTable
 from realface.metrics.summary import summarise
 from realface.metrics.thresholds import DEFAULT_THRESHOLD, RULES, choose_threshold
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.method import RealOnly
 from realface.training.batches import Batch, training_batches
 from realface.training.checkpoint import BestStep, Checkpoint, CheckpointFolder
@@ -49,7 +50,8 @@ from realface.training.resuming import (
     require_same_run,
     require_same_steps,
 )
-from realface.training.selection import MetricName, logged_metrics
+from realface.training.sections import MetricName
+from realface.training.selection import logged_metrics
 from realface.training.setup import build_state, crops_per_step
 from realface.training.state import TrainingState, all_generators
 from realface.training.steps import Stepper

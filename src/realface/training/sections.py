@@ -21,7 +21,18 @@ from realface.data.sampler import Sampling
 from realface.datasets.real_folder import Identities
 from realface.manifest.schema import COLUMNS, no_such_column
 from realface.metrics.thresholds import ThresholdRule
-from realface.training.selection import MetricName
+
+MetricName = Literal[
+    "video_auc",
+    "auc",
+    "accuracy",
+    "log_loss",
+    "inpainting_error",
+    "pair_auc",
+    "pair_order",
+    "seen_auc",
+    "held_out_auc",
+]
 
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]  # noqa: PTH100
 FilterValue = str | int | None | list[str | int | None]

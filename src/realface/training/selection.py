@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +11,8 @@ from realface.core.errors import MetricError, TrainingError
 from realface.metrics.ranking import accuracy, auc, log_loss
 from realface.metrics.score_table import ScoreTable
 from realface.models.method import Method
+from realface.training.sections import MetricName, PairsSection
 
-if TYPE_CHECKING:
-    from realface.training.sections import PairsSection  # which imports MetricName
-
-MetricName = Literal[
-    "video_auc",
-    "auc",
-    "accuracy",
-    "log_loss",
-    "inpainting_error",
-    "pair_auc",
-    "pair_order",
-    "seen_auc",
-    "held_out_auc",
-]
 SCORE_METRICS: tuple[MetricName, ...] = ("video_auc", "auc", "accuracy", "log_loss")
 PAIR_METRICS: tuple[MetricName, ...] = ("pair_auc", "pair_order", "seen_auc", "log_loss")
 """Of a run on pairs; `held_out_auc` too if kinds are held out."""

@@ -8,10 +8,11 @@ import torch
 from realface.bench import recce_bench
 from realface.bench.interleaved import VariantTiming, compare_variants
 from realface.bench.recce_bench import RecceSize, bench_recce, recce_table
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError
 from realface.faces.detectors.registry import default_crop_spec
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 from realface.models.recce.config import RecceConfig
 

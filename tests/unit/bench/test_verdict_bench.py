@@ -5,8 +5,9 @@ import pytest
 
 from realface.bench.clip import ClipSize
 from realface.bench.verdict_bench import bench_verdict, verdict_table
+from realface.core.artifact import ArtifactCard
 from realface.faces.detectors.registry import default_crop_spec
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 
 

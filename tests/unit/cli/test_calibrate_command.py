@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from realface.cli.main import run
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.detection.detector import Detector
 from realface.media.images import write_image
-from realface.models.artifact import ArtifactCard, load_network, read_card, save_artifact
+from realface.models.artifact import load_network, read_card, save_artifact
 from realface.models.catalog import get_method
 
 REALS = [(f"real/{number}.jpg", number / 100) for number in range(40)]

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from realface.cli.crop_argument import HELP, crop_spec_of, parse_face_detector
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, CropSpecError, ManifestError, MissingInputError, RecipeError
 from realface.faces.detectors.registry import default_crop_spec, face_detector_for
 from realface.manifest.manifest import Manifest, ManifestHeader
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
 

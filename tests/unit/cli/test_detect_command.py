@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from realface.cli import detect
 from realface.core import shipped
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import (
     ArtifactError,
@@ -26,7 +27,7 @@ from realface.core.errors import (
 from realface.detection import overlay
 from realface.detection.detector import Detector
 from realface.media.images import write_image
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 
 app = typer.Typer()

@@ -9,12 +9,13 @@ import typer
 from typer.testing import CliRunner, Result
 
 from realface.cli import inpaint
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, MissingInputError, ModelInputError, OutputExistsError
 from realface.detection.inpainting import InpaintedFile, Inpainter
 from realface.media.images import write_image
 from realface.media.video_writing import write_video
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae_network import RffrMae
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from realface.cli.main import run
+from realface.core.artifact import ArtifactCard
 from realface.core.calibration import Band, Calibration, SourceCounts, TableHash, ValidatedRange
 from realface.core.crop_spec import CropSpec
 from realface.evaluation.results import read_results
-from realface.models.artifact import ArtifactCard, read_card, save_artifact
+from realface.models.artifact import read_card, save_artifact
 from realface.models.catalog import get_method
 
 BAND = Band(real_below=0.3, fake_from=0.6)

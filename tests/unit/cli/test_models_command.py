@@ -6,10 +6,11 @@ import torch
 
 from realface.cli.main import run
 from realface.core import shipped
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.detection.detector import Detector
 from realface.media.images import write_image
-from realface.models.artifact import ArtifactCard, read_card, save_artifact
+from realface.models.artifact import read_card, save_artifact
 from realface.models.catalog import METHODS, get_method
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from realface.core.artifact import ArtifactCard
 from realface.core.boxes import Box
 from realface.core.calibration import Band, Calibration, SourceCounts, TableHash
 from realface.core.crop_spec import CropSpec
@@ -15,7 +16,6 @@ from realface.detection.detector import Detector
 from realface.detection.inpainting import Inpainter, Inpainting
 from realface.faces.detectors.face_detector import Face
 from realface.media.video_writing import write_video
-from realface.models.artifact import ArtifactCard
 from realface.models.outputs import ReconstructionOutput
 from realface.models.rffr.config import MaeConfig, ResidualSection
 from realface.models.rffr.mae import MaskedAutoencoder

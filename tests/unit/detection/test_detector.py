@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from realface.core.artifact import ArtifactCard
 from realface.core.boxes import Box
 from realface.core.calibration import ValidatedRange
 from realface.core.crop_spec import CropSpec
@@ -17,7 +18,7 @@ from realface.detection.verdict import FaceScore, Failure, Verdict
 from realface.faces.detectors.registry import build_face_detector, crop_spec_for, default_crop_spec
 from realface.media.decoding import VideoDecoder
 from realface.media.images import read_image, write_image
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 from realface.models.outputs import Output
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from realface.core.artifact import ArtifactCard
 from realface.core.boxes import Box
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import (
@@ -22,7 +23,7 @@ from realface.detection import inpainting
 from realface.detection.inpainting import Inpainter, Inpainting
 from realface.faces.detectors.registry import build_face_detector, crop_spec_for, default_crop_spec
 from realface.media.images import write_image
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae import MaskedAutoencoder

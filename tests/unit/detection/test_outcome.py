@@ -1,9 +1,9 @@
 import pytest
 
+from realface.core.artifact import ArtifactCard
 from realface.core.calibration import Band, Calibration, SourceCounts, TableHash, ValidatedRange
 from realface.core.crop_spec import CropSpec
 from realface.detection.outcome import DecisionRule, Reason, decide, main_reason
-from realface.models.artifact import ArtifactCard
 
 BAND = Band(real_below=0.2, fake_from=0.8)
 RANGE = ValidatedRange(min_face_size=40, min_sharpness=0.1, min_frames=3, share_answered=0.9)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import (
     CropSpecError,
@@ -30,7 +31,7 @@ from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
 from realface.metrics.score_table import ScoreTable
 from realface.models import catalog
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.outputs import ReconstructionOutput
 
 SPEC = CropSpec(face_detector="mtcnn", size=32)

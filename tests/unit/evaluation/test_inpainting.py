@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.evaluation.evaluate import evaluate_artifact
 from realface.evaluation.fillings import FILLINGS, Square, harmonic, mean_colour
@@ -18,7 +19,7 @@ from realface.evaluation.inpainting import (
 from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.catalog import get_method
 from realface.models.rffr.blocks import BlockGrid
 from realface.models.rffr.config import MaeConfig

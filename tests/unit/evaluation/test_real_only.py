@@ -3,13 +3,13 @@ import pytest
 import torch
 from torch import nn
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import DeviceError, ManifestError, MediaError
 from realface.evaluation.real_only import complete_on_reals, fit_on_reals, real_rows
 from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
-from realface.models.artifact import ArtifactCard
 from realface.models.method import RealOnly
 from realface.models.outputs import Output
 from realface.models.rffr.config import MaeConfig

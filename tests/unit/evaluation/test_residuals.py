@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import (
     ArtifactError,
@@ -27,7 +28,7 @@ from realface.evaluation import residuals as residuals_module
 from realface.evaluation.residuals import compute_residuals
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import write_image
-from realface.models.artifact import ArtifactCard, load_network, save_artifact
+from realface.models.artifact import load_network, save_artifact
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.network import Baseline
 from realface.models.rffr.config import MaeConfig, RffrConfig

@@ -4,11 +4,12 @@ import pytest
 import safetensors.torch
 import torch
 
+from realface.core.artifact import ArtifactCard
 from realface.core.calibration import Band, Calibration, SourceCounts, TableHash, ValidatedRange
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, MissingInputError, OutputExistsError
 from realface.core.files import sha256_of, write_json
-from realface.models.artifact import ArtifactCard, copy_artifact, load_network, read_card, save_artifact
+from realface.models.artifact import copy_artifact, load_network, read_card, save_artifact
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
 

@@ -4,10 +4,11 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import RecipeError
 from realface.core.recipe import check_recipe
-from realface.models.artifact import ArtifactCard, load_network, save_artifact
+from realface.models.artifact import load_network, save_artifact
 from realface.models.catalog import get_method
 from realface.models.folded_norms import fold_norms
 from realface.models.inference import for_inference

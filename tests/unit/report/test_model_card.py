@@ -10,11 +10,12 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from realface.cli import card as card_command
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, MissingInputError, RecipeError
 from realface.evaluation.results import Result, write_results
 from realface.media.images import write_image
-from realface.models.artifact import ArtifactCard, save_artifact
+from realface.models.artifact import save_artifact
 from realface.models.baseline.config import BaselineConfig
 from realface.models.baseline.network import Baseline
 from realface.report.model_card import estimate_text, named, write_model_card

@@ -206,7 +206,8 @@ def one_thread():
 @pytest.fixture(scope="session")
 def write_mae(tmp_path_factory):
     """(seed, settings) -> an artifact of RFFR's MAE with random weights, for crops as `write_faces` makes them."""
-    from realface.models.artifact import ArtifactCard, save_artifact
+    from realface.core.artifact import ArtifactCard
+    from realface.models.artifact import save_artifact
     from realface.models.rffr.config import MaeConfig
     from realface.models.rffr.mae_network import RffrMae
 

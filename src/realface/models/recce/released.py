@@ -1,4 +1,4 @@
-"""RECCE's released checkpoints into artifacts."""
+"""Read RECCE's released checkpoints."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
-from realface.core.files import require_free
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import check_recipe
-from realface.models.artifact import ArtifactCard, read_card, save_artifact
 from realface.models.checkpoints import LICENCE, Checkpoint
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
@@ -24,28 +23,25 @@ UNUSED = "encoder.fc."
 """ImageNet's classifier, which is in the release's checkpoints and which nothing uses."""
 
 
-def import_recce(file: Path, out: Path, *, input_size: int = INPUT_SIZE, crop: CropSpec | None = None) -> ArtifactCard:
-    """Make an artifact of RECCE's weights as the authors' code saved them.
+def read_recce(file: Path, *, input_size: int = INPUT_SIZE, crop: CropSpec | None = None) -> tuple[Recce, ArtifactCard]:
+    """Return the network of RECCE's weights as the authors' code saved them, and the card of its artifact.
 
     Args:
         file: the release's checkpoint, a bare state dict, or one inside mappings such as {"state_dict": ..}; written by
             torch, or `.safetensors`. Names may share a prefix, such as `module.`.
-        out: a new or empty folder.
         input_size: height and width that faces had in training, in pixels.
         crop: how they had been cut out; external, which is unknown, by default.
 
     Returns:
-        What the artifact says of itself.
+        The network in eval mode, and the card.
 
     Raises:
         MissingInputError: no such file.
-        OutputExistsError: `out` is taken.
         RecipeError: an input size that the network cannot take.
         ArtifactError: the file cannot be read without executing it, or does not hold RECCE's weights as plain, finite
             numbers; all names that are missing, unknown or of a wrong shape are given, long lists cut with their
             counts.
     """
-    require_free(out)
     with torch.device("meta"):  # for its names only
         known = Recce(RecceConfig()).state_dict()
     checkpoint = Checkpoint.read(file).without_prefix(known).without(UNUSED)
@@ -58,8 +54,7 @@ def import_recce(file: Path, out: Path, *, input_size: int = INPUT_SIZE, crop: C
     counters = {name: count for name, count in network.state_dict().items() if name.endswith("num_batches_tracked")}
     checkpoint.require_numbers()
     load_weights(network, counters | checkpoint.tensors, where=checkpoint.where)
-    save_artifact(out, network, _card(checkpoint, config, crop or CropSpec.external()))
-    return read_card(out)
+    return network.eval(), _card(checkpoint, config, crop or CropSpec.external())
 
 
 def _card(checkpoint: Checkpoint, config: RecceConfig, crop: CropSpec) -> ArtifactCard:

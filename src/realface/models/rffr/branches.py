@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 import timm
 import torch
-from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 from torch import Tensor
 
 from realface.core.errors import ArtifactError
 from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae import MLP_RATIO, SIZES, MaskedAutoencoder
-from realface.models.timm_networks import require_tag
 from realface.models.weights import start_encoder
 
 # what timm raises over weights that have a transformer's names and other shapes, or some of its names
 NO_TRANSFORMER = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-
-
-@functools.cache
-def require_branch(name: str) -> None:
-    """Accept timm's plain vision transformers whose feature is a class token, with or without a weights' tag.
-
-    Raises:
-        ValueError: any other name; says why, and which was probably meant.
-    """
-    architecture = name.partition(".")[0]
-    known = timm.list_models("vit_*")
-    if architecture not in known:
-        close = difflib.get_close_matches(architecture, known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ValueError(f"no vision transformer is called {name!r}; {hint}known: timm's, such as vit_base_patch16_224")
-    require_tag(name)
-    network = _outline(name)
-    if type(network) is not VisionTransformer or network.global_pool != "token" or network.cls_token is None:
-        raise ValueError(
-            f"{name} has no class token to take a feature from; take another, such as vit_base_patch16_224"
-        )
-    if type(network.patch_embed) is not PatchEmbed:
-        raise ValueError(
-            f"{name} makes its patches by a convolutional network, which cannot be built for the MAE's; take "
-            "another, such as vit_base_patch16_224"
-        )
-
-
-@functools.cache
-def num_prefix_tokens(name: str) -> int:
-    """Tokens before those of the patches: the class token, and registers where it has some.
-
-    Args:
-        name: one that `require_branch` accepts.
-    """
-    count: int = _outline(name).num_prefix_tokens
-    return count
 
 
 def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransformer:
@@ -135,12 +94,6 @@ def load_branch(branch: VisionTransformer, weights: Mapping[str, Tensor], *, whe
     except NO_TRANSFORMER as error:
         raise ArtifactError(f"{where} holds no vision transformer's weights ({error})") from error
     start_encoder(branch, fitted, is_classifier=lambda name: name.startswith(("head.", "head_dist.")), where=where)
-
-
-def _outline(name: str) -> Any:
-    """The network of a name without values."""
-    with torch.device("meta"):
-        return timm.create_model(name, num_classes=0)
 
 
 def _transformed(branch: VisionTransformer, tokens: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ class RffrConfig(Section):
     @classmethod
     def _is_a_transformer(cls, branch: str) -> str:
         if branch != AS_MAE:
-            from realface.models.rffr.branches import require_branch  # imports timm
+            from realface.models.timm_networks import require_branch  # imports timm
 
             require_branch(branch)
         return branch
@@ -185,7 +185,7 @@ class RffrConfig(Section):
         return self
 
     def _require_class_token_alone(self) -> None:
-        from realface.models.rffr.branches import num_prefix_tokens  # imports timm
+        from realface.models.timm_networks import num_prefix_tokens  # imports timm
 
         if (count := num_prefix_tokens(self.branch)) != 1:
             raise ValueError(

@@ -12,11 +12,11 @@ import torch
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor
 
+from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError
 from realface.core.provenance import collect_provenance
 from realface.core.recipe import check_recipe
-from realface.models.artifact import ArtifactCard
 from realface.models.checkpoints import LICENCE, Checkpoint
 from realface.models.rffr.config import MaeConfig, RffrConfig
 from realface.models.rffr.mae import SIZES, MaskedAutoencoder

@@ -3,14 +3,14 @@ import pytest
 import safetensors.torch
 import torch
 
+from realface.cli import import_ as cli
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, MissingInputError, OutputExistsError, RecipeError
 from realface.core.files import sha256_of
-from realface.models.artifact import load_network, read_card
-from realface.models.recce import released as recce
+from realface.models.artifact import load_network, read_card, save_artifact
 from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce
-from realface.models.recce.released import import_recce
+from realface.models.recce.released import read_recce
 
 with torch.device("meta"):
     SHAPES = {name: tensor.shape for name, tensor in Recce(RecceConfig()).state_dict().items()}
@@ -47,7 +47,8 @@ def genuine(tmp_path_factory):
             "scheduler": {"last_epoch": 4, "milestones": None},
         },
     )
-    return weights, file, folder / "artifact", import_recce(file, folder / "artifact")
+    save_artifact(folder / "artifact", *read_recce(file))
+    return weights, file, folder / "artifact", read_card(folder / "artifact")
 
 
 def test_every_weight_of_the_authors_file_is_in_the_network(genuine):
@@ -71,15 +72,11 @@ def test_the_card_says_where_the_weights_came_from_and_what_is_known_of_them(gen
 
 
 @pytest.fixture
-def imported(tmp_path, monkeypatch):
-    """(content of a file, settings) -> (network, card) of the import, without the 100 MB of an artifact."""
-    saves = []
-    monkeypatch.setattr(recce, "save_artifact", lambda folder, network, card: saves.append((network.eval(), card)))
-    monkeypatch.setattr(recce, "read_card", lambda folder: saves[-1][1])
+def imported(tmp_path):
+    """(content of a file, settings) -> (network, card) of the import."""
 
     def run(content, **settings):
-        assert recce.import_recce(saved(tmp_path, content), tmp_path / "out", **settings) is saves[-1][1]
-        return saves[-1]
+        return read_recce(saved(tmp_path, content), **settings)
 
     return run
 
@@ -138,7 +135,7 @@ def test_safetensors_are_read(tmp_path):
     file = tmp_path / "recce.safetensors"
     safetensors.torch.save_file({"fc.bias": torch.zeros(1), "x": torch.zeros(1)}, file)
     with pytest.raises(ArtifactError, match=r"recce.safetensors does not fit Recce: missing encoder.*; unexpected x$"):
-        import_recce(file, tmp_path / "out")
+        read_recce(file)
 
 
 def test_all_names_and_shapes_that_do_not_fit_are_named_at_once(tmp_path):
@@ -150,7 +147,7 @@ def test_all_names_and_shapes_that_do_not_fit_are_named_at_once(tmp_path):
         "module.fc.weight": torch.zeros(3, 2048),
     }
     with pytest.raises(ArtifactError) as caught:
-        import_recce(saved(tmp_path, {"state_dict": weights}), tmp_path / "out")
+        read_recce(saved(tmp_path, {"state_dict": weights}))
     assert str(caught.value) == (
         f"{tmp_path / 'recce.bin'} (names without 'module.') does not fit Recce: missing encoder.bn1.bias; "
         "missing attention.gated.0.weight; unexpected loss.centre; unexpected fc.bias (outside 'module.'); "
@@ -162,7 +159,7 @@ def test_all_names_and_shapes_that_do_not_fit_are_named_at_once(tmp_path):
 def test_of_hundreds_that_do_not_fit_the_first_are_named_and_the_others_counted(tmp_path):
     foreign = {f"layer{number}.weight": torch.zeros(1) for number in range(130)}
     with pytest.raises(ArtifactError) as caught:
-        import_recce(saved(tmp_path, foreign), tmp_path / "out")
+        read_recce(saved(tmp_path, foreign))
     text = str(caught.value)
     assert "missing encoder.conv1.weight; " in text
     assert f"; {len(SHAPES) - text.count('missing ') - len(COUNTERS)} more missing; unexpected layer0.weight; " in text
@@ -184,14 +181,14 @@ def test_a_file_without_weights_is_refused(tmp_path, content, got):
         rf"recce.bin must hold tensors by name, alone or under model, .*, got {got}; save the network's state dict"
     )
     with pytest.raises(ArtifactError, match=expected):
-        import_recce(saved(tmp_path, content), tmp_path / "out")
+        read_recce(saved(tmp_path, content))
 
 
 def test_a_checkpoint_that_holds_itself_is_refused(tmp_path):
     content = {"step": 1}
     content["model"] = content
     with pytest.raises(ArtifactError, match="got the keys model, step"):
-        import_recce(saved(tmp_path, content), tmp_path / "out")
+        read_recce(saved(tmp_path, content))
 
 
 @pytest.mark.parametrize(
@@ -207,25 +204,25 @@ def test_a_checkpoint_that_holds_itself_is_refused(tmp_path):
 def test_weights_that_are_no_plain_numbers_are_refused(tmp_path, bias):
     expected = r"recce.bin has tensors without plain, finite numbers, 1 in all, the first is fc.bias; take"
     with pytest.raises(ArtifactError, match=expected):
-        import_recce(saved(tmp_path, zeros(fc__bias=bias)), tmp_path / "out")
+        read_recce(saved(tmp_path, zeros(fc__bias=bias)))
 
 
 def test_a_size_that_the_network_cannot_take_is_refused(tmp_path):
     with pytest.raises(
         RecipeError, match="importing RECCE: 1 fault\n  input_size: must be greater than or equal to 64"
     ):
-        import_recce(saved(tmp_path, zeros()), tmp_path / "out", input_size=32)
+        read_recce(saved(tmp_path, zeros()), input_size=32)
 
 
 def test_a_folder_with_something_in_it_is_refused_before_the_file_is_read(tmp_path):
     saved(tmp_path, {})
     with pytest.raises(OutputExistsError, match="exists and is not empty"):
-        import_recce(tmp_path / "gone.bin", tmp_path)
+        cli.recce(tmp_path / "gone.bin", tmp_path)
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(MissingInputError, match=r"checkpoint .*gone.bin does not exist"):
-        import_recce(tmp_path / "gone.bin", tmp_path / "out")
+        read_recce(tmp_path / "gone.bin")
 
 
 def test_importing_draws_no_random_numbers(tmp_path):
@@ -233,5 +230,5 @@ def test_importing_draws_no_random_numbers(tmp_path):
     expected = torch.rand(3)
     torch.manual_seed(1)
     with pytest.raises(ArtifactError, match="unexpected x"):
-        import_recce(saved(tmp_path, zeros(x=torch.zeros(1))), tmp_path / "out")
+        read_recce(saved(tmp_path, zeros(x=torch.zeros(1))))
     assert torch.equal(torch.rand(3), expected)

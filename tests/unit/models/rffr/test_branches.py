@@ -8,11 +8,10 @@ from realface.models.rffr.branches import (
     build_branch,
     chosen,
     load_branch,
-    num_prefix_tokens,
     placed_tokens,
     released_feature,
-    require_branch,
 )
+from realface.models.timm_networks import num_prefix_tokens, require_branch
 
 VIT = "vit_tiny_patch16_224"
 PATCHES = torch.tensor([[9, 3, 20], [0, 1, 2]])

@@ -18,8 +18,8 @@ def autoencoder(**settings):
 
 def test_an_mae_has_the_same_fingerprint_in_its_own_network_and_in_a_detector():
     mae = autoencoder()
-    mae, detector = RffrMae(mae.config), Rffr(RffrConfig(mae=SMALL, branch="vit_tiny_patch16_224"))
-    for network in (mae.mae, detector.mae):
+    alone, detector = RffrMae(mae.config), Rffr(RffrConfig(mae=SMALL, branch="vit_tiny_patch16_224"))
+    for network in (alone.mae, detector.mae):
         network.load_state_dict(mae.state_dict())
         assert fingerprint(network) == fingerprint(mae)
 

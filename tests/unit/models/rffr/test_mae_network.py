@@ -5,7 +5,7 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from realface.core.errors import ArtifactError, ModelInputError, TrainingError
-from realface.models.rffr import mae as module
+from realface.models.rffr import mae_network as module
 from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae_network import RffrMae, fit_statistics, inpainting_errors, load_mae_weights
 from realface.models.rffr.residual import ResidualOutput, inpaint
@@ -242,14 +242,14 @@ def is_of_decoder(name):
 
 
 def test_an_encoder_alone_leaves_the_decoder_its_random_start_which_is_told(tmp_path, capsys):
-    mae = {name.removeprefix("mae."): value for name, value in other_weights().items() if name.startswith("mae.")}
+    weights = {name.removeprefix("mae."): value for name, value in other_weights().items() if name.startswith("mae.")}
     file = tmp_path / "mae_pretrain_vit.pth"
-    torch.save({"model": {name: value for name, value in mae.items() if not is_of_decoder(name)}}, file)
+    torch.save({"model": {name: value for name, value in weights.items() if not is_of_decoder(name)}}, file)
     mae = small()
     before = {name: value.clone() for name, value in mae.mae.state_dict().items()}
     load_mae_weights(mae, file)
     for name, value in mae.mae.state_dict().items():
-        assert torch.equal(value, (before if is_of_decoder(name) else mae)[name]), name
+        assert torch.equal(value, (before if is_of_decoder(name) else weights)[name]), name
     told = f"realface: {file} holds an encoder alone; the decoder starts from random weights\n"
     assert capsys.readouterr().err == told
 
