@@ -357,8 +357,9 @@ def _number(estimate: Estimate, digits: int = 3) -> str:
 
 
 def _plural(unit: str) -> str:
-    """Return `videos`, `crops`, or `videos or crops`."""
-    return " or ".join(f"{one}s" for one in unit.split(" or "))
+    """Return the plural of a unit, such as `videos`, `identities` or `videos or crops`."""
+    plurals = {"person": "people", "identity": "identities"}
+    return " or ".join(plurals.get(one, f"{one}s") for one in unit.split(" or "))
 
 
 def _interval(estimate: Estimate, digits: int = 3) -> str:

@@ -4,10 +4,19 @@ import cv2
 import pytest
 import skimage.data
 
-from realface.bench.pseudo_fake_bench import DEGRADED, MIXTURE, PseudoFakeSize, bench_pseudo_fakes, pseudo_fakes_table
-from realface.data.pairs import RealFaces
+from realface.bench.pseudo_fake_bench import (
+    DEGRADED,
+    MIXTURE,
+    PseudoFakeSize,
+    bench_pseudo_fakes,
+    portrait_faces,
+    pseudo_fakes_table,
+)
+from realface.data.pairs import PairDataset, RealFaces
 from realface.data.pseudo_fakes.contract import Partner
 from realface.data.pseudo_fakes.kinds import KINDS
+from realface.data.pseudo_fakes.mixture import PseudoFakesSection
+from realface.data.resynthesis_store import ResynthesisStore
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +44,11 @@ def test_the_table_marks_what_is_too_slow(result):
     assert pseudo_fakes_table(slow)[0] == "  pairs of 64 px per CPU second; a training needs 60"
     assert pseudo_fakes_table(slow)[1].endswith("too slow")
     assert not pseudo_fakes_table(fast)[1].endswith("too slow")
+
+
+def test_the_portraits_have_a_store_from_which_re_syntheses_are_made(tmp_path):
+    faces = portrait_faces(tmp_path / "store")
+    assert len(ResynthesisStore(tmp_path / "store")) == faces.num_faces == 12
+    section = PseudoFakesSection(kinds={"resynthesis": 1}, degradations=None)
+    kinds = [PairDataset(faces, section, input_size=64, seed=0)[row]["kind"] for row in range(faces.num_faces)]
+    assert kinds == ["resynthesis"] * 12

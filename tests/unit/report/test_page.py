@@ -104,7 +104,7 @@ def test_inpainting_stands_beside_fillings_without_a_mae(tmp_path, build_folder)
     folder = build_folder(tmp_path / "mine", methods=(), inpainting=build_inpainting())
     text = " ".join(Page(write(tmp_path, folder)).text.split())
     assert "Inpainting of real faces" in text
-    assert "3 real faces of 2 persons, evenly spread over 5 faces," in text
+    assert "3 real faces of 2 people, evenly spread over 5 faces," in text
     assert "fakes are excluded" not in text
     assert "MAE 0.01000 [0.01000, 0.01000]25.5 [25.5, 25.5] harmonic" in text  # cells have no space between them
     assert "harmonic 0.04000 [0.04000, 0.04000]51.0 [51.0, 51.0] -0.03000 [-0.03000, -0.03000]" in text
