@@ -1,9 +1,9 @@
-"""Memory through which worker processes hand over batches.
+"""Shared memory through which worker processes pass batches.
 
-torch passes each tensor as a file in /dev/shm, whose descriptor a thread of the worker sends. Docker gives /dev/shm
-64 MB, which one batch can fill, and when sending fails, torch prints a traceback and the receiver waits for ever. The
-memory here is anonymous: it is mapped once, before the workers are forked, so neither /dev/shm nor the limit on open
-files bounds it, nothing is sent by a thread but a short text, and nothing is left when the processes end.
+torch passes each tensor as a file in /dev/shm and sends its descriptor from a thread of the worker. Docker limits
+/dev/shm to 64 MB, which one batch can fill; if sending fails, torch prints a traceback and the receiver waits forever.
+The memory here is anonymous and mapped once, before the workers are forked. So neither /dev/shm nor the limit on open
+files bounds it, a thread only sends a short text, and the memory is freed when the processes end.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _keys = count(1)
 
 
 class BatchSlots:
-    """Slots of shared memory, which the batches use in turn.
+    """Slots of shared memory, which successive batches use cyclically.
 
     Args:
-        num_slots: one more than the number of batches that can be on their way, so that the batch that was received
-            last is not overwritten before the next one is asked for.
-        slot_bytes: size of a slot. What does not fit is sent through the pipe of the queue, which is slower.
+        num_slots: number of slots: one more than the number of batches in transit, so that the last received batch is
+            not overwritten before the next request.
+        slot_bytes: size of a slot, in bytes. Arrays that do not fit are sent through the queue's pipe, which is slower.
 
     Raises:
-        LoadingError: the system does not give so much memory.
+        LoadingError: the system has too little memory.
     """
 
     def __init__(self, *, num_slots: int, slot_bytes: int) -> None:
@@ -75,7 +75,7 @@ class BatchSlots:
         self._stopped[0] = 1
 
     def end_if_stopped(self) -> None:
-        """End this process, a worker, if it was asked to."""
+        """End this worker process if it was requested."""
         if self._stopped[0]:
             os._exit(0)
 
@@ -85,11 +85,11 @@ _slots_by_key: WeakValueDictionary[int, BatchSlots] = WeakValueDictionary()
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """A batch on its way from a worker.
+    """A batch in transit from a worker.
 
     Attributes:
-        number: of the batch, from 0.
-        slots_key: key of the slots; 0 if there are none.
+        number: number of the batch, from 0.
+        slots_key: key of the slots; 0 without slots.
         text: the pickled batch without its arrays.
         arrays: each array's size in the slot, in bytes; or the array itself if the slot had no room.
     """
@@ -103,7 +103,7 @@ class PackedBatch:
         """Return the batch.
 
         Args:
-            copied: copy the arrays out of the slot, so that they stay as they are when the slot is used again.
+            copied: whether to copy the arrays out of the slot, so that reusing the slot does not change them.
         """
         slots = _slots_by_key.get(self.slots_key)
         total = sum(_aligned(part) for part in self.arrays if isinstance(part, int))
@@ -125,12 +125,12 @@ class PackedBatch:
 
 
 def pack(batch: Any, number: int, slots: BatchSlots | None) -> PackedBatch:
-    """Pack a batch in a worker; whatever fails, fails here and not in a thread that sends.
+    """Pack a batch in a worker; errors are raised here and not in a sending thread.
 
     Args:
-        batch: any object that can be pickled. Its tensors are on the CPU.
-        number: of the batch, from 0.
-        slots: where arrays go; None sends all through the pipe.
+        batch: any object that can be pickled, with tensors on the CPU.
+        number: number of the batch, from 0.
+        slots: slots for the arrays; None sends all arrays through the pipe.
     """
     buffers: list[pickle.PickleBuffer] = []
     text = io.BytesIO()
@@ -151,7 +151,7 @@ def pack(batch: Any, number: int, slots: BatchSlots | None) -> PackedBatch:
 
 
 class _TensorPickler(pickle.Pickler):
-    """Pickles tensors as arrays, whose memory pickle can leave out; torch's own way is a file in /dev/shm."""
+    """Pickles tensors as arrays with out-of-band memory, instead of torch's files in /dev/shm."""
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, Tensor):

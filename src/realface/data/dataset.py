@@ -28,7 +28,7 @@ from realface.media.input_files import has_too_many_files
 
 Transform = Callable[[NDArray[np.uint8], np.random.Generator | None], Tensor]
 RowInput = Callable[[int], Tensor]
-"""Row of a manifest -> what was computed beforehand for its crop."""
+"""Row of a manifest -> precomputed input of its crop."""
 FLOAT32_BYTES = 4
 
 
@@ -38,8 +38,8 @@ class CropItem(TypedDict):
     Keys:
         image: (3, S, S) float32 in [0, 1].
         label: () int64, 1 = fake.
-        row: its number in the manifest, from 0.
-        inputs: what was computed beforehand for it, by name.
+        row: row of the manifest, from 0.
+        inputs: precomputed inputs of the crop, by name.
     """
 
     image: Tensor
@@ -89,8 +89,8 @@ class CropFiles:
         """Return a row's crop, (H, W, 3) RGB.
 
         Raises:
-            MediaError: the file is missing or is no image; the text names the row.
-            LoadingError: this process may open no more files.
+            MediaError: the file is missing or is not an image.
+            LoadingError: this process cannot open more files.
         """
         try:
             return read_image(self.file_of(row))
@@ -111,15 +111,15 @@ class CropFiles:
 class CropDataset(Dataset[CropItem]):
     """The rows of a manifest, one crop each.
 
-    What chance does to a row follows from (seed, epoch, row) alone: neither from the worker or rank that reads it nor
-    from what was read before.
+    The randomness of a row depends only on (seed, epoch, row), not on the worker or rank that reads it or on earlier
+    rows.
 
     Args:
-        manifest: the crops. Their paths and labels are all that workers get, and these they share.
+        manifest: crops to read. Workers receive only their paths and labels, and share the memory.
         transform: image and generator -> (3, S, S), such as a `FaceTransform`.
-        seed: the run's seed, >= 0.
-        training: whether the transform gets a generator; without one nothing is left to chance.
-        inputs: what was computed beforehand for each row, by name.
+        seed: seed of the run, >= 0.
+        training: whether the transform gets a generator; otherwise it is deterministic.
+        inputs: precomputed inputs of each row, by name.
     """
 
     def __init__(
@@ -140,22 +140,22 @@ class CropDataset(Dataset[CropItem]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch it is, >= 0. Workers hold copies: tell them, or call it before they start."""
+        """Set the epoch, >= 0. Workers have copies of the dataset: set it in each worker, or before they start."""
         self._epoch = epoch
 
     def __len__(self) -> int:
         return len(self._files)
 
     def file_of(self, row: int) -> Path:
-        """The crop's file."""
+        """Return the crop's file."""
         return self._files.file_of(row)
 
     def __getitem__(self, row: int) -> CropItem:
         """Decode one crop.
 
         Raises:
-            MediaError: the file is gone or is no picture; the text names the row. Never another crop in its place.
-            LoadingError: this process may open no more files.
+            MediaError: the file is missing or is not an image; a failing crop is never replaced by another crop.
+            LoadingError: this process cannot open more files.
         """
         generator = None
         if self._training:
@@ -169,7 +169,7 @@ class CropDataset(Dataset[CropItem]):
 
 
 def joined_inputs(items: Sequence[CropItem]) -> dict[str, Tensor]:
-    """What was computed beforehand for the crops of a batch, by name: a row (B, ...) each."""
+    """Return the precomputed inputs of a batch, (B, ...) each, by name."""
     names = items[0]["inputs"] if items else ()
     return {name: torch.stack([item["inputs"][name] for item in items]) for name in names}
 

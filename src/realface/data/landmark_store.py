@@ -1,4 +1,4 @@
-"""Dense landmarks of face crops on disk: one Parquet file beside a manifest or in a run folder.
+"""Dense landmarks of face crops on disk: one Parquet file next to a manifest or in a run folder.
 
 A row belongs to a crop's file by its SHA-256, so a store stays valid when manifests are joined, split or moved.
 """
@@ -38,9 +38,9 @@ class StoredFace:
     Attributes:
         points: (468, 2) float16, x and y as shares of the crop's width and height, 0 = outer edge of the first pixel;
             about 0.1 pixels exact in a crop of 256. None if no face was found.
-        traits: (F,) float32 of `face_traits`, by which partners of swaps are chosen; None without `points`.
-        is_mesh: whether the points are those of the face mesh. Otherwise they are a mean face fitted to the five
-            landmarks of the face detector.
+        traits: (F,) float32 of `face_traits`, with which partners of swaps are chosen; None without `points`.
+        is_mesh: whether the points come from the face mesh. Otherwise they are a mean face fitted to the five landmarks
+            of the face detector.
     """
 
     points: NDArray[np.float16] | None
@@ -52,10 +52,10 @@ def read_landmarks(path: Path) -> dict[str, StoredFace]:
     """Read a store.
 
     Args:
-        path: the file; none there is an empty store.
+        path: file of the store; a missing file counts as an empty store.
 
     Returns:
-        The face of each crop by the SHA-256 of its file. A file of another format gives none.
+        The face of each crop, by the SHA-256 of its file; empty for a file of another format.
 
     Raises:
         ManifestError: the file is damaged.
@@ -76,9 +76,9 @@ def write_landmarks(path: Path, faces: Mapping[str, StoredFace], *, order: Itera
     """Write a store atomically. The same faces in the same order give the same bytes.
 
     Args:
-        path: the file.
-        faces: by the SHA-256 of each crop's file.
-        order: keys in the order of the file; repeated ones and those without a face record are skipped.
+        path: file to write.
+        faces: face of each crop, by the SHA-256 of its file.
+        order: keys in the order of the file; repeated keys and keys without a face are skipped.
     """
     keys = [key for key in dict.fromkeys(order) if key in faces]
     chosen = [faces[key] for key in keys]

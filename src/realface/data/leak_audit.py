@@ -1,8 +1,8 @@
-"""The leak audit: nothing outside the mask may tell a pseudo-fake from its real.
+"""The leak audit: a pseudo-fake must not be distinguishable from its real image outside the mask.
 
-A detector that can tell them apart by the surroundings learns a trace of the program that makes the fakes, and no
-forgery. Two checks look for such traces. Before degradation, a pair must be equal outside the mask. After it, simple
-classifiers that see nothing of the inside must not find the fakes.
+A detector that can distinguish them by the surroundings learns traces of the program that makes the fakes, not
+manipulation. Two checks search for such traces. Before degradation, a pair must be equal outside the mask. After
+degradation, simple classifiers that see only the surroundings must not find the fakes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from realface.data.pseudo_fakes.contract import Image, PseudoFake
 AUC_LIMITS = (0.45, 0.55)
 """Where every classifier's AUC must be."""
 DILATION = 17
-"""Pixels by which the inside is grown before the surroundings are measured: codecs work on blocks of up to 16."""
+"""Pixels added around the inside before the surroundings are measured: codecs work on blocks of up to 16."""
 MIN_PAIRS = 250
 """Fewest pairs that decide anything. For n independent reals and fakes the AUC of chance has a standard deviation of
-sqrt(1 / (6 n)): 0.026 for 250 pairs and 0.018 for 500. The two images of a pair are alike, so it is smaller here."""
+sqrt(1 / (6 n)): 0.026 for 250 pairs and 0.018 for 500. It is smaller here, because the images of a pair are similar."""
 
 _BLOCKS = 6  # per side of the grid of block statistics
 _FOLDS = 5
@@ -45,11 +45,11 @@ class LeakReport:
     """The result of an audit.
 
     Attributes:
-        name: what was audited.
-        num_pairs: pairs that were looked at.
-        num_unequal: pairs that differ outside the mask before degradation.
-        aucs: cross-validated AUC of each classifier.
-        num_measured: pairs with enough surroundings for the classifiers.
+        name: name of the audited kind.
+        num_pairs: number of pairs compared.
+        num_unequal: number of pairs that differ outside the mask before degradation.
+        aucs: cross-validated AUC of each classifier, in [0, 1].
+        num_measured: number of pairs with enough surroundings for the classifiers.
     """
 
     name: str
@@ -60,7 +60,7 @@ class LeakReport:
 
     @property
     def leaks(self) -> list[str]:
-        """What leaks, in words; empty if nothing does."""
+        """Descriptions of the leaks found; empty without leaks."""
         low, high = AUC_LIMITS
         found = []
         if self.num_unequal:
@@ -74,12 +74,12 @@ class LeakReport:
 
     @property
     def is_decided(self) -> bool:
-        """Whether enough pairs were measured for the AUCs to mean something."""
+        """True if enough pairs were measured for meaningful AUCs."""
         return self.num_measured >= MIN_PAIRS
 
     @property
     def passes(self) -> bool:
-        """Whether the audit is decided and nothing leaks."""
+        """True if the audit is decided and found no leak."""
         return self.is_decided and not self.leaks
 
     def describe(self) -> str:
@@ -94,16 +94,16 @@ class LeakReport:
 def audit_pairs(
     name: str, pairs: Sequence[PseudoFake], degradations: Sequence[Degradation] | None = None, *, seed: int = 0
 ) -> LeakReport:
-    """Look for traces of a kind outside its masks.
+    """Search for traces of a kind outside its masks.
 
     Args:
-        name: of what is audited.
-        pairs: from different real faces where possible; all images of one size.
-        degradations: one per pair, applied to both of its images before the classifiers see them; None: none.
-        seed: of the order in which the classifiers' folds are filled.
+        name: name of the audited kind.
+        pairs: pairs to audit, from different real faces if possible; all images have one size.
+        degradations: one per pair, applied to both images before the classifiers see them; None disables degradation.
+        seed: seed of the order in which the classifiers' folds are filled.
 
     Returns:
-        The report. Pairs whose mask leaves too little of the image are compared but not measured.
+        The report. Pairs with too few pixels outside the mask are compared but not measured.
     """
     num_unequal = sum(not is_equal_outside(pair) for pair in pairs)
     drawn = degradations or [Degradation()] * len(pairs)
@@ -142,13 +142,13 @@ def surroundings(pair: PseudoFake) -> NDArray[np.bool_]:
 def cross_validated_auc(reals: Features, fakes: Features, *, seed: int) -> float:
     """Return the AUC of a logistic regression that sees features and their distance from the median.
 
-    Both images of a pair are in one fold, so the classifier cannot recognise a scene. Distances are features of their
-    own because a leak may go either way: surroundings that are sometimes darker and sometimes brighter than usual.
+    Both images of a pair are in one fold, so the classifier cannot recognise a scene. The distances are separate
+    features because a leak can have both signs: surroundings that are sometimes darker and sometimes brighter.
 
     Args:
-        reals: (N, F), the features of the real images.
-        fakes: (N, F), those of the fakes of the same pairs.
-        seed: of the assignment of pairs to folds.
+        reals: (N, F), features of the real images.
+        fakes: (N, F), features of the fakes of the same pairs.
+        seed: seed of the assignment of pairs to folds.
     """
     features = np.concatenate([reals, fakes])
     features = np.concatenate([features, np.abs(features - np.median(features, axis=0))], axis=1)
@@ -161,7 +161,7 @@ def cross_validated_auc(reals: Features, fakes: Features, *, seed: int) -> float
         # of each fold the mean is taken away: folds have different intercepts, which would blur the ranking
         scores[test] = model.decision_function(features[test])
         scores[test] -= scores[test].mean()
-    return float(roc_auc_score(labels, np.round(scores, 9)))  # equal pairs tie, whatever the rounding
+    return float(roc_auc_score(labels, np.round(scores, 9)))  # so that equal pairs tie despite rounding errors
 
 
 def _block_statistics(image: Image, outside: NDArray[np.bool_]) -> Features:
@@ -215,7 +215,7 @@ MEASURES: dict[str, Callable[[Image, NDArray[np.bool_]], Features]] = {
     "sharpness": _sharpness,
     "corner colour": _corner_colour,
 }
-"""What the classifiers see: name -> (image, surroundings) -> features."""
+"""Features of the classifiers: name -> (image, surroundings) -> features."""
 
 
 def _has_blocks(outside: NDArray[np.bool_]) -> bool:
@@ -223,5 +223,5 @@ def _has_blocks(outside: NDArray[np.bool_]) -> bool:
 
 
 def _block_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of each block, for (H, W) or (H, W, C <= 4), which is the most that OpenCV resizes."""
+    """Return the mean of each block, for (H, W) or (H, W, C <= 4), which is the most that OpenCV resizes."""
     return np.asarray(cv2.resize(values, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA), dtype=np.float32)

@@ -29,12 +29,12 @@ from realface.data.batch_slots import BatchSlots, PackedBatch, pack
 from realface.data.dataset import init_worker
 
 POLL_S = 1.0
-"""Seconds between two looks at the workers while a batch is awaited.
+"""Seconds between two checks of the workers while a batch is awaited.
 
-Limits count looks and not seconds, so that the time in which the whole process was suspended does not count.
+Limits count checks and not seconds, so that time in which the whole process was suspended does not count.
 """
 LOOKS_UNTIL_TOLD = 60
-"""A line on stderr then says that the storage is slow."""
+"""Number of checks until a line on stderr reports slow storage."""
 LOOKS_UNTIL_LOST = 60
 """A batch that a worker had ready so long ago was lost on its way."""
 LOOKS_UNTIL_STUCK = 1800
@@ -42,11 +42,11 @@ LOOKS_UNTIL_STUCK = 1800
 END_S = 0.1
 """Seconds that workers get to end by themselves before they are killed."""
 KILL_S = 2.0
-"""Seconds until a killed worker is given up, which a disk that does not answer can keep alive."""
+"""Seconds to wait for a killed worker, which a hanging disk can keep alive."""
 START_METHOD = "fork" if sys.platform == "linux" else None
 """Forked workers inherit the crops' paths and the slots; elsewhere torch's default, and batches go through pipes."""
 SENDING_ERRORS = (pickle.PickleError, OSError, MemoryError, AttributeError, TypeError, ValueError, RuntimeError)
-"""What pickle and the memory for batches raise for something that cannot be sent."""
+"""Errors of pickle and of the shared memory for objects that cannot be sent."""
 ADVICE_FEWER = f"use fewer workers, or {ADVICE_NO_WORKERS}"
 ADVICE_MEMORY = "if memory ran out, set a smaller data.workers in a recipe, or a smaller --workers"
 
@@ -81,16 +81,16 @@ def load_batches(
     pin_memory: bool = False,
     num_loaders: int = 1,
 ) -> Iterator[B]:
-    """Read batches in order, ahead in worker processes. What is read does not depend on the workers.
+    """Read batches in order, in advance in worker processes. The batches do not depend on the workers.
 
     Args:
         read: keys of a batch -> the batch, called in a worker.
         batches: keys of each batch.
-        workers: number of worker processes; 0 reads in this one. Fewer start where the machine's limits allow fewer.
-        batch_bytes: memory of a batch's arrays, in bytes. Larger batches are sent too, only slower.
-        prefetch: batches that each worker reads ahead.
-        pin_memory: put batches where a GPU copies from by itself; they then need a method `pin_memory`.
-        num_loaders: number of loaders, this one included, that will be open at the same time.
+        workers: number of worker processes; 0 reads in this process. Fewer start if the machine's limits require it.
+        batch_bytes: expected size of a batch's arrays, in bytes. Larger batches are possible, but slower to send.
+        prefetch: number of batches that each worker reads in advance.
+        pin_memory: whether to put batches into page-locked memory; they then need a method `pin_memory`.
+        num_loaders: number of loaders, this loader included, that will be open at the same time.
 
     Raises:
         LoadingError: workers cannot start; one ended; a batch cannot be sent, or does not come within half an hour.
@@ -177,7 +177,7 @@ def _unchanged(batch: Any) -> Any:
 def _started(
     loader: DataLoader[Any], slots: BatchSlots | None
 ) -> Iterator[tuple[Iterator[Any], Sequence[BaseProcess]]]:
-    """Start the workers of a loader, which are gone when the block is left."""
+    """Start the workers of a loader and end them with the block."""
     others = set(active_children())
     workers: list[BaseProcess] = []
     end = partial(_end, workers, slots)
@@ -205,11 +205,11 @@ def _started(
 
 
 def _leave_alone(iterator: Any) -> None:
-    """Keep torch from speaking to the workers when its iterator is deleted.
+    """Prevent torch from communicating with the workers when its iterator is deleted.
 
-    A signal that interrupts a queue can leave the queue's lock held, and torch would wait for that lock for ever. The
-    workers are ended here, so all that is left to do for torch is to forget their process ids: it keeps them under the
-    iterator's address, where the next iterator may be made.
+    A signal that interrupts a queue can leave the queue locked, and torch would wait for the lock forever. The workers
+    are ended here, so torch only has to forget their process ids: it stores them under the iterator's address, at which
+    the next iterator may be created.
     """
     for queue in getattr(iterator, "_index_queues", ()):  # missing if its start was interrupted
         queue.cancel_join_thread()  # else Python would wait at its end for the queue to be emptied
@@ -224,7 +224,7 @@ def _leave_alone(iterator: Any) -> None:
 
 
 def _half_made(error: BaseException) -> Any:
-    """Return the iterator that torch was making when a signal interrupted it; None if there is none."""
+    """Return the iterator that torch was creating when a signal interrupted it, or None."""
     traceback = error.__traceback__
     while traceback is not None:
         made = traceback.tb_frame.f_locals.get("self")
@@ -235,7 +235,7 @@ def _half_made(error: BaseException) -> Any:
 
 
 def _drop_frames(error: BaseException) -> None:
-    """Let go of torch's half-made iterator, whose `__del__` fails where its `__init__` did, and tell nobody of that."""
+    """Release torch's incomplete iterator and silence its `__del__`, which fails like its `__init__`."""
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
         error.__traceback__ = None
@@ -245,9 +245,10 @@ def _drop_frames(error: BaseException) -> None:
 
 @contextmanager
 def _same_sigchld_handler() -> Iterator[None]:
-    """Put the handler of SIGCHLD back, by which torch raises wherever this process is when a worker dies.
+    """Restore the handler of SIGCHLD; torch's handler raises at any point of this process when a worker dies.
 
-    A death is noticed when the next batch is awaited: then no step is left half done, and the state can be saved.
+    A dead worker is noticed when the next batch is awaited: no training step is then incomplete, and the state can be
+    saved.
     """
     before = signal.getsignal(signal.SIGCHLD) if hasattr(signal, "SIGCHLD") else None
     is_changeable = before is not None and threading.current_thread() is threading.main_thread()
@@ -259,10 +260,10 @@ def _same_sigchld_handler() -> Iterator[None]:
 
 
 def _end(workers: Sequence[BaseProcess], slots: BatchSlots | None) -> None:
-    """End the workers: those that wait for work by themselves, so that they die with no lock that torch needs."""
+    """End the workers; idle workers end themselves, so that they do not die with a lock that torch needs."""
     with _same_sigchld_handler():
         if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a loader of somebody else may have set torch's
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # another loader may have set torch's handler
         if slots is not None:
             slots.stop()
         _join(workers, END_S)
@@ -278,7 +279,7 @@ def _join(workers: Sequence[BaseProcess], seconds: float) -> None:
 
 
 def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, workers: Sequence[BaseProcess]) -> Any:
-    """Return what comes for a batch; None at the end.
+    """Return the next message for a batch; None at the end.
 
     Raises:
         LoadingError: a worker ended, or the batch does not come.
@@ -290,7 +291,7 @@ def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, worker
         except RuntimeError as error:
             if str(error).startswith("DataLoader worker"):
                 raise LoadingError(_explain_worker_death(workers), hint=ADVICE_MEMORY) from error
-            if not str(error).startswith("DataLoader timed out"):  # after which it can be asked again
+            if not str(error).startswith("DataLoader timed out"):  # after a timeout, the iterator can be used again
                 raise
         num_lost += slots is not None and slots.is_finished(number)
         if num_lost >= LOOKS_UNTIL_LOST:
@@ -308,7 +309,7 @@ def _next(iterator: Iterator[Any], number: int, slots: BatchSlots | None, worker
 
 
 def _explain_worker_death(workers: Sequence[BaseProcess]) -> str:
-    """Return the text of the error for worker processes of which one has ended."""
+    """Return the text of the error after a worker process ended."""
     code = next((worker.exitcode for worker in workers if worker.exitcode), None)
     if code is None:
         how = "ended unexpectedly"

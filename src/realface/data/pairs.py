@@ -23,10 +23,10 @@ REAL_FAKE = "real_fake"
 """Kind of a pair whose fake comes from the manifest."""
 
 FALLBACK_KIND = "self_blend"
-"""Made where a drawn kind needs a partner and there is none."""
+"""Kind to make if a drawn kind needs a partner and the face has no partner."""
 
 RENDERED_SHARE = 0.4
-"""How often a swap pastes the partner's stored re-synthesis instead of its crop, where there is one. Ours."""
+"""Share of swaps that paste the partner's stored re-synthesis, if it exists, instead of its crop. Ours."""
 
 MAX_SHIFT = 0.075
 """Largest distance of a window's center from the crop's, as a share of the crop's side: the face stays in view."""
@@ -55,17 +55,17 @@ class PairItem(TypedDict):
 
 @dataclass(frozen=True)
 class RealFaces:
-    """Where pairs come from.
+    """Sources of pairs: real faces, and images made from them.
 
     Attributes:
         num_faces: number of real faces.
         image: row -> (H, W, 3) RGB, a square crop.
         landmarks: row -> (5, 2) or (468, 2 or 3) in pixels of that crop.
-        partners: chooses similar faces for swaps; None: no face has a partner.
-        stored: row and (height, width, ...) of its crop -> a re-synthesis of the crop in that size, or None if there is
-            none; for the kind `resynthesis`, and for some partners of swaps. None: there are none at all.
-        fake: row and generator -> (H, W, 3) RGB, the crop of a real fake that was made from the same video, or None if
-            there is none. None: there are none at all.
+        partners: index of similar faces for swaps; None disables partners.
+        stored: row and (height, width, ...) of its crop -> a re-synthesis of the crop in that size, or None; for the
+            kind `resynthesis`, and for some partners of swaps. None without a store.
+        fake: row and generator -> (H, W, 3) RGB, the crop of a real fake that was made from the same video, or None.
+            None without real fakes.
     """
 
     num_faces: int
@@ -78,7 +78,7 @@ class RealFaces:
 
 @dataclass(frozen=True)
 class _Window:
-    """A square of a crop: its left and upper pixel and its side, and whether shrinking averages areas."""
+    """Square window of a crop: left and upper pixel, side in pixels, and the method of shrinking."""
 
     x: int
     y: int
@@ -86,13 +86,13 @@ class _Window:
     averages: bool = True
 
     def cut(self, image: Image, size: int) -> Image:
-        """The square, resized to `size`."""
+        """Return the square, resized to `size`."""
         interpolation = cv2.INTER_AREA if self.averages and self.side > size else cv2.INTER_LINEAR
         part = image[self.y : self.y + self.side, self.x : self.x + self.side]
         return np.asarray(cv2.resize(part, (size, size), interpolation=interpolation), dtype=np.uint8)
 
     def partner(self, stored: Partner, size: int) -> Partner:
-        """The square of a stored re-synthesis, resized to `size`."""
+        """Return the square of a stored re-synthesis, resized to `size`."""
         share = stored.share
         if share is not None:
             part = share[self.y : self.y + self.side, self.x : self.x + self.side]
@@ -100,7 +100,7 @@ class _Window:
         return Partner(self.cut(stored.image, size), share=share)
 
     def place(self, landmarks: Landmarks, size: int) -> NDArray[np.float32]:
-        """The landmarks in pixels of the resized square."""
+        """Return the landmarks in pixels of the resized square."""
         scale = size / self.side
         points = np.asarray(landmarks, dtype=np.float32)[:, :2]
         return np.asarray((points - (self.x, self.y) + 0.5) * scale - 0.5, dtype=np.float32)
@@ -131,7 +131,7 @@ class PairDataset(Dataset[PairItem]):
         self._mixture = PseudoFakeMixture(section.kinds, min_change=section.min_change)
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch, >= 0. Workers hold copies: set it before they start."""
+        """Set the epoch, >= 0. Workers have copies of the dataset: set it before they start."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -149,11 +149,11 @@ class PairDataset(Dataset[PairItem]):
         )
 
     def draw(self, row: int) -> tuple[PseudoFake, Degradation]:
-        """Return the pair of one real face before degradation, cut out and mirrored, and the degradation of both."""
+        """Return the pair of one real face before degradation, cropped and mirrored, and its degradation."""
         entropy = np.random.SeedSequence((self._seed, self._epoch, row), spawn_key=(_PAIRS,))
         generator = np.random.default_rng(entropy)
         resize = np.random.SeedSequence((self._seed, self._epoch, row), spawn_key=(_PAIRS, _RESIZE))
-        # detection shrinks crops without averaging: a detector must not take what that leaves for a trace of a fake
+        # `detect` shrinks crops without averaging: a detector must not learn the resulting aliasing as a trace of fakes
         averages = bool(np.random.default_rng(resize).random() < self._section.averaged)
         pair = self._pair(row, generator, averages)
         if generator.random() < self._section.flip:
@@ -179,7 +179,7 @@ class PairDataset(Dataset[PairItem]):
         return self._mixture.make(kind, window.cut(image, self._size), landmarks, generator, partner)
 
     def _real_pair(self, image: Image, fake: Image, window: _Window) -> PseudoFake:
-        """A real and a fake of the same video, cut alike; what was changed in the fake is not known."""
+        """Return a real and a fake of the same video with one window; the mask of the fake is unknown."""
         height, width = image.shape[:2]
         if fake.shape != image.shape:
             fake = np.asarray(cv2.resize(fake, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

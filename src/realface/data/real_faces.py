@@ -24,14 +24,14 @@ class FaceRows:
     """The real faces of a manifest whose landmarks are known.
 
     Attributes:
-        rows: (faces,) number of each in the manifest.
+        rows: (faces,) row of each face in the manifest.
         identities: (faces,) `dataset/identity`: the first of the manifest's `identities`, else the video, else the
             file. Many frames of one video are one identity.
-        sources: (faces,) the manifest's `dataset`; empty where it is null.
-        real_faces: what `PairDataset` takes.
-        num_without_landmarks: rows that are left out.
-        num_not_rendered: faces that the store of re-synthesised faces does not contain; 0 without such a store.
-        with_fakes: numbers of the faces that real fakes were made from, ascending.
+        sources: (faces,) the manifest's `dataset`; an empty text for null.
+        real_faces: argument of `PairDataset`.
+        num_without_landmarks: number of rows excluded because they have no landmarks.
+        num_not_rendered: number of faces missing in the store of re-synthesised faces; 0 without such a store.
+        with_fakes: indices of the faces that real fakes were made from, ascending.
     """
 
     rows: NDArray[np.int64]
@@ -44,7 +44,7 @@ class FaceRows:
 
     @property
     def has_partners(self) -> bool:
-        """Whether a swap finds another identity."""
+        """True if a swap can find another identity."""
         return self.real_faces.partners is not None
 
 
@@ -57,10 +57,10 @@ def face_rows(
     """Join a manifest's reals with their stored landmarks.
 
     Args:
-        manifest: real faces.
-        faces: as from `read_landmarks`.
-        resynthesised: the renderings of the faces, for the kind `resynthesis`.
-        fakes: real fakes, of which those are used whose `original` names a video of `manifest`.
+        manifest: manifest of real faces.
+        faces: result of `read_landmarks`.
+        resynthesised: renderings of the faces, for the kind `resynthesis`.
+        fakes: real fakes; fakes whose `original` is a video of `manifest` are used.
     """
     nothing = StoredFace(None, None)
     keys = crop_keys(manifest)
@@ -112,7 +112,7 @@ class _RealFakes:
         self.faces = sorted(self._fakes_of)
 
     def draw(self, face: int, generator: np.random.Generator) -> Image | None:
-        """Return a fake's crop, (H, W, 3) RGB; None if there is none of this face."""
+        """Return the crop of a fake of this face, (H, W, 3) RGB, or None if no fake was made from it."""
         own = self._fakes_of.get(face)
         return None if own is None else self._files.read(own[int(generator.integers(len(own)))])
 
@@ -141,7 +141,7 @@ def _sources(manifest: Manifest) -> list[str]:
 
 
 def _identities(manifest: Manifest) -> list[str]:
-    """Return `dataset/identity` of each row; a video or file stands for an identity that is not known."""
+    """Return `dataset/identity` of each row; the video or file replaces an unknown identity."""
     listed, videos = manifest.column("identities"), manifest.video_keys()
     return [
         f"{source}/{people[0]}" if people else f"{source}//{video}"

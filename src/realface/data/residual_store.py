@@ -1,8 +1,8 @@
-"""Residuals that were computed beforehand, one for each crop, on disk.
+"""Precomputed residuals on disk, one for each crop.
 
-A store is a folder: `header.json` says what the residuals are of; each shard is a pair of files, the residuals of some
-crops, `shard-00000.npy`, and the SHA-256 of each of these crops, `shard-00000.txt`. A shard counts from the moment that
-its text is there, which is written last, so that a killed process leaves whole shards only.
+A store is a folder: `header.json` describes the residuals; each shard is a pair of files, the residuals of some crops,
+`shard-00000.npy`, and the SHA-256 of each crop, `shard-00000.txt`. The text is written last, and a shard without it is
+ignored, so a killed process leaves complete shards only.
 """
 
 from __future__ import annotations
@@ -34,17 +34,19 @@ SHOWN_DIGITS = 12
 
 
 class ResidualKind(Section):
-    """All that a residual depends on, beside the crop."""
+    """Settings that determine a residual, apart from the crop."""
 
     mae: str = Field(description="SHA-256 of the MAE's weights, as `models.rffr.mae.fingerprint` takes it")
     input_size: int = Field(gt=0, description="height and width to which crops were resized, in pixels")
-    interpolation: Literal["bilinear"] = Field("bilinear", description="how: OpenCV's bilinear, without antialiasing")
-    mode: Literal["exact", "fast"] = Field(description="whether each block was inpainted in a pass of its own")
+    interpolation: Literal["bilinear"] = Field(
+        "bilinear", description="method of resizing: OpenCV's bilinear, without antialiasing"
+    )
+    mode: Literal["exact", "fast"] = Field(description="whether each block was inpainted in a separate pass")
     outer_ring: bool = Field(description="whether the outermost patches were inpainted too")
-    amplification: float = Field(gt=0, description="by which the difference was multiplied")
+    amplification: float = Field(gt=0, description="factor of the difference")
 
     def describe(self) -> str:
-        """One line for messages."""
+        """Return one line for messages."""
         ring = "with" if self.outer_ring else "without"
         return (
             f"MAE {self.mae[:SHOWN_DIGITS]}, {self.input_size} px, {self.mode}, {ring} the outer ring, "
@@ -53,35 +55,35 @@ class ResidualKind(Section):
 
 
 class ResidualHeader(ResidualKind):
-    """What `header.json` says."""
+    """Content of `header.json`."""
 
     format: Literal[1] = Field(FORMAT, description="version of the store's format")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="in which the MAE computed")
-    dtype: Literal["float32", "float16"] = Field("float32", description="in which residuals are stored")
+    dtype: Literal["float32", "float16"] = Field("float32", description="number format of the stored residuals")
     covered: tuple[int, int] = Field(
-        description="first row and column of pixels that is stored, and the one behind the last; the others are 0"
+        description="first stored row and column of pixels, and the first after the last; pixels outside are 0"
     )
 
     @property
     def kind(self) -> ResidualKind:
-        """What the residuals are of, however they were computed and stored."""
+        """Settings of the residuals, without the details of computation and storage."""
         return ResidualKind.model_validate(self.model_dump(include=set(ResidualKind.model_fields)))
 
     def describe(self) -> str:
-        """One line for messages."""
+        """Return one line for messages."""
         return f"{super().describe()}, {self.precision}, {self.dtype}"
 
 
 @dataclass(frozen=True)
 class StoredResiduals:
-    """The residuals of a manifest's rows, read when they are asked for.
+    """The residuals of a manifest's rows, read on demand.
 
-    Workers share what they read: it lies in the operating system's memory, once.
+    Workers share the data through the operating system's page cache.
 
     Attributes:
-        folder: of the store.
-        header: the store's.
-        places: (rows, 2) int64: shard, and place in it.
+        folder: folder of the store.
+        header: header of the store.
+        places: (rows, 2) int64: shard, and position in the shard.
     """
 
     folder: Path
@@ -89,7 +91,7 @@ class StoredResiduals:
     places: NDArray[np.int64]
 
     def __call__(self, row: int) -> Tensor:
-        """The residual (3, S, S) of a row, float32 in [-1, 1].
+        """Return the residual (3, S, S) of a row, float32 in [-1, 1].
 
         Raises:
             ResidualStoreError: its shard has vanished since the store was opened.
@@ -101,7 +103,7 @@ class StoredResiduals:
             stored = np.load(file, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
             raise ResidualStoreError(
-                f"{file} has vanished since the run began",
+                f"{file} has disappeared since the start of the run",
                 hint=(
                     f"put it back, or compute its crops again: remove {file.stem}.txt, and give the same `realface "
                     "residuals` again; then resume"
@@ -117,8 +119,8 @@ class ResidualStore:
     """An open store.
 
     Attributes:
-        folder: where it is.
-        header: what its residuals are of.
+        folder: folder of the store.
+        header: header of the store.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -140,7 +142,7 @@ class ResidualStore:
         return key in self._places
 
     def rows(self, keys: Sequence[str]) -> StoredResiduals:
-        """The residuals of some crops, all of which are here.
+        """Return the residuals of some crops, all of them in the store.
 
         Args:
             keys: SHA-256 of each crop's file.
@@ -153,7 +155,7 @@ class ResidualStore:
 
         Args:
             keys: SHA-256 of each crop's file.
-            residuals: (crops, 3, S, S), theirs.
+            residuals: (crops, 3, S, S), one residual per key.
         """
         number = self._next_shard
         start, end = self.header.covered
@@ -181,13 +183,13 @@ class ResidualStore:
 
 @contextmanager
 def filled_store(folder: Path, header: ResidualHeader) -> Iterator[ResidualStore]:
-    """Begin a store, or go on with one of the same header, while no other process writes in it.
+    """Create a store, or continue a store with the same header, locked against other processes.
 
     Raises:
-        OutputExistsError: the folder holds something else, or another process is writing there.
-        ResidualStoreError: it holds residuals of another kind, or damaged ones.
+        OutputExistsError: the folder contains other files, or another process is writing to it.
+        ResidualStoreError: the store contains residuals of another kind, or is damaged.
     """
-    _require_place_for(folder, header)  # before a lock is left in a folder of something else
+    _require_place_for(folder, header)  # before a lock file is written to an unrelated folder
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         _require_place_for(folder, header)
@@ -199,10 +201,10 @@ def filled_store(folder: Path, header: ResidualHeader) -> Iterator[ResidualStore
 
 
 def crop_keys(manifest: Manifest) -> list[str]:
-    """The SHA-256 of each row's file: the manifest's `sha256`, or else taken now; empty where it cannot be read.
+    """Return the SHA-256 of each row's file: from the manifest, or computed; empty for unreadable files.
 
     Raises:
-        ManifestError: a `sha256` that is none.
+        ManifestError: a `sha256` in the manifest is invalid.
     """
     keys = []
     for row, recorded in enumerate(manifest.column("sha256")):
@@ -243,8 +245,9 @@ def _require_place_for(folder: Path, header: ResidualHeader) -> None:
         found = _read_header(folder)
         if found != header:
             raise ResidualStoreError(
-                f"{folder} holds residuals of [{found.describe()}], and these would be of [{header.describe()}]",
+                f"{folder} contains residuals of [{found.describe()}], "
+                f"but the new residuals would be of [{header.describe()}]",
                 hint="give another folder",
             )
     elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise OutputExistsError(f"{folder} holds something else than residuals", hint="give another folder")
+        raise OutputExistsError(f"{folder} contains files that are not residuals", hint="give another folder")

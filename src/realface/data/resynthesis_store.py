@@ -1,8 +1,7 @@
 """Faces that a network has rendered once, by the SHA-256 of their crops, on disk.
 
-A store is a folder: `header.json` says which networks rendered the faces, `faces.bin` contains the images as PNG, one
-after the other, and `faces.parquet` says for each crop where its image begins, how long it is, and which place in the
-crop it shows.
+A store is a folder: `header.json` describes the networks that rendered the faces, `faces.bin` contains the images as
+concatenated PNG files, and `faces.parquet` contains the offset, the length and the position in the crop of each image.
 """
 
 from __future__ import annotations
@@ -67,11 +66,11 @@ class RenderedFace:
 
 
 def write_store(folder: Path, header: ResynthesisHeader, faces: Iterable[tuple[str, RenderedFace]]) -> int:
-    """Write a store; it appears under its name when all faces are there.
+    """Write a store; it appears under its name once all faces are written.
 
     Args:
-        folder: new or empty.
-        header: how the faces were rendered.
+        folder: new or empty folder.
+        header: description of the networks and their settings.
         faces: SHA-256 of each crop's file, and its face.
 
     Returns:
@@ -98,11 +97,11 @@ class ResynthesisStore:
     """An open store.
 
     Args:
-        folder: as from `write_store`.
+        folder: folder written by `write_store`.
 
     Raises:
         MissingInputError: the folder does not exist.
-        ResynthesisStoreError: it is no such store, or it is damaged.
+        ResynthesisStoreError: the folder is not such a store, or is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -122,7 +121,7 @@ class ResynthesisStore:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What an artifact's `trained_on` says of the store: role, name, sha256 of the weights, settings."""
+        """Entry of the store in an artifact's `trained_on`: role, name, sha256 of the weights, settings."""
         weights = {"sha256": self.header.weights} if self.header.weights else {}
         named = f"{self.header.network} that rendered real faces for pseudo-fakes"
         return {"role": ROLE, "name": named, **weights, **self.header.settings}
@@ -137,7 +136,7 @@ class ResynthesisStore:
         """Return the faces of some crops.
 
         Args:
-            keys: SHA-256 of each crop's file; those that the store does not contain have no face.
+            keys: SHA-256 of each crop's file; crops that the store does not contain have no face.
         """
         rows = np.array([self._rows.get(key, -1) for key in keys], np.int64)
         known = np.maximum(rows, 0)
@@ -153,8 +152,8 @@ class StoredRenderings:
     """The renderings of some crops, read from disk when they are needed.
 
     Attributes:
-        folder: of the store.
-        is_there: (N,) bool.
+        folder: folder of the store.
+        is_there: (N,) bool, whether the store contains the face.
         places: (N, 2) int64, offset and length in bytes.
         frames: (N, 2, 3), from pixels of the crop to pixels of the image.
     """
@@ -175,7 +174,7 @@ class StoredRenderings:
         return StoredRenderings(self.folder, self.is_there[chosen], self.places[chosen], self.frames[chosen])
 
     def face(self, row: int) -> Image | None:
-        """Return the face in its frame, (S, S, 3) RGB; None if there is none.
+        """Return the face in its frame, (S, S, 3) RGB, or None if the store does not contain it.
 
         Raises:
             ResynthesisStoreError: the store has vanished or is damaged.
@@ -195,7 +194,7 @@ class StoredRenderings:
         return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
     def partner(self, row: int, shape: tuple[int, ...]) -> Partner | None:
-        """Return the rendering in place in its crop; None if there is none.
+        """Return the rendering at its position in the crop, or None if the store does not contain it.
 
         Args:
             row: number of the crop, from 0.

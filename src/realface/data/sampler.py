@@ -17,7 +17,7 @@ from realface.core.labels import Label
 from realface.manifest.manifest import Manifest
 
 Sampling = Literal["balanced", "paired", "all"]
-"""How an epoch is drawn: as many reals as fakes, every fake beside a real of its own source, or every row once."""
+"""Sampling of an epoch: equally many reals and fakes, every fake with a real of its source, or every row once."""
 
 NUMBERS_AT_ONCE = 65536
 NO_ROWS = "no rows to train on"
@@ -25,10 +25,10 @@ CHECK_FILTERS = "check the manifests and their filters"
 
 
 class EpochOrder(Protocol):
-    """The rows of one epoch after the other, in an order that follows from the seed and the epoch alone.
+    """The rows of successive epochs, in an order that depends only on the seed and the epoch.
 
     Attributes:
-        num_left_out: fakes that no epoch has.
+        num_left_out: number of fakes excluded from every epoch.
     """
 
     num_left_out: int
@@ -40,11 +40,11 @@ class EpochOrder(Protocol):
         """Rows of an epoch; every epoch has as many."""
 
     def __iter__(self) -> Iterator[int]:
-        """The epoch's rows, as numbers from 0."""
+        """Return the epoch's rows, as numbers from 0."""
 
 
 def build_sampler(manifest: Manifest, *, sampling: Sampling, seed: int) -> EpochOrder:
-    """The order in which the rows of a manifest are trained on.
+    """Return the order in which the rows of a manifest are trained on.
 
     Args:
         manifest: the rows to train on.
@@ -60,20 +60,20 @@ def build_sampler(manifest: Manifest, *, sampling: Sampling, seed: int) -> Epoch
 
 
 class BalancedSampler(Sampler[int]):
-    """As many reals as fakes in every epoch, or simply every row.
+    """Equally many reals and fakes in every epoch, or every row once.
 
-    Balanced, an epoch takes every row of the rarer class once and equally many of the other, which goes on in the next
-    epoch where it stopped, so that all its rows are seen equally often. Reals and fakes come in pairs, so each batch of
-    even size is balanced too; which of a pair comes first is chance, because ranks that take every second row would
-    else get one class only. Not balanced, an epoch is every row once.
+    A balanced epoch has every row of the rarer class once and an equal number of rows of the other class. The next
+    epoch continues at the next row of the other class, so that all its rows are used equally often. Reals and fakes
+    alternate in pairs, so each batch of even size is balanced too. The order within a pair is random, because ranks
+    that take every second row would otherwise get one class only.
 
     Args:
         labels: (rows,), 1 = fake.
-        seed: the run's seed, >= 0.
-        balance: whether an epoch has equally many reals and fakes.
+        seed: seed of the run, >= 0.
+        balance: whether an epoch has equally many reals and fakes; otherwise it has every row once.
 
     Raises:
-        ManifestError: no rows, or no rows of a class that is to be balanced.
+        ManifestError: the manifest has no rows, or no rows of a class to balance.
     """
 
     def __init__(self, labels: NDArray[np.integer], *, seed: int, balance: bool) -> None:
@@ -109,7 +109,7 @@ class BalancedSampler(Sampler[int]):
         return min(len(rows) for rows in self._classes)
 
     def _rows_of(self, position: int) -> NDArray[np.intp]:
-        """The epoch's part of a class: a stretch of an endless row of permutations, one after the other."""
+        """Return the epoch's rows of a class: a section of an endless sequence of permutations."""
         rows = self._classes[position]
         start = self._epoch * self._rows_per_class
         first, last = start // len(rows), (start + self._rows_per_class - 1) // len(rows)
@@ -119,21 +119,21 @@ class BalancedSampler(Sampler[int]):
 
 
 class PairedSampler(Sampler[int]):
-    """Every fake once an epoch, right beside a real of its own source.
+    """Every fake once per epoch, next to a real of its source.
 
-    A fake's source is the video that its `original` names, of the same data set and compression. Of that video's reals
-    one of the fake's own frame is taken; where there is none, or the frame is not known, any of the video. It is drawn
-    anew in every epoch, and so is which of the two comes first. Fakes without such a real are left out.
+    A fake's source is the video in its column `original`, with equal dataset and compression. The real is drawn from
+    the rows with the fake's frame number, or from all rows of the video if no row has it or the number is unknown. The
+    real and the order within a pair are drawn again in every epoch. Fakes without such a real are excluded.
 
     Args:
-        manifest: the rows to train on.
-        seed: the run's seed, >= 0.
+        manifest: rows to train on.
+        seed: seed of the run, >= 0.
 
     Attributes:
-        num_left_out: fakes without a known real.
+        num_left_out: number of fakes without a known real.
 
     Raises:
-        ManifestError: no rows, or no fake with a known real.
+        ManifestError: the manifest has no rows, or no fake has a known real.
     """
 
     def __init__(self, manifest: Manifest, *, seed: int) -> None:
@@ -147,8 +147,8 @@ class PairedSampler(Sampler[int]):
             raise ManifestError(
                 _why_nothing_pairs(manifest),
                 hint=(
-                    "prepare reals and fakes together, from a dataset that names them (faceforensics), or set the "
-                    "sampling to balanced"
+                    "prepare reals and fakes together, from a dataset that records originals (faceforensics), or set "
+                    "the sampling to balanced"
                 ),
             )
         self._reals = links.reals
@@ -175,10 +175,10 @@ class FakeLinks:
     """The reals that each fake was made from: `reals[first[i] : first[i] + count[i]]` with `fakes[i]`.
 
     Attributes:
-        fakes: (fakes,) rows.
-        reals: (reals,) rows of those whose video is known, by video and frame.
-        first: (fakes,) positions in `reals`.
-        count: (fakes,) 0 where no real goes with a fake.
+        fakes: (fakes,) rows of the fakes.
+        reals: (reals,) rows of the reals with a known video, sorted by video and frame.
+        first: (fakes,) position of each fake's first real in `reals`.
+        count: (fakes,) number of reals of each fake; 0 without a real.
     """
 
     fakes: NDArray[np.intp]
@@ -190,8 +190,8 @@ class FakeLinks:
 def link_fakes(manifest: Manifest) -> FakeLinks:
     """Find the reals that each fake was made from.
 
-    The `original` of a fake names their video, of the same dataset and compression. Reals of the fake's own frame are
-    used where there are any, otherwise all of the video.
+    The `original` of a fake is their video, with equal dataset and compression. Reals with the fake's frame number are
+    used if they exist, otherwise all reals of the video.
     """
     columns = manifest.columns
     is_fake = manifest.labels == Label.FAKE
@@ -219,13 +219,13 @@ def _numbered(*columns: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def _stretches(ordered: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
-    """(2, wanted): where each wanted number begins among the ordered ones, and how often it is there."""
+    """Return the first position and the count of each wanted number in the ordered numbers, (2, wanted)."""
     first, end = np.searchsorted(ordered, wanted, side="left"), np.searchsorted(ordered, wanted, side="right")
     return np.stack([first, end - first])
 
 
 def _numbers(rows: NDArray[np.intp]) -> Iterator[int]:
-    """The rows as Python's numbers, of which only some are there at a time: millions would be 100 MB."""
+    """Yield the rows as Python integers in chunks: millions of them at a time would take 100 MB."""
     for start in range(0, len(rows), NUMBERS_AT_ONCE):
         yield from rows[start : start + NUMBERS_AT_ONCE].tolist()
 
@@ -234,8 +234,8 @@ def _why_nothing_pairs(manifest: Manifest) -> str:
     is_fake = manifest.labels == Label.FAKE
     num_named = int(np.sum(is_fake & manifest.columns["original"].is_valid().to_numpy()))
     return (
-        f"cannot pair any of the {np.sum(is_fake)} fakes with a real of its source: {num_named} name one in the column "
-        "`original`, and that is the `video` of no real of the same dataset and compression"
+        f"cannot pair any of the {np.sum(is_fake)} fakes with a real of its source: {num_named} have an `original`, "
+        "but no real of the same dataset and compression has it as its `video`"
     )
 
 

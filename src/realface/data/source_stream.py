@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 1024
-"""Draws, about, among which the shares of the sources are exact; they are shuffled within it."""
-_PURPOSE = 2  # spawn key; 0 and 1 are those of the samplers
+"""Approximate number of draws in a block; the shares of the sources are exact in each block, in random order."""
+_PURPOSE = 2  # spawn key; the samplers use 0 and 1
 
 Draw = tuple[int, int]
 """(visit, row): how often the row was drawn before, and its number."""

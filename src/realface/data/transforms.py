@@ -1,4 +1,4 @@
-"""From a stored crop to what a network is given."""
+"""Conversion of a stored crop into the input of a network."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class FaceTransform:
 
     Attributes:
         input_size: height and width of the result, in pixels.
-        flip: chance that a crop is mirrored left to right, in [0, 1]; nothing is without a generator.
-        degradations: what is drawn for each crop after that; None or no generator: nothing.
+        flip: probability that a crop is mirrored left to right, in [0, 1]; unused without a generator.
+        degradations: degradations drawn for each crop after that; None disables them; unused without a generator.
 
     Source: RECCE's and RFFR's releases, which train with `flip` 0.5.
     """
@@ -30,11 +30,11 @@ class FaceTransform:
     degradations: DegradationsSection | None = None
 
     def __call__(self, image: NDArray[np.uint8], generator: np.random.Generator | None = None) -> Tensor:
-        """What the network is given.
+        """Return the input of the network.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            generator: where chance comes from; None leaves nothing to chance.
+            generator: source of all randomness; None disables it.
 
         Returns:
             (3, S, S) float32 in [0, 1], contiguous.

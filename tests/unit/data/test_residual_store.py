@@ -89,7 +89,7 @@ def test_shard_that_vanished_since_is_named_with_what_to_do(tmp_path):
     (tmp_path / "store" / "shard-00001.npy").unlink()
     assert rows(0).max() == pytest.approx(0.1)
     expected = (
-        r"shard-00001\.npy has vanished since the run began; put it back, or compute its crops again: remove "
+        r"shard-00001\.npy has disappeared since the start of the run; put it back, or compute its crops again: remove "
         "shard-00001.txt, and give the same `realface residuals` again; then resume"
     )
     with pytest.raises(ResidualStoreError, match=expected):
@@ -135,7 +135,7 @@ def test_killed_process_loses_the_shard_in_flight_and_nothing_else(tmp_path, bef
         (
             {"mae": "cd" * 32},
             "of [MAE abababababab, 8 px, exact, without the outer ring, amplification 4, fp32, float32], "
-            "and these would be of [MAE cdcdcdcdcdcd, 8 px,",
+            "but the new residuals would be of [MAE cdcdcdcdcdcd, 8 px,",
         ),
         ({"mode": "fast"}, "8 px, fast, without"),
         ({"outer_ring": True, "covered": (0, 8)}, "with the outer ring"),
@@ -153,7 +153,7 @@ def test_store_of_another_kind_is_refused_with_both(tmp_path, other, told):
 def test_folder_of_something_else_is_refused_and_left_alone(tmp_path):
     (tmp_path / "notes.txt").touch()
     with (
-        pytest.raises(OutputExistsError, match="holds something else than residuals"),
+        pytest.raises(OutputExistsError, match="contains files that are not residuals"),
         filled_store(tmp_path, header()),
     ):
         pytest.fail("went in")

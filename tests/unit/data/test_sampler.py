@@ -186,7 +186,7 @@ def test_pairs_are_those_that_a_search_row_by_row_allows(reals, fakes, cut):
 
 def test_fakes_none_of_which_has_a_real_are_refused():
     with pytest.raises(
-        ManifestError, match=r"cannot pair any of the 2 fakes .*: 1 name one .*; prepare reals and fakes"
+        ManifestError, match=r"cannot pair any of the 2 fakes .*: 1 have an `original`, .*; prepare reals and fakes"
     ):
         paired(real("a", 0), fake("b", 0), crop(1, frame=0))
     with pytest.raises(ManifestError, match="no rows to train on"):

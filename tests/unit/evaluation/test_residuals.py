@@ -258,9 +258,9 @@ def test_store_of_another_mae_or_mode_is_refused(mae, faces, tmp_path):
     compute(mae, [manifest], tmp_path / "store")
     torch.manual_seed(5)
     other = save(tmp_path / "other", RffrMae(MaeConfig(**SMALL)))
-    with pytest.raises(ResidualStoreError, match=r"residuals of \[MAE .*and these would be of \[MAE"):
+    with pytest.raises(ResidualStoreError, match=r"residuals of \[MAE .*but the new residuals would be of \[MAE"):
         compute(other, [manifest], tmp_path / "store")
-    with pytest.raises(ResidualStoreError, match=r"exact, .*and these would be of \[MAE .* fast, "):
+    with pytest.raises(ResidualStoreError, match=r"exact, .*but the new residuals would be of \[MAE .* fast, "):
         compute(mae, [manifest], tmp_path / "store", mode="fast")
 
 
