@@ -1,4 +1,4 @@
-"""`realface manifest`: look at lists of face crops, check, split, merge and convert them."""
+"""`realface manifest`: show, check, split, merge and convert manifests of face crops."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
     from realface.manifest.label_balance import ClassCount
     from realface.manifest.manifest import Manifest
 
-app = typer.Typer(no_args_is_help=True, help="Show, check, split, merge or convert lists of face crops.")
+app = typer.Typer(no_args_is_help=True, help="Show, check, split, merge or convert manifests of face crops.")
 
 SHOWN_PER_KIND = 5
 
 FileArgument = Annotated[Path, typer.Argument(dir_okay=False, help="A .parquet, .json, .jsonl or .csv manifest.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 RootOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="What the paths are relative to; by default what the file says.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder that the paths are relative to. Default: the root in the file."),
 ]
 LmdbOption = Annotated[
-    Path | None, typer.Option(metavar="SET_lmdb", help="Of a deepfakebench list: the LMDB with its frames.")
+    Path | None, typer.Option(metavar="SET_lmdb", help="The LMDB with the frames of a deepfakebench list.")
 ]
 UnpackOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="With --lmdb: the folder to write them to, absent or empty.")
+    Path | None,
+    typer.Option(metavar="DIR", help="With --lmdb: the folder to write the frames to; it must be new or empty."),
 ]
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="Manifest to write, in any of the formats.")
@@ -42,7 +44,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output fi
 
 @app.command()
 def show(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Say what a manifest holds: rows by split, label and method, videos, identities, crops."""
+    """Show the contents of a manifest: rows by split, label and method, videos, identities, crops."""
     from realface.manifest.manifest import Manifest
 
     _print(_summary(Manifest.read(file), file), as_json=as_json)
@@ -52,16 +54,18 @@ def show(file: FileArgument, as_json: JsonOption = False) -> None:
 def check(
     file: FileArgument,
     root: RootOption = None,
-    files: Annotated[bool, typer.Option(help="Look at the crops and masks on the disk too.")] = True,
+    files: Annotated[bool, typer.Option(help="Check the files of crops and masks too.")] = True,
     similar: Annotated[
-        bool, typer.Option(help="Read every crop, and look for those of different splits that look the same.")
+        bool, typer.Option(help="Read every crop, and find crops in different splits that look the same.")
     ] = True,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that read; one per core when left out.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Number of reading processes. Default: one per core.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for files that are gone or do not fit, contradictions, and videos, identities or images in two splits.
+    """Find missing or unfit files, contradictions, and videos, identities or images that appear in two splits.
 
-    With any of them the exit code is 1.
+    The exit code is 1 if there is a fault.
     """
     from realface.manifest.checks import check_manifest, manifest_notes
     from realface.manifest.label_balance import count_classes
@@ -104,14 +108,12 @@ def split(
     out: OutOption,
     fractions: Annotated[
         str | None,
-        typer.Option(metavar="NAME=SHARE,...", help=f"Share of the videos that each gets; {FRACTIONS} if left out."),
+        typer.Option(metavar="NAME=SHARE,...", help=f"Share of the videos in each split. Default: {FRACTIONS}."),
     ] = None,
-    of: Annotated[
-        str | None, typer.Option(metavar="SPLIT", help="Deal out the rows of this split alone; others keep theirs.")
-    ] = None,
-    by: Annotated[Apart, typer.Option(help="What no two splits share; video: people may stand in several.")] = (
-        Apart.IDENTITY
-    ),
+    of: Annotated[str | None, typer.Option(metavar="SPLIT", help="Re-split only the rows of this split.")] = None,
+    by: Annotated[
+        Apart, typer.Option(help="`identity`: no identity appears in two splits. `video`: identities may.")
+    ] = (Apart.IDENTITY),
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another split.")] = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -134,12 +136,14 @@ def split(
 
 @app.command()
 def merge(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", dir_okay=False, help="The manifests, in order.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", dir_okay=False, help="Manifests to merge, in this order.")
+    ],
     out: OutOption,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put manifests one after the other. Their crops must have been made in the same way."""
+    """Concatenate manifests. Their crops must have been made with the same settings."""
     from realface.manifest.manifest import Manifest
 
     _require_free(out, force=force)
@@ -148,8 +152,8 @@ def merge(
     unknown = [str(file) for file, one in zip(files, manifests, strict=True) if one.header.crop.is_external]
     if 0 < len(unknown) < len(files):
         print(
-            f"realface: warning: how the crops of {', '.join(unknown)} were made is not known, so the crops of the "
-            "whole are `external`",
+            f"realface: warning: the crop settings of {', '.join(unknown)} are unknown, so the crop settings of the "
+            "result are `external`",
             file=sys.stderr,
         )
     _write(merged, out, as_json=as_json)
@@ -171,22 +175,24 @@ def convert(
     ],
     form: Annotated[
         str | None,
-        typer.Option("--from", metavar="NAME", help="rffr, recce, fsfm or deepfakebench; by default what the file is."),
+        typer.Option(
+            "--from", metavar="NAME", help="Format of the list: rffr, recce, fsfm or deepfakebench. Default: detected."
+        ),
     ] = None,
     root: RootOption = None,
     lmdb: LmdbOption = None,
     unpack: UnpackOption = None,
-    dataset: Annotated[str | None, typer.Option(help="Data set of the rows for which the list names none.")] = None,
-    split: Annotated[str | None, typer.Option(help="Split of the rows for which the list names none.")] = None,
-    only: Annotated[str | None, typer.Option(metavar="SPLIT", help="Write the rows of this split alone.")] = None,
-    to_rffr: Annotated[bool, typer.Option("--rffr", help="Write paths and labels alone, for RFFR's own code.")] = False,
-    absolute: Annotated[bool, typer.Option(help="With --rffr: whole paths, as in RFFR's test lists.")] = False,
+    dataset: Annotated[str | None, typer.Option(help="Dataset for rows without one in the list.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split for rows without one in the list.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="SPLIT", help="Write only the rows of this split.")] = None,
+    to_rffr: Annotated[bool, typer.Option("--rffr", help="Write only paths and labels, for RFFR's own code.")] = False,
+    absolute: Annotated[bool, typer.Option(help="With --rffr: write absolute paths, as in RFFR's test lists.")] = False,
     shard_size: Annotated[
-        int | None, typer.Option(min=1, help="With NAME-%06d.tar: crops of each shard; 10,000 when left out.")
+        int | None, typer.Option(min=1, help="With NAME-%06d.tar: number of crops per shard. Default: 10,000.")
     ] = None,
     shuffle: Annotated[
         int | None,
-        typer.Option(metavar="SEED", min=0, help="With a .tar: shuffle the crops; another seed, another order."),
+        typer.Option(metavar="SEED", min=0, help="With a .tar: shuffle the crops with this seed."),
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -195,14 +201,16 @@ def convert(
     from realface.manifest.importers.rffr import write_rffr_list
 
     if absolute and not to_rffr:
-        raise typer.BadParameter("--absolute goes with --rffr; manifests find their crops from wherever they are")
+        raise typer.BadParameter(
+            "--absolute requires --rffr; a manifest stores its root folder, so it needs no absolute paths"
+        )
     if to_rffr and out.suffix.lower() != ".json":
         raise typer.BadParameter(f"RFFR's lists end in .json, got {out}")
     is_tar = out.suffix.lower() == ".tar"
     if shuffle is not None and not is_tar:
-        raise typer.BadParameter("--shuffle goes with OUT.tar or OUT-%06d.tar; in manifests rows keep their order")
+        raise typer.BadParameter("--shuffle requires OUT.tar or OUT-%06d.tar; rows of a manifest keep their order")
     if shard_size is not None and not (is_tar and "%" in out.name):
-        raise typer.BadParameter("--shard-size goes with several shards: OUT-%06d.tar")
+        raise typer.BadParameter("--shard-size requires several shards: OUT-%06d.tar")
     _require_new(out, force=force)
     manifest = _listed(file, out, form=form, root=root, lmdb=lmdb, unpack=unpack).filled(dataset=dataset, split=split)
     manifest = _only(manifest, only, file)
@@ -218,7 +226,7 @@ def convert(
 
 
 def _only(manifest: Manifest, split: str | None, file: Path) -> Manifest:
-    """The rows of one split, or all of them."""
+    """Return the rows of one split, or all rows if `split` is None."""
     from realface.core.errors import ManifestError
 
     if split is None:
@@ -231,7 +239,7 @@ def _only(manifest: Manifest, split: str | None, file: Path) -> Manifest:
 
 
 def _rffr_summary(manifest: Manifest, out: Path, *, absolute: bool) -> dict[str, Any]:
-    """What is in such a list, which holds nothing but paths and labels."""
+    """Summarise a list for RFFR, which contains only paths and labels."""
     num_fakes = int(manifest.labels.sum())
     whole = {"file": str(out), "rows": len(manifest), "labels": {"real": len(manifest) - num_fakes, "fake": num_fakes}}
     return whole if absolute else whole | {"relative to": str(manifest.root)}
@@ -253,7 +261,7 @@ def _write_shards(manifest: Manifest, out: Path, *, shard_size: int | None, seed
 def _listed(
     file: Path, out: Path, *, form: str | None, root: Path | None, lmdb: Path | None, unpack: Path | None
 ) -> Manifest:
-    """Read a manifest or a list; frames that are in an LMDB are unpacked."""
+    """Read a manifest or a list; frames in an LMDB are unpacked."""
     from realface.manifest.formats import FORMATS
     from realface.manifest.importers.deepfakebench_lmdb import read_from_lmdb
     from realface.manifest.importers.registry import import_list
@@ -261,31 +269,31 @@ def _listed(
     if lmdb is None and unpack is None:
         return import_list(file, name=form, root=root)
     if lmdb is None or unpack is None:
-        raise typer.BadParameter("--lmdb and --unpack go together: what holds the frames, and the folder for them")
+        raise typer.BadParameter("--lmdb requires --unpack, the folder for the frames, and --unpack requires --lmdb")
     if form not in {None, "deepfakebench"}:
-        raise typer.BadParameter(f"--lmdb goes with lists of DeepfakeBench, not with --from {form}")
+        raise typer.BadParameter(f"--lmdb requires a list of DeepfakeBench, got --from {form}")
     if root is not None:
-        raise typer.BadParameter("--root does not go with --lmdb; the frames will be in the folder of --unpack")
+        raise typer.BadParameter("--root cannot be combined with --lmdb; the frames will be in the folder of --unpack")
     if out.suffix.lower() not in {*FORMATS, ".tar"}:  # said before a million files are written
         raise typer.BadParameter(f"a manifest ends in {', '.join(FORMATS)}, got {out}")
     return read_from_lmdb(file, lmdb, unpack=unpack)
 
 
 def _warn_of_absent(manifest: Manifest) -> None:
-    """Say how many crops made elsewhere are not where the list says; ours are `check`'s affair."""
+    """Warn if crops of an imported list are missing; crops made by `prepare` are checked by `check`."""
     if not manifest.header.crop.is_external:
         return
     absent = sum(not manifest.file_of(row).is_file() for row in range(len(manifest)))
     if absent:
         print(
             f"realface: warning: {absent} of {len(manifest)} crops are not below {manifest.root}; "
-            "with --root another folder is looked in",
+            "use --root to set the folder that contains them",
             file=sys.stderr,
         )
 
 
 def _split_lines(counts: Mapping[str | None, Mapping[Label, ClassCount]]) -> list[str]:
-    """A line for each split: how many reals and fakes, of how many videos."""
+    """Return one line per split: the numbers of reals and fakes, and of their videos."""
     width = max((len(split or "no split") for split in counts), default=0) + 1
     lines = []
     for split, classes in counts.items():
@@ -299,7 +307,7 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _fault_lines(faults: Sequence[Fault]) -> list[str]:
-    """A line for each fault, but of one kind only so many that they do not hide the next."""
+    """Return one line per fault, at most `SHOWN_PER_KIND` of each kind."""
     lines = []
     for kind in dict.fromkeys(fault.kind for fault in faults):
         texts = [fault.text for fault in faults if fault.kind == kind]
@@ -361,7 +369,7 @@ def _words(count: int | Mapping[str, int]) -> str:
 
 
 def _require_new(out: Path, *, force: bool) -> None:
-    """Refuse a manifest or a set of shards that is there, and a name that cannot be one."""
+    """Refuse an existing manifest or set of shards, and an invalid name."""
     from realface.core.errors import OutputExistsError
     from realface.manifest.webdataset import require_shard_name, shards_there
 
@@ -372,14 +380,14 @@ def _require_new(out: Path, *, force: bool) -> None:
     there = shards_there(out)
     if there and not force:
         more = f" and {_plural(len(there) - 1, 'more shard')} exist" if len(there) > 1 else " exists"
-        raise OutputExistsError(f"{there[0]}{more}", hint="give another name, or --force to replace what is there")
+        raise OutputExistsError(f"{there[0]}{more}", hint="choose another name, or pass --force to replace the shards")
 
 
 def _require_free(out: Path, *, force: bool) -> None:
     from realface.core.errors import OutputExistsError
 
     if out.exists() and not force:
-        raise OutputExistsError(f"{out} exists", hint="give another name, or --force to replace it")
+        raise OutputExistsError(f"{out} exists", hint="choose another name, or pass --force to replace it")
 
 
 def _fractions(text: str) -> dict[str, float]:
@@ -395,6 +403,6 @@ def _fractions(text: str) -> dict[str, float]:
                 f"--fractions: expected NAME=SHARE,... such as train=0.8,test=0.2, got {text!r}"
             ) from error
         if not name.strip() or name.strip() in fractions:
-            raise ManifestError(f"--fractions: every split needs a name of its own, got {text!r}")
+            raise ManifestError(f"--fractions: missing or repeated name of a split, got {text!r}")
         fractions[name.strip()] = value
     return fractions

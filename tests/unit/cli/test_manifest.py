@@ -122,8 +122,8 @@ def test_split_writes_a_manifest_without_leaks(tmp_path):
     ("fractions", "fault"),
     [
         ("train=x", "--fractions: expected NAME=SHARE,... such as train=0.8,test=0.2, got 'train=x'"),
-        ("train=0.5,train=0.5", "--fractions: every split needs a name of its own"),
-        ("=1", "--fractions: every split needs a name of its own"),
+        ("train=0.5,train=0.5", "--fractions: missing or repeated name of a split"),
+        ("=1", "--fractions: missing or repeated name of a split"),
         ("train=0.5", "fractions of splits must be positive and add up to 1"),
     ],
 )
@@ -149,7 +149,7 @@ def test_merge_refuses_crops_made_in_two_ways(tmp_path):
 def test_merge_says_which_crops_make_the_whole_external(tmp_path):
     known, unknown = written(tmp_path / "known.csv", {}), written(tmp_path / "theirs.csv", {}, crop=CropSpec.external())
     result = run("merge", known, unknown, "--out", tmp_path / "both.csv")
-    assert f"warning: how the crops of {unknown} were made is not known, so the crops of the whole" in result.stderr
+    assert f"warning: the crop settings of {unknown} are unknown, so the crop settings of the" in result.stderr
     assert run("merge", known, known, "--out", tmp_path / "same.csv").stderr == ""
     assert run("merge", unknown, unknown, "--out", tmp_path / "theirs-twice.csv").stderr == ""
 
@@ -226,7 +226,7 @@ def test_convert_refuses_options_of_rffr_s_list_for_other_files(tmp_path):
     assert "RFFR's lists end in .json" in result.stderr
     result = run("convert", file, tmp_path / "m.json", "--absolute")
     assert result.exit_code == 2
-    assert "--absolute goes with --rffr" in result.stderr
+    assert "--absolute requires --rffr" in result.stderr
 
 
 def tar_keys(path):
@@ -258,7 +258,7 @@ def test_convert_replaces_shards_only_with_force_and_leaves_none_of_the_older(tm
     assert run("convert", file, out, "--shard-size", "1").exit_code == 0
     result = run("convert", file, out, "--shard-size", "2")
     assert isinstance(result.exception, OutputExistsError)
-    text = f"{tmp_path}/s-0.tar and 3 more shards exist; give another name, or --force to replace what is there"
+    text = f"{tmp_path}/s-0.tar and 3 more shards exist; choose another name, or pass --force to replace the shards"
     assert str(result.exception) == text
     assert run("convert", file, out, "--shard-size", "2", "--force").exit_code == 0
     assert sorted(path.name for path in tmp_path.glob("s-*")) == ["s-0.tar", "s-1.tar"]
@@ -267,8 +267,8 @@ def test_convert_replaces_shards_only_with_force_and_leaves_none_of_the_older(tm
 @pytest.mark.parametrize(
     ("out", "option", "fault"),
     [
-        ("m.csv", "--shuffle", "--shuffle goes with OUT.tar or OUT-%06d.tar"),
-        ("m.tar", "--shard-size", "--shard-size goes with several shards: OUT-%06d.tar"),
+        ("m.csv", "--shuffle", "--shuffle requires OUT.tar or OUT-%06d.tar"),
+        ("m.tar", "--shard-size", "--shard-size requires several shards: OUT-%06d.tar"),
     ],
 )
 def test_convert_refuses_options_of_shards_for_other_files(tmp_path, out, option, fault):
@@ -281,7 +281,7 @@ def test_an_existing_output_is_replaced_only_with_force(tmp_path):
     file, out = written(tmp_path / "m.csv", {}), written(tmp_path / "out.csv", {}, {})
     result = run("convert", file, out)
     assert isinstance(result.exception, OutputExistsError)
-    assert "exists; give another name, or --force to replace it" in str(result.exception)
+    assert "exists; choose another name, or pass --force to replace it" in str(result.exception)
     assert len(Manifest.read(out)) == 2
     assert run("convert", file, out, "--force").exit_code == 0
     assert len(Manifest.read(out)) == 1
@@ -299,7 +299,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path):
 def test_a_single_shard_that_exists_is_named(tmp_path):
     (tmp_path / "all.tar").touch()
     result = run("convert", written(tmp_path / "m.csv", {}), tmp_path / "all.tar")
-    assert str(result.exception).startswith(f"{tmp_path}/all.tar exists; give another name, or --force")
+    assert str(result.exception).startswith(f"{tmp_path}/all.tar exists; choose another name, or pass --force")
 
 
 def test_an_empty_manifest_is_shown_and_found_unfit(tmp_path):
@@ -341,10 +341,14 @@ def test_convert_unpacks_the_frames_that_an_lmdb_holds_and_counts_the_others(tmp
 @pytest.mark.parametrize(
     ("options", "out", "fault"),
     [
-        (["--lmdb", "LMDB"], "m.csv", "--lmdb and --unpack go together: what holds the frames, and the folder"),
-        (["--unpack", "OUT"], "m.csv", "--lmdb and --unpack go together: what holds the frames, and the folder"),
-        (["--lmdb", "LMDB", "--unpack", "OUT", "--from", "rffr"], "m.csv", "DeepfakeBench, not with --from rffr"),
-        (["--lmdb", "LMDB", "--unpack", "OUT", "--root", "OUT"], "m.csv", "--root does not go with --lmdb; the frames"),
+        (["--lmdb", "LMDB"], "m.csv", "--lmdb requires --unpack, the folder for the frames, and --unpack"),
+        (["--unpack", "OUT"], "m.csv", "--lmdb requires --unpack, the folder for the frames, and --unpack"),
+        (["--lmdb", "LMDB", "--unpack", "OUT", "--from", "rffr"], "m.csv", "a list of DeepfakeBench, got --from rffr"),
+        (
+            ["--lmdb", "LMDB", "--unpack", "OUT", "--root", "OUT"],
+            "m.csv",
+            "--root cannot be combined with --lmdb; the frames",
+        ),
         (["--lmdb", "LMDB", "--unpack", "OUT"], "m.txt", "a manifest ends in .parquet, .json, .jsonl, .csv, got"),
     ],
 )
