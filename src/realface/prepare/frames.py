@@ -14,9 +14,9 @@ from realface.core.crop_spec import CropSpec
 from realface.faces.cropper import crop_face
 from realface.faces.detectors.face_detector import Face, FaceDetector
 from realface.faces.tracks import link_faces
-from realface.media.frames import Frame, HdrTransfer, MediaReader, Spans, spread_indices
+from realface.media.frames import Frame, HdrTransfer, MediaReader, Spans, VideoInfo, spread_indices
 from realface.media.opening import open_media
-from realface.prepare.record import Counterpart, Extent, FacesByFrame, Task, TrackedFace
+from realface.prepare.record import Counterpart, FacesByFrame, Task, TrackedFace
 
 FRAMES_AT_ONCE = 8  # go through the face detector together; bounds the memory, whatever the video's length
 SAME_RATE = 0.005  # share by which frame rates of one scene may differ: files round 29.97 in several ways
@@ -93,7 +93,7 @@ def detect_faces(
     """
     if task.counterpart is None:
         return _detect_in(task, media, spec, face_detector, boxes=task.why_none and OWN + task.why_none)
-    why = _unlike(Extent.of(media), task.counterpart.extent, task.item.spans)
+    why = _unlike(media.info(), task.counterpart.info, task.item.spans)
     found = None if why else _cut_as_counterpart(task, media, task.counterpart, spec, face_detector, threads=threads)
     return found or _detect_in(task, media, spec, face_detector, boxes=OWN + (why or OTHER_SIZE))
 
@@ -131,8 +131,8 @@ def _cut_as_counterpart(
     threads: int,
 ) -> FileFaces | None:
     """Return the fake's faces where they are in its counterpart; None if the size of either changes in these frames."""
-    size = (counterpart.extent.height, counterpart.extent.width)
-    wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.extent.num_frames)
+    size = (counterpart.info.height, counterpart.info.width)
+    wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.info.num_frames)
     faces = counterpart.faces
     if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were used
         searched = _faces_at(counterpart.source, wanted, spec, face_detector, size=size, threads=threads)
@@ -184,13 +184,13 @@ def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _unlike(extent: Extent, other: Extent, spans: Spans) -> str:
+def _unlike(info: VideoInfo, other: VideoInfo, spans: Spans) -> str:
     """Why two files do not show the same scene frame by frame; empty where they may."""
-    if (extent.width, extent.height) != (other.width, other.height):
+    if (info.width, info.height) != (other.width, other.height):
         return OTHER_SIZE
-    if abs(extent.fps - other.fps) > SAME_RATE * other.fps:
+    if abs(info.fps - other.fps) > SAME_RATE * other.fps:
         return "other frame rate"
-    if not spread_indices(min(extent.num_frames, other.num_frames), 1, spans=spans):
+    if not spread_indices(min(info.num_frames, other.num_frames), 1, spans=spans):
         return "other length"  # the part of the fake that is used lies behind the end of the real one
     return ""
 

@@ -13,7 +13,7 @@ from realface.core.errors import CropSpecError, MediaError
 from realface.core.files import sha256_of
 from realface.datasets.reader import SourceVideo
 from realface.faces.detectors.face_detector import NO_FACE, FaceDetector
-from realface.media.frames import MediaReader
+from realface.media.frames import MediaReader, VideoInfo
 from realface.media.images import encoded_image
 from realface.media.opening import open_media
 from realface.prepare.choice import Cuts, chosen_tracks
@@ -22,7 +22,6 @@ from realface.prepare.masks import cut_masks
 from realface.prepare.record import (
     FRAME,
     MASK,
-    Extent,
     FacesByFrame,
     ItemRecord,
     SkippedFile,
@@ -53,7 +52,7 @@ def prepare_item(task: Task, place: Workplace, face_detector: FaceDetector) -> I
     try:
         media = open_media(item.source, threads=place.threads)
         found = detect_faces(task, media, place.spec, face_detector, threads=place.threads)
-        extent = Extent.of(media) if task.is_counterpart else None
+        info = media.info() if task.is_counterpart else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:
         return ItemRecord(source, skipped=[SkippedFile.of_file(item.source, error)])
@@ -71,15 +70,15 @@ def prepare_item(task: Task, place: Workplace, face_detector: FaceDetector) -> I
         skipped=skipped,
         boxes=found.boxes,
         num_unmarked=_num_unmarked(found, tracks, cuts),
-        extent=extent,
-        faces={} if extent is None else faces_to_numbers(_faces_of_first_size(found, extent)),
+        info=info,
+        faces={} if info is None else faces_to_numbers(_faces_of_first_size(found, info)),
         hdr=found.hdr,
     )
 
 
-def _faces_of_first_size(found: FileFaces, extent: Extent) -> FacesByFrame:
+def _faces_of_first_size(found: FileFaces, info: VideoInfo) -> FacesByFrame:
     """Return the faces of frames that have the size of the first frame, from which a fake may take its boxes."""
-    return {frame.index: frame.faces for frame in found.frames if frame.size == (extent.height, extent.width)}
+    return {frame.index: frame.faces for frame in found.frames if frame.size == (info.height, info.width)}
 
 
 def item_row(item: SourceVideo) -> dict[str, Any]:

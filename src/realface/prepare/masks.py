@@ -16,7 +16,7 @@ from realface.faces.cropper import crop_face
 from realface.media.frames import MediaReader
 from realface.media.masks import forged_pixels
 from realface.media.opening import open_media
-from realface.prepare.record import Extent, FacesByFrame
+from realface.prepare.record import FacesByFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def cut_masks(
         MediaError: the mask cannot be read, or is of "other length" or "other size" than its source.
     """
     media = open_media(mask, threads=threads)
-    _require_same_extent(media, source)
+    _require_same_size_and_length(media, source)
     wanted = {frame for frame, here in faces.items() if here}
     cuts: dict[int, list[MaskCut]] = {}
     for frame in media.frames_at(wanted):
@@ -93,8 +93,8 @@ def _overlap_and_share(box: Box, forged: NDArray[np.bool_]) -> tuple[float, floa
     return shared / (box.area + marked - shared), max(shared / box.area, shared / marked)
 
 
-def _require_same_extent(mask: MediaReader, source: MediaReader) -> None:
-    of_mask, of_source = Extent.of(mask), Extent.of(source)
+def _require_same_size_and_length(mask: MediaReader, source: MediaReader) -> None:
+    of_mask, of_source = mask.info(), source.info()
     if of_mask.num_frames != of_source.num_frames:
         raise MediaError(
             f"{mask.path} has {of_mask.num_frames} frames but {source.path} has {of_source.num_frames}, so which "

@@ -15,7 +15,7 @@ from realface.core.boxes import Box
 from realface.core.errors import MediaError, MissingInputError
 from realface.datasets.reader import SourceVideo
 from realface.faces.detectors.face_detector import Face, as_landmarks
-from realface.media.frames import HdrTransfer, MediaReader
+from realface.media.frames import HdrTransfer, VideoInfo
 
 MASK, FRAME = "mask: ", "frame: "
 """Prefixes of reasons that concern a mask or single frames instead of the whole file."""
@@ -58,39 +58,12 @@ FacesByFrame = Mapping[int, Sequence[TrackedFace]]
 """The faces of each frame that was used, by its number; an empty sequence where there is none."""
 
 
-@dataclass(frozen=True)
-class Extent:
-    """Length and size of a video or image; two files of one extent may show the same scene frame by frame.
-
-    Attributes:
-        num_frames: number of frames.
-        width: of the first frame as a player shows it, in pixels.
-        height: of the first frame as a player shows it, in pixels.
-        fps: frames per second; 0 for an image.
-    """
-
-    num_frames: int
-    width: int
-    height: int
-    fps: float
-
-    @classmethod
-    def of(cls, media: MediaReader) -> Extent:
-        """Return the extent of a file.
-
-        Raises:
-            MediaError: none of its frames can be decoded.
-        """
-        info = media.info()
-        return cls(info.num_frames, info.width, info.height, info.fps)
-
-
 @dataclass(frozen=True, eq=False)
 class Counterpart:
     """The real video or picture that a fake was made of, with the faces that were found in it."""
 
     source: Path
-    extent: Extent
+    info: VideoInfo
     faces: FacesByFrame
 
 
@@ -124,7 +97,7 @@ class ItemRecord:
         skipped: what could not be used; where a file has no rows, one of them says why.
         boxes: whose faces were cut out, where the file has a counterpart: its "counterpart", or its "own" and why.
         num_unmarked: crops whose mask marks nothing in them: the person who was kept is not the one who was forged.
-        extent: of a counterpart, as `Extent`.
+        info: size, length and frame rate of a counterpart; its `path` is not stored.
         faces: of a counterpart, by the frame's number: box, score, landmarks and track of each face, 16 numbers.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
@@ -135,7 +108,7 @@ class ItemRecord:
     skipped: list[SkippedFile] = field(default_factory=list)
     boxes: str = ""
     num_unmarked: int = 0
-    extent: Extent | None = None
+    info: VideoInfo | None = None
     faces: dict[str, list[list[float]]] = field(default_factory=dict)
     hdr: HdrTransfer | None = None
 
@@ -146,22 +119,25 @@ class ItemRecord:
 
     def to_json(self) -> str:
         """One line, in UTF-8 whatever the files are called."""
-        return legible(json.dumps(vars(self), default=vars, ensure_ascii=False, separators=(",", ":")))
+        fields = vars(self)
+        if self.info is not None:
+            fields = fields | {"info": vars(self.info) | {"path": ""}}
+        return legible(json.dumps(fields, default=vars, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def from_json(cls, line: str) -> ItemRecord:
         """The record of one line of `to_json`."""
         record = cls(**json.loads(line))
         skipped = [SkippedFile(**each) for each in record.skipped]  # type: ignore[arg-type]
-        extent = None if record.extent is None else Extent(**record.extent)  # type: ignore[arg-type]
-        return replace(record, skipped=skipped, extent=extent)
+        info = None if record.info is None else VideoInfo(**record.info | {"path": Path()})  # type: ignore[operator]
+        return replace(record, skipped=skipped, info=info)
 
     def as_counterpart(self, source: Path) -> Counterpart | None:
         """What its fakes need of it; None where no face was found in it."""
-        if self.extent is None or not self.rows:
+        if self.info is None or not self.rows:
             return None
         faces = {int(frame): [_tracked(numbers) for numbers in here] for frame, here in self.faces.items()}
-        return Counterpart(source, self.extent, faces)
+        return Counterpart(source, replace(self.info, path=source), faces)
 
 
 def legible(name: str) -> str:

@@ -12,7 +12,7 @@ from realface.faces.detectors.face_detector import Face
 from realface.media.images import read_image
 from realface.media.opening import open_media
 from realface.prepare.item import prepare_item
-from realface.prepare.record import Counterpart, Extent, ItemRecord, Task, TrackedFace
+from realface.prepare.record import Counterpart, ItemRecord, Task, TrackedFace
 
 REAL_BOX, OTHER_BOX = Box(8, 8, 40, 40), Box(20, 10, 50, 40)
 
@@ -152,7 +152,7 @@ def test_faces_survive_the_record(place, make_item, fixed_face_detector, tmp_pat
     record = prepare_item(Task(0, item, is_counterpart=True), place, fixed_face_detector((0.125, 1 / 3, 20, 20)))
     counterpart = ItemRecord.from_json(record.to_json()).as_counterpart(source)
     assert isinstance(counterpart, Counterpart)
-    assert counterpart.extent == Extent.of(open_media(source))
+    assert counterpart.info == open_media(source).info()
     ((one,), none) = (counterpart.faces[0], counterpart.faces[1])
     assert isinstance(one, TrackedFace)
     assert isinstance(one.face, Face)

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
+from realface.media.frames import VideoInfo
 from realface.prepare.journal import Journal
-from realface.prepare.record import Extent, ItemRecord, SkippedFile
+from realface.prepare.record import ItemRecord, SkippedFile
 
 
 def record(name, **known):
@@ -15,7 +18,7 @@ def test_what_was_appended_is_there_for_the_next_process(tmp_path):
         rows=[{"path": "a.png", "box": [0.1, 1 / 3, 2.0, 3.0], "identities": ["a\tb", "c\nd"], "mask": None}],
         skipped=[SkippedFile("frame: no face found", "text", 3)],
         boxes="counterpart",
-        extent=Extent(8, 64, 48, 29.97),
+        info=VideoInfo(Path(), 64, 48, 29.97, 8, 0.25, "h264"),
         faces={"3": [[0.5] * 16]},
     )
     Journal.open(tmp_path / "journal.tsv").append(7, full)
