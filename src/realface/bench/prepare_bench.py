@@ -24,8 +24,8 @@ from realface.media.images import encoded_image
 from realface.media.opening import open_media
 from realface.prepare.executors import Do, largest_first, use_one_thread, workers
 from realface.prepare.frames import FRAMES_AT_ONCE
+from realface.prepare.output_folder import OutputFolder
 from realface.prepare.record import Task
-from realface.prepare.workplace import Workplace
 
 PROCESSES = (1, 2)
 STAGES = ("decode", "find", "crop", "write", "hash")
@@ -64,8 +64,8 @@ def bench_prepare(
             out = Path(temporary, f"out {count}")
             scratch = out / "scratch"
             scratch.mkdir(parents=True)
-            place = Workplace(source_root=folder, out=out, scratch=scratch, spec=spec)
-            at_work[count] = pools.enter_context(workers(place, count))
+            output = OutputFolder(source_root=folder, out=out, scratch=scratch, spec=spec)
+            at_work[count] = pools.enter_context(workers(output, count))
             num_faces = sum(len(record.rows) for _, record in at_work[count](tasks))
         seconds = _seconds(at_work, tasks, repeats=repeats, quiet=quiet)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=use_one_thread) as apart:

@@ -124,20 +124,22 @@ class Detector:
             CropSpecError: the artifact's crops cannot be made here.
             DeviceError: the device is not here.
         """
-        place = resolve_device(device)
+        torch_device = resolve_device(device)
         artifact = default_artifact() if folder is None else find_artifact(Path(folder))
         card = read_card(artifact)
         card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
         chosen = (
-            None if crops else chosen_face_detector(card.crop, artifact=artifact, device=place, given=face_detector)
+            None
+            if crops
+            else chosen_face_detector(card.crop, artifact=artifact, device=torch_device, given=face_detector)
         )
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        network = load_network(artifact, device=str(place))
+        network = load_network(artifact, device=str(torch_device))
         return cls(
             for_inference(network, input_size=image_size or card.input_size, dtype=dtype),
             card,
             face_detector=chosen,
-            device=place,
+            device=torch_device,
             image_size=image_size,
             batch_size=batch_size,
             threshold=threshold,

@@ -207,15 +207,17 @@ class Inpainter:
             CropSpecError: the artifact's crops cannot be made here.
             DeviceError: the device is not here.
         """
-        place = resolve_device(device)
+        torch_device = resolve_device(device)
         artifact = find_artifact(Path(folder))
         card = read_card(artifact)
-        source = residual_source(load_network(artifact, device=place), where=str(artifact))
+        source = residual_source(load_network(artifact, device=torch_device), where=str(artifact))
         card = card.model_copy(update={"crop": chosen_spec(card.crop, crop, artifact=artifact)})
         chosen = (
-            None if crops else chosen_face_detector(card.crop, artifact=artifact, device=place, given=face_detector)
+            None
+            if crops
+            else chosen_face_detector(card.crop, artifact=artifact, device=torch_device, given=face_detector)
         )
-        return cls(source, card, face_detector=chosen, device=place, asked=asked)
+        return cls(source, card, face_detector=chosen, device=torch_device, asked=asked)
 
     @property
     def grid_side(self) -> int:

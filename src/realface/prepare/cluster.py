@@ -15,19 +15,19 @@ from typing import Any
 
 from realface.core.errors import PrepareError
 from realface.prepare.executors import Do, Done, use_one_thread, work_of
+from realface.prepare.output_folder import OutputFolder
 from realface.prepare.record import ItemRecord, Task
-from realface.prepare.workplace import Workplace
 
 TASKS_PER_BLOCK = 4  # small, so that records come back and are written down soon
 MOST_SENT = 20_000  # with the boxes of their counterparts some 20 kB each
 
 
 @contextmanager
-def ray_workers(place: Workplace, count: int | None) -> Iterator[Do]:
+def ray_workers(output: OutputFolder, count: int | None) -> Iterator[Do]:
     """Something that does tasks on the cluster that Ray finds, or on one that it starts here.
 
     Args:
-        place: the same for all tasks.
+        output: the same for all tasks.
         count: at most so many tasks at once; as many as the cluster has cores when None.
 
     Raises:
@@ -40,10 +40,10 @@ def ray_workers(place: Workplace, count: int | None) -> Iterator[Do]:
     if not ray.is_initialized():
         ray.init(log_to_driver=False, include_dashboard=False)
     num_cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
-    yield partial(_do_on_ray, place=replace(place, threads=1), most=count or num_cores)
+    yield partial(_do_on_ray, output=replace(output, threads=1), most=count or num_cores)
 
 
-def _do_on_ray(tasks: Iterable[Task], *, place: Workplace, most: int) -> Done:
+def _do_on_ray(tasks: Iterable[Task], *, output: OutputFolder, most: int) -> Done:
     """Do the tasks, of which at most `MOST_SENT` are sent to the cluster at a time.
 
     Raises:
@@ -57,7 +57,7 @@ def _do_on_ray(tasks: Iterable[Task], *, place: Workplace, most: int) -> Done:
     while sent := [{"task": pickle.dumps(task)} for task in islice(rest, MOST_SENT)]:
         done = ray.data.from_items(sent, override_num_blocks=-(-len(sent) // TASKS_PER_BLOCK)).map(
             _Worker,  # type: ignore[arg-type] # a class: one object per actor
-            fn_constructor_args=(place,),
+            fn_constructor_args=(output,),
             compute=ActorPoolStrategy(min_size=1, max_size=min(most, len(sent))),
             num_cpus=1,
         )
@@ -80,9 +80,9 @@ def _what_was_raised(error: Exception) -> str:
 class _Worker:
     """What an actor of the cluster holds: the work, with its face detector's weights."""
 
-    def __init__(self, place: Workplace) -> None:
+    def __init__(self, output: OutputFolder) -> None:
         use_one_thread()
-        self._work: Callable[[Task], ItemRecord] = work_of(place)
+        self._work: Callable[[Task], ItemRecord] = work_of(output)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         task: Task = pickle.loads(row["task"])  # noqa: S301 (made by the driver)

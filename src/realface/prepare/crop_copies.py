@@ -13,25 +13,25 @@ from realface.core.files import sha256_of
 from realface.media.images import read_image
 from realface.prepare.crop_sequences import CropPicture, CropSequence, read_sequences
 from realface.prepare.item import item_row
+from realface.prepare.output_folder import CROPS, OutputFolder, crop_folder, safe_name
 from realface.prepare.record import FRAME, ItemRecord, SkippedFile, Task
-from realface.prepare.workplace import CROPS, Workplace, crop_folder, safe_name
 
 
-def copy_crops(task: Task, place: Workplace) -> ItemRecord:
+def copy_crops(task: Task, output: OutputFolder) -> ItemRecord:
     """Copy the face crops of a folder, a tar or a picture, byte for byte; each folder in it is a video of its own.
 
     Returns:
         The record; pictures that cannot be read are skipped and counted, and so is a source without any that can.
     """
-    item, source = task.item, place.relative(task.item.source)
+    item, source = task.item, output.relative(task.item.source)
     folder = crop_folder(item)
     rows: list[dict[str, Any]] = []
     skipped: list[SkippedFile] = []
     try:
         with _reading(item.source):
             sha256 = sha256_of(item.source) if item.source.is_file() else ""
-        with place.new_folders(folder, CROPS) as new:
-            for sequence in _sequences(item.source, place.spec.frames):
+        with output.new_folders(folder, CROPS) as new:
+            for sequence in _sequences(item.source, output.spec.frames):
                 for picture in sequence.frames:
                     below = PurePosixPath(*map(safe_name, PurePosixPath(sequence.name).parts), _file_name(picture))
                     try:

@@ -23,8 +23,8 @@ from realface.faces.detectors.registry import face_detector_for
 from realface.media.images import is_image_name
 from realface.prepare.crop_copies import copy_crops
 from realface.prepare.item import prepare_item
+from realface.prepare.output_folder import OutputFolder
 from realface.prepare.record import ItemRecord, Task
-from realface.prepare.workplace import Workplace
 
 Done = Iterator[tuple[int, ItemRecord]]
 """The number of each item with its record, in whatever order they are finished."""
@@ -35,13 +35,13 @@ Do = Callable[[Iterable[Task]], Done]
 QUEUED_PER_WORKER = 4  # tasks that wait: enough that nobody idles, and a million tasks are not all held at once
 
 
-def work_of(place: Workplace) -> Callable[[Task], ItemRecord]:
+def work_of(output: OutputFolder) -> Callable[[Task], ItemRecord]:
     """What is done with each task; one per process, since a face detector loads its weights on first use."""
-    if place.are_crops:
-        do: Callable[[Task], ItemRecord] = partial(copy_crops, place=place)
+    if output.are_crops:
+        do: Callable[[Task], ItemRecord] = partial(copy_crops, output=output)
     else:
         do = partial(
-            prepare_item, place=place, face_detector=face_detector_for(place.spec, file=place.face_detector_file)
+            prepare_item, output=output, face_detector=face_detector_for(output.spec, file=output.face_detector_file)
         )
 
     def work(task: Task) -> ItemRecord:
@@ -55,11 +55,11 @@ def work_of(place: Workplace) -> Callable[[Task], ItemRecord]:
 
 
 @contextmanager
-def workers(place: Workplace, count: int) -> Iterator[Do]:
+def workers(output: OutputFolder, count: int) -> Iterator[Do]:
     """Something that does tasks, here or in processes of one thread each, which stay until the end of the block.
 
     Args:
-        place: the same for all tasks.
+        output: the same for all tasks.
         count: of processes; 0 works in this one. Fewer start where the machine's limits allow fewer.
 
     Raises:
@@ -67,13 +67,13 @@ def workers(place: Workplace, count: int) -> Iterator[Do]:
     """
     if count == 0:
         with _one_thread():
-            work = work_of(place)
+            work = work_of(output)
             yield lambda tasks: ((task.index, work(task)) for task in tasks)
         return
     count = allowed_workers(count)
-    place = replace(place, threads=1)
+    output = replace(output, threads=1)
     context = get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(place,))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker, initargs=(output,))
     try:
         yield partial(_do_in_pool, pool, count=count)
     finally:
@@ -129,12 +129,12 @@ def _num_bytes(path: Path) -> int:
 _work_here: Callable[[Task], ItemRecord]  # of a worker process, set when it starts
 
 
-def _start_worker(place: Workplace) -> None:
+def _start_worker(output: OutputFolder) -> None:
     global _work_here
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, which ends the pool
     Thread(target=_end_with_parent, daemon=True).start()
     use_one_thread()
-    _work_here = work_of(place)
+    _work_here = work_of(output)
 
 
 def _end_with_parent() -> None:

@@ -19,6 +19,7 @@ from realface.media.opening import open_media
 from realface.prepare.choice import Cuts, chosen_tracks
 from realface.prepare.frames import FileFaces, FrameFaces, detect_faces
 from realface.prepare.masks import cut_masks
+from realface.prepare.output_folder import CROPS, MASKS, OutputFolder, crop_folder
 from realface.prepare.record import (
     FRAME,
     MASK,
@@ -29,7 +30,6 @@ from realface.prepare.record import (
     TrackedFace,
     faces_to_numbers,
 )
-from realface.prepare.workplace import CROPS, MASKS, Workplace, crop_folder
 
 TOO_SMALL = "face too small"
 NOT_ALIGNED = "cannot be aligned"
@@ -37,36 +37,36 @@ NOT_FORGED = "face outside the mask"
 DAMAGED = "damaged"
 
 
-def prepare_item(task: Task, place: Workplace, face_detector: FaceDetector) -> ItemRecord:
+def prepare_item(task: Task, output: OutputFolder, face_detector: FaceDetector) -> ItemRecord:
     """Cut the chosen faces out of one source file and write the crops, and those of its mask.
 
     Args:
         task: the file and what is known of it.
-        place: where to, and how.
+        output: where to, and how.
         face_detector: the one that the spec names.
 
     Returns:
         The record; a file that cannot be used is a record with `skipped`, not an exception.
     """
-    item, source = task.item, place.relative(task.item.source)
+    item, source = task.item, output.relative(task.item.source)
     try:
-        media = open_media(item.source, threads=place.threads)
-        found = detect_faces(task, media, place.spec, face_detector, threads=place.threads)
+        media = open_media(item.source, threads=output.threads)
+        found = detect_faces(task, media, output.spec, face_detector, threads=output.threads)
         info = media.info() if task.is_counterpart else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:
         return ItemRecord(source, skipped=[SkippedFile.of_file(item.source, error)])
     except CropSpecError as error:  # five-point alignment without five points
         return ItemRecord(source, skipped=[SkippedFile(NOT_ALIGNED, f"{item.source}: {error}")])
-    cuts, skipped_masks = _cut_masks(item, media, found, place)
-    tracks = chosen_tracks(found.faces, place.spec.face, cuts)
+    cuts, skipped_masks = _cut_masks(item, media, found, output)
+    tracks = chosen_tracks(found.faces, output.spec.face, cuts)
     skipped = [*_skipped(item, found, tracks), *skipped_masks]
     if not tracks:
         return ItemRecord(source, skipped=skipped)
     return ItemRecord(
         source,
         sha256,
-        rows=_write_rows(item, source, found, tracks, cuts, place),
+        rows=_write_rows(item, source, found, tracks, cuts, output),
         skipped=skipped,
         boxes=found.boxes,
         num_unmarked=_num_unmarked(found, tracks, cuts),
@@ -96,13 +96,13 @@ def item_row(item: SourceVideo) -> dict[str, Any]:
 
 
 def _cut_masks(
-    item: SourceVideo, media: MediaReader, found: FileFaces, place: Workplace
+    item: SourceVideo, media: MediaReader, found: FileFaces, output: OutputFolder
 ) -> tuple[Cuts | None, list[SkippedFile]]:
     """The mask's crops; None, and why, where it cannot be used."""
     if item.mask is None or not any(found.faces.values()):
         return None, []
     try:
-        return cut_masks(item.mask, media, found.faces, place.spec, sizes=found.sizes, threads=place.threads), []
+        return cut_masks(item.mask, media, found.faces, output.spec, sizes=found.sizes, threads=output.threads), []
     except (MediaError, OSError) as error:
         return None, [SkippedFile.of_file(item.mask, error, kind=MASK)]
 
@@ -147,14 +147,14 @@ def _num_unmarked(found: FileFaces, tracks: Sequence[int], cuts: Cuts | None) ->
 
 
 def _write_rows(
-    item: SourceVideo, source: str, found: FileFaces, tracks: Sequence[int], cuts: Cuts | None, place: Workplace
+    item: SourceVideo, source: str, found: FileFaces, tracks: Sequence[int], cuts: Cuts | None, output: OutputFolder
 ) -> list[dict[str, Any]]:
     """Write the kept crops and their masks; the manifest's rows of them."""
-    folder, spec = crop_folder(item), place.spec
+    folder, spec = crop_folder(item), output.spec
     suffix = ".png" if spec.jpeg_quality is None else ".jpg"
     rows = []
     # written plainly: the folder appears whole, and waiting for the disk at every crop takes a good part of the time
-    with place.new_folders(folder, *([CROPS] if cuts is None else [CROPS, MASKS])) as new:
+    with output.new_folders(folder, *([CROPS] if cuts is None else [CROPS, MASKS])) as new:
         for frame in found.frames:
             for number, one in enumerate(frame.faces):
                 if one.track not in tracks:

@@ -35,9 +35,9 @@ from realface.prepare.executors import Do, largest_first, num_workers, workers
 from realface.prepare.finish import MANIFEST, PrepareResult, finish
 from realface.prepare.frame_images import spread_frame_images, with_frame_number
 from realface.prepare.journal import Journal
+from realface.prepare.output_folder import OutputFolder, crop_folder
 from realface.prepare.record import Task
 from realface.prepare.shards import Shard, all_shards, counterparts_of, part_of
-from realface.prepare.workplace import Workplace, crop_folder
 
 STATE = ".prepare"
 SETTINGS, JOURNAL, SCRATCH = "settings.json", "journal.tsv", "scratch"
@@ -239,7 +239,7 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
     if redo:
         _forget(study, journal, _to_redo(study, shard, journal, redo))
     todo = [index for index in study.part(shard) if index not in journal]
-    place = Workplace(
+    output = OutputFolder(
         source_root=study.inventory.root,
         out=study.out,
         scratch=_new_scratch(study.folder_of(shard)),
@@ -254,12 +254,12 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
     num_done, num_faces, start = len(journal), 0, time.monotonic()
     with (
         progress("prepare", num_done + len(todo), unit="files", quiet=means.quiet, done=num_done) as shown,
-        _workers(place, len(todo), means) as do,
+        _workers(output, len(todo), means) as do,
     ):
         for numbers in (first, second):
             for index, record in do(_tasks(study, journal, largest_first(numbers, items))):
                 if not record.rows:
-                    place.remove(crop_folder(items[index]))  # from before a second try
+                    output.remove(crop_folder(items[index]))  # from before a second try
                 journal.append(index, with_frame_number(record, items[index]))
                 num_faces += len(record.rows)
                 shown.advance(note=f"{num_faces / max(time.monotonic() - start, 1e-9):.1f} faces/s")
@@ -308,12 +308,12 @@ def _tasks(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[
         yield Task(index, items[index], counterpart, why_none, is_counterpart=index in study.reals_with_fakes)
 
 
-def _workers(place: Workplace, num_tasks: int, means: Means) -> AbstractContextManager[Do]:
+def _workers(output: OutputFolder, num_tasks: int, means: Means) -> AbstractContextManager[Do]:
     if means.cluster is not None and num_tasks:
         from realface.prepare.cluster import ray_workers
 
-        return ray_workers(place, means.workers)
-    return workers(place, min(num_workers(means.workers), num_tasks))
+        return ray_workers(output, means.workers)
+    return workers(output, min(num_workers(means.workers), num_tasks))
 
 
 def _to_redo(study: _Study, shard: Shard, journal: Journal, redo: Collection[str]) -> set[int]:

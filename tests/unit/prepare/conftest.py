@@ -14,7 +14,7 @@ from realface.core.labels import Label
 from realface.datasets.reader import SourceVideo
 from realface.faces.detectors.face_detector import Face
 from realface.media.video_writing import write_video
-from realface.prepare.workplace import Workplace
+from realface.prepare.output_folder import OutputFolder
 
 POINTS = np.array([[12, 20], [30, 20], [21, 28], [14, 36], [28, 36]], dtype=np.float32)
 
@@ -60,11 +60,11 @@ def make_item():
 
 
 @pytest.fixture
-def place(tmp_path):
-    """A workplace in `tmp_path/out` that keeps the largest face, without margin, at 16 px, of four frames."""
+def output(tmp_path):
+    """An output folder in `tmp_path/out` that keeps the largest face, without margin, at 16 px, of four frames."""
     spec = CropSpec(face_detector="fixed", margin=0.0, size=16, frames=4)
     (tmp_path / "scratch").mkdir()
-    return Workplace(source_root=tmp_path, out=tmp_path / "out", scratch=tmp_path / "scratch", spec=spec)
+    return OutputFolder(source_root=tmp_path, out=tmp_path / "out", scratch=tmp_path / "scratch", spec=spec)
 
 
 @pytest.fixture

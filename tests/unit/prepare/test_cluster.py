@@ -12,10 +12,10 @@ from realface.prepare.pipeline import Means, prepare
 from realface.prepare.record import Task
 
 
-def test_without_ray_the_extra_is_named(place, monkeypatch):
+def test_without_ray_the_extra_is_named(output, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(PrepareError, match=r'--cluster ray needs Ray; install it: pip install "realface\[cluster\]"'):
-        ray_workers(place, None).__enter__()
+        ray_workers(output, None).__enter__()
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def test_a_local_cluster_gives_what_processes_give(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("local_cluster")
-def test_what_fails_on_the_cluster_is_told_in_words(place, make_item, tmp_path):
+def test_what_fails_on_the_cluster_is_told_in_words(output, make_item, tmp_path):
     Image.new("RGB", (24, 24)).save(tmp_path / "a.png")
-    away = replace(place, scratch=tmp_path / "away", are_crops=True)
+    away = replace(output, scratch=tmp_path / "away", are_crops=True)
     text = (
         rf"a task on the cluster failed: FileNotFoundError: .* while preparing {tmp_path / 'a.png'}; the finished files"
     )

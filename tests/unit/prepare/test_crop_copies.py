@@ -16,21 +16,21 @@ def picture(path):
 
 
 @pytest.fixture
-def copy(place, make_item):
+def copy(output, make_item):
     def run(source):
-        return copy_crops(Task(0, make_item(source, video="v")), place)
+        return copy_crops(Task(0, make_item(source, video="v")), output)
 
     return run
 
 
-def test_crops_are_copied_byte_for_byte_and_each_folder_is_a_video(copy, place, tmp_path):
+def test_crops_are_copied_byte_for_byte_and_each_folder_is_a_video(copy, output, tmp_path):
     first, second = picture(tmp_path / "s/7.png"), picture(tmp_path / "s/b/8.png")
     record = copy(tmp_path / "s")
     assert [(row["video"], row["frame"]) for row in record.rows] == [("v", 7), ("v/b", 8)]
     for row, given in zip(record.rows, (first, second), strict=True):
-        assert (place.out / row["path"]).read_bytes() == given.read_bytes()
+        assert (output.out / row["path"]).read_bytes() == given.read_bytes()
         assert row["sha256"] == sha256_of(given)
-    assert (record.skipped, list(place.scratch.iterdir())) == ([], [])
+    assert (record.skipped, list(output.scratch.iterdir())) == ([], [])
 
 
 def test_a_source_that_the_disk_does_not_give_is_lost_with_the_reason(copy, tmp_path, monkeypatch):

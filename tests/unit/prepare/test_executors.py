@@ -22,33 +22,33 @@ def tasks(make_item, tmp_path):
 
 
 @pytest.fixture
-def place(place):
-    return replace(place, are_crops=True)
+def output(output):
+    return replace(output, are_crops=True)
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_every_task_is_done_once_and_the_workers_may_be_asked_again(place, tasks, count):
-    with workers(place, count) as do:
+def test_every_task_is_done_once_and_the_workers_may_be_asked_again(output, tasks, count):
+    with workers(output, count) as do:
         for part in (tasks[:5], tasks[5:], []):
             assert sorted(index for index, _ in do(part)) == [task.index for task in part]
     assert active_children() == []
 
 
-def test_no_worker_is_left_when_the_work_is_broken_off(place, tasks):
+def test_no_worker_is_left_when_the_work_is_broken_off(output, tasks):
     """Another run may begin as soon as the folder is given free."""
 
     def break_off():
-        with workers(place, 1) as do:
+        with workers(output, 1) as do:
             for _ in do(tasks):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         break_off()
     assert active_children() == []
-    assert list(place.scratch.iterdir()) == []
+    assert list(output.scratch.iterdir()) == []
 
 
-def test_a_killed_worker_is_explained_with_the_files_that_were_worked_on(place, tasks, monkeypatch, tmp_path):
+def test_a_killed_worker_is_explained_with_the_files_that_were_worked_on(output, tasks, monkeypatch, tmp_path):
     def broken(*_, **__):
         raise BrokenProcessPool("killed")
 
@@ -56,16 +56,16 @@ def test_a_killed_worker_is_explained_with_the_files_that_were_worked_on(place, 
     text = (
         rf"a worker process was killed, .* at work on {tmp_path / '0.png'}, {tmp_path / '1.png'}; the finished .* again"
     )
-    with pytest.raises(RealfaceError, match=text), workers(place, 2) as do:
+    with pytest.raises(RealfaceError, match=text), workers(output, 2) as do:
         list(do(tasks))
 
 
-def test_a_fault_of_ours_names_the_file(place, tasks, monkeypatch, tmp_path):
+def test_a_fault_of_ours_names_the_file(output, tasks, monkeypatch, tmp_path):
     def faulty(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr(executors, "copy_crops", faulty)
-    with pytest.raises(ZeroDivisionError) as caught, workers(place, 0) as do:
+    with pytest.raises(ZeroDivisionError) as caught, workers(output, 0) as do:
         list(do(tasks))
     assert caught.value.__notes__ == [f"while preparing {tmp_path / '0.png'}"]
 
@@ -83,7 +83,7 @@ def test_large_videos_come_first_and_pictures_keep_their_order(make_item, tmp_pa
     assert largest_first(range(6), items) == [1, 4, 0, 2, 3, 5]
 
 
-def test_processes_that_cannot_start_are_refused_with_what_to_do(place, monkeypatch):
+def test_processes_that_cannot_start_are_refused_with_what_to_do(output, monkeypatch):
     monkeypatch.setattr(worker_limits, "free_shared_memory", lambda: 0)
-    with pytest.raises(LoadingError, match=r"/dev/shm has 0 kB free .* `docker run --shm-size=1g`"), workers(place, 2):
+    with pytest.raises(LoadingError, match=r"/dev/shm has 0 kB free .* `docker run --shm-size=1g`"), workers(output, 2):
         pytest.fail("started")

@@ -18,11 +18,11 @@ REAL_BOX, OTHER_BOX = Box(8, 8, 40, 40), Box(20, 10, 50, 40)
 
 
 @pytest.fixture
-def prepare_pair(place, make_item, fixed_face_detector):
+def prepare_pair(output, make_item, fixed_face_detector):
     """Prepares a real video, whose faces are at `REAL_BOX`, then its fake with one that says `OTHER_BOX`."""
 
     def run(real_path, fake_path, *, real_boxes=(REAL_BOX,), spec=None, **known):
-        at = replace(place, spec=place.spec.model_copy(update=spec or {}))
+        at = replace(output, spec=output.spec.model_copy(update=spec or {}))
         real_item = make_item(real_path, label=Label.REAL, video="a", method=None, original=None)
         real = prepare_item(Task(0, real_item, is_counterpart=True), at, fixed_face_detector(*real_boxes))
         real = ItemRecord.from_json(real.to_json())
@@ -44,9 +44,9 @@ def test_a_fake_takes_the_boxes_of_its_real_counterpart_and_searches_nothing(pre
         assert [row[column] for row in fake.rows] == [row[column] for row in real.rows]
 
 
-def test_its_crops_show_the_fake_and_not_the_counterpart(prepare_pair, place, tmp_path, grey_video):
+def test_its_crops_show_the_fake_and_not_the_counterpart(prepare_pair, output, tmp_path, grey_video):
     _, fake, _ = prepare_pair(grey_video(tmp_path / "a.mp4", 200, 200), grey_video(tmp_path / "a_b.mp4", 90, 90))
-    assert abs(int(read_image(place.out / fake.rows[0]["path"]).mean()) - 90) <= 2
+    assert abs(int(read_image(output.out / fake.rows[0]["path"]).mean()) - 90) <= 2
 
 
 @pytest.mark.parametrize("num_fake", [5, 11])
@@ -146,10 +146,10 @@ def test_a_real_video_without_a_face_is_nobodys_counterpart(prepare_pair, tmp_pa
     assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
 
 
-def test_faces_survive_the_record(place, make_item, fixed_face_detector, tmp_path, grey_video):
+def test_faces_survive_the_record(output, make_item, fixed_face_detector, tmp_path, grey_video):
     source = grey_video(tmp_path / "a.mp4", 200, 0)
     item = make_item(source, label=Label.REAL, original=None)
-    record = prepare_item(Task(0, item, is_counterpart=True), place, fixed_face_detector((0.125, 1 / 3, 20, 20)))
+    record = prepare_item(Task(0, item, is_counterpart=True), output, fixed_face_detector((0.125, 1 / 3, 20, 20)))
     counterpart = ItemRecord.from_json(record.to_json()).as_counterpart(source)
     assert isinstance(counterpart, Counterpart)
     assert counterpart.info == open_media(source).info()

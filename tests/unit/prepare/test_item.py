@@ -13,11 +13,11 @@ from realface.prepare.record import SkippedFile, Task
 
 
 @pytest.fixture
-def prepare(place, make_item):
+def prepare(output, make_item):
     """Prepares one file with a face detector; changes of the spec, and known facts of the item."""
 
     def run(source, face_detector, *, spec=None, **known):
-        at = replace(place, spec=place.spec.model_copy(update=spec or {}))
+        at = replace(output, spec=output.spec.model_copy(update=spec or {}))
         return prepare_item(Task(0, make_item(source, **known)), at, face_detector)
 
     return run

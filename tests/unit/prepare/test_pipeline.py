@@ -206,16 +206,16 @@ def test_folders_are_handed_to_the_workers_whole(source, tmp_path, monkeypatch):
     """Workers on other machines have another working folder."""
     real_work, places = executors.prepare_item, []
 
-    def noted(task, place, face_detector):
-        places.append(place)
-        return real_work(task, place, face_detector)
+    def noted(task, output, face_detector):
+        places.append(output)
+        return real_work(task, output, face_detector)
 
     monkeypatch.setattr(executors, "prepare_item", noted)
     monkeypatch.chdir(tmp_path)
     result = prepare(source.relative_to(tmp_path), Path("out"), spec=SPEC, means=HERE)
     assert result.manifest == Path("out/manifest.parquet")
-    assert {place.out for place in places} == {tmp_path / "out"}
-    assert {place.scratch.is_absolute() for place in places} == {True}
+    assert {output.out for output in places} == {tmp_path / "out"}
+    assert {output.scratch.is_absolute() for output in places} == {True}
 
 
 def test_what_a_killed_run_left_in_its_scratch_folder_goes_and_the_next_has_another(source, tmp_path):

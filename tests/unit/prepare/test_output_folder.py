@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from realface.core.labels import Label
-from realface.prepare.workplace import crop_folder
+from realface.prepare.output_folder import crop_folder
 
 
 def test_names_that_differ_only_in_kind_or_suffix_get_folders_of_their_own(make_item):
@@ -37,54 +37,54 @@ def test_letters_of_any_alphabet_and_spaces_are_kept(make_item):
     assert "тест 1.mp4" in crop_folder(make_item(Path("тест 1.mp4"), video="тест 1")).parts
 
 
-def test_new_folders_replace_what_an_earlier_run_left(place):
+def test_new_folders_replace_what_an_earlier_run_left(output):
     folder = PurePosixPath("set/a.mp4")
     for name in ("old.png", "new.png"):
-        with place.new_folders(folder, "crops") as new:
+        with output.new_folders(folder, "crops") as new:
             (new["crops"] / name).write_text(name)
-    assert [path.name for path in (place.out / "crops" / folder).iterdir()] == ["new.png"]
-    assert not (place.out / "masks").exists()
-    assert list(place.scratch.iterdir()) == []
+    assert [path.name for path in (output.out / "crops" / folder).iterdir()] == ["new.png"]
+    assert not (output.out / "masks").exists()
+    assert list(output.scratch.iterdir()) == []
 
 
-def test_masks_that_a_second_try_does_not_make_again_are_gone(place):
+def test_masks_that_a_second_try_does_not_make_again_are_gone(output):
     folder = PurePosixPath("set/a.mp4")
     for kinds in (("crops", "masks"), ("crops",)):
-        with place.new_folders(folder, *kinds):
+        with output.new_folders(folder, *kinds):
             pass
-    assert (place.out / "crops" / folder).is_dir()
-    assert not (place.out / "masks" / folder).exists()
+    assert (output.out / "crops" / folder).is_dir()
+    assert not (output.out / "masks" / folder).exists()
 
 
-def test_a_worker_that_outlives_its_run_moves_nothing_any_more(place):
+def test_a_worker_that_outlives_its_run_moves_nothing_any_more(output):
     """The next run takes the scratch folder away, makes the same crops, and the old worker comes to its end."""
     folder = PurePosixPath("set/a.mp4")
-    left_over = place.new_folders(folder, "crops")
+    left_over = output.new_folders(folder, "crops")
     (left_over.__enter__()["crops"] / "a.png").write_text("old")
-    place.scratch.rename(place.scratch.with_name("taken away"))
-    later = replace(place, scratch=place.scratch.with_name("later"))
+    output.scratch.rename(output.scratch.with_name("taken away"))
+    later = replace(output, scratch=output.scratch.with_name("later"))
     later.scratch.mkdir()
     with later.new_folders(folder, "crops") as new:
         (new["crops"] / "a.png").write_text("new")
     with pytest.raises(FileNotFoundError):
         left_over.__exit__(None, None, None)
     with pytest.raises(FileNotFoundError):
-        place.new_folders(PurePosixPath("set/b.mp4"), "crops").__enter__()
-    assert (place.out / "crops" / folder / "a.png").read_text() == "new"
+        output.new_folders(PurePosixPath("set/b.mp4"), "crops").__enter__()
+    assert (output.out / "crops" / folder / "a.png").read_text() == "new"
 
 
-def test_after_a_failure_nothing_is_there(place):
+def test_after_a_failure_nothing_is_there(output):
     def fail():
-        with place.new_folders(PurePosixPath("set/a.mp4"), "crops", "masks") as new:
+        with output.new_folders(PurePosixPath("set/a.mp4"), "crops", "masks") as new:
             (new["crops"] / "a.png").write_text("half")
             raise OSError("full")
 
     with pytest.raises(OSError, match="full"):
         fail()
-    assert not (place.out / "crops").exists()
-    assert list(place.scratch.iterdir()) == []
+    assert not (output.out / "crops").exists()
+    assert list(output.scratch.iterdir()) == []
 
 
-def test_a_source_elsewhere_keeps_its_whole_path(place):
-    assert place.relative(place.source_root / "a" / "b.mp4") == "a/b.mp4"
-    assert place.relative(Path("/elsewhere/b.mp4")) == "/elsewhere/b.mp4"
+def test_a_source_elsewhere_keeps_its_whole_path(output):
+    assert output.relative(output.source_root / "a" / "b.mp4") == "a/b.mp4"
+    assert output.relative(Path("/elsewhere/b.mp4")) == "/elsewhere/b.mp4"

@@ -1,4 +1,4 @@
-"""Where crops go: folders named after their videos, which appear whole."""
+"""The output folder: one folder of crops per video, which appears only when complete."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CROPS, MASKS = "crops", "masks"
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """What is the same for all items.
+class OutputFolder:
+    """The output folder of a preparation, with the settings shared by all of its files.
 
     Attributes:
         source_root: folder to which recorded source paths are relative.
