@@ -67,7 +67,7 @@ def write_long_manifest(path: Path, num_rows: int) -> int:
 
 
 def _video(number: int) -> dict[str, Any]:
-    """What is the same in all rows of a video; a fake follows its real counterpart."""
+    """What is the same in all rows of a video; a fake follows its original."""
     pair, is_fake = divmod(number, 2)
     target, source = f"{pair % PEOPLE:05d}", f"{(7 * pair + 1) % PEOPLE:05d}"
     real = f"{target}_{pair:06d}"

@@ -123,7 +123,7 @@ def _workers(recipe: TrainRecipe) -> int | None:
 def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> PrepareResult:
     from realface.datasets.real_folder import RealFolderReader
     from realface.faces.detectors.registry import default_crop_spec
-    from realface.prepare.pipeline import Means, prepare
+    from realface.prepare.pipeline import ExecutionSettings, prepare
 
     crops, config = recipe.data.crops, recipe.method
     input_size: Any = getattr(config, "input_size", None)
@@ -135,7 +135,9 @@ def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> Pr
         frames=crops.frames,
     )
     reader = RealFolderReader(recipe.data.identities)
-    return prepare(folder, out, spec=spec, dataset=reader, means=Means(workers=_workers(recipe), quiet=quiet))
+    return prepare(
+        folder, out, spec=spec, dataset=reader, execution=ExecutionSettings(workers=_workers(recipe), quiet=quiet)
+    )
 
 
 def _usable(found: PrepareResult, out: Path, *, workers: int | None, quiet: bool) -> Manifest:

@@ -121,7 +121,7 @@ def command(
     OUT/skipped.csv; the exit code is then 2.
     """
     from realface.faces.detectors.registry import build_face_detector, crop_spec_for, parse_name_and_file
-    from realface.prepare.pipeline import Means, merge_shards, prepare, prepare_shard
+    from realface.prepare.pipeline import ExecutionSettings, merge_shards, prepare, prepare_shard
     from realface.prepare.shards import Shard
 
     if merge is not None and (shard or redo or cluster):
@@ -138,18 +138,22 @@ def command(
     }
     chosen = {"frames": frames, "face": face.value, "min_face": min_face}
     spec = crop_spec_for(build_face_detector(name, file=file), **cut, **chosen)
-    means = Means(workers=workers, face_detector_file=file, cluster=cluster.value if cluster else None, quiet=as_json)
+    execution = ExecutionSettings(
+        workers=workers, face_detector_file=file, cluster=cluster.value if cluster else None, quiet=as_json
+    )
     with stoppable("prepare"):
         if shard is not None:
             part = Shard.parse(shard)
-            of_part = prepare_shard(source, out, shard=part, spec=spec, dataset=dataset, redo=redo or (), means=means)
+            of_part = prepare_shard(
+                source, out, shard=part, spec=spec, dataset=dataset, redo=redo or (), execution=execution
+            )
             _print_shard(of_part, as_json=as_json)
             _end(of_part.skipped)
             return
         if merge is not None:
             result = merge_shards(source, out, total=merge, spec=spec, dataset=dataset, face_detector_file=file)
         else:
-            result = prepare(source, out, spec=spec, dataset=dataset, redo=redo or (), means=means)
+            result = prepare(source, out, spec=spec, dataset=dataset, redo=redo or (), execution=execution)
         located = _locate_landmarks(result, workers, quiet=as_json) if landmarks else None
     _print_result(result, out, located, as_json=as_json)
     _end([*result.skipped, *result.skipped_masks])
@@ -198,7 +202,7 @@ def _locate_landmarks(result: PrepareResult, workers: int | None, *, quiet: bool
 
 
 def _print_result(result: PrepareResult, out: Path, located: LocatedLandmarks | None, *, as_json: bool) -> None:
-    from realface.prepare.frames import FROM_COUNTERPART, OWN
+    from realface.prepare.frames import FROM_ORIGINAL, OWN
     from realface.prepare.record import FRAME, MASK
 
     if as_json:
@@ -215,9 +219,7 @@ def _print_result(result: PrepareResult, out: Path, located: LocatedLandmarks | 
     for kind, count in result.left_out.items():
         print(f"unused files, {kind}: {count}")
     for whose, count in result.boxes.items():
-        boxes = (
-            "of their real counterpart" if whose == FROM_COUNTERPART else f"of their own ({whose.removeprefix(OWN)})"
-        )
+        boxes = "of their original" if whose == FROM_ORIGINAL else f"of their own ({whose.removeprefix(OWN)})"
         print(f"fakes cut by boxes {boxes}: {count}")
     if result.num_hdr:
         print(f"HDR videos converted to SDR: {result.num_hdr}")

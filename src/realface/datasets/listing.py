@@ -140,14 +140,14 @@ def require_distinct(items: Iterable[SourceVideo], root: Path) -> None:
 
 
 def missing_originals(items: Iterable[SourceVideo]) -> list[str]:
-    """One line if the real counterpart of a fake is not here, in the fake's data set and compression."""
+    """One line if the original of a fake is not here, in the fake's data set and compression."""
     items = list(items)
     reals = {(item.dataset, item.compression, item.video) for item in items if item.label == Label.REAL}
     fakes = [item for item in items if item.label == Label.FAKE and item.original is not None]
     alone = [fake for fake in fakes if (fake.dataset, fake.compression, fake.original) not in reals]
     if not alone:
         return []
-    return [f"the real counterparts of {len(alone)} fakes, such as {alone[0].original} of {alone[0].video}"]
+    return [f"the originals of {len(alone)} fakes, such as {alone[0].original} of {alone[0].video}"]
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:

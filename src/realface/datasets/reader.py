@@ -22,7 +22,7 @@ class SourceVideo:
         compression: such as c23; None where the data set has no such levels.
         video: the video's name within dataset, method and compression.
         identities: the identities, the face's own first; empty where unknown.
-        original: `video` of the real counterpart of a fake; None where unknown.
+        original: for a fake, the `video` it was made from; None where unknown.
         mask: the image or video of what was manipulated.
         spans: first and last frame, counted from 0, of each part of a video to which the label belongs; the whole of it
             when empty. A forged part of an otherwise real video is one.

@@ -54,7 +54,7 @@ class Leak:
 def find_leaks(manifest: Manifest) -> list[Leak]:
     """The videos and originals, identities, and images that stand in two splits, in this order, sorted by name.
 
-    A fake holds its own video and its real counterpart (`original`), so a real in one split and a fake made of it in
+    A fake contains its own video and its `original`, so a real in one split and a fake made of it in
     another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
     data set. Rows without a split leak nothing.
     """

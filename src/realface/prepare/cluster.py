@@ -16,19 +16,19 @@ from typing import Any
 from realface.core.errors import PrepareError
 from realface.prepare.executors import Do, Done, use_one_thread, work_of
 from realface.prepare.output_folder import OutputFolder
-from realface.prepare.record import ItemRecord, Task
+from realface.prepare.record import ItemRecord, PrepareJob
 
-TASKS_PER_BLOCK = 4  # small, so that records come back and are written down soon
-MOST_SENT = 20_000  # with the boxes of their counterparts some 20 kB each
+JOBS_PER_BLOCK = 4  # small, so that records come back and are written down soon
+MOST_SENT = 20_000  # with the boxes of their originals some 20 kB each
 
 
 @contextmanager
 def ray_workers(output: OutputFolder, count: int | None) -> Iterator[Do]:
-    """Something that does tasks on the cluster that Ray finds, or on one that it starts here.
+    """Something that does jobs on the cluster that Ray finds, or on one that it starts here.
 
     Args:
-        output: the same for all tasks.
-        count: at most so many tasks at once; as many as the cluster has cores when None.
+        output: the same for all jobs.
+        count: at most so many jobs at once; as many as the cluster has cores when None.
 
     Raises:
         PrepareError: Ray is not installed.
@@ -43,8 +43,8 @@ def ray_workers(output: OutputFolder, count: int | None) -> Iterator[Do]:
     yield partial(_do_on_ray, output=replace(output, threads=1), most=count or num_cores)
 
 
-def _do_on_ray(tasks: Iterable[Task], *, output: OutputFolder, most: int) -> Done:
-    """Do the tasks, of which at most `MOST_SENT` are sent to the cluster at a time.
+def _do_on_ray(jobs: Iterable[PrepareJob], *, output: OutputFolder, most: int) -> Done:
+    """Do the jobs, of which at most `MOST_SENT` are sent to the cluster at a time.
 
     Raises:
         PrepareError: a worker failed; the text says how.
@@ -53,9 +53,9 @@ def _do_on_ray(tasks: Iterable[Task], *, output: OutputFolder, most: int) -> Don
     from ray.data import ActorPoolStrategy, DataContext
 
     DataContext.get_current().enable_progress_bars = False  # ours counts files
-    rest = iter(tasks)
-    while sent := [{"task": pickle.dumps(task)} for task in islice(rest, MOST_SENT)]:
-        done = ray.data.from_items(sent, override_num_blocks=-(-len(sent) // TASKS_PER_BLOCK)).map(
+    rest = iter(jobs)
+    while sent := [{"job": pickle.dumps(job)} for job in islice(rest, MOST_SENT)]:
+        done = ray.data.from_items(sent, override_num_blocks=-(-len(sent) // JOBS_PER_BLOCK)).map(
             _Worker,  # type: ignore[arg-type] # a class: one object per actor
             fn_constructor_args=(output,),
             compute=ActorPoolStrategy(min_size=1, max_size=min(most, len(sent))),
@@ -66,7 +66,7 @@ def _do_on_ray(tasks: Iterable[Task], *, output: OutputFolder, most: int) -> Don
                 yield int(row["index"]), ItemRecord.from_json(row["record"])
         except ray.exceptions.RayError as error:
             raise PrepareError(
-                f"a task on the cluster failed: {_what_was_raised(error)}",
+                f"a job on the cluster failed: {_what_was_raised(error)}",
                 hint="correct that and run the same command again; finished files are kept",
             ) from error
 
@@ -82,8 +82,8 @@ class _Worker:
 
     def __init__(self, output: OutputFolder) -> None:
         use_one_thread()
-        self._work: Callable[[Task], ItemRecord] = work_of(output)
+        self._work: Callable[[PrepareJob], ItemRecord] = work_of(output)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        task: Task = pickle.loads(row["task"])  # noqa: S301 (made by the driver)
-        return {"index": task.index, "record": self._work(task).to_json()}
+        job: PrepareJob = pickle.loads(row["job"])  # noqa: S301 (made by the driver)
+        return {"index": job.index, "record": self._work(job).to_json()}

@@ -14,16 +14,16 @@ from realface.media.images import read_image
 from realface.prepare.crop_sequences import CropPicture, CropSequence, read_sequences
 from realface.prepare.item import item_row
 from realface.prepare.output_folder import CROPS, OutputFolder, crop_folder, safe_name
-from realface.prepare.record import FRAME, ItemRecord, SkippedFile, Task
+from realface.prepare.record import FRAME, ItemRecord, PrepareJob, SkippedFile
 
 
-def copy_crops(task: Task, output: OutputFolder) -> ItemRecord:
+def copy_crops(job: PrepareJob, output: OutputFolder) -> ItemRecord:
     """Copy the face crops of a folder, a tar or a picture, byte for byte; each folder in it is a video of its own.
 
     Returns:
         The record; pictures that cannot be read are skipped and counted, and so is a source without any that can.
     """
-    item, source = task.item, output.relative(task.item.source)
+    item, source = job.item, output.relative(job.item.source)
     folder = crop_folder(item)
     rows: list[dict[str, Any]] = []
     skipped: list[SkippedFile] = []

@@ -1,4 +1,4 @@
-"""Doing many tasks: in this process, in several, or on a cluster. All do the same with each."""
+"""Doing many jobs: in this process, in several, or on a cluster. All do the same with each."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from realface.media.images import is_image_name
 from realface.prepare.crop_copies import copy_crops
 from realface.prepare.item import prepare_item
 from realface.prepare.output_folder import OutputFolder
-from realface.prepare.record import ItemRecord, Task
+from realface.prepare.record import ItemRecord, PrepareJob
 
 Done = Iterator[tuple[int, ItemRecord]]
 """The number of each item with its record, in whatever order they are finished."""
 
-Do = Callable[[Iterable[Task]], Done]
-"""Does all tasks that it is given, and may be called again."""
+Do = Callable[[Iterable[PrepareJob]], Done]
+"""Does all jobs that it is given, and may be called again."""
 
-QUEUED_PER_WORKER = 4  # tasks that wait: enough that nobody idles, and a million tasks are not all held at once
+QUEUED_PER_WORKER = 4  # jobs that wait: enough that nobody idles, and a million jobs are not all held at once
 
 
-def work_of(output: OutputFolder) -> Callable[[Task], ItemRecord]:
-    """What is done with each task; one per process, since a face detector loads its weights on first use."""
+def work_of(output: OutputFolder) -> Callable[[PrepareJob], ItemRecord]:
+    """What is done with each job; one per process, since a face detector loads its weights on first use."""
     if output.are_crops:
-        do: Callable[[Task], ItemRecord] = partial(copy_crops, output=output)
+        do: Callable[[PrepareJob], ItemRecord] = partial(copy_crops, output=output)
     else:
         do = partial(
             prepare_item, output=output, face_detector=face_detector_for(output.spec, file=output.face_detector_file)
         )
 
-    def work(task: Task) -> ItemRecord:
+    def work(job: PrepareJob) -> ItemRecord:
         try:
-            return do(task)
+            return do(job)
         except BaseException as error:
-            error.add_note(f"while preparing {task.item.source}")
+            error.add_note(f"while preparing {job.item.source}")
             raise
 
     return work
@@ -56,10 +56,10 @@ def work_of(output: OutputFolder) -> Callable[[Task], ItemRecord]:
 
 @contextmanager
 def workers(output: OutputFolder, count: int) -> Iterator[Do]:
-    """Something that does tasks, here or in processes of one thread each, which stay until the end of the block.
+    """Something that does jobs, here or in processes of one thread each, which stay until the end of the block.
 
     Args:
-        output: the same for all tasks.
+        output: the same for all jobs.
         count: of processes; 0 works in this one. Fewer start where the machine's limits allow fewer.
 
     Raises:
@@ -68,7 +68,7 @@ def workers(output: OutputFolder, count: int) -> Iterator[Do]:
     if count == 0:
         with _one_thread():
             work = work_of(output)
-            yield lambda tasks: ((task.index, work(task)) for task in tasks)
+            yield lambda jobs: ((job.index, work(job)) for job in jobs)
         return
     count = allowed_workers(count)
     output = replace(output, threads=1)
@@ -80,25 +80,25 @@ def workers(output: OutputFolder, count: int) -> Iterator[Do]:
         pool.shutdown(cancel_futures=True)  # waits, so that no worker is left when the folder is given free
 
 
-def _do_in_pool(pool: ProcessPoolExecutor, tasks: Iterable[Task], *, count: int) -> Done:
-    """Do the tasks, of which a few are held at a time.
+def _do_in_pool(pool: ProcessPoolExecutor, jobs: Iterable[PrepareJob], *, count: int) -> Done:
+    """Do the jobs, of which a few are held at a time.
 
     Raises:
         RealfaceError: a worker was killed.
     """
-    rest = iter(tasks)
-    running: dict[Future[ItemRecord], Task] = {}
+    rest = iter(jobs)
+    running: dict[Future[ItemRecord], PrepareJob] = {}
     try:
         while True:
-            for task in islice(rest, count * QUEUED_PER_WORKER - len(running)):
-                running[pool.submit(_work, task)] = task
+            for job in islice(rest, count * QUEUED_PER_WORKER - len(running)):
+                running[pool.submit(_work, job)] = job
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 record = future.result()
                 yield running.pop(future).index, record
     except BrokenProcessPool as error:
-        at_work = ", ".join(str(task.item.source) for task in islice(running.values(), count))
+        at_work = ", ".join(str(job.item.source) for job in islice(running.values(), count))
         raise RealfaceError(
             f"a worker process was killed, perhaps for lack of memory, at work on {at_work}",
             hint="run the same command again, with fewer --workers or without that file; finished files are kept",
@@ -126,7 +126,7 @@ def _num_bytes(path: Path) -> int:
         return 0
 
 
-_work_here: Callable[[Task], ItemRecord]  # of a worker process, set when it starts
+_work_here: Callable[[PrepareJob], ItemRecord]  # of a worker process, set when it starts
 
 
 def _start_worker(output: OutputFolder) -> None:
@@ -168,5 +168,5 @@ def use_one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _work(task: Task) -> ItemRecord:
-    return _work_here(task)
+def _work(job: PrepareJob) -> ItemRecord:
+    return _work_here(job)

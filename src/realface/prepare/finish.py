@@ -20,7 +20,7 @@ from realface.datasets.left_out import IMAGES, VIDEOS
 from realface.datasets.reader import Inventory
 from realface.manifest.columns import Columns
 from realface.manifest.manifest import Manifest, ManifestHeader
-from realface.prepare.frames import FROM_COUNTERPART, OWN
+from realface.prepare.frames import FROM_ORIGINAL, OWN
 from realface.prepare.journal import Journal
 from realface.prepare.record import FRAME, MASK, ItemRecord
 
@@ -44,7 +44,7 @@ class PrepareResult:
         skipped: how many source files gave no crop, by reason; `OUT/skipped.csv` names each.
         skipped_masks: how many masks could not be used, by reason; the same file names each.
         skipped_frames: how many frames, faces or pictures of the other files were left out, by reason; likewise.
-        boxes: how many fakes took the boxes of their real counterpart, and how many their own, and why.
+        boxes: how many fakes took the boxes of their original, and how many their own, and why.
         found: how many files of each kind the reader found, and how many of those it left out, and why.
         left_out: number of files in the source folder that the reader does not use, by kind: `images`, `videos`, and
             other files by suffix. Files that `skipped` counts are not among them.
@@ -159,7 +159,7 @@ class _Tally:
                 for why, count in sorted(self.boxes.items())
                 if why.startswith(OWN)
             )
-            notes.append(f"fakes cut by the boxes of their real counterpart: {self.boxes[FROM_COUNTERPART]}{own}")
+            notes.append(f"fakes cut by the boxes of their original: {self.boxes[FROM_ORIGINAL]}{own}")
         if self.num_hdr:
             notes.append(f"HDR videos converted to SDR: {self.num_hdr}")
         if self.num_hashed > MOST_IN_HEADER:

@@ -1,4 +1,4 @@
-"""The faces in the frames of one file: found in it, or where they are in its real counterpart."""
+"""The faces in the frames of one file: found in it, or where they are in its original."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from realface.faces.detectors.face_detector import Face, FaceDetector
 from realface.faces.tracks import link_faces
 from realface.media.frames import Frame, HdrTransfer, MediaReader, Spans, VideoInfo, spread_indices
 from realface.media.opening import open_media
-from realface.prepare.record import Counterpart, FacesByFrame, Task, TrackedFace
+from realface.prepare.record import FacesByFrame, Original, PrepareJob, TrackedFace
 
 FRAMES_AT_ONCE = 8  # go through the face detector together; bounds the memory, whatever the video's length
 SAME_RATE = 0.005  # share by which frame rates of one scene may differ: files round 29.97 in several ways
-FROM_COUNTERPART, OWN = "counterpart", "own: "
+FROM_ORIGINAL, OWN = "original", "own: "
 OTHER_SIZE = "other size"
 
 
@@ -73,40 +73,40 @@ class FileFaces:
 
 
 def detect_faces(
-    task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, threads: int
+    job: PrepareJob, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, threads: int
 ) -> FileFaces:
     """Detect and crop every face in the frames that are used.
 
-    A fake takes the boxes of its counterpart where both have one size and frame rate, so that a frame of one number
+    A fake takes the boxes of its original where both have one size and frame rate, so that a frame of one number
     shows the same scene: then the pair is cut alike, and the face is the person's that was forged, not another's.
 
     Args:
-        task: the file and what is known of it.
+        job: the file and what is known of it.
         media: the file, open.
         spec: how faces are cropped.
         face_detector: the one of the spec.
-        threads: number of threads that decode the counterpart, where it must be read; 0 uses all cores.
+        threads: number of threads that decode the original, where it must be read; 0 uses all cores.
 
     Raises:
-        MissingInputError: the file, or the counterpart, does not exist.
+        MissingInputError: the file, or the original, does not exist.
         MediaError: it cannot be read.
     """
-    if task.counterpart is None:
-        return _detect_in(task, media, spec, face_detector, boxes=task.why_none and OWN + task.why_none)
-    why = _unlike(media.info(), task.counterpart.info, task.item.spans)
-    found = None if why else _cut_as_counterpart(task, media, task.counterpart, spec, face_detector, threads=threads)
-    return found or _detect_in(task, media, spec, face_detector, boxes=OWN + (why or OTHER_SIZE))
+    if job.original is None:
+        return _detect_in(job, media, spec, face_detector, boxes=job.why_none and OWN + job.why_none)
+    why = _unlike(media.info(), job.original.info, job.item.spans)
+    found = None if why else _crop_as_original(job, media, job.original, spec, face_detector, threads=threads)
+    return found or _detect_in(job, media, spec, face_detector, boxes=OWN + (why or OTHER_SIZE))
 
 
 def _detect_in(
-    task: Task, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, boxes: str = ""
+    job: PrepareJob, media: MediaReader, spec: CropSpec, face_detector: FaceDetector, *, boxes: str = ""
 ) -> FileFaces:
     frames_read: list[tuple[int, float | None, tuple[int, int]]] = []
     faces: list[list[Face]] = []
     crops: list[list[NDArray[np.uint8]]] = []
     num_too_small = 0
     hdr: HdrTransfer | None = None
-    for frame, found in _found(media.frames(spec.frames, spans=task.item.spans), face_detector):
+    for frame, found in _found(media.frames(spec.frames, spans=job.item.spans), face_detector):
         here = [face for face in found if _is_large_enough(face, spec)]
         num_too_small += len(found) - len(here)
         frames_read.append((frame.index, _time_of(media, frame), frame.size))
@@ -121,21 +121,21 @@ def _detect_in(
     return FileFaces(frames, boxes, num_too_small, num_damaged=media.num_damaged, hdr=hdr)
 
 
-def _cut_as_counterpart(
-    task: Task,
+def _crop_as_original(
+    job: PrepareJob,
     media: MediaReader,
-    counterpart: Counterpart,
+    original: Original,
     spec: CropSpec,
     face_detector: FaceDetector,
     *,
     threads: int,
 ) -> FileFaces | None:
-    """Return the fake's faces where they are in its counterpart; None if the size of either changes in these frames."""
-    size = (counterpart.info.height, counterpart.info.width)
-    wanted = media.spread(spec.frames, spans=task.item.spans, num_frames=counterpart.info.num_frames)
-    faces = counterpart.faces
-    if not set(wanted) <= set(faces):  # of another length, so other frames of the counterpart were used
-        searched = _faces_at(counterpart.source, wanted, spec, face_detector, size=size, threads=threads)
+    """Return the fake's faces where they are in its original; None if the size of either changes in these frames."""
+    size = (original.info.height, original.info.width)
+    wanted = media.spread(spec.frames, spans=job.item.spans, num_frames=original.info.num_frames)
+    faces = original.faces
+    if not set(wanted) <= set(faces):  # of another length, so other frames of the original were used
+        searched = _faces_at(original.source, wanted, spec, face_detector, size=size, threads=threads)
         if searched is None:
             return None
         faces = searched
@@ -148,7 +148,7 @@ def _cut_as_counterpart(
         crops = [crop_face(frame.image, one.face, spec) for one in here]
         frames.append(FrameFaces(frame.index, _time_of(media, frame), frame.size, here, crops))
         hdr = hdr or frame.hdr
-    return FileFaces(frames, FROM_COUNTERPART, num_damaged=media.num_damaged, hdr=hdr)
+    return FileFaces(frames, FROM_ORIGINAL, num_damaged=media.num_damaged, hdr=hdr)
 
 
 def _faces_at(

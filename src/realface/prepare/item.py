@@ -25,8 +25,8 @@ from realface.prepare.record import (
     MASK,
     FacesByFrame,
     ItemRecord,
+    PrepareJob,
     SkippedFile,
-    Task,
     TrackedFace,
     faces_to_numbers,
 )
@@ -37,22 +37,22 @@ NOT_FORGED = "face outside the mask"
 DAMAGED = "damaged"
 
 
-def prepare_item(task: Task, output: OutputFolder, face_detector: FaceDetector) -> ItemRecord:
+def prepare_item(job: PrepareJob, output: OutputFolder, face_detector: FaceDetector) -> ItemRecord:
     """Cut the chosen faces out of one source file and write the crops, and those of its mask.
 
     Args:
-        task: the file and what is known of it.
+        job: the file and what is known of it.
         output: where to, and how.
         face_detector: the one that the spec names.
 
     Returns:
         The record; a file that cannot be used is a record with `skipped`, not an exception.
     """
-    item, source = task.item, output.relative(task.item.source)
+    item, source = job.item, output.relative(job.item.source)
     try:
         media = open_media(item.source, threads=output.threads)
-        found = detect_faces(task, media, output.spec, face_detector, threads=output.threads)
-        info = media.info() if task.is_counterpart else None
+        found = detect_faces(job, media, output.spec, face_detector, threads=output.threads)
+        info = media.info() if job.is_original else None
         sha256 = sha256_of(item.source)
     except (MediaError, OSError) as error:
         return ItemRecord(source, skipped=[SkippedFile.of_file(item.source, error)])

@@ -36,13 +36,13 @@ from realface.prepare.finish import MANIFEST, PrepareResult, finish
 from realface.prepare.frame_images import spread_frame_images, with_frame_number
 from realface.prepare.journal import Journal
 from realface.prepare.output_folder import OutputFolder, crop_folder
-from realface.prepare.record import Task
-from realface.prepare.shards import Shard, all_shards, counterparts_of, part_of
+from realface.prepare.record import PrepareJob
+from realface.prepare.shards import Shard, all_shards, originals_of, part_of
 
 STATE = ".prepare"
 SETTINGS, JOURNAL, SCRATCH = "settings.json", "journal.tsv", "scratch"
 EVERY_REASON = "all"
-NO_FACE_THERE = "no face in the counterpart"
+NO_FACE_THERE = "no face in the original"
 FORMAT = 3  # of the records; raised when another version would misread them, or choose other frames
 
 
@@ -62,8 +62,8 @@ class ShardResult:
 
 
 @dataclass(frozen=True)
-class Means:
-    """How the work is done, which changes nothing of its outcome.
+class ExecutionSettings:
+    """How the work is executed. It does not change the result.
 
     Attributes:
         workers: processes; one per core when None, 0 works in this process. On a cluster at most so many at once.
@@ -85,7 +85,7 @@ def prepare(
     spec: CropSpec,
     dataset: str | DatasetReader | None = None,
     redo: Collection[str] = (),
-    means: Means | None = None,
+    execution: ExecutionSettings | None = None,
 ) -> PrepareResult:
     """Find and crop the faces of every video and picture below `source`.
 
@@ -95,7 +95,7 @@ def prepare(
         spec: how to crop; its face detector must be known here.
         dataset: name of the dataset, or its reader; detected if None.
         redo: reasons whose skipped files are retried, or `all`.
-        means: how.
+        execution: workers, cluster and progress; it does not change the result.
 
     Returns:
         The summary. `out` then holds `manifest.parquet`, `crops/`, `skipped.csv` and, where the dataset has masks,
@@ -107,10 +107,10 @@ def prepare(
         OutputExistsError: `out` holds something else, or another process is at work there.
         PrepareError: no file was skipped for a reason of `redo`.
     """
-    means = means or Means()
-    study = _open_study(source, out, spec=spec, dataset=dataset, total=1, means=means)
+    execution = execution or ExecutionSettings()
+    study = _open_study(source, out, spec=spec, dataset=dataset, total=1, execution=execution)
     with _at_work(study, Shard()) as journal:
-        _do(study, Shard(), journal, redo, means)
+        _do(study, Shard(), journal, redo, execution)
         return finish(study.inventory, out, spec, [journal])
 
 
@@ -122,16 +122,16 @@ def prepare_shard(
     spec: CropSpec,
     dataset: str | None = None,
     redo: Collection[str] = (),
-    means: Means | None = None,
+    execution: ExecutionSettings | None = None,
 ) -> ShardResult:
     """Like `prepare` for one part of the files, and without the manifest, which `merge_shards` makes of all parts.
 
     Several processes, on machines that share the folders, may do a shard each at the same time.
     """
-    means = means or Means()
-    study = _open_study(source, out, spec=spec, dataset=dataset, total=shard.total, means=means)
+    execution = execution or ExecutionSettings()
+    study = _open_study(source, out, spec=spec, dataset=dataset, total=shard.total, execution=execution)
     with _at_work(study, shard) as journal:
-        _do(study, shard, journal, redo, means)
+        _do(study, shard, journal, redo, execution)
         skipped: Counter[str] = Counter()
         for _, record in journal.records():
             skipped.update({each.reason: each.count for each in record.skipped})
@@ -154,7 +154,12 @@ def merge_shards(
         MissingInputError, DatasetError, OutputExistsError: as `prepare`.
     """
     study = _open_study(
-        source, out, spec=spec, dataset=dataset, total=total, means=Means(face_detector_file=face_detector_file)
+        source,
+        out,
+        spec=spec,
+        dataset=dataset,
+        total=total,
+        execution=ExecutionSettings(face_detector_file=face_detector_file),
     )
     with ExitStack() as locks:
         journals = []
@@ -182,21 +187,27 @@ class _Study:
     out: Path
     spec: CropSpec
     settings: Mapping[str, Any]
-    counterparts: Mapping[int, int]
+    originals: Mapping[int, int]
 
     def folder_of(self, shard: Shard) -> Path:
         return self.out / STATE / shard.name
 
     def part(self, shard: Shard) -> list[int]:
-        return part_of(shard, len(self.inventory.items), self.counterparts)
+        return part_of(shard, len(self.inventory.items), self.originals)
 
     @cached_property
     def reals_with_fakes(self) -> set[int]:
-        return set(self.counterparts.values())
+        return set(self.originals.values())
 
 
 def _open_study(
-    source: Path, out: Path, *, spec: CropSpec, dataset: str | DatasetReader | None, total: int, means: Means
+    source: Path,
+    out: Path,
+    *,
+    spec: CropSpec,
+    dataset: str | DatasetReader | None,
+    total: int,
+    execution: ExecutionSettings,
 ) -> _Study:
     """Read what there is to do and make the output folder, or check that what was begun there is the same."""
     source = existing(source, what="source folder").resolve()
@@ -205,13 +216,13 @@ def _open_study(
     if not inventory.items:
         raise DatasetError(f"{source} is a {inventory.dataset} dataset but contains no video and no image")
     if not inventory.are_crops:
-        _require_face_detector(spec, means.face_detector_file)
-    counterparts = {} if inventory.are_crops else counterparts_of(inventory.items)
+        _require_face_detector(spec, execution.face_detector_file)
+    originals = {} if inventory.are_crops else originals_of(inventory.items)
     _require_own_folders(inventory)
     settings = _settings(inventory, spec, total)
     _require_own_output(out, settings)
     return _Study(
-        inventory, out.resolve(), spec, settings, counterparts
+        inventory, out.resolve(), spec, settings, originals
     )  # workers on other machines have another working folder
 
 
@@ -231,10 +242,10 @@ def _at_work(study: _Study, shard: Shard) -> Iterator[Journal]:
         yield Journal.open(folder / JOURNAL)
 
 
-def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], means: Means) -> None:
+def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], execution: ExecutionSettings) -> None:
     """Do what is left of a shard."""
     _claim(study, shard)
-    if not means.quiet:
+    if not execution.quiet:
         _tell(study.inventory)
     if redo:
         _forget(study, journal, _to_redo(study, shard, journal, redo))
@@ -244,20 +255,20 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], me
         out=study.out,
         scratch=_new_scratch(study.folder_of(shard)),
         spec=study.spec,
-        face_detector_file=means.face_detector_file and means.face_detector_file.resolve(),
+        face_detector_file=execution.face_detector_file and execution.face_detector_file.resolve(),
         are_crops=study.inventory.are_crops,
     )
     items = study.inventory.items
-    # fakes come last, because they take the boxes of their counterparts
-    first = [index for index in todo if index not in study.counterparts]
-    second = [index for index in todo if index in study.counterparts]
+    # fakes come last, because they take the boxes of their originals
+    first = [index for index in todo if index not in study.originals]
+    second = [index for index in todo if index in study.originals]
     num_done, num_faces, start = len(journal), 0, time.monotonic()
     with (
-        progress("prepare", num_done + len(todo), unit="files", quiet=means.quiet, done=num_done) as shown,
-        _workers(output, len(todo), means) as do,
+        progress("prepare", num_done + len(todo), unit="files", quiet=execution.quiet, done=num_done) as shown,
+        _workers(output, len(todo), execution) as do,
     ):
         for numbers in (first, second):
-            for index, record in do(_tasks(study, journal, largest_first(numbers, items))):
+            for index, record in do(_jobs(study, journal, largest_first(numbers, items))):
                 if not record.rows:
                     output.remove(crop_folder(items[index]))  # from before a second try
                 journal.append(index, with_frame_number(record, items[index]))
@@ -299,21 +310,21 @@ def _new_scratch(folder: Path) -> Path:
     return scratch
 
 
-def _tasks(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[Task]:
+def _jobs(study: _Study, journal: Journal, numbers: Sequence[int]) -> Iterator[PrepareJob]:
     items = study.inventory.items
     for index in numbers:
-        real = study.counterparts.get(index)
-        counterpart = None if real is None else journal.read(real).as_counterpart(items[real].source)
-        why_none = NO_FACE_THERE if real is not None and counterpart is None else ""
-        yield Task(index, items[index], counterpart, why_none, is_counterpart=index in study.reals_with_fakes)
+        real = study.originals.get(index)
+        original = None if real is None else journal.read(real).as_original(items[real].source)
+        why_none = NO_FACE_THERE if real is not None and original is None else ""
+        yield PrepareJob(index, items[index], original, why_none, is_original=index in study.reals_with_fakes)
 
 
-def _workers(output: OutputFolder, num_tasks: int, means: Means) -> AbstractContextManager[Do]:
-    if means.cluster is not None and num_tasks:
+def _workers(output: OutputFolder, num_jobs: int, execution: ExecutionSettings) -> AbstractContextManager[Do]:
+    if execution.cluster is not None and num_jobs:
         from realface.prepare.cluster import ray_workers
 
-        return ray_workers(output, means.workers)
-    return workers(output, min(num_workers(means.workers), num_tasks))
+        return ray_workers(output, execution.workers)
+    return workers(output, min(num_workers(execution.workers), num_jobs))
 
 
 def _to_redo(study: _Study, shard: Shard, journal: Journal, redo: Collection[str]) -> set[int]:
@@ -326,7 +337,7 @@ def _to_redo(study: _Study, shard: Shard, journal: Journal, redo: Collection[str
         there = ", ".join(sorted(known)) or "none"
         raise PrepareError(f"--redo {unknown[0]!r}: no file was skipped for this reason; reasons here: {there}")
     chosen = {index for index, here in reasons.items() if here & set(redo) or (here and EVERY_REASON in redo)}
-    return chosen | {fake for fake, real in study.counterparts.items() if real in chosen and fake in journal}
+    return chosen | {fake for fake, real in study.originals.items() if real in chosen and fake in journal}
 
 
 def _forget(study: _Study, journal: Journal, numbers: Collection[int]) -> None:

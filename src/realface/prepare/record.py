@@ -59,7 +59,7 @@ FacesByFrame = Mapping[int, Sequence[TrackedFace]]
 
 
 @dataclass(frozen=True, eq=False)
-class Counterpart:
+class Original:
     """The real video or picture that a fake was made of, with the faces that were found in it."""
 
     source: Path
@@ -68,22 +68,22 @@ class Counterpart:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class PrepareJob:
     """One item to prepare.
 
     Attributes:
         index: the item's number in the inventory.
         item: the file.
-        counterpart: whose boxes a fake takes; None where it is unknown or without a face.
-        why_none: why a fake whose counterpart is here cannot take its boxes.
-        is_counterpart: whether fakes will take this one's boxes, so that its faces must be recorded.
+        original: whose boxes a fake takes; None where it is unknown or without a face.
+        why_none: why a fake whose original is here cannot take its boxes.
+        is_original: whether fakes will take this one's boxes, so that its faces must be recorded.
     """
 
     index: int
     item: SourceVideo
-    counterpart: Counterpart | None = None
+    original: Original | None = None
     why_none: str = ""
-    is_counterpart: bool = False
+    is_original: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ class ItemRecord:
         sha256: of the source file; empty when it could not be read, or is a folder.
         rows: manifest rows of its crops, paths relative to the output folder.
         skipped: what could not be used; where a file has no rows, one of them says why.
-        boxes: whose faces were cut out, where the file has a counterpart: its "counterpart", or its "own" and why.
+        boxes: whose faces were cut out, where the file has an original: its "original", or its "own" and why.
         num_unmarked: crops whose mask marks nothing in them: the person who was kept is not the one who was forged.
-        info: size, length and frame rate of a counterpart; its `path` is not stored.
-        faces: of a counterpart, by the frame's number: box, score, landmarks and track of each face, 16 numbers.
+        info: size, length and frame rate of an original; its `path` is not stored.
+        faces: of an original, by the frame's number: box, score, landmarks and track of each face, 16 numbers.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
 
@@ -132,12 +132,12 @@ class ItemRecord:
         info = None if record.info is None else VideoInfo(**record.info | {"path": Path()})  # type: ignore[operator]
         return replace(record, skipped=skipped, info=info)
 
-    def as_counterpart(self, source: Path) -> Counterpart | None:
+    def as_original(self, source: Path) -> Original | None:
         """What its fakes need of it; None where no face was found in it."""
         if self.info is None or not self.rows:
             return None
         faces = {int(frame): [_tracked(numbers) for numbers in here] for frame, here in self.faces.items()}
-        return Counterpart(source, replace(self.info, path=source), faces)
+        return Original(source, replace(self.info, path=source), faces)
 
 
 def legible(name: str) -> str:

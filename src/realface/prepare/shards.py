@@ -45,8 +45,8 @@ def all_shards(total: int) -> Iterator[Shard]:
     return (Shard(number, total) for number in range(1, total + 1))
 
 
-def counterparts_of(items: Sequence[SourceVideo]) -> dict[int, int]:
-    """The number of the real counterpart of each fake that has one among the items, by the fake's own number."""
+def originals_of(items: Sequence[SourceVideo]) -> dict[int, int]:
+    """The number of the original of each fake that has one among the items, by the fake's own number."""
     reals = {
         (item.dataset, item.compression, item.video): index
         for index, item in enumerate(items)
@@ -61,8 +61,8 @@ def counterparts_of(items: Sequence[SourceVideo]) -> dict[int, int]:
     return found
 
 
-def part_of(shard: Shard, num_items: int, counterparts: Mapping[int, int]) -> list[int]:
-    """The numbers of the items that a shard does, in order; a fake goes where its counterpart goes."""
-    groups = [counterparts.get(index, index) for index in range(num_items)]
+def part_of(shard: Shard, num_items: int, originals: Mapping[int, int]) -> list[int]:
+    """The numbers of the items that a shard does, in order; a fake goes where its original goes."""
+    groups = [originals.get(index, index) for index in range(num_items)]
     position = {group: place for place, group in enumerate(sorted(set(groups)))}
     return [index for index, group in enumerate(groups) if position[group] % shard.total == shard.number - 1]

@@ -49,7 +49,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         skipped={},
         skipped_masks={"other size": 1},
         skipped_frames={"no face found": 3},
-        boxes={"counterpart": 5, "own: other size": 1},
+        boxes={"original": 5, "own: other size": 1},
         found={"left out: in no label folder": 7},
         left_out={"videos": 4, "other files (.txt)": 1},
         missing=("masks",),
@@ -62,7 +62,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
     assert "HDR videos converted to SDR: 3" in out
     assert "  mask: other size: 1\n" in out
     assert "  frame: no face found: 3\n" in out
-    assert "fakes cut by boxes of their real counterpart: 5" in out
+    assert "fakes cut by boxes of their original: 5" in out
     assert "fakes cut by boxes of their own (other size): 1" in out
     assert "found, left out: in no label folder: 7" in out
     assert "unused files, videos: 4\nunused files, other files (.txt): 1\n" in out

@@ -312,7 +312,7 @@ def test_a_fake_whose_name_names_no_people_is_kept_and_counted(name, files, spli
             [
                 "actors/c23/videos: 1 of the release's 2 videos",
                 "DeepFakeDetection/masks/videos: the masks of 1 of 1 c23 fakes",
-                "the real counterparts of 1 fakes, such as 01__kitchen_pan of 01_02__kitchen_pan__ABCDEFGH",
+                "the originals of 1 fakes, such as 01__kitchen_pan of 01_02__kitchen_pan__ABCDEFGH",
             ],
         ),
         (
@@ -320,7 +320,7 @@ def test_a_fake_whose_name_names_no_people_is_kept_and_counted(name, files, spli
             ["dfdc_train_part_0/aaa.mp4"],
             [
                 "dfdc_train_part_0: 1 of the 2 videos of dfdc_train_part_0/metadata.json, such as aaa.mp4",
-                "the real counterparts of 1 fakes, such as aaa of bbb",
+                "the originals of 1 fakes, such as aaa of bbb",
             ],
         ),
         (
@@ -336,7 +336,7 @@ def test_a_fake_whose_name_names_no_people_is_kept_and_counted(name, files, spli
             ["source/val/videos/00001.mp4"],
             [
                 "source/val: no videos",
-                "the real counterparts of 1 fakes, such as source/val/00001 of target/val/00001",
+                "the originals of 1 fakes, such as source/val/00001 of target/val/00001",
             ],
         ),
     ],

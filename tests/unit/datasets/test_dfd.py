@@ -79,7 +79,7 @@ def test_beside_faceforensics_the_same_is_missing(study_in_ffpp):
     (study_in_ffpp / "original_sequences/actors/c23/videos/01__kitchen_pan.mp4").unlink()
     missing = FaceForensicsReader().scan(study_in_ffpp).missing
     assert "original_sequences/actors/c23/videos: 1 of the release's 2 videos" in missing
-    assert f"the real counterparts of 1 fakes, such as 01__kitchen_pan of {FAKE}" in missing
+    assert f"the originals of 1 fakes, such as 01__kitchen_pan of {FAKE}" in missing
 
 
 def test_alone_in_that_tree_it_is_not_faceforensics(study_in_ffpp):

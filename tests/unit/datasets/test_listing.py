@@ -66,11 +66,11 @@ def test_one_name_in_several_methods_is_allowed(tmp_path):
     require_distinct([item(tmp_path / "a/x.mp4", "A"), item(tmp_path / "b/x.mp4", "B")], tmp_path)
 
 
-def test_fakes_whose_real_counterpart_is_not_here_are_named():
+def test_fakes_whose_original_is_not_here_are_named():
     real = SourceVideo(Path("a.mp4"), Label.REAL, "set", video="a", compression="c23")
     fakes = [
         SourceVideo(Path("f.mp4"), Label.FAKE, "set", video=f"{original}_x", compression=level, original=original)
         for original, level in (("a", "c23"), ("a", "c40"), ("b", "c23"), (None, "c23"))
     ]
-    assert missing_originals([real, *fakes]) == ["the real counterparts of 2 fakes, such as a of a_x"]
+    assert missing_originals([real, *fakes]) == ["the originals of 2 fakes, such as a of a_x"]
     assert missing_originals([real, fakes[0], fakes[3]]) == []

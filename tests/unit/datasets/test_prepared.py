@@ -56,9 +56,9 @@ def prepare_tree(build_tree, tmp_path, media, monkeypatch):
         for path, text in dict(lists).items():
             (root / path).write_text(text)
         for module in (pipeline, executors):
-            monkeypatch.setattr(module, "face_detector_for", lambda _spec, **_means: FixedFaceDetector())
-        means = pipeline.Means(workers=0, quiet=True)
-        return root, pipeline.prepare(root, tmp_path / "out", spec=SPEC, means=means)
+            monkeypatch.setattr(module, "face_detector_for", lambda _spec, **_settings: FixedFaceDetector())
+        execution = pipeline.ExecutionSettings(workers=0, quiet=True)
+        return root, pipeline.prepare(root, tmp_path / "out", spec=SPEC, execution=execution)
 
     return prepare_tree
 

@@ -306,7 +306,7 @@ def test_a_video_damaged_in_the_middle_gives_frames_from_around_it(tmp_path: Pat
 
 
 def test_frames_behind_damage_keep_their_numbers(tmp_path: Path):
-    """A mask or a real counterpart is looked up by them."""
+    """A mask or an original is looked up by them."""
     noise = np.random.default_rng(0).integers(-8, 9, (40, HEIGHT, WIDTH, 3))
     images = [(image + grain).astype(np.uint8) for image, grain in zip(numbered_frames(40), noise, strict=True)]
     path = written_video(tmp_path / "a.mp4", images, gop=5)

@@ -8,8 +8,8 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import PrepareError
 from realface.prepare import cluster
 from realface.prepare.cluster import ray_workers
-from realface.prepare.pipeline import Means, prepare
-from realface.prepare.record import Task
+from realface.prepare.pipeline import ExecutionSettings, prepare
+from realface.prepare.record import PrepareJob
 
 
 def test_without_ray_the_extra_is_named(output, monkeypatch):
@@ -35,8 +35,12 @@ def test_a_local_cluster_gives_what_processes_give(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         Image.new("RGB", (24, 24), (40 * number, 9, 9)).save(folder / "1.png")
     (tmp_path / "wild" / "real_train" / "1" / "a" / "1.png").write_bytes(b"broken")
-    alone = prepare(tmp_path / "wild", tmp_path / "alone", spec=CropSpec(), means=Means(workers=0, quiet=True))
-    shared = prepare(tmp_path / "wild", tmp_path / "shared", spec=CropSpec(), means=Means(cluster="ray", quiet=True))
+    alone = prepare(
+        tmp_path / "wild", tmp_path / "alone", spec=CropSpec(), execution=ExecutionSettings(workers=0, quiet=True)
+    )
+    shared = prepare(
+        tmp_path / "wild", tmp_path / "shared", spec=CropSpec(), execution=ExecutionSettings(cluster="ray", quiet=True)
+    )
     assert (alone.num_crops, alone.skipped) == (shared.num_crops, shared.skipped) == (5, {"no pictures": 1})
     assert alone.manifest.read_bytes() == shared.manifest.read_bytes()
 
@@ -46,7 +50,7 @@ def test_what_fails_on_the_cluster_is_told_in_words(output, make_item, tmp_path)
     Image.new("RGB", (24, 24)).save(tmp_path / "a.png")
     away = replace(output, scratch=tmp_path / "away", are_crops=True)
     text = (
-        rf"a task on the cluster failed: FileNotFoundError: .* while preparing {tmp_path / 'a.png'}; the finished files"
+        rf"a job on the cluster failed: FileNotFoundError: .* while preparing {tmp_path / 'a.png'}; the finished files"
     )
     with pytest.raises(PrepareError, match=text), ray_workers(away, 1) as do:
-        list(do([Task(0, make_item(tmp_path / "a.png"))]))
+        list(do([PrepareJob(0, make_item(tmp_path / "a.png"))]))

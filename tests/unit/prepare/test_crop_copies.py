@@ -6,7 +6,7 @@ from PIL import Image
 
 from realface.core.files import sha256_of
 from realface.prepare.crop_copies import copy_crops
-from realface.prepare.record import Task
+from realface.prepare.record import PrepareJob
 
 
 def picture(path):
@@ -18,7 +18,7 @@ def picture(path):
 @pytest.fixture
 def copy(output, make_item):
     def run(source):
-        return copy_crops(Task(0, make_item(source, video="v")), output)
+        return copy_crops(PrepareJob(0, make_item(source, video="v")), output)
 
     return run
 

@@ -10,15 +10,15 @@ from realface.core import worker_limits
 from realface.core.errors import LoadingError, RealfaceError
 from realface.prepare import executors
 from realface.prepare.executors import largest_first, num_workers, workers
-from realface.prepare.record import Task
+from realface.prepare.record import PrepareJob
 
 
 @pytest.fixture
-def tasks(make_item, tmp_path):
+def jobs(make_item, tmp_path):
     """Face crops, which need no face detector."""
     for number in range(8):
         Image.new("RGB", (24, 24), (number, 0, 0)).save(tmp_path / f"{number}.png")
-    return [Task(number, make_item(tmp_path / f"{number}.png", video=str(number))) for number in range(8)]
+    return [PrepareJob(number, make_item(tmp_path / f"{number}.png", video=str(number))) for number in range(8)]
 
 
 @pytest.fixture
@@ -27,19 +27,19 @@ def output(output):
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_every_task_is_done_once_and_the_workers_may_be_asked_again(output, tasks, count):
+def test_every_job_is_done_once_and_the_workers_may_be_asked_again(output, jobs, count):
     with workers(output, count) as do:
-        for part in (tasks[:5], tasks[5:], []):
-            assert sorted(index for index, _ in do(part)) == [task.index for task in part]
+        for part in (jobs[:5], jobs[5:], []):
+            assert sorted(index for index, _ in do(part)) == [job.index for job in part]
     assert active_children() == []
 
 
-def test_no_worker_is_left_when_the_work_is_broken_off(output, tasks):
+def test_no_worker_is_left_when_the_work_is_broken_off(output, jobs):
     """Another run may begin as soon as the folder is given free."""
 
     def break_off():
         with workers(output, 1) as do:
-            for _ in do(tasks):
+            for _ in do(jobs):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -48,7 +48,7 @@ def test_no_worker_is_left_when_the_work_is_broken_off(output, tasks):
     assert list(output.scratch.iterdir()) == []
 
 
-def test_a_killed_worker_is_explained_with_the_files_that_were_worked_on(output, tasks, monkeypatch, tmp_path):
+def test_a_killed_worker_is_explained_with_the_files_that_were_worked_on(output, jobs, monkeypatch, tmp_path):
     def broken(*_, **__):
         raise BrokenProcessPool("killed")
 
@@ -57,16 +57,16 @@ def test_a_killed_worker_is_explained_with_the_files_that_were_worked_on(output,
         rf"a worker process was killed, .* at work on {tmp_path / '0.png'}, {tmp_path / '1.png'}; the finished .* again"
     )
     with pytest.raises(RealfaceError, match=text), workers(output, 2) as do:
-        list(do(tasks))
+        list(do(jobs))
 
 
-def test_a_fault_of_ours_names_the_file(output, tasks, monkeypatch, tmp_path):
+def test_a_fault_of_ours_names_the_file(output, jobs, monkeypatch, tmp_path):
     def faulty(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr(executors, "copy_crops", faulty)
     with pytest.raises(ZeroDivisionError) as caught, workers(output, 0) as do:
-        list(do(tasks))
+        list(do(jobs))
     assert caught.value.__notes__ == [f"while preparing {tmp_path / '0.png'}"]
 
 

@@ -12,7 +12,7 @@ from realface.faces.detectors.face_detector import Face
 from realface.media.images import read_image
 from realface.media.opening import open_media
 from realface.prepare.item import prepare_item
-from realface.prepare.record import Counterpart, ItemRecord, Task, TrackedFace
+from realface.prepare.record import ItemRecord, Original, PrepareJob, TrackedFace
 
 REAL_BOX, OTHER_BOX = Box(8, 8, 40, 40), Box(20, 10, 50, 40)
 
@@ -24,33 +24,33 @@ def prepare_pair(output, make_item, fixed_face_detector):
     def run(real_path, fake_path, *, real_boxes=(REAL_BOX,), spec=None, **known):
         at = replace(output, spec=output.spec.model_copy(update=spec or {}))
         real_item = make_item(real_path, label=Label.REAL, video="a", method=None, original=None)
-        real = prepare_item(Task(0, real_item, is_counterpart=True), at, fixed_face_detector(*real_boxes))
+        real = prepare_item(PrepareJob(0, real_item, is_original=True), at, fixed_face_detector(*real_boxes))
         real = ItemRecord.from_json(real.to_json())
         face_detector = fixed_face_detector(OTHER_BOX)
-        counterpart = real.as_counterpart(real_path)
-        task = Task(1, make_item(fake_path, **known), counterpart, "" if counterpart else "no face in the counterpart")
-        return real, prepare_item(task, at, face_detector), face_detector
+        original = real.as_original(real_path)
+        job = PrepareJob(1, make_item(fake_path, **known), original, "" if original else "no face in the original")
+        return real, prepare_item(job, at, face_detector), face_detector
 
     return run
 
 
-def test_a_fake_takes_the_boxes_of_its_real_counterpart_and_searches_nothing(prepare_pair, tmp_path, grey_video):
+def test_a_fake_takes_the_boxes_of_its_real_original_and_searches_nothing(prepare_pair, tmp_path, grey_video):
     real, fake, face_detector = prepare_pair(
         grey_video(tmp_path / "a.mp4", *[200] * 8), grey_video(tmp_path / "a_b.mp4", *[90] * 8)
     )
-    assert fake.boxes == "counterpart"
+    assert fake.boxes == "original"
     assert face_detector.num_pictures == 0
     for column in ("frame", "track", "box", "landmarks"):
         assert [row[column] for row in fake.rows] == [row[column] for row in real.rows]
 
 
-def test_its_crops_show_the_fake_and_not_the_counterpart(prepare_pair, output, tmp_path, grey_video):
+def test_its_crops_show_the_fake_and_not_the_original(prepare_pair, output, tmp_path, grey_video):
     _, fake, _ = prepare_pair(grey_video(tmp_path / "a.mp4", 200, 200), grey_video(tmp_path / "a_b.mp4", 90, 90))
     assert abs(int(read_image(output.out / fake.rows[0]["path"]).mean()) - 90) <= 2
 
 
 @pytest.mark.parametrize("num_fake", [5, 11])
-def test_a_fake_of_another_length_is_cut_where_its_own_frames_are_in_the_counterpart(
+def test_a_fake_of_another_length_is_cut_where_its_own_frames_are_in_the_original(
     prepare_pair, tmp_path, grey_video, num_fake
 ):
     real, fake, face_detector = prepare_pair(
@@ -59,7 +59,7 @@ def test_a_fake_of_another_length_is_cut_where_its_own_frames_are_in_the_counter
     assert [row["frame"] for row in real.rows] == [1, 3, 5, 7]
     # of the frames that both have, 5 or 8, those in the middle of each quarter
     assert [row["frame"] for row in fake.rows] == ([0, 1, 3, 4] if num_fake == 5 else [1, 3, 5, 7])
-    assert fake.boxes == "counterpart"
+    assert fake.boxes == "original"
     expected = OTHER_BOX if num_fake == 5 else REAL_BOX  # frames that were not used are searched in the real one
     assert {tuple(row["box"]) for row in fake.rows} == {expected}
     assert face_detector.num_pictures == (4 if num_fake == 5 else 0)
@@ -120,7 +120,7 @@ def test_a_fake_whose_forged_part_lies_behind_the_end_of_the_real_one_is_searche
     assert (fake.boxes, [row["frame"] for row in fake.rows]) == ("own: other length", [5, 6])
 
 
-def test_the_mask_chooses_among_the_people_of_the_counterpart(prepare_pair, tmp_path, grey_video):
+def test_the_mask_chooses_among_the_people_of_the_original(prepare_pair, tmp_path, grey_video):
     """Two people in the real video, the larger one kept there; the fake's mask marks the smaller."""
     from realface.media.video_writing import write_video
 
@@ -139,21 +139,21 @@ def test_the_mask_chooses_among_the_people_of_the_counterpart(prepare_pair, tmp_
     assert {tuple(row["box"]) for row in fake.rows} == {small}
 
 
-def test_a_real_video_without_a_face_is_nobodys_counterpart(prepare_pair, tmp_path, grey_video):
+def test_a_real_video_without_a_face_is_nobodys_original(prepare_pair, tmp_path, grey_video):
     real, fake, _ = prepare_pair(grey_video(tmp_path / "a.mp4", 0, 0), grey_video(tmp_path / "a_b.mp4", 90, 90))
     assert real.rows == []
-    assert fake.boxes == "own: no face in the counterpart"
+    assert fake.boxes == "own: no face in the original"
     assert {tuple(row["box"]) for row in fake.rows} == {OTHER_BOX}
 
 
 def test_faces_survive_the_record(output, make_item, fixed_face_detector, tmp_path, grey_video):
     source = grey_video(tmp_path / "a.mp4", 200, 0)
     item = make_item(source, label=Label.REAL, original=None)
-    record = prepare_item(Task(0, item, is_counterpart=True), output, fixed_face_detector((0.125, 1 / 3, 20, 20)))
-    counterpart = ItemRecord.from_json(record.to_json()).as_counterpart(source)
-    assert isinstance(counterpart, Counterpart)
-    assert counterpart.info == open_media(source).info()
-    ((one,), none) = (counterpart.faces[0], counterpart.faces[1])
+    record = prepare_item(PrepareJob(0, item, is_original=True), output, fixed_face_detector((0.125, 1 / 3, 20, 20)))
+    original = ItemRecord.from_json(record.to_json()).as_original(source)
+    assert isinstance(original, Original)
+    assert original.info == open_media(source).info()
+    ((one,), none) = (original.faces[0], original.faces[1])
     assert isinstance(one, TrackedFace)
     assert isinstance(one.face, Face)
     assert (one.face.box, one.face.score, one.track, list(none)) == (Box(0.125, 1 / 3, 20, 20), 0.9, 0, [])

@@ -9,7 +9,7 @@ from realface.media.decoding import VideoDecoder
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
 from realface.prepare.item import prepare_item
-from realface.prepare.record import SkippedFile, Task
+from realface.prepare.record import PrepareJob, SkippedFile
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def prepare(output, make_item):
 
     def run(source, face_detector, *, spec=None, **known):
         at = replace(output, spec=output.spec.model_copy(update=spec or {}))
-        return prepare_item(Task(0, make_item(source, **known)), at, face_detector)
+        return prepare_item(PrepareJob(0, make_item(source, **known)), at, face_detector)
 
     return run
 

@@ -17,7 +17,7 @@ def test_what_was_appended_is_there_for_the_next_process(tmp_path):
         sha256="ab",
         rows=[{"path": "a.png", "box": [0.1, 1 / 3, 2.0, 3.0], "identities": ["a\tb", "c\nd"], "mask": None}],
         skipped=[SkippedFile("frame: no face found", "text", 3)],
-        boxes="counterpart",
+        boxes="original",
         info=VideoInfo(Path(), 64, 48, 29.97, 8, 0.25, "h264"),
         faces={"3": [[0.5] * 16]},
     )

@@ -258,16 +258,16 @@ def test_a_file_that_can_no_longer_be_read_leaves_no_crops_behind_when_tried_aga
     assert not list((tmp_path / "out").rglob("*/000_002.mp4/*.png"))
 
 
-def test_a_fake_is_prepared_anew_with_the_counterpart_whose_boxes_it_takes(masked_source, tmp_path, monkeypatch):
+def test_a_fake_is_prepared_anew_with_the_original_whose_boxes_it_takes(masked_source, tmp_path, monkeypatch):
     real = masked_source / "original_sequences/youtube/c23/videos/000.mp4"
     whole = real.read_bytes()
     prepare(masked_source, tmp_path / "whole", spec=SPEC, means=HERE)
     real.write_bytes(b"")
     alone = prepare(masked_source, tmp_path / "out", spec=SPEC, means=HERE)
-    assert (alone.skipped, alone.boxes) == ({"empty file": 1}, {"own: no face in the counterpart": 2})
+    assert (alone.skipped, alone.boxes) == ({"empty file": 1}, {"own: no face in the original": 2})
     real.write_bytes(whole)
     result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["empty file"], means=HERE)
-    assert (result.skipped, result.boxes) == ({}, {"counterpart": 2})
+    assert (result.skipped, result.boxes) == ({}, {"original": 2})
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 

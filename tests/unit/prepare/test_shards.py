@@ -4,7 +4,7 @@ import pytest
 
 from realface.core.errors import PrepareError
 from realface.core.labels import Label
-from realface.prepare.shards import Shard, all_shards, counterparts_of, part_of
+from realface.prepare.shards import Shard, all_shards, originals_of, part_of
 
 
 def test_a_shard_is_written_as_a_fraction():
@@ -34,16 +34,16 @@ def items(make_item):
     ]
 
 
-def test_counterparts_are_of_the_same_data_set_and_compression(items):
-    assert counterparts_of(items) == {3: 0, 4: 1, 5: 1}
+def test_originals_are_of_the_same_data_set_and_compression(items):
+    assert originals_of(items) == {3: 0, 4: 1, 5: 1}
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 8, 20])
-def test_shards_together_have_every_item_once_and_a_fake_goes_with_its_counterpart(items, total):
-    counterparts = counterparts_of(items)
-    parts = [part_of(shard, len(items), counterparts) for shard in all_shards(total)]
+def test_shards_together_have_every_item_once_and_a_fake_goes_with_its_original(items, total):
+    originals = originals_of(items)
+    parts = [part_of(shard, len(items), originals) for shard in all_shards(total)]
     assert sorted(index for part in parts for index in part) == list(range(len(items)))
-    assert all((fake in part) == (real in part) for part in parts for fake, real in counterparts.items())
+    assert all((fake in part) == (real in part) for part in parts for fake, real in originals.items())
 
 
 def test_shards_are_of_like_size(items):
