@@ -53,9 +53,7 @@ def test_a_killed_worker_is_explained_with_the_files_that_were_worked_on(output,
         raise BrokenProcessPool("killed")
 
     monkeypatch.setattr(executors, "wait", broken)
-    text = (
-        rf"a worker process was killed, .* at work on {tmp_path / '0.png'}, {tmp_path / '1.png'}; the finished .* again"
-    )
+    text = rf"a worker process was killed, .* at work on {tmp_path / '0.png'}, {tmp_path / '1.png'}; run the same"
     with pytest.raises(RealfaceError, match=text), workers(output, 2) as do:
         list(do(jobs))
 
