@@ -10,17 +10,24 @@ import typer
 if TYPE_CHECKING:
     from realface.detection.calibrating import CalibrationResult
 
+Verdicts = Annotated[
+    list[Path],
+    typer.Option(metavar="JSON", help="Output of `realface detect --json` on files with a known label. Repeatable."),
+]
+Identities = Annotated[
+    Path,
+    typer.Option(
+        metavar="CSV",
+        help="One row per scored file, with the columns path,source,identity,label (real or fake). Optional column "
+        "pair: the same value for a fake and its real file.",
+    ),
+]
+
 
 def command(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="The detector: an artifact, or its run.")],
-    verdicts: Annotated[
-        list[Path],
-        typer.Option(metavar="JSON", help="What `realface detect --json` printed of held-out files; can be repeated."),
-    ],
-    identities: Annotated[
-        Path,
-        typer.Option(metavar="CSV", help="Columns path,source,identity,label (real or fake), one row per scored file."),
-    ],
+    verdicts: Verdicts,
+    identities: Identities,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the calibrated artifact; must be new or empty.")],
     alpha: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Highest share of held-out real files that are called fake.")

@@ -7,20 +7,13 @@ from typing import Annotated
 
 import typer
 
+from realface.cli.calibrate import Identities, Verdicts
+
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The detector: an artifact, a run or a shipped name.")],
-    verdicts: Annotated[
-        list[Path],
-        typer.Option(metavar="JSON", help="What `realface detect --json` printed of the files; can be repeated."),
-    ],
-    identities: Annotated[
-        Path,
-        typer.Option(
-            metavar="CSV",
-            help="Columns path,source,identity,label (real or fake) and, for a fake and its real, pair.",
-        ),
-    ],
+    verdicts: Verdicts,
+    identities: Identities,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Results to write, which `realface card` reads.")],
     data: Annotated[str, typer.Option(metavar="NAME", help="Name of the data, such as `test identities`.")],
 ) -> None:

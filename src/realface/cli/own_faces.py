@@ -146,8 +146,8 @@ def _usable(found: PrepareResult, out: Path, *, workers: int | None, quiet: bool
 
     import numpy as np
 
+    from realface.data.crop_store import crop_keys
     from realface.data.landmark_store import FILE_NAME, read_landmarks
-    from realface.data.residual_store import crop_keys
     from realface.evaluation.landmarks import store_landmarks
     from realface.manifest.manifest import Manifest
 

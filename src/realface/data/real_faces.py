@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realface.data.crop_store import crop_keys
 from realface.data.dataset import CropFiles
 from realface.data.landmark_store import StoredFace
 from realface.data.pairs import RealFaces
 from realface.data.pseudo_fakes.contract import Image
 from realface.data.pseudo_fakes.partners import PartnerPool
-from realface.data.residual_store import crop_keys
 from realface.data.resynthesis_store import ResynthesisStore
 from realface.data.sampler import link_fakes
 from realface.manifest.manifest import Manifest

@@ -7,8 +7,6 @@ ignored, so a killed process leaves complete shards only.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,14 +19,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from realface.core.errors import ManifestError, OutputExistsError, RecipeError, ResidualStoreError
-from realface.core.files import existing, sha256_of, write_json, write_text, written_atomically
+from realface.core.errors import OutputExistsError, ResidualStoreError
+from realface.core.files import write_json, write_text, written_atomically
 from realface.core.lock import locked
-from realface.core.recipe import Section, check_recipe
-from realface.manifest.manifest import Manifest
+from realface.core.recipe import Section
+from realface.data.crop_store import HEADER_NAME, CropStore, read_header
 
 FORMAT: Literal[1] = 1
-HEADER_NAME = "header.json"
 SHOWN_DIGITS = 12
 """Digits of an MAE's SHA-256 in messages."""
 
@@ -115,7 +112,7 @@ class StoredResiduals:
         return residual
 
 
-class ResidualStore:
+class ResidualStore(CropStore[tuple[int, int]]):
     """An open store.
 
     Attributes:
@@ -124,22 +121,15 @@ class ResidualStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.header = _read_header(folder)
-        self._places: dict[str, tuple[int, int]] = {}
         self._next_shard = 0
         for path in sorted(folder.glob("shard-*.txt")):
             number = int(path.stem.removeprefix("shard-"))
             keys = path.read_text(encoding="utf-8").split()
             self._require_whole(number, keys)
-            self._places |= {key: (number, place) for place, key in enumerate(keys)}
+            self._entries |= {key: (number, place) for place, key in enumerate(keys)}
             self._next_shard = max(self._next_shard, number + 1)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._places
 
     def rows(self, keys: Sequence[str]) -> StoredResiduals:
         """Return the residuals of some crops, all of them in the store.
@@ -147,7 +137,7 @@ class ResidualStore:
         Args:
             keys: SHA-256 of each crop's file.
         """
-        places = np.array([self._places[key] for key in keys], np.int64)
+        places = np.array([self._entries[key] for key in keys], np.int64)
         return StoredResiduals(self.folder, self.header, places.reshape(-1, 2))
 
     def add(self, keys: Sequence[str], residuals: Tensor) -> None:
@@ -164,7 +154,7 @@ class ResidualStore:
         with written_atomically(file) as partial:
             np.save(partial, stored)
         write_text(file.with_suffix(".txt"), "".join(f"{key}\n" for key in keys))
-        self._places |= {key: (number, place) for place, key in enumerate(keys)}
+        self._entries |= {key: (number, place) for place, key in enumerate(keys)}
         self._next_shard += 1
 
     def _require_whole(self, number: int, keys: Sequence[str]) -> None:
@@ -200,44 +190,12 @@ def filled_store(folder: Path, header: ResidualHeader) -> Iterator[ResidualStore
         yield ResidualStore(folder)
 
 
-def crop_keys(manifest: Manifest) -> list[str]:
-    """Return the SHA-256 of each row's file: from the manifest, or computed; empty for unreadable files.
-
-    Raises:
-        ManifestError: a `sha256` in the manifest is invalid.
-    """
-    keys = []
-    for row, recorded in enumerate(manifest.column("sha256")):
-        if recorded is None:
-            keys.append(_hash_of(manifest.file_of(row)))
-        elif re.fullmatch("[0-9a-f]{64}", recorded.lower()):
-            keys.append(recorded.lower())
-        else:
-            raise ManifestError(
-                f"row {row + 1} of the manifest: sha256 must be 64 hexadecimal digits, got {recorded!r}"
-            )
-    return keys
-
-
 def _shard_file(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05}.npy"
 
 
-def _hash_of(file: Path) -> str:
-    try:
-        return sha256_of(file)
-    except OSError:
-        return ""
-
-
 def _read_header(folder: Path) -> ResidualHeader:
-    path = existing(folder, what="folder of residuals") / HEADER_NAME
-    if not path.is_file():
-        raise ResidualStoreError(f"{folder} has no {HEADER_NAME}", hint="give a folder that `realface residuals` wrote")
-    try:
-        return check_recipe(ResidualHeader, json.loads(path.read_text(encoding="utf-8")), where=str(path))
-    except (RecipeError, ValueError) as error:
-        raise ResidualStoreError(f"{path} cannot be used: {error}") from error
+    return read_header(folder, ResidualHeader, what="residuals", command="realface residuals", error=ResidualStoreError)
 
 
 def _require_place_for(folder: Path, header: ResidualHeader) -> None:

@@ -6,8 +6,7 @@ concatenated PNG files, and `faces.parquet` contains the offset, the length and 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,16 +18,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field
 
-from realface.core.errors import RecipeError, ResynthesisStoreError
-from realface.core.files import existing, folder_written_atomically, require_free, write_json
-from realface.core.recipe import Section, check_recipe
+from realface.core.errors import ResynthesisStoreError
+from realface.core.files import folder_written_atomically, require_free, write_json
+from realface.core.recipe import Section
+from realface.data.crop_store import HEADER_NAME, CropStore, read_header
 from realface.data.pseudo_fakes.contract import Image, Partner
 from realface.data.pseudo_fakes.face_frame import pasted_face
 from realface.media.images import encoded_image
 
 ROLE = "re-synthesis"
 """Role of the network in the artifact's `trained_on`."""
-HEADER_NAME, IMAGES_NAME, INDEX_NAME = "header.json", "faces.bin", "faces.parquet"
+IMAGES_NAME, INDEX_NAME = "faces.bin", "faces.parquet"
 SCHEMA = pa.schema(
     [
         pa.field("sha256", pa.string(), nullable=False),
@@ -93,7 +93,7 @@ def write_store(folder: Path, header: ResynthesisHeader, faces: Iterable[tuple[s
     return len(rows)
 
 
-class ResynthesisStore:
+class ResynthesisStore(CropStore[int]):
     """An open store.
 
     Args:
@@ -105,7 +105,7 @@ class ResynthesisStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.header = _read_header(folder)
         try:
             table = pq.read_table(folder / INDEX_NAME).cast(SCHEMA)
@@ -117,7 +117,7 @@ class ResynthesisStore:
             raise ResynthesisStoreError(f"{folder / IMAGES_NAME} is not whole", hint=_AGAIN)
         self._places = np.column_stack([offsets, lengths])
         self._frames = np.array(table.column("frame").to_pylist(), np.float64).reshape(-1, 2, 3)
-        self._rows = {key: row for row, key in enumerate(table.column("sha256").to_pylist())}
+        self._entries = {key: row for row, key in enumerate(table.column("sha256").to_pylist())}
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -126,21 +126,15 @@ class ResynthesisStore:
         named = f"{self.header.network} that rendered real faces for pseudo-fakes"
         return {"role": ROLE, "name": named, **weights, **self.header.settings}
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._rows
-
     def faces(self, keys: Sequence[str]) -> StoredRenderings:
         """Return the faces of some crops.
 
         Args:
             keys: SHA-256 of each crop's file; crops that the store does not contain have no face.
         """
-        rows = np.array([self._rows.get(key, -1) for key in keys], np.int64)
+        rows = np.array([self._entries.get(key, -1) for key in keys], np.int64)
         known = np.maximum(rows, 0)
-        if not len(self._rows):
+        if not len(self._entries):
             return StoredRenderings(
                 self.folder, rows >= 0, np.zeros((len(rows), 2), np.int64), np.zeros((len(rows), 2, 3))
             )
@@ -211,13 +205,10 @@ _AGAIN = "make it again with `realface resynthesise`"
 
 
 def _read_header(folder: Path) -> ResynthesisHeader:
-    path = existing(folder, what="folder of re-synthesised faces") / HEADER_NAME
-    if not path.is_file():
-        raise ResynthesisStoreError(
-            f"{folder} has no {HEADER_NAME}", hint="pass a folder that `realface resynthesise` wrote"
-        )
-    try:
-        document: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return check_recipe(ResynthesisHeader, document, where=str(path))
-    except (RecipeError, ValueError) as error:
-        raise ResynthesisStoreError(f"{path} cannot be used: {error}") from error
+    return read_header(
+        folder,
+        ResynthesisHeader,
+        what="re-synthesised faces",
+        command="realface resynthesise",
+        error=ResynthesisStoreError,
+    )

@@ -12,8 +12,8 @@ from realface.core.calibration import ValidatedRange
 from realface.core.errors import CalibrationError
 from realface.detection.calibrating import HeldOutFile, join_files, read_documents, read_identities
 from realface.detection.outcome import DecisionRule, Outcome, decide
-from realface.evaluation.results import ALL, Result, bounds, false_alarm_results
-from realface.metrics.pairs import PairScores, false_alarm_rate, mean_auc, pair_order
+from realface.evaluation.results import Result, bounds, share_results
+from realface.metrics.pairs import PairScores, mean_auc, pair_order
 
 EVERYTHING = ValidatedRange(min_face_size=0, min_sharpness=0, share_answered=1)
 """A range that no face is outside of: AUC and pair order do not depend on what is left without an answer."""
@@ -48,14 +48,7 @@ def measure_verdicts(
         )
     outcomes = {id(file): _outcome(file, rule) for file in files}
     answered = [file for file in reals if outcomes[id(file)] is not Outcome.CANNOT_SAY]
-    results = []
-    if answered:
-        results += false_alarm_results(
-            np.array([outcomes[id(file)] is Outcome.FAKE for file in answered]),
-            identities=[file.identity for file in answered],
-            sources=[file.source for file in answered],
-            data=data,
-        )
+    results = _shares(answered, Outcome.FAKE, outcomes, "false alarms", data) if answered else []
     results += _shares(reals, Outcome.CANNOT_SAY, outcomes, "not answered", data)
     results += _shares(reals, Outcome.UNCERTAIN, outcomes, "uncertain", data)
     if fakes:
@@ -74,28 +67,15 @@ def _outcome(file: HeldOutFile, rule: DecisionRule) -> Outcome:
 def _shares(
     files: Sequence[HeldOutFile], wanted: Outcome, outcomes: dict[int, Outcome], metric: str, data: str
 ) -> list[Result]:
-    """The share of files with an outcome, of all and by source."""
-    own = sorted({file.source for file in files})
-    parts = {ALL: list(files)} | (
-        {name: [f for f in files if f.source == name] for name in own} if len(own) > 1 else {}
+    """Return the share of files with an outcome, of all and by source."""
+    return share_results(
+        np.array([outcomes[id(file)] is wanted for file in files]),
+        name="fakes" if files[0].is_fake else "real faces",
+        metric=metric,
+        identities=[file.identity for file in files],
+        sources=[file.source for file in files],
+        data=data,
     )
-    return [
-        Result(
-            name="fakes" if files[0].is_fake else "real faces",
-            data=data,
-            metric=metric,
-            **bounds(
-                false_alarm_rate(
-                    np.array([outcomes[id(file)] is wanted for file in part]), [file.identity for file in part]
-                )
-            ),
-            n=len(part),
-            groups=len({file.identity for file in part}),
-            unit="photos and videos",
-            source=source,
-        )
-        for source, part in parts.items()
-    ]
 
 
 def _ranking(files: Sequence[HeldOutFile], *, data: str, seed: int) -> list[Result]:

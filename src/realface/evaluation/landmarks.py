@@ -13,12 +13,12 @@ from torch.utils.data import Dataset
 from realface.core.boxes import Box
 from realface.core.errors import CropSpecError
 from realface.core.progress import progress
+from realface.data.crop_store import crop_keys
 from realface.data.dataset import CropFiles
 from realface.data.landmark_store import StoredFace, read_landmarks, write_landmarks
 from realface.data.loading import ItemReader, load_batches
 from realface.data.pseudo_fakes.partners import face_traits
 from realface.data.pseudo_fakes.points import dense_points
-from realface.data.residual_store import crop_keys
 from realface.faces.cropper import crop_matrix
 from realface.faces.detectors.face_detector import Face, as_landmarks
 from realface.faces.mesh import FaceMesh

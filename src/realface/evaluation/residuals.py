@@ -17,7 +17,8 @@ from realface.core.errors import DeviceError, ManifestError
 from realface.core.files import written_atomically
 from realface.core.progress import progress
 from realface.core.stopping import ended_by_sigterm
-from realface.data.residual_store import ResidualHeader, ResidualStore, crop_keys, filled_store
+from realface.data.crop_store import crop_keys
+from realface.data.residual_store import ResidualHeader, ResidualStore, filled_store
 from realface.evaluation.scoring import CropBatch, FailedRow, Reading, read_in_batches
 from realface.manifest.manifest import Manifest
 from realface.models.artifact import find_artifact, load_network, read_card

@@ -135,21 +135,45 @@ def false_alarm_results(
     """Return the share of real photos and videos that are called fake, of all and by source.
 
     Args:
-        is_fake: (N,) whether each photo or video is called fake; at least one.
+        is_fake: (N,) bool, whether each photo or video is called fake; N >= 1.
         identities: (N,) names.
         sources: (N,) names.
         data: name of the data.
     """
+    return share_results(
+        is_fake, name="real faces", metric="false alarms", identities=identities, sources=sources, data=data
+    )
+
+
+def share_results(
+    is_counted: NDArray[np.bool_],
+    *,
+    name: str,
+    metric: str,
+    identities: Sequence[str],
+    sources: Sequence[str],
+    data: str,
+) -> list[Result]:
+    """Return the share of photos and videos that are counted, of all and, if there are several sources, by source.
+
+    Args:
+        is_counted: (N,) bool, whether each photo or video is counted; N >= 1.
+        name: what was measured, such as `real faces`.
+        metric: name of the share, such as `false alarms`.
+        identities: (N,) names.
+        sources: (N,) names; empty: not named.
+        data: name of the data.
+    """
     names, origins = np.array(identities, dtype=object), np.array(sources, dtype=object)
-    parts = {ALL: np.ones(len(is_fake), bool)}
+    parts = {ALL: np.ones(len(is_counted), bool)}
     if len(set(sources)) > 1:
         parts |= {source or "(not named)": origins == source for source in sorted(set(sources))}
     return [
         Result(
-            name="real faces",
+            name=name,
             data=data,
-            metric="false alarms",
-            **bounds(false_alarm_rate(is_fake[rows], list(names[rows]))),
+            metric=metric,
+            **bounds(false_alarm_rate(is_counted[rows], list(names[rows]))),
             n=int(rows.sum()),
             groups=len(set(names[rows])),
             unit="photos and videos",

@@ -19,11 +19,11 @@ from realface.core.errors import ManifestError
 from realface.core.files import require_free
 from realface.core.labels import Label
 from realface.core.progress import progress
+from realface.data.crop_store import crop_keys
 from realface.data.landmark_store import FILE_NAME, read_landmarks
 from realface.data.pseudo_fakes.contract import Image
 from realface.data.pseudo_fakes.face_frame import face_frame, framed_face
 from realface.data.real_faces import FaceRows, face_rows
-from realface.data.residual_store import crop_keys
 from realface.data.resynthesis_store import RenderedFace, ResynthesisHeader, write_store
 from realface.evaluation.landmarks import store_landmarks
 from realface.manifest.manifest import Manifest

@@ -6,9 +6,10 @@ depends neither on the workers nor on where a run was taken up, and no epoch beg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -173,11 +174,41 @@ def training_batches(
     order = build_sampler(rows, sampling=sampling, seed=seed)
     steps = {"batch_size": batch_size, "num_batches": num_batches, "first_batch": first_batch}
     batches = StepSampler(order, **steps, rank=rank, world_size=world_size)
-    loaded = load_batches(
+    return load_training_batches(
         ItemReader[RowOfEpoch, Batch | str](EpochDataset(crops), collate),
         batches,
-        workers=workers,
         batch_bytes=batch_size * (crop_bytes(input_size, num_inputs=len(inputs or {})) + LABEL_BYTES),
+        workers=workers,
+        pin_memory=pin_memory,
+    )
+
+
+def load_training_batches(
+    read: ItemReader[Any, Batch | str],
+    sampler: Iterable[Sequence[Any]],
+    *,
+    batch_bytes: int,
+    workers: int,
+    pin_memory: bool,
+) -> Iterator[Batch]:
+    """Yield the batches of a run.
+
+    Args:
+        read: reads the items of a batch; a text in place of a batch is the error of an unreadable crop.
+        sampler: yields the items of each batch.
+        batch_bytes: memory of a batch, in bytes.
+        workers: number of processes that read; 0: the calling process does it.
+        pin_memory: put batches into memory from which a GPU copies by itself.
+
+    Raises:
+        TrainingError: a crop cannot be read; the text names it.
+        LoadingError: as `load_batches`.
+    """
+    loaded = load_batches(
+        read,
+        sampler,
+        workers=workers,
+        batch_bytes=batch_bytes,
         prefetch=PREFETCHED,
         pin_memory=pin_memory,
         num_loaders=2,  # the validation's opens beside this one
@@ -185,6 +216,6 @@ def training_batches(
     for batch in loaded:
         if isinstance(batch, str):
             raise TrainingError(
-                f"{batch}", hint="replace the file and go on with --resume, or drop its row and begin again"
+                f"{batch}", hint="replace the file and continue with --resume, or drop its row and start again"
             )
         yield batch

@@ -8,13 +8,13 @@ from itertools import islice
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from realface.core.errors import MediaError, TrainingError
+from realface.core.errors import MediaError
 from realface.core.labels import Label
 from realface.data.dataset import crop_bytes
-from realface.data.loading import ItemReader, load_batches
+from realface.data.loading import ItemReader
 from realface.data.pairs import PairDataset, PairItem
 from realface.data.source_stream import Draw, SourceStream
-from realface.training.batches import LABEL_BYTES, PREFETCHED, Batch
+from realface.training.batches import LABEL_BYTES, Batch, load_training_batches
 
 MASK_INPUT = "manipulation_mask"
 """Name under which a task takes the masks of a batch."""
@@ -97,7 +97,7 @@ def pair_batch_bytes(num_pairs: int, input_size: int) -> int:
 def pair_batches(
     pairs: PairDataset, sampler: PairSampler, *, num_pairs: int, input_size: int, workers: int, pin_memory: bool
 ) -> Iterator[Batch]:
-    """Yield the batches of a run.
+    """Return the batches of a run on pairs.
 
     Args:
         pairs: makes the pairs.
@@ -111,19 +111,10 @@ def pair_batches(
         TrainingError: a crop cannot be read; the text names it.
         LoadingError: as `load_batches`.
     """
-    read: ItemReader[Draw, Batch | str] = ItemReader(DrawnPairs(pairs), join_pairs)
-    loaded = load_batches(
-        read,
+    return load_training_batches(
+        ItemReader[Draw, Batch | str](DrawnPairs(pairs), join_pairs),
         sampler,
-        workers=workers,
         batch_bytes=pair_batch_bytes(num_pairs, input_size),
-        prefetch=PREFETCHED,
+        workers=workers,
         pin_memory=pin_memory,
-        num_loaders=2,  # the validation's opens beside this one
     )
-    for batch in loaded:
-        if isinstance(batch, str):
-            raise TrainingError(
-                f"{batch}", hint="replace the file and continue with --resume, or drop its row and start again"
-            )
-        yield batch

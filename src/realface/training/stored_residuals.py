@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from realface.core.errors import ResidualStoreError, TrainingError
-from realface.data.residual_store import ResidualKind, ResidualStore, StoredResiduals, crop_keys
+from realface.data.crop_store import crop_keys
+from realface.data.residual_store import ResidualKind, ResidualStore, StoredResiduals
 from realface.manifest.manifest import Manifest
 from realface.models.catalog import get_method
 from realface.training.data import TrainingData

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from realface.core.errors import ManifestError, MissingInputError, OutputExistsError, ResidualStoreError
-from realface.data.residual_store import ResidualHeader, ResidualStore, crop_keys, filled_store
+from realface.data.crop_store import crop_keys
+from realface.data.residual_store import ResidualHeader, ResidualStore, filled_store
 from realface.manifest.manifest import Manifest
 
 DIED = -signal.SIGKILL
@@ -187,7 +188,7 @@ def test_damaged_shard_is_named_with_what_to_do(tmp_path, damage):
 def test_folder_that_is_no_store_is_refused(tmp_path):
     with pytest.raises(MissingInputError, match=r"folder of residuals .* does not exist"):
         ResidualStore(tmp_path / "none")
-    with pytest.raises(ResidualStoreError, match=r"has no header\.json; give a folder that `realface residuals` wrote"):
+    with pytest.raises(ResidualStoreError, match=r"has no header\.json; pass a folder that `realface residuals` wrote"):
         ResidualStore(tmp_path)
     for text in ("{", '{"format": 2}'):
         (tmp_path / "header.json").write_text(text)

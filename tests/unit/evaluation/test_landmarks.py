@@ -34,7 +34,7 @@ def portraits(astronaut, hopper, write_crops):
 
 
 def key_of(manifest, row):
-    from realface.data.residual_store import crop_keys
+    from realface.data.crop_store import crop_keys
 
     return crop_keys(manifest)[row]
 

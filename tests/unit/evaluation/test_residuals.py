@@ -21,8 +21,9 @@ from realface.core.errors import (
     ResidualStoreError,
 )
 from realface.core.files import sha256_of
+from realface.data.crop_store import crop_keys
 from realface.data.dataset import CropDataset
-from realface.data.residual_store import ResidualStore, crop_keys
+from realface.data.residual_store import ResidualStore
 from realface.data.transforms import FaceTransform
 from realface.evaluation import residuals as residuals_module
 from realface.evaluation.residuals import compute_residuals

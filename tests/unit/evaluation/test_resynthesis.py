@@ -6,8 +6,8 @@ import torch
 
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ManifestError, OutputExistsError
+from realface.data.crop_store import crop_keys
 from realface.data.landmark_store import FILE_NAME
-from realface.data.residual_store import crop_keys
 from realface.data.resynthesis_store import ResynthesisStore
 from realface.evaluation.landmarks import store_landmarks
 from realface.evaluation.resynthesis import resynthesise, train_autoencoders

@@ -14,10 +14,10 @@ import torch
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import MediaError, MetricError, RecipeError, TrainingError
 from realface.core.recipe import check_recipe
+from realface.data.crop_store import crop_keys
 from realface.data.landmark_store import FILE_NAME, read_landmarks
 from realface.data.pairs import PairDataset
 from realface.data.real_faces import face_rows
-from realface.data.residual_store import crop_keys
 from realface.data.resynthesis_store import RenderedFace, ResynthesisHeader, write_store
 from realface.data.source_stream import SourceStream
 from realface.evaluation.landmarks import store_landmarks

@@ -343,7 +343,7 @@ def test_crop_that_cannot_be_read_loses_no_step(recipe, tmp_path, undisturbed, m
 
     with monkeypatch.context() as context:
         context.setattr(batches.EpochDataset, "__getitem__", read)
-        with pytest.raises(TrainingError, match="gone; replace the file and go on with --resume"):
+        with pytest.raises(TrainingError, match="gone; replace the file and continue with --resume"):
             train(recipe(), run, quiet=True)
     assert CheckpointFolder(run, keep=3).newest().step == 6
     train(recipe(), run, resume=True, quiet=True)
