@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from realface.cli import crop_argument
+from realface.cli import crop_options
 from realface.cli.standard_output import forgiving_stdout
 from realface.core.map_kinds import MapKind
 from realface.core.shipped import require_artifact
@@ -42,9 +42,9 @@ PrecisionName = Annotated[
 def command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Images, videos, or folders of them.")],
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT_OR_NAME", help=MODEL_HELP)] = None,
-    crops: crop_argument.AreCrops = False,
-    crop: crop_argument.CropWord = None,
-    face_detector: crop_argument.FaceDetectorWord = None,
+    crops: crop_options.AreCrops = False,
+    crop: crop_options.CropWord = None,
+    face_detector: crop_options.FaceDetectorWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     image_size: Annotated[
         int | None, typer.Option(min=64, max=2048, help="Pixels that the network is given; the model's own by default.")
@@ -72,7 +72,7 @@ def command(
     A file that cannot be read gets a line with the error, and the exit code is 2. Other files in folders are counted.
     """
     _refuse_contradictions(as_json=as_json, as_csv=as_csv)
-    crop_argument.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
+    crop_options.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
     drawn_map = _map_to_draw(map_kind, overlay)
 
     require_artifact(model)
@@ -83,8 +83,8 @@ def command(
         model,
         device=device,
         crops=crops,
-        crop=None if crop is None else crop_argument.crop_spec_of(crop),
-        face_detector=crop_argument.parse_face_detector(face_detector, device=device),
+        crop=None if crop is None else crop_options.parse_crop_spec(crop),
+        face_detector=crop_options.parse_face_detector(face_detector, device=device),
         image_size=image_size,
         batch_size=batch_size,
         threshold=threshold,
@@ -127,7 +127,7 @@ def _run(
     named = find_files(files)
     found, failures = named.found, named.failures
     tally = Tally(named.skipped)
-    crop_argument.warn_of_external(detector.card.crop)
+    crop_options.warn_of_external(detector.card.crop)
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     complete = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from realface.cli import crop_argument
+from realface.cli import crop_options
 
 if TYPE_CHECKING:
     from realface.core.artifact import ArtifactCard
@@ -23,7 +23,7 @@ def recce(
     size: Annotated[
         int, typer.Option(min=64, max=2048, help="Pixels of the faces in training; 224 for WildDeepfake's weights.")
     ] = 299,
-    crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_argument.HELP)] = None,
+    crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_options.HELP)] = None,
     as_json: AsJson = False,
 ) -> None:
     """RECCE's weights, as its authors' code or DeepfakeBench saved them.
@@ -36,7 +36,7 @@ def recce(
     from realface.models.recce.released import read_recce
 
     require_free(out)
-    spec = None if crop is None else crop_argument.crop_spec_of(crop)
+    spec = None if crop is None else crop_options.parse_crop_spec(crop)
     network, card = read_recce(file, input_size=size, crop=spec)
     save_artifact(out, network, card)
     card = read_card(out)
@@ -72,7 +72,7 @@ def rffr(
     size: Annotated[
         int | None, typer.Option(min=16, max=2048, help="Pixels of the faces in training; the file's own by default.")
     ] = None,
-    crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_argument.HELP)] = None,
+    crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_options.HELP)] = None,
     device: Annotated[str, typer.Option(help="For --reals: auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +91,7 @@ def rffr(
     from realface.models.rffr.released import read_rffr
 
     require_free(out)
-    spec = None if crop is None else crop_argument.crop_spec_of(crop)
+    spec = None if crop is None else crop_options.parse_crop_spec(crop)
     network, card = read_rffr(mae, detector=detector, input_size=size, pixels=pixels, norm_pix=norm_pix, crop=spec)
     if reals is not None:
         from realface.evaluation.real_only import MOST_FACES, complete_on_reals

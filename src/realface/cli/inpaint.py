@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from realface.cli import crop_argument
+from realface.cli import crop_options
 from realface.cli.standard_output import forgiving_stdout
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def command(
     ] = None,
     amplify: Annotated[float, typer.Option(min=0.01, max=1000, help="What the difference is multiplied by.")] = 4.0,
     frames: Annotated[int, typer.Option(min=1, max=96, help="Frames per video, evenly spread.")] = 8,
-    crops: crop_argument.AreCrops = False,
-    crop: crop_argument.CropWord = None,
-    face_detector: crop_argument.FaceDetectorWord = None,
+    crops: crop_options.AreCrops = False,
+    crop: crop_options.CropWord = None,
+    face_detector: crop_options.FaceDetectorWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and blocks inpainted, together.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -60,7 +60,7 @@ def command(
     chosen = _block_of(block)
     if residual is not None and chosen != "all":
         raise typer.BadParameter("--residual says how all blocks are inpainted; give --block all too")
-    crop_argument.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
+    crop_options.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
 
     from realface.core.files import new_folder
     from realface.detection.inpainting import FORMAT, Inpainter, Inpainting
@@ -70,8 +70,8 @@ def command(
         artifact,
         device=device,
         crops=crops,
-        crop=None if crop is None else crop_argument.crop_spec_of(crop),
-        face_detector=crop_argument.parse_face_detector(face_detector, device=device),
+        crop=None if crop is None else crop_options.parse_crop_spec(crop),
+        face_detector=crop_options.parse_face_detector(face_detector, device=device),
         asked=Inpainting(
             block=chosen, seed=seed, mode=residual, amplification=amplify, num_frames=frames, batch_size=batch_size
         ),
@@ -157,7 +157,7 @@ def _run(inpainter: Inpainter, files: Sequence[Path], out: Path, answers: _Answe
     named = find_files(files)
     found, failures = named.found, named.failures
     answers.skipped = named.skipped
-    crop_argument.warn_of_external(inpainter.card.crop)
+    crop_options.warn_of_external(inpainter.card.crop)
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     complete = False

@@ -28,7 +28,7 @@ CropWord = Annotated[str | None, typer.Option(metavar="SPEC", help=f"For importe
 FaceDetectorWord = Annotated[str | None, typer.Option(metavar="NAME=FILE", help=FACE_DETECTOR_HELP)]
 
 
-def crop_spec_of(word: str) -> CropSpec:
+def parse_crop_spec(word: str) -> CropSpec:
     """The crop spec that a word or path stands for.
 
     Args:

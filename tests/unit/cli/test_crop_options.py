@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from realface.cli.crop_argument import HELP, crop_spec_of, parse_face_detector
+from realface.cli.crop_options import HELP, parse_crop_spec, parse_face_detector
 from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.core.errors import ArtifactError, CropSpecError, ManifestError, MissingInputError, RecipeError
@@ -18,20 +18,20 @@ SPEC = CropSpec(face_detector_version="7", margin=0.45, size=320)
 
 
 def test_default_is_how_realface_cuts_faces_out_here() -> None:
-    spec = crop_spec_of("default")
+    spec = parse_crop_spec("default")
     assert spec == default_crop_spec()
     picture = np.zeros((64, 64, 3), np.uint8)
     assert face_detector_for(spec).detect([picture]) == [[]]
 
 
 def test_external_is_unknown() -> None:
-    assert crop_spec_of("external").is_external
+    assert parse_crop_spec("external").is_external
 
 
 @pytest.mark.parametrize(("name", "text"), [("crop.yaml", "margin: 0.45"), ("crop.json", '\n{"margin": 0.45}')])
 def test_a_file_of_settings(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    assert crop_spec_of(str(tmp_path / name)) == CropSpec(margin=0.45)
+    assert parse_crop_spec(str(tmp_path / name)) == CropSpec(margin=0.45)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_file_of_settings(tmp_path: Path, name: str, text: str) -> None:
 def test_a_file_without_settings_is_not_taken_for_the_defaults(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(RecipeError, match=r"no crop settings; give at least one, such as margin: 0.4, or --crop def"):
-        crop_spec_of(str(tmp_path / name))
+        parse_crop_spec(str(tmp_path / name))
 
 
 def test_the_help_names_every_word_and_what_missing_settings_become() -> None:
@@ -52,7 +52,7 @@ def test_the_help_names_every_word_and_what_missing_settings_become() -> None:
 def test_a_manifest(tmp_path: Path, name: str) -> None:
     rows = [{"path": "a.png", "label": 0}]
     Manifest.from_rows(rows, root=tmp_path, header=ManifestHeader(crop=SPEC)).write(tmp_path / name)
-    assert crop_spec_of(str(tmp_path / name)) == SPEC
+    assert parse_crop_spec(str(tmp_path / name)) == SPEC
 
 
 def test_an_artifact_and_a_run_with_one(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_an_artifact_and_a_run_with_one(tmp_path: Path) -> None:
     card = ArtifactCard(method="recce", config=config.model_dump(mode="json"), input_size=128, crop=SPEC)
     with torch.random.fork_rng():
         save_artifact(tmp_path / "run" / "artifact", Recce(config), card)
-    assert crop_spec_of(str(tmp_path / "run" / "artifact")) == SPEC
-    assert crop_spec_of(str(tmp_path / "run")) == SPEC
+    assert parse_crop_spec(str(tmp_path / "run" / "artifact")) == SPEC
+    assert parse_crop_spec(str(tmp_path / "run")) == SPEC
 
 
 def test_a_word_that_is_nothing_is_answered_with_what_there_is() -> None:
@@ -69,21 +69,21 @@ def test_a_word_that_is_nothing_is_answered_with_what_there_is() -> None:
         r"--crop defualt: no such file or folder; give default, external, a YAML file .*, or a manifest or artifact"
     )
     with pytest.raises(MissingInputError, match=expected):
-        crop_spec_of("defualt")
+        parse_crop_spec("defualt")
 
 
 def test_settings_that_are_none_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "crop.yaml").write_text("margn: 0.4\nsize: 1\n")
     with pytest.raises(RecipeError, match=r"2 faults\n(.|\n)*margn: no such setting; did you mean margin\?"):
-        crop_spec_of(str(tmp_path / "crop.yaml"))
+        parse_crop_spec(str(tmp_path / "crop.yaml"))
 
 
 def test_another_file_and_another_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "crop.txt").write_text("margin: 0.4")
     with pytest.raises(ManifestError, match=r"crop.txt"):
-        crop_spec_of(str(tmp_path / "crop.txt"))
+        parse_crop_spec(str(tmp_path / "crop.txt"))
     with pytest.raises(ArtifactError, match=r"has no model.json"):
-        crop_spec_of(str(tmp_path))
+        parse_crop_spec(str(tmp_path))
 
 
 def test_a_face_detector_is_built_of_its_name_and_file() -> None:
