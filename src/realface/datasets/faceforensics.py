@@ -66,6 +66,7 @@ class FaceForensicsReader:
             counts["videos in no split"] = without_split
         if strange := sum(not item.identities for item in items):
             counts["videos whose name does not say who is in them"] = strange
+        # masks and split files belong to the dataset, so they are not counted as unused files
         masks = {folder.masks.parent for folder in video_folders(root) if folder.label == Label.FAKE}
         lists = {file for file in files.values() if file is not None}
         return Inventory(root, self.name, items, dict(counts), missing, companions=frozenset(masks | lists))

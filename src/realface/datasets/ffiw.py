@@ -66,6 +66,7 @@ class FfiwReader:
                     missing.append(f"{part}/{split}: no videos")
                 if label == Label.FAKE:
                     missing += _missing_masks(found, split)
+            # videos outside the split folders have no split, so they cannot be used
             known = {folder for folders in tops.values() for folder in folders}
             strange = [folder for folder in subfolders(root / part) if folder not in known]
             if outside := [*videos_in(root / part), *(path for folder in strange for path in videos_below(folder))]:

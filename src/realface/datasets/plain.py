@@ -43,6 +43,7 @@ class PlainReader:
         files = [(place / name).relative_to(root) for place, _, names in walk_shown(root) for name in names]
         kinds = {path: kind for path in files if (kind := kind_in_folder(root / path)) is not None}
         media = sorted(kinds, key=natural_order)
+        # paths are relative to `root`: folders above it must not decide on a label
         labelled = {path: place for path in media if (place := _place_of(path)) is not None}
         names = names_without_suffix(media)
         frames = find_frame_folders(labelled)

@@ -60,6 +60,7 @@ class WildDeepfakeReader:
         for part, (label, split) in PARTS.items():
             copies = _copies(by_part[part])
             others = len(by_part[part]) - sum(len(paths) for paths in copies.values())
+            # tars come before unpacked folders: only a tar shows whether it is complete
             for name, (path, *_) in copies.items():
                 _require_label(path, label)
                 items.append(SourceVideo(path, label, self.name, video=f"{part}/{name}", split=split))

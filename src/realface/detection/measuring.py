@@ -46,6 +46,7 @@ def measure_verdicts(
         raise CalibrationError(
             f"{identities} names no real file", hint="add rows of real files: false alarms are measured on them"
         )
+    # by id(): files with equal content are different files
     outcomes = {id(file): _outcome(file, rule) for file in files}
     answered = [file for file in reals if outcomes[id(file)] is not Outcome.CANNOT_SAY]
     results = _shares(answered, Outcome.FAKE, outcomes, "false alarms", data) if answered else []

@@ -71,6 +71,7 @@ def store_landmarks(
     keys = crop_keys(manifest)
     faces = {key: face for path in known for key, face in read_landmarks(path).items()}
     faces |= (stored := read_landmarks(file))
+    # reversed, so that each key keeps its first row: equal crops are computed once
     first = {key: row for row, key in reversed(list(enumerate(keys)))}
     todo = [row for key, row in sorted(first.items(), key=lambda item: item[1]) if key not in faces]
     batches = [todo[start : start + BATCH_SIZE] for start in range(0, len(todo), BATCH_SIZE)]
@@ -81,6 +82,7 @@ def store_landmarks(
         for rows, located in zip(batches, found, strict=True):
             faces |= {keys[row]: face for row, face in zip(rows, located, strict=True)}
             num_unsaved += len(rows)
+            # the interval grows with the store, because each save writes the whole file
             if num_unsaved >= max(SAVE_EVERY, len(faces) // 10):
                 write_landmarks(file, faces, order=keys)
                 num_unsaved = 0

@@ -124,12 +124,14 @@ def _groups(manifest: Manifest, *, at_most: int) -> list[_Group]:
         if row["label"] == Label.REAL or row["mask"] is None:
             continue
         frame = row["frame"] or 0
+        # a fake's `original` is the `video` of its real; the key matches only within one dataset and compression
         candidates = reals.get((row["dataset"], row["compression"], row["original"]))
         if candidates:
             nearest = min(candidates, key=lambda each: abs((rows[each]["frame"] or 0) - frame))
             fakes_of.setdefault(nearest, []).append(number)
         else:
             alone.append(number)
+    # fakes of one real share a group, so that the error map of the real is computed once per group
     compared = [
         _Group(tuple(fakes[start : start + at_most]), real)
         for real, fakes in fakes_of.items()

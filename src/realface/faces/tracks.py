@@ -31,11 +31,11 @@ def link_faces(frames: Sequence[Sequence[Face]], sizes: Sequence[tuple[int, int]
     for boxes in _in_one_scale(frames, sizes):
         given: dict[int, int] = {}
         overlaps = np.array([[box.overlap(last) for last in last_boxes] for box in boxes])
-        overlaps = overlaps.reshape(len(boxes), len(last_boxes))
+        overlaps = overlaps.reshape(len(boxes), len(last_boxes))  # keeps two dimensions without boxes or tracks
         for flat in np.argsort(-overlaps, axis=None, kind="stable"):
             face, track = divmod(int(flat), len(last_boxes))
             if overlaps[face, track] < SAME_FACE_OVERLAP:
-                break
+                break  # sorted, so all later overlaps are smaller
             if face not in given and track not in given.values():
                 given[face] = track
         for face, box in enumerate(boxes):

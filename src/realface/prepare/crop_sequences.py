@@ -133,6 +133,7 @@ def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
         sequence, frame = chosen[index]
         held = _checked_held(held + len(data), path)
         frames[sequence].append(CropPicture(frame, legible(member.name), data))
+        # a complete sequence is passed on at once, which limits the bytes in memory
         if len(frames[sequence]) == awaited[sequence]:
             done = sorted(frames.pop(sequence), key=lambda picture: picture.frame)
             held -= sum(len(picture.data) for picture in done)

@@ -126,6 +126,7 @@ def _type_text(annotation: Any, metadata: list[Any], place: Place, name: str) ->
     if origin is Annotated:
         within = [part for item in inner[1:] for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
         return _type_text(inner[0], [*metadata, *within], place, name)
+    # `X | None` has two origins: `Union` from typing.Optional, `UnionType` from the operator
     if origin in (Union, types.UnionType):
         parts = [_type_text(part, [], place, name) for part in inner if part is not types.NoneType]
         text = " or ".join(parts) + _bounds_text(metadata)
@@ -134,6 +135,7 @@ def _type_text(annotation: Any, metadata: list[Any], place: Place, name: str) ->
         return " or ".join(f"`{_yaml_text(value)}`" for value in inner)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return place.within(name, annotation).link
+    # `tuple[X, ...]` is a list of any length, `tuple[X, Y]` a list of two
     items = [_type_text(part, [], place, name) for part in inner if part is not Ellipsis]
     if origin is dict:
         return f"mapping ({items[0]}: {items[1]})" + _bounds_text(metadata)
