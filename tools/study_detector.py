@@ -35,8 +35,8 @@ from realface.manifest.manifest import Manifest
 from realface.metrics.pairs import PairScores, mean_auc, pair_order
 from realface.models.artifact import load_network, read_card
 from realface.training.pair_validation import PairValidation
+from realface.training.recipe import PairsSection
 from realface.training.run import ARTIFACT_NAME
-from realface.training.sections import PairsSection
 
 RECIPE = "real-faces-only"
 KINDS = {

@@ -19,7 +19,7 @@ from realface.manifest.leaks import PLURALS, SHARED_BY_PUBLISHED_SPLITS, Kind, L
 from realface.manifest.manifest import Manifest
 from realface.metrics.ranking import missing_class
 from realface.models.method import Method
-from realface.training.sections import DataSection, SamplesSection
+from realface.training.recipe import DataSection, SamplesSection
 
 NAMED_FILES = 3
 """How many missing files are named; the others are counted."""

@@ -13,7 +13,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from realface.core.errors import DeviceError
 from realface.core.process_number import warn_once
 from realface.models.devices import computes_bf16_fast, resolve_device
-from realface.training.sections import TrainerSection
+from realface.training.recipe import TrainerSection
 
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",

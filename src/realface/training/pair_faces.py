@@ -17,8 +17,7 @@ from realface.evaluation.landmarks import store_landmarks
 from realface.manifest.manifest import Manifest
 from realface.models.method import Method
 from realface.training.data import TrainingData
-from realface.training.recipe import TrainRecipe
-from realface.training.sections import PairsSection
+from realface.training.recipe import PairsSection, TrainRecipe
 
 MIN_VALIDATION_FACES = 2
 ROLE = "pseudo-fakes"

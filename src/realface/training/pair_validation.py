@@ -27,7 +27,7 @@ from realface.evaluation.scoring import Reading, evaluating, explain_out_of_memo
 from realface.metrics.ranking import auc, log_loss
 from realface.training.batches import Batch
 from realface.training.pair_batches import DrawnPairs, join_pairs, pair_batch_bytes
-from realface.training.sections import PairsSection
+from realface.training.recipe import PairsSection
 
 SEED = 0
 """Of the validation pairs, whatever the run's seed, so that runs with the same faces are compared on the same pairs."""

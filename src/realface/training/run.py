@@ -42,7 +42,7 @@ from realface.training.pictures import inpainting_sheet, reconstruction_grid
 from realface.training.plan import RunPlan, own_faces, plan_run
 from realface.training.processes import Processes
 from realface.training.randomness import reproducible, seed_process
-from realface.training.recipe import TrainRecipe
+from realface.training.recipe import MetricName, TrainRecipe
 from realface.training.resuming import (
     PROVENANCE_NAME,
     RECIPE_NAME,
@@ -50,7 +50,6 @@ from realface.training.resuming import (
     require_same_run,
     require_same_steps,
 )
-from realface.training.sections import MetricName
 from realface.training.selection import logged_metrics
 from realface.training.setup import build_state, crops_per_step
 from realface.training.state import TrainingState, all_generators

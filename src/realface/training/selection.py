@@ -11,7 +11,7 @@ from realface.core.errors import MetricError, TrainingError
 from realface.metrics.ranking import accuracy, auc, log_loss
 from realface.metrics.score_table import ScoreTable
 from realface.models.method import Method
-from realface.training.sections import MetricName, PairsSection
+from realface.training.recipe import MetricName, PairsSection
 
 SCORE_METRICS: tuple[MetricName, ...] = ("video_auc", "auc", "accuracy", "log_loss")
 PAIR_METRICS: tuple[MetricName, ...] = ("pair_auc", "pair_order", "seen_auc", "log_loss")

@@ -13,8 +13,8 @@ from realface.training.frozen_mae import load_mae
 from realface.training.optimisers import build_optimiser
 from realface.training.plan import RunPlan
 from realface.training.processes import Processes
+from realface.training.recipe import TrainerSection
 from realface.training.schedules import build_schedule
-from realface.training.sections import TrainerSection
 from realface.training.state import TrainingState, running_average
 from realface.training.steps import Losses
 

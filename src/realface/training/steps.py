@@ -17,7 +17,7 @@ from realface.core.errors import TrainingError
 from realface.models.depthwise import QuickDepthwiseGradients
 from realface.models.outputs import Task
 from realface.training.batches import Batch
-from realface.training.sections import TrainerSection
+from realface.training.recipe import TrainerSection
 from realface.training.state import TrainingState
 
 

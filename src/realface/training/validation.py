@@ -28,7 +28,7 @@ from realface.training.checkpoint import BestStep, CheckpointFolder
 from realface.training.pair_validation import PairValidation
 from realface.training.plan import RunPlan
 from realface.training.processes import Processes
-from realface.training.sections import MetricName
+from realface.training.recipe import MetricName
 from realface.training.selection import Validation, deciding_metric, error_metrics, validation_metrics
 from realface.training.state import TrainingState
 

@@ -8,7 +8,7 @@ from realface.manifest.manifest import Manifest
 from realface.models import catalog
 from realface.models.catalog import get_method
 from realface.training.data import load_data
-from realface.training.sections import DataSection
+from realface.training.recipe import DataSection
 
 PAIR = [("a", 0, "train"), ("b", 1, "train"), ("c", 0, "val"), ("d", 1, "val")]
 

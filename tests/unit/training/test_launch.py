@@ -3,7 +3,7 @@ import torch
 
 from realface.core.errors import DeviceError
 from realface.training.launch import Places, launch, started_places
-from realface.training.sections import TrainerSection
+from realface.training.recipe import TrainerSection
 
 
 def trainer(**settings):

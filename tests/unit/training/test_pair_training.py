@@ -32,9 +32,8 @@ from realface.training.data import load_data
 from realface.training.pair_batches import MASK_INPUT, PairSampler, join_pairs
 from realface.training.pair_faces import compute_landmarks
 from realface.training.pair_validation import PAIRS_NAME, PairValidation
-from realface.training.recipe import recipe_schema
+from realface.training.recipe import PairsSection, recipe_schema
 from realface.training.run import train
-from realface.training.sections import PairsSection
 from realface.training.state import running_average
 
 SIZE = 64

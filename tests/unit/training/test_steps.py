@@ -10,8 +10,8 @@ from realface.models.outputs import StepResult
 from realface.training import steps
 from realface.training.batches import Batch
 from realface.training.optimisers import SgdConfig, build_optimiser
+from realface.training.recipe import TrainerSection
 from realface.training.schedules import ConstantSchedule, build_schedule
-from realface.training.sections import TrainerSection
 from realface.training.state import TrainingState, running_average
 from realface.training.steps import Losses, Stepper
 
