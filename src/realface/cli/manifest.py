@@ -202,7 +202,7 @@ def convert(
 
     if absolute and not to_rffr:
         raise typer.BadParameter(
-            "--absolute requires --rffr; a manifest stores its root folder, so it needs no absolute paths"
+            "--absolute requires --rffr; a manifest stores its root folder, so absolute paths are not needed"
         )
     if to_rffr and out.suffix.lower() != ".json":
         raise typer.BadParameter(f"RFFR's lists end in .json, got {out}")
@@ -274,7 +274,7 @@ def _listed(
         raise typer.BadParameter(f"--lmdb requires a list of DeepfakeBench, got --from {form}")
     if root is not None:
         raise typer.BadParameter("--root cannot be combined with --lmdb; the frames will be in the folder of --unpack")
-    if out.suffix.lower() not in {*FORMATS, ".tar"}:  # said before a million files are written
+    if out.suffix.lower() not in {*FORMATS, ".tar"}:  # checked before a million files are written
         raise typer.BadParameter(f"a manifest ends in {', '.join(FORMATS)}, got {out}")
     return read_from_lmdb(file, lmdb, unpack=unpack)
 

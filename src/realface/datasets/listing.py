@@ -36,7 +36,7 @@ def walk_shown(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 
 def shown_in(folder: Path) -> list[Path]:
-    """What is in a folder itself but hidden; nothing where there is no such folder.
+    """Return the visible entries of a folder; empty if the folder is missing.
 
     Raises:
         UnreadableFolderError: the folder cannot be listed.
@@ -45,7 +45,7 @@ def shown_in(folder: Path) -> list[Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, and links to folders, but hidden ones; none where there is no such folder.
+    """Return the visible subfolders of a folder, links included; empty if the folder is missing.
 
     Raises:
         UnreadableFolderError: the folder cannot be listed.
@@ -54,7 +54,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def videos_in(folder: Path) -> list[Path]:
-    """The videos in a folder itself but hidden ones; none where there is no such folder.
+    """Return the visible videos directly in a folder; empty if the folder is missing.
 
     Raises:
         UnreadableFolderError: the folder cannot be listed.
@@ -63,7 +63,7 @@ def videos_in(folder: Path) -> list[Path]:
 
 
 def videos_below(folder: Path) -> list[Path]:
-    """The videos in a folder and its subfolders but hidden ones, in natural order; links to folders are followed.
+    """Return the visible videos below a folder in natural order; links to folders are followed.
 
     Raises:
         UnreadableFolderError: a folder cannot be listed.
@@ -94,9 +94,9 @@ def split_file(folder: Path, split: str, suffix: str) -> Path | None:
     """Return the file in `folder` that is named after a split, such as `val.json` or `Valid.json`; None without one.
 
     Args:
-        folder: where to look; may be absent.
+        folder: folder to search; may be missing.
         split: train, val or test. Of several spellings of it, the one that stands first in `SPELLINGS` is taken.
-        suffix: of the file, such as `.json`.
+        suffix: the file's suffix, such as `.json`.
 
     Raises:
         UnreadableFolderError: the folder cannot be listed.
@@ -121,12 +121,12 @@ def names_without_suffix(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def listed_path(text: str) -> str:
-    """A path of a list as it is on disk below the data set's root: slashes, and no `./` in front."""
+    """Convert a path in a list to a path below the dataset's root: slashes, and no leading `./`."""
     return text.strip().replace("\\", "/").removeprefix("./")
 
 
 def require_distinct(items: Iterable[SourceVideo], root: Path) -> None:
-    """Refuse two files that are one video by data set, method, compression and name.
+    """Refuse two files with the same dataset, method, compression and video name.
 
     Raises:
         DatasetError: names the first two.

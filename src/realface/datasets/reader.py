@@ -11,22 +11,22 @@ from realface.core.labels import Label
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """One video or image of a data set, before faces are cut out of it; or face crops of one, as the set has them.
+    """One video or image of a dataset before cropping, or a sequence of face crops if the dataset contains crops.
 
     Attributes:
-        source: the file, below the data set's root; of face crops also a folder or a tar of them.
+        source: the file, below the dataset's root; for face crops also a folder or a tar.
         label: real or fake.
-        dataset: the data set's name.
-        split: train, val or test; None where the data set does not say.
-        method: how the fake was made; None for reals, and where unknown.
-        compression: such as c23; None where the data set has no such levels.
+        dataset: the dataset's name.
+        split: train, val or test; None if the dataset has no split for it.
+        method: the manipulation method; None for reals, or if unknown.
+        compression: compression level, such as c23; None if the dataset has no levels.
         video: the video's name within dataset, method and compression.
-        identities: the identities, the face's own first; empty where unknown.
-        original: for a fake, the `video` it was made from; None where unknown.
-        mask: the image or video of what was manipulated.
-        spans: first and last frame, counted from 0, of each part of a video to which the label belongs; the whole of it
-            when empty. A forged part of an otherwise real video is one.
-        frame: of an image that is a frame of `video`: its number; None for a video, and for an image of its own.
+        identities: the identities, starting with the face's own; empty if unknown.
+        original: for a fake, the `video` it was made from; None if unknown.
+        mask: the image or video that marks the manipulated pixels.
+        spans: first and last frame, from 0, of each part of a video to which the label applies, such as the fake part
+            of an otherwise real video. Empty: the whole video.
+        frame: frame number of an image that is a frame of `video`; None for a video or a separate image.
     """
 
     source: Path
@@ -48,15 +48,15 @@ class Inventory:
     """The files of a dataset that a reader found.
 
     Attributes:
-        root: the data set's folder.
+        root: the dataset's folder.
         dataset: the dataset's name, as in `--dataset NAME`.
-        items: every file that is used, in natural order.
-        counts: how many of each kind were found, and how many were left out and why.
-        missing: one line each for what should be there and is not, or is there and could not be used.
-        are_crops: whether the data set comes as face crops, which are taken as they are: their spec is `external`.
-        companions: files that belong to the data set and are no items: lists, metadata, masks. A folder stands for
-            everything below it.
-        notes: one line each for a choice of the reader that the user should know.
+        items: all files that are used, in natural order.
+        counts: number of files found, by kind, and of files skipped, by reason.
+        missing: one line for each expected file or folder that is missing or unusable.
+        are_crops: whether the dataset contains face crops; these are copied unchanged and have the spec `external`.
+        companions: files that belong to the dataset but are not items: lists, metadata, masks. A folder includes all
+            files below it.
+        notes: one line for each choice of the reader that the user should know.
         left_out: number of files below `root` that are neither items nor companions, by kind: `images`, `videos`, and
             other files by suffix. Filled in by `registry.scan_dataset`.
     """
@@ -84,6 +84,6 @@ class DatasetReader(Protocol):
         """Find every file.
 
         Raises:
-            DatasetError: what is there contradicts itself.
+            DatasetError: the files contradict each other.
             UnreadableFolderError: a folder cannot be listed.
         """

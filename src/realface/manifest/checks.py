@@ -1,4 +1,4 @@
-"""What can be wrong with a manifest that reads well: rows that contradict, leaks, files that are gone or do not fit."""
+"""Check a readable manifest: contradictory rows, leaks, missing or unfit files."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ FaultKind = Literal[
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that makes a manifest unfit.
+    """A fault that makes a manifest unfit for training or evaluation.
 
     Attributes:
-        kind: which.
-        text: one line that names it.
-        rows: the rows it is about, from 0; empty for leaks, which name video or identity.
+        kind: kind of the fault.
+        text: one line that describes it.
+        rows: affected row numbers, from 0; empty for leaks, whose text names the video or identity.
     """
 
     kind: FaultKind
@@ -51,11 +51,11 @@ class Fault:
 def check_manifest(
     manifest: Manifest, *, files: bool = True, similar: bool = True, workers: int | None = None, quiet: bool = True
 ) -> list[Fault]:
-    """Everything that is wrong; empty when the manifest is sound.
+    """Return all faults of a manifest; empty if it is sound.
 
     Args:
-        manifest: what to check.
-        files: look at the crops and masks on the disk too.
+        manifest: the manifest to check.
+        files: check the files of crops and masks too.
         similar: read each crop whole, and look for those of different splits that look the same; otherwise crops'
             headers alone are read. Nothing is read without `files`.
         workers: processes that read; one per core when None, 0 for this process.
@@ -78,7 +78,7 @@ def check_manifest(
 
 
 def manifest_notes(manifest: Manifest) -> list[str]:
-    """What is allowed but worth knowing: how labels are spread, rows without split, the same crop twice in a split."""
+    """Return notes on allowed but notable facts: class balance, rows without split, repeated crops in a split."""
     notes = balance_notes(manifest)
     splits = manifest.columns["split"]
     if 0 < splits.null_count < len(splits):

@@ -21,7 +21,7 @@ Integers = NDArray[np.int64]
 
 
 def distances(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Integers:
-    """In how many bits hashes differ.
+    """Return the number of bits in which hashes differ.
 
     Args:
         first: (..., 32).
@@ -31,7 +31,7 @@ def distances(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Integers:
 
 
 def close_pairs(hashes: NDArray[np.uint8], splits: Integers) -> Iterator[tuple[Integers, Integers]]:
-    """The pairs of hashes of different splits that differ in at most `MAX_DISTANCE` bits.
+    """Yield the pairs of hashes of different splits that differ in at most `MAX_DISTANCE` bits.
 
     Hashes that differ in at most 21 bits differ in at most one bit of at least one of 11 groups of bits. So for every
     group, and every bit of it, those are compared that agree in the group's other bits.

@@ -1,7 +1,7 @@
-"""The columns of a manifest, each read when it is first asked for.
+"""The columns of a manifest, each read on first use.
 
 A manifest of millions of rows fills gigabytes, and training needs two or three of its columns. So opening, filtering,
-taking and joining touch no column but those that they look at; what they give remembers how to get at the others.
+taking and joining read only the columns that they need; their results read further columns on demand.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Columns:
 
     @classmethod
     def of(cls, table: pa.Table) -> Columns:
-        """The columns of a table that is in memory."""
+        """Return the columns of a table in memory."""
         return cls(len(table), table.column)
 
     @classmethod
     def joined(cls, parts: Sequence[Columns]) -> Columns:
-        """The rows of one after the other."""
+        """Concatenate the rows of several parts."""
         if len(parts) == 1:
             return parts[0]
 
@@ -51,30 +51,30 @@ class Columns:
         return cls(sum(part.num_rows for part in parts), read)
 
     def __getitem__(self, name: str) -> pa.ChunkedArray:
-        """One column, kept from now on."""
+        """Return one column and cache it."""
         if name not in self._kept:
             self._kept[name] = self._read(name)
         return self._kept[name]
 
     def look(self, name: str) -> pa.ChunkedArray:
-        """One column, not kept: for what needs it once."""
+        """Return one column without caching it."""
         return self._kept[name] if name in self._kept else self._read(name)
 
     def table(self, names: Sequence[str] = COLUMNS) -> pa.Table:
-        """These columns as a table, kept from now on."""
+        """Return these columns as a table and cache them."""
         return pa.table([self[name] for name in names], schema=pa.schema([SCHEMA.field(name) for name in names]))
 
     def filter(self, mask: pa.ChunkedArray) -> Columns:
-        """The rows for which (rows,) `mask` is true."""
+        """Return the rows for which (rows,) `mask` is true."""
         num_rows = pc.sum(mask).as_py() or 0
         return self if num_rows == self.num_rows else Columns(num_rows, lambda name: self.look(name).filter(mask))
 
     def take(self, rows: pa.Array) -> Columns:
-        """The rows with these numbers, in this order."""
+        """Return the rows with these (n,) numbers, in this order."""
         return Columns(len(rows), lambda name: self.look(name).take(rows))
 
     def replaced(self, name: str, read: Callable[[], pa.ChunkedArray]) -> Columns:
-        """The same with another column in the place of `name`; `read` is called when it is asked for."""
+        """Return the columns with `name` replaced; `read` is called on first use."""
         return Columns(self.num_rows, lambda asked: read() if asked == name else self.look(asked))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -82,7 +82,7 @@ class Columns:
 
 
 def bytes_of(texts: pa.StringArray) -> NDArray[np.uint8]:
-    """All texts one after the other in UTF-8, without a copy and without a Python text of each."""
+    """Return the (bytes,) UTF-8 of all texts, concatenated, without copying."""
     _, offsets, data = texts.buffers()
     if len(texts) == 0 or data is None:
         return np.empty(0, np.uint8)

@@ -1,4 +1,4 @@
-"""The crops of a manifest as they lie on the disk: how large each is and what it looks like. Read by processes."""
+"""Read the size and perceptual hash of every crop of a manifest, in parallel processes."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ QUEUED_PER_WORKER = 4
 
 @dataclass(frozen=True)
 class CropImages:
-    """What the files of crops hold, one row a crop.
+    """Sizes, hashes and faults of crop files, one row per crop.
 
     Attributes:
         sizes: (rows, 2) height and width as stored, in pixels; 0 where there is no file, or none that can be read.
-        hashes: (rows, 32) by `image_hash`.
-        has_hash: (rows,) whose hash counts; none where only headers were read.
+        hashes: (rows, 32) uint8, from `image_hash`.
+        has_hash: (rows,) whether the hash is valid; false if only headers were read.
         is_blank: (rows,) whose image was read but is all of one colour, and has no hash.
         faults: (rows,) what is wrong with a file that is there; null for nothing.
     """
@@ -50,7 +50,7 @@ class CropImages:
     faults: pa.StringArray
 
     def take(self, rows: Integers) -> CropImages:
-        """The given rows, in the given order."""
+        """Return the given rows in the given order; (n,) row numbers from 0."""
         return CropImages(
             self.sizes[rows],
             self.hashes[rows],
@@ -65,8 +65,8 @@ def read_crop_images(manifest: Manifest, *, whole: bool, workers: int | None = N
 
     Args:
         manifest: the crops, at least one; a file that several rows name is read once.
-        whole: read images, and hash them; otherwise headers alone.
-        workers: processes; one per core when None, 0 for none but this one.
+        whole: read and hash the images; otherwise read only their headers.
+        workers: number of processes; None: one per core, 0: this process only.
         quiet: show no progress.
 
     Raises:
@@ -92,7 +92,7 @@ Task = Callable[[], CropImages]
 
 
 def _in_processes(tasks: Iterator[Task], workers: int) -> Iterator[CropImages]:
-    """What the tasks give, in their order."""
+    """Run the tasks and yield their results in order."""
     workers = allowed_workers(workers)
     context = get_context("spawn")  # a fork after Arrow or torch has started threads can hang
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:

@@ -55,7 +55,7 @@ Header = dict[str, Any]
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How one suffix is read and written.
+    """The reader and writer of one suffix.
 
     Attributes:
         read: path -> every column of the schema, and the header's document or None.
@@ -92,7 +92,7 @@ def write_file(table: pa.Table, header: Header, path: Path) -> None:
 
 
 def header_beside(path: Path) -> Path:
-    """Where the header of a `.json` manifest stands: `NAME.header.json` in the same folder."""
+    """Return the path of a `.json` manifest's header: `NAME.header.json` in the same folder."""
     return path.with_suffix(".header.json")
 
 

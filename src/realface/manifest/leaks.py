@@ -23,12 +23,12 @@ PLURALS: Mapping[Kind, str] = {
     "image": "images",
 }
 SHARED_BY_PUBLISHED_SPLITS: tuple[Kind, ...] = ("original", "identity")
-"""What the splits of some published data sets share, Celeb-DF's for one: its fakes swap 59 people with one another."""
+"""Kinds that the splits of some published datasets share: Celeb-DF's fakes swap 59 people with one another."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Something that stands in more than one split.
+    """A video, identity or image that appears in more than one split.
 
     Attributes:
         kind: a video itself; an original, which appears itself and in fakes made of it; an identity (one of
@@ -52,7 +52,7 @@ class Leak:
 
 
 def find_leaks(manifest: Manifest) -> list[Leak]:
-    """The videos and originals, identities, and images that stand in two splits, in this order, sorted by name.
+    """Return the videos and originals, identities, and images that appear in two splits, each kind sorted by name.
 
     A fake contains its own video and its `original`, so a real in one split and a fake made of it in
     another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
@@ -77,7 +77,7 @@ def require_no_leaks(manifest: Manifest, *, where: str, allowed: Collection[Kind
         allowed: kinds of leaks that are not refused.
 
     Returns:
-        Those that were let through.
+        The allowed leaks.
 
     Raises:
         LeakError: names the first leaks and says how many there are.
@@ -97,13 +97,13 @@ def require_no_leaks(manifest: Manifest, *, where: str, allowed: Collection[Kind
 
 
 def split_order(split: str) -> tuple[int, str]:
-    """Sorts splits as everybody names them: train, val, test, then others by name."""
+    """Return a sort key for splits: train, val, test, then further splits by name."""
     usual = ("train", "val", "test")
     return (usual.index(split) if split in usual else len(usual), split)
 
 
 def video_names(columns: Columns) -> pa.Table:
-    """Every video that a row holds, its own and its original: columns row, dataset, name, split.
+    """Return each row's own video and its original: columns row, dataset, name, split.
 
     Without `video` the row's source file stands for it, and without that its own path.
     """
@@ -111,12 +111,12 @@ def video_names(columns: Columns) -> pa.Table:
 
 
 def source_names(columns: Columns) -> pa.Table:
-    """The file that each row was cut out of: columns row, dataset, name, split. A tar holds many sequences."""
+    """Return each row's source file: columns row, dataset, name, split. A tar contains many sequences."""
     return _named(columns, columns["source"])
 
 
 def identity_names(columns: Columns) -> pa.Table:
-    """Every identity that a row shows: columns row, dataset, name, split."""
+    """Return each identity of each row: columns row, dataset, name, split."""
     identities = columns["identities"].combine_chunks()
     rows = pc.list_parent_indices(identities)
     others = {name: columns[name].take(rows) for name in ("dataset", "split")}

@@ -1,4 +1,4 @@
-"""The manifest: which face crops there are, what they show, and how they were cut."""
+"""The manifest: a table of face crops with labels, sources and crop settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FORMAT = 2
 
 
 class ManifestHeader(Section):
-    """What holds for all rows of a manifest."""
+    """Facts that apply to all rows of a manifest."""
 
     format: int = Field(FORMAT, description="version of the file format")
     root: str = Field(".", description="folder of `path` and `mask`, itself relative to the manifest's folder")
@@ -50,13 +50,13 @@ class ManifestHeader(Section):
 class Manifest:
     """A table of face crops with a header.
 
-    Nothing is changed in place: every method gives a new manifest, which shares memory with the old one.
+    A manifest is never changed in place: every method returns a new one, which shares memory with the old one.
 
     Attributes:
-        columns: one row a crop, with exactly the columns of `schema.SCHEMA`, as Arrow holds them. Those of a
-            Parquet file are read when they are first asked for: `columns["split"]`. Only `path` and `label` are never
-            null. `path` and `mask` are relative to `root`, with slashes, or absolute.
-        header: what holds for all rows; its `root` is set anew by `write`.
+        columns: one row per crop, with exactly the columns of `schema.SCHEMA`, as Arrow arrays. Columns of a Parquet
+            file are read on first use: `columns["split"]`. Only `path` and `label` are never null. `path` and `mask`
+            are relative to `root`, with slashes, or absolute.
+        header: facts that apply to all rows; `write` sets its `root` again.
         root: the folder that paths are relative to, absolute.
     """
 
@@ -70,7 +70,7 @@ class Manifest:
 
         Args:
             path: the file.
-            root: the folder that its paths are relative to, where the header does not say it, or says it wrongly.
+            root: the folder that its paths are relative to. Default: the root in the header.
 
         Raises:
             MissingInputError: no such file.
@@ -148,7 +148,7 @@ class Manifest:
         return labels
 
     def column(self, name: str) -> list[Any]:
-        """The values of one column; None where there is none.
+        """Return the values of one column, None for null.
 
         Raises:
             ManifestError: no such column.
@@ -157,7 +157,7 @@ class Manifest:
         return values
 
     def distinct(self, name: str) -> list[Any]:
-        """The values that stand in one column, each once, in the order of their first rows; None where there is none.
+        """Return the distinct values of one column in order of first appearance, None for null.
 
         Raises:
             ManifestError: no such column.
@@ -166,17 +166,17 @@ class Manifest:
         return values
 
     def file_of(self, row: int) -> Path:
-        """The crop's file."""
+        """Return the path of a row's crop file."""
         return self.root / str(self.columns["path"][row])
 
     def filter(self, **wanted: Any) -> Manifest:
-        """The rows that have the wanted value, or one of a sequence of values, in every named column.
+        """Return the rows that match a value, or one of a sequence of values, in every given column.
 
-        `manifest.filter(split="train", method=["Deepfakes", None])`: None stands for null. No row at all is no error.
-        A split may be spelt in any way that means train, val or test.
+        `manifest.filter(split="train", method=["Deepfakes", None])`: None means null. An empty result is not an error.
+        Every spelling of train, val and test is accepted.
 
         Raises:
-            ManifestError: no such column, one of lists, or a value of another type than the column's.
+            ManifestError: no such column, a column of lists, or a value of another type than the column's.
         """
         mask = None
         for name, value in wanted.items():
@@ -196,11 +196,11 @@ class Manifest:
         return Manifest(columns, self.header, self.root)
 
     def take(self, rows: Sequence[int] | NDArray[Any]) -> Manifest:
-        """The given rows, in the given order."""
+        """Return the given rows in the given order; (n,) row numbers from 0."""
         return Manifest(self.columns.take(pa.array(rows, pa.int64())), self.header, self.root)
 
     def with_column(self, name: str, values: Sequence[Any] | pa.Array | pa.ChunkedArray) -> Manifest:
-        """The same rows with one column replaced; every spelling of a split becomes `train`, `val` or `test`.
+        """Return a manifest with one column replaced; every spelling of a split becomes `train`, `val` or `test`.
 
         Raises:
             ManifestError: no such column.
@@ -215,7 +215,7 @@ class Manifest:
         return Manifest(self.columns.replaced(name, lambda: column), self.header, self.root)
 
     def filled(self, **values: str | None) -> Manifest:
-        """The same rows with these texts where the named columns are null; a text of None changes nothing.
+        """Return a manifest in which nulls of the given columns are replaced by these texts; None keeps the nulls.
 
         Raises:
             ManifestError: no such column.
@@ -227,9 +227,9 @@ class Manifest:
         return manifest
 
     def video_keys(self) -> list[str]:
-        """One text a row that names its video among all: `dataset/method/compression/video`.
+        """Return for each row the unique name of its video: `dataset/method/compression/video`.
 
-        A bare video name repeats across methods and compressions. Where `video` is null, the row's path stands for it.
+        A bare video name repeats across methods and compressions. If `video` is null, the row's path is used instead.
         """
         keys: list[str] = self.video_key_column().to_pylist()
         return keys
@@ -243,7 +243,7 @@ class Manifest:
         return pc.binary_join_element_wise(*parts, video, "/")
 
     def sha256(self) -> str:
-        """Hash of the rows, in order, and of the crop spec; the same in whatever format and place the manifest is."""
+        """Return the hash of the rows, in order, and of the crop spec; independent of file format and location."""
         digest = hashlib.sha256(self.header.crop.model_dump_json().encode())
         for name in COLUMNS:
             digest.update(name.encode())

@@ -43,7 +43,7 @@ _CROPS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class NearIdentical:
-    """Two videos, or two images of none, that are in different splits and look the same.
+    """Two videos, or two images without a video, in different splits that look the same.
 
     Attributes:
         rows: the two crops that are most alike, from 0, in the order of their splits (train, val, test).
@@ -55,7 +55,7 @@ class NearIdentical:
 
 
 def image_hash(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """What an image looks like, in few bits; None for one of a single colour, whose bits would be noise.
+    """Return the perceptual hash of an image; None for an image of a single colour, whose bits would be noise.
 
     Args:
         image: (H, W, 3) RGB.
@@ -75,7 +75,7 @@ def image_hash(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 def find_near_identical(
     manifest: Manifest, hashes: NDArray[np.uint8], *, has_hash: NDArray[np.bool_]
 ) -> list[NearIdentical]:
-    """Videos and images in different splits that look the same, in the order of their rows.
+    """Return videos and images in different splits that look the same, in the order of their rows.
 
     What `find_leaks` names is left out: a fake and its original, two fakes of one original, the same bytes. Where many
     look the same, each is named with another, not with every other.

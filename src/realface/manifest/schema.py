@@ -134,7 +134,7 @@ def split_identities(text: str) -> list[str]:
 
 
 def no_values(name: str, num_rows: int) -> pa.ChunkedArray:
-    """The column `name` of a file that does not have it."""
+    """Return a column of nulls for a file without the column `name`."""
     return pa.chunked_array([pa.nulls(num_rows, SCHEMA.field(name).type)])
 
 
@@ -151,7 +151,7 @@ def require_known_columns(names: Iterable[str], *, where: str) -> None:
         raise ManifestError(f"{where}: {'; '.join(no_such_column(name) for name in unknown[:SHOWN])}{more}")
     for name in names:
         if names.count(name) > 1:
-            raise ManifestError(f"{where}: column {name!r} is there twice")
+            raise ManifestError(f"{where}: duplicate column {name!r}")
     for field in SCHEMA:
         if not field.nullable and field.name not in names:
             raise ManifestError(
@@ -160,7 +160,7 @@ def require_known_columns(names: Iterable[str], *, where: str) -> None:
 
 
 def no_such_column(name: str) -> str:
-    """Why `name` is refused, with the column that was probably meant, or all of them."""
+    """Return the error text for an unknown column, with the column that was probably meant."""
     close = difflib.get_close_matches(name, COLUMNS, n=1)
     shown = repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...")
     return f"no such column {shown}; " + (f"did you mean {close[0]!r}?" if close else f"known: {', '.join(COLUMNS)}")
@@ -193,7 +193,7 @@ def _identities(value: Any, row: int, place: Place) -> Any:
 
 
 def typed_array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """An Arrow array of exactly these values.
+    """Return an Arrow array of exactly these values.
 
     Raises:
         One of `NOT_CONVERTIBLE`: a value of another kind.
@@ -209,7 +209,7 @@ def typed_array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def wrong_value(place: str, name: str, value: Any) -> ManifestError:
-    """The error for a value that column `name` cannot hold."""
+    """Return the error for a value that is invalid in column `name`."""
     if name == "label":
         expected = "0 (real) or 1 (fake)"
     else:

@@ -1,4 +1,4 @@
-"""Splitting a manifest so that no video and no identity stands in two splits."""
+"""Split a manifest so that no video and no identity appears in two splits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEWEST_DEALT = 6
 def split_again(
     manifest: Manifest, of: str, fractions: Mapping[str, float], *, seed: int, identity_disjoint: bool = True
 ) -> Manifest:
-    """Deal the rows of one split out, as `split_by_identity` does; the others keep theirs.
+    """Split only the rows of one split, as `split_by_identity` does.
 
     Raises:
         ManifestError: no row has that split, a split to deal to has rows already, or as `split_by_identity`.
@@ -51,17 +51,17 @@ def split_again(
 def split_by_identity(
     manifest: Manifest, fractions: Mapping[str, float] | None = None, *, seed: int, identity_disjoint: bool = True
 ) -> Manifest:
-    """Give every row a split such that what hangs together stays together.
+    """Assign a split to every row, keeping connected videos and identities in the same split.
 
     Rows are connected if they share a video, a source file, an original or an identity of the same dataset, directly
     or through other rows: a swapped pair and both its reals are one group. Whole groups are assigned, the largest
     first, each to the split that is furthest below its share.
 
     Args:
-        manifest: its own `split` column is not looked at.
+        manifest: the rows to split; its own `split` column is ignored.
         fractions: share of the videos, by split, in any spelling; they add up to 1. By default 0.8 train, 0.1 val,
             0.1 test. Met as nearly as whole groups allow.
-        seed: which groups of one size go where.
+        seed: seed for the order of groups of equal size.
         identity_disjoint: whether rows that share an identity stay in one split. Where few people are swapped with one
             another, as in Celeb-DF, all rows would then be one group.
 

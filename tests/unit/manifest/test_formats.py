@@ -121,7 +121,7 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
         ("m.csv", "path,label,identities\na,0,[null]\n", r"m\.csv:2: identities must be texts without null"),
         ("m.csv", "file,label\na,0\n", r"m\.csv: no such column 'file'; known: path, label"),
         ("m.csv", "path,label,vidoe\na,0,1\n", r"m\.csv: no such column 'vidoe'; did you mean 'video'\?"),
-        ("m.csv", "path,label,path\na,0,b\n", r"m\.csv: column 'path' is there twice"),
+        ("m.csv", "path,label,path\na,0,b\n", r"m\.csv: duplicate column 'path'"),
         ("m.csv", "path\na\n", r"m\.csv: column 'label' is missing; add it: path and label are required"),
         ("m.csv", "", r"m\.csv: missing line of column names"),
         ("m.csv", "path,label\na,0,1\n", r"m\.csv: not a CSV table"),
