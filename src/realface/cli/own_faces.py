@@ -123,7 +123,7 @@ def _workers(recipe: TrainRecipe) -> int | None:
 def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> PrepareResult:
     from realface.datasets.real_folder import RealFolderReader
     from realface.faces.detectors.registry import default_crop_spec
-    from realface.prepare.pipeline import ExecutionSettings, prepare
+    from realface.prepare.pipeline import ExecutionSettings, prepare_dataset
 
     crops, config = recipe.data.crops, recipe.method
     input_size: Any = getattr(config, "input_size", None)
@@ -135,7 +135,7 @@ def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> Pr
         frames=crops.frames,
     )
     reader = RealFolderReader(recipe.data.identities)
-    return prepare(
+    return prepare_dataset(
         folder, out, spec=spec, dataset=reader, execution=ExecutionSettings(workers=_workers(recipe), quiet=quiet)
     )
 

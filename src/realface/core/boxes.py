@@ -38,7 +38,12 @@ class Box(NamedTuple):
         return Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
 
     def overlap(self, other: Box) -> float:
-        """Intersection over union, in [0, 1]; 0 where both are empty."""
+        """Intersection over union, in [0, 1]; 0 where both are empty.
+
+        Example:
+            >>> Box(0, 0, 10, 20).overlap(Box(0, 0, 10, 10))
+            0.5
+        """
         shared = self.intersection(other).area
         union = self.area + other.area - shared
         return shared / union if union > 0 else 0.0

@@ -18,6 +18,10 @@ class CropSpec(BaseModel):
 
     It stands in the manifest's header and in the artifact. Two specs fit when they cut a face alike, whichever faces
     and however many frames of a video they take.
+
+    Example:
+        >>> CropSpec(face_detector="mtcnn", face_detector_version="1", margin=0.4).describe()
+        'mtcnn (1), margin 0.4, 256 px PNG, alignment none, face largest, 32 frames'
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -22,6 +22,10 @@ class RealfaceError(Exception):
     Attributes:
         text: as given.
         hint: as given.
+
+    Example:
+        >>> str(RealfaceError("faces.csv is a folder", hint="give a file"))
+        'faces.csv is a folder; give a file'
     """
 
     def __init__(self, text: str, *, hint: str = "") -> None:

@@ -84,6 +84,10 @@ def apply_overrides(document: Mapping[str, Any], overrides: Sequence[str]) -> di
 
     Raises:
         RecipeError: a setting without `=`, or one that goes into a value that is no section.
+
+    Example:
+        >>> apply_overrides({"optim": {"lr": 0.1}}, ["optim.lr=0.01"])
+        {'optim': {'lr': 0.01}}
     """
     changed: dict[str, Any] = _copied(document)
     faults = []

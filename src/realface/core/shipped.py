@@ -26,6 +26,10 @@ def shipped_detectors(folder: Path | None = None) -> dict[str, Path]:
 
     Args:
         folder: the folder that contains them; the package's own by default.
+
+    Example:
+        >>> list(shipped_detectors())
+        ['real-faces-only']
     """
     root = SHIPPED_FOLDER if folder is None else folder
     found = sorted(card.parent for card in root.glob(f"*/{CARD_NAME}"))
@@ -88,6 +92,10 @@ def find_recipe(name: str | Path) -> Path:
 
     Raises:
         MissingInputError: neither exists; the hint lists the shipped recipes.
+
+    Example:
+        >>> find_recipe("demo").name
+        'demo.yaml'
     """
     if Path(name).is_file():
         return Path(name)

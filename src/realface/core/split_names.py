@@ -15,7 +15,12 @@ _NAMES = {spelling: name for name, spellings in SPELLINGS.items() for spelling i
 
 
 def canonical_split(name: str) -> str:
-    """Return `train`, `val` or `test` for any spelling of it, in any case; any other name as it is."""
+    """Return `train`, `val` or `test` for any spelling of it, in any case; any other name as it is.
+
+    Example:
+        >>> canonical_split("validation")
+        'val'
+    """
     return _NAMES.get(name.strip().casefold(), name)
 
 

@@ -22,7 +22,7 @@ from realface.evaluation.evaluate import Evaluation, evaluate_artifact
 from realface.faces.detectors.registry import default_crop_spec
 from realface.manifest.manifest import Manifest
 from realface.prepare.finish import PrepareResult
-from realface.prepare.pipeline import ExecutionSettings, prepare
+from realface.prepare.pipeline import ExecutionSettings, prepare_dataset
 from realface.report.page import write_report
 from realface.training.recipe import load_train_recipe
 from realface.training.run import TrainResult, train
@@ -83,7 +83,9 @@ def tell_story(out: Path, size: DemoSize, *, workers: int | None = None, quiet: 
         story.say(f"a classifier that sees no face (bits, sharpness, corners) has a video AUC of {trivial:.3f} on it")
     with story.stage("prepare"):
         spec = default_crop_spec(frames=size.frames)
-        prepared = prepare(study, out / "faces", spec=spec, execution=ExecutionSettings(workers=workers, quiet=quiet))
+        prepared = prepare_dataset(
+            study, out / "faces", spec=spec, execution=ExecutionSettings(workers=workers, quiet=quiet)
+        )
         story.say(f"{prepared.num_crops} face crops of {prepared.num_sources} videos")
     with story.stage("train"):
         overrides = (f"data.manifests=[{prepared.manifest}]", *size.overrides)

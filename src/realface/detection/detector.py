@@ -56,6 +56,11 @@ class Detector:
         num_frames: frames looked at per video, evenly spread; those of the artifact's crop spec by default.
         precision: what the network computes in. `bf16` is faster on processors and GPUs that have it, and moves scores
             by what `realface bench recce` tells of a model; `fp32` gives those of `evaluate`.
+
+    Example:
+        >>> detector = Detector.load(device="cpu", crops=True)
+        >>> [verdict.outcome for verdict in detector.detect_many(Path("crops").glob("*.png"))]
+        []
     """
 
     def __init__(

@@ -209,6 +209,10 @@ class Verdict:
         seconds: spent in each of `STAGES`.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
         num_damaged: frames that should have been looked at and could not be decoded.
+
+    Example:
+        >>> verdict = Detector.load().detect("photo.jpg")  # doctest: +SKIP
+        >>> verdict.outcome, verdict.score  # doctest: +SKIP
     """
 
     path: Path

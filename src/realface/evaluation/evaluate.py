@@ -176,6 +176,11 @@ def evaluate_artifact(
         MediaError: no row at all can be read.
         MetricError: a video has real and fake rows, or the network gives something that is no probability.
         LoadingError, StoppedBySignal: worker processes failed; SIGTERM came. Nothing is written then.
+
+    Example:
+        >>> manifests = [Path("faces/manifest.parquet")]
+        >>> evaluation = evaluate_artifact(Path("run"), manifests, Path("results"))  # doctest: +SKIP
+        >>> evaluation.summary.overall.video["auc"]  # doctest: +SKIP
     """
     folder, on = find_artifact(artifact), resolve_device(device)
     card = read_card(folder)

@@ -58,6 +58,12 @@ class Manifest:
             are relative to `root`, with slashes, or absolute.
         header: facts that apply to all rows; `write` sets its `root` again.
         root: the folder that paths are relative to, absolute.
+
+    Example:
+        >>> rows = [{"path": "a.png", "label": 0, "split": "train"}, {"path": "b.png", "label": 1, "split": "test"}]
+        >>> manifest = Manifest.from_rows(rows, root=Path("faces"))
+        >>> manifest.filter(split="test").column("path")
+        ['b.png']
     """
 
     columns: Columns

@@ -138,6 +138,10 @@ def resize_image(image: NDArray[np.uint8], size: int | tuple[int, int]) -> NDArr
         size: (height, width) in pixels, or one number for both.
 
     Source: RECCE and RFFR releases; torchvision's default, which antialiases, gives other values.
+
+    Example:
+        >>> resize_image(np.zeros((48, 64, 3), np.uint8), 24).shape
+        (24, 24, 3)
     """
     height, width = (size, size) if isinstance(size, int) else size
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -22,6 +22,10 @@ def auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
     Args:
         labels: (N,), 1 = fake; both classes present.
         scores: (N,), on any scale on which fakes are higher.
+
+    Example:
+        >>> auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
+        0.75
     """
     require_both_classes(labels)
     return float(sklearn.metrics.roc_auc_score(labels, scores))
@@ -33,6 +37,10 @@ def average_precision(labels: NDArray[np.int64], scores: NDArray[np.float64]) ->
     Args:
         labels: (N,), 1 = fake; both classes present.
         scores: (N,), on any scale on which fakes are higher.
+
+    Example:
+        >>> round(average_precision(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])), 3)
+        0.833
     """
     require_both_classes(labels)
     return float(sklearn.metrics.average_precision_score(labels, scores))
@@ -45,6 +53,10 @@ def accuracy(labels: NDArray[np.int64], scores: NDArray[np.float64], *, threshol
         labels: (N,), 1 = fake.
         scores: (N,), on the scale of `threshold`.
         threshold: lowest score that is called fake.
+
+    Example:
+        >>> accuracy(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]), threshold=0.5)
+        0.75
     """
     require_both_classes(labels)
     return float(sklearn.metrics.accuracy_score(labels, scores >= threshold))
@@ -67,6 +79,10 @@ def eer(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
     Args:
         labels: (N,), 1 = fake; both classes present.
         scores: (N,), on any scale on which fakes are higher.
+
+    Example:
+        >>> eer(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
+        0.5
     """
     false_positive_rate, true_positive_rate = roc_curve(labels, scores)
     return float(equal_error(false_positive_rate, true_positive_rate))

@@ -43,6 +43,11 @@ class ScoreTable:
 
     Attributes:
         table: Arrow table of `SCHEMA`. Missing columns are null; columns outside the schema are dropped.
+
+    Example:
+        >>> table = ScoreTable.from_columns(path=["a.png", "b.png"], label=[0, 1], score=[0.1, 0.9])
+        >>> table.labels.tolist()
+        [0, 1]
     """
 
     def __init__(self, table: pa.Table, *, where: str = "score table") -> None:

@@ -128,6 +128,11 @@ def summarise(table: ScoreTable, *, threshold: float, seed: int = 0, num_resampl
 
     Raises:
         MetricError: a video has both real and fake rows.
+
+    Example:
+        >>> table = ScoreTable.from_columns(path=["a.png", "b.png"], label=[0, 1], score=[0.1, 0.9])
+        >>> summarise(table, threshold=0.5, num_resamples=0).overall.frame["auc"].value
+        1.0
     """
     methods = np.array([method or UNNAMED_METHOD for method in table.column("method")], dtype=object)
     is_fake = table.labels == Label.FAKE

@@ -39,6 +39,10 @@ def choose_threshold(
 
     Raises:
         MetricError: `rule` is unknown.
+
+    Example:
+        >>> round(choose_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.6, 0.8])), 3)
+        0.5
     """
     if rule not in RULES:
         raise MetricError(f"no threshold rule {rule!r}; known: {', '.join(RULES)}")

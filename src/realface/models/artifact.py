@@ -96,6 +96,10 @@ def read_card(folder: Path) -> ArtifactCard:
     Raises:
         MissingInputError: no such folder.
         ArtifactError: no model.json in it, or one that this version cannot use.
+
+    Example:
+        >>> read_card(find_artifact(Path("real-faces-only"))).input_size
+        160
     """
     path = existing(folder, what="artifact") / CARD_NAME
     if not path.is_file():
@@ -129,6 +133,11 @@ def load_network(folder: Path, *, device: torch.device | str = "cpu") -> nn.Modu
     Raises:
         MissingInputError: no such folder.
         ArtifactError: the artifact is incomplete, damaged, or not for this version.
+
+    Example:
+        >>> network = load_network(find_artifact(Path("real-faces-only")))
+        >>> network.training
+        False
     """
     card = read_card(folder)
     where = str(folder / CARD_NAME)

@@ -115,6 +115,10 @@ def get_method(name: str) -> Method:
 
     Raises:
         MethodError: there is none; the text names the likely one, and all.
+
+    Example:
+        >>> get_method("recce").name
+        'recce'
     """
     methods = known_methods()
     if name not in methods:

@@ -128,6 +128,11 @@ class Method:
             for rounding, in less time. None leaves it as it is.
         inpainting: extra metric of a network that inpaints; None for others.
         precomputed: inputs that can be computed before training.
+
+    Example:
+        >>> from realface.models.catalog import get_method
+        >>> get_method("recce").config_type.__name__
+        'RecceConfig'
     """
 
     name: str

@@ -78,7 +78,7 @@ class ExecutionSettings:
     quiet: bool = False
 
 
-def prepare(
+def prepare_dataset(
     source: Path,
     out: Path,
     *,
@@ -106,6 +106,9 @@ def prepare(
         DatasetError: no known dataset, no video and no image, or two files of one video.
         OutputExistsError: `out` holds something else, or another process is at work there.
         PrepareError: no file was skipped for a reason of `redo`.
+
+    Example:
+        >>> prepare_dataset(Path("videos"), Path("faces"), spec=default_crop_spec())  # doctest: +SKIP
     """
     execution = execution or ExecutionSettings()
     study = _open_study(source, out, spec=spec, dataset=dataset, total=1, execution=execution)
@@ -124,7 +127,7 @@ def prepare_shard(
     redo: Collection[str] = (),
     execution: ExecutionSettings | None = None,
 ) -> ShardResult:
-    """Like `prepare` for one part of the files, and without the manifest, which `merge_shards` makes of all parts.
+    """Do what `prepare_dataset` does for one part of the files; `merge_shards` makes the manifest of all parts.
 
     Several processes, on machines that share the folders, may do a shard each at the same time.
     """
@@ -151,7 +154,7 @@ def merge_shards(
 
     Raises:
         PrepareError: a shard still runs, or is not done; the text says which.
-        MissingInputError, DatasetError, OutputExistsError: as `prepare`.
+        MissingInputError, DatasetError, OutputExistsError: as `prepare_dataset`.
     """
     study = _open_study(
         source,

@@ -433,5 +433,9 @@ def load_train_recipe(name: str | Path, *, overrides: Sequence[str] = ()) -> Tra
     Raises:
         MissingInputError: neither a file nor a shipped recipe.
         RecipeError: faults, all in one text.
+
+    Example:
+        >>> load_train_recipe("demo", overrides=["data.manifests=[faces.parquet]"]).trainer.steps
+        400
     """
     return load_recipe(recipe_schema(), find_recipe(name), overrides=overrides)

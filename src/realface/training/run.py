@@ -100,6 +100,11 @@ def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool =
         RealfaceError: as `plan_run`, `launch`, `build_state`, `require_same_run` and `new_folder`, before anything is
             written; TrainingError if the run cannot continue; StoppedBySignal if it was asked to stop, after its state
             was saved.
+
+    Example:
+        >>> recipe = load_train_recipe("demo", overrides=["data.manifests=[faces/manifest.parquet]"])  # doctest: +SKIP
+        >>> train(recipe, Path("run")).artifact  # doctest: +SKIP
+        PosixPath('run/artifact')
     """
     plan = plan_run(recipe, run, resume=resume)
     fabric = launch(plan.recipe.trainer)

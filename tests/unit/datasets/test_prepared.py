@@ -58,7 +58,7 @@ def prepare_tree(build_tree, tmp_path, media, monkeypatch):
         for module in (pipeline, executors):
             monkeypatch.setattr(module, "face_detector_for", lambda _spec, **_settings: FixedFaceDetector())
         execution = pipeline.ExecutionSettings(workers=0, quiet=True)
-        return root, pipeline.prepare(root, tmp_path / "out", spec=SPEC, execution=execution)
+        return root, pipeline.prepare_dataset(root, tmp_path / "out", spec=SPEC, execution=execution)
 
     return prepare_tree
 

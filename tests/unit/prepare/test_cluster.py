@@ -8,7 +8,7 @@ from realface.core.crop_spec import CropSpec
 from realface.core.errors import PrepareError
 from realface.prepare import cluster
 from realface.prepare.cluster import ray_workers
-from realface.prepare.pipeline import ExecutionSettings, prepare
+from realface.prepare.pipeline import ExecutionSettings, prepare_dataset
 from realface.prepare.record import PrepareJob
 
 
@@ -35,10 +35,10 @@ def test_a_local_cluster_gives_what_processes_give(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         Image.new("RGB", (24, 24), (40 * number, 9, 9)).save(folder / "1.png")
     (tmp_path / "wild" / "real_train" / "1" / "a" / "1.png").write_bytes(b"broken")
-    alone = prepare(
+    alone = prepare_dataset(
         tmp_path / "wild", tmp_path / "alone", spec=CropSpec(), execution=ExecutionSettings(workers=0, quiet=True)
     )
-    shared = prepare(
+    shared = prepare_dataset(
         tmp_path / "wild", tmp_path / "shared", spec=CropSpec(), execution=ExecutionSettings(cluster="ray", quiet=True)
     )
     assert (alone.num_crops, alone.skipped) == (shared.num_crops, shared.skipped) == (5, {"no pictures": 1})

@@ -5,7 +5,7 @@ from PIL import Image
 from realface.faces.detectors.registry import default_crop_spec
 from realface.manifest.manifest import Manifest
 from realface.prepare.frame_images import spread_frame_images, with_frame_number
-from realface.prepare.pipeline import ExecutionSettings, prepare
+from realface.prepare.pipeline import ExecutionSettings, prepare_dataset
 from realface.prepare.record import ItemRecord
 
 SPEC = default_crop_spec(size=32, frames=2)
@@ -48,7 +48,7 @@ def test_folders_of_numbered_frames_become_one_video_each(tmp_path, portrait, ca
         (tmp_path / "in" / video).mkdir(parents=True)
         for number in (1, 2, 3, 4):
             portrait.save(tmp_path / "in" / video / f"{number:04d}.png")
-    result = prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, execution=ExecutionSettings(workers=0))
+    result = prepare_dataset(tmp_path / "in", tmp_path / "out", spec=SPEC, execution=ExecutionSettings(workers=0))
     manifest = Manifest.read(result.manifest)
     assert list(zip(manifest.column("video"), manifest.column("frame"), strict=True)) == [
         ("real/a", 2),
@@ -67,7 +67,7 @@ def test_files_of_one_stem_become_two_videos(tmp_path, portrait):
     (tmp_path / "in" / "real").mkdir(parents=True)
     for name in ("x.png", "x.bmp", "y.png"):
         portrait.save(tmp_path / "in" / "real" / name)
-    manifest = Manifest.read(prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, execution=HERE).manifest)
+    manifest = Manifest.read(prepare_dataset(tmp_path / "in", tmp_path / "out", spec=SPEC, execution=HERE).manifest)
     assert sorted(manifest.column("video")) == ["real/x.bmp", "real/x.png", "real/y"]
 
 
@@ -77,10 +77,12 @@ def test_unused_files_are_counted_in_the_summary_and_the_note(tmp_path, portrait
     portrait.save(tmp_path / "in" / "y.png")
     (tmp_path / "in" / "z.mp4").touch()
     (tmp_path / "in" / "readme.txt").touch()
-    result = prepare(tmp_path / "in", tmp_path / "in" / "out", spec=SPEC, execution=ExecutionSettings(workers=0))
+    result = prepare_dataset(
+        tmp_path / "in", tmp_path / "in" / "out", spec=SPEC, execution=ExecutionSettings(workers=0)
+    )
     assert result.left_out == {"images": 1, "videos": 1, "other files (.txt)": 1}
     assert "realface prepare: unused files: 1 images, 1 videos, 1 other files (.txt)\n" in capsys.readouterr().err
     note = Manifest.read(result.manifest).header.note
     assert note == "unused files in the source folder: 1 images and 1 videos"
-    again = prepare(tmp_path / "in", tmp_path / "in" / "out", spec=SPEC, execution=HERE)
+    again = prepare_dataset(tmp_path / "in", tmp_path / "in" / "out", spec=SPEC, execution=HERE)
     assert again.left_out == result.left_out

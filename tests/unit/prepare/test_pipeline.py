@@ -25,7 +25,7 @@ from realface.manifest.manifest import Manifest
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
 from realface.prepare import executors, pipeline
-from realface.prepare.pipeline import STATE, ExecutionSettings, merge_shards, prepare, prepare_shard
+from realface.prepare.pipeline import STATE, ExecutionSettings, merge_shards, prepare_dataset, prepare_shard
 from realface.prepare.shards import Shard
 
 SPEC = default_crop_spec(size=32, frames=2)
@@ -49,7 +49,7 @@ def source(tmp_path):
 
 
 def test_faces_become_crops_and_a_manifest(source, tmp_path):
-    result = prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    result = prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert (result.dataset, result.num_sources, result.num_crops) == ("plain", 4, 2)
     manifest = Manifest.read(result.manifest)
     assert manifest.header.crop == SPEC
@@ -60,7 +60,7 @@ def test_faces_become_crops_and_a_manifest(source, tmp_path):
 
 def test_what_the_reader_found_and_left_out_is_counted(source, tmp_path):
     (source / "fake" / "notes.txt").write_text("neither picture nor video")
-    result = prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    result = prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert result.found == {"fake images": 2, "real images": 2}
     assert result.left_out == {"other files (.txt)": 1}
 
@@ -68,7 +68,7 @@ def test_what_the_reader_found_and_left_out_is_counted(source, tmp_path):
 def test_a_name_that_is_no_utf_8_is_written_down_in_letters(source, tmp_path):
     (source / "real" / "grace.png").rename(os.fsdecode(os.fsencode(source / "real") + b"/gr\xe2ce.png"))
     (source / "fake" / "broken.jpg").rename(os.fsdecode(os.fsencode(source / "fake") + b"/\xff.jpg"))
-    manifest = Manifest.read(prepare(source, tmp_path / "out", spec=SPEC, execution=HERE).manifest)
+    manifest = Manifest.read(prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE).manifest)
     (row,) = [row for row in manifest.table.to_pylist() if row["label"] == 0]
     assert (row["source"], row["video"]) == ("real/gr%E2ce.png", "real/gr%E2ce")
     assert (manifest.root / row["path"]).exists()
@@ -76,7 +76,7 @@ def test_a_name_that_is_no_utf_8_is_written_down_in_letters(source, tmp_path):
 
 
 def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
-    result = prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    result = prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert result.skipped == {"no face found": 1, "not an image or video": 1}
     assert Manifest.read(result.manifest).header.skipped == result.skipped
     with (tmp_path / "out" / "skipped.csv").open(encoding="utf-8", newline="") as file:
@@ -88,8 +88,8 @@ def test_every_loss_is_counted_and_named_with_its_reason(source, tmp_path):
 
 
 def test_worker_processes_give_the_same_manifest_as_none(source, tmp_path):
-    alone = prepare(source, tmp_path / "alone", spec=SPEC, execution=HERE)
-    shared = prepare(source, tmp_path / "shared", spec=SPEC, execution=ExecutionSettings(workers=2, quiet=True))
+    alone = prepare_dataset(source, tmp_path / "alone", spec=SPEC, execution=HERE)
+    shared = prepare_dataset(source, tmp_path / "shared", spec=SPEC, execution=ExecutionSettings(workers=2, quiet=True))
     assert alone.manifest.read_bytes() == shared.manifest.read_bytes()
 
 
@@ -117,64 +117,64 @@ def files_of(out):
 
 
 def test_a_broken_off_run_goes_on_without_doing_anything_twice(source, tmp_path, monkeypatch):
-    prepare(source, tmp_path / "whole", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "whole", spec=SPEC, execution=HERE)
     with monkeypatch.context() as patched:
         done = interrupted_after(2, patched)
         with pytest.raises(KeyboardInterrupt):
-            prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+            prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert not (tmp_path / "out" / "manifest.parquet").exists()
     again = interrupted_after(99, monkeypatch)
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert len(again) == 2
     assert not set(again) & set(done)
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
 def test_a_second_run_does_nothing_and_says_the_same(source, tmp_path, monkeypatch):
-    first = prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    first = prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     files = files_of(tmp_path / "out")
     begun = interrupted_after(0, monkeypatch)
-    assert prepare(source, tmp_path / "out", spec=SPEC, execution=HERE) == first
+    assert prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE) == first
     assert begun == []
     assert files_of(tmp_path / "out") == files
 
 
 def test_a_loss_is_tried_again_when_asked_and_nothing_else_is(source, tmp_path, monkeypatch):
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     (source / "fake" / "ecarg.png").rename(source / "moved.png")
     (source / "fake" / "broken.jpg").write_bytes((source / "moved.png").read_bytes())
     (source / "moved.png").rename(source / "fake" / "ecarg.png")
     begun = interrupted_after(99, monkeypatch)
-    result = prepare(source, tmp_path / "out", spec=SPEC, redo=["not an image or video"], execution=HERE)
+    result = prepare_dataset(source, tmp_path / "out", spec=SPEC, redo=["not an image or video"], execution=HERE)
     assert begun == ["fake/broken"]
     assert result.skipped == {"no face found": 1}
     assert result.num_crops == 3
 
 
 def test_all_skipped_files_are_retried_with_one_word(source, tmp_path, monkeypatch):
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     begun = interrupted_after(99, monkeypatch)
-    prepare(source, tmp_path / "out", spec=SPEC, redo=["all"], execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, redo=["all"], execution=HERE)
     assert sorted(begun) == ["fake/broken", "real/sky"]
 
 
 def test_a_reason_that_nothing_was_lost_for_is_refused_with_those_that_are(source, tmp_path):
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     with pytest.raises(
         PrepareError, match=r"--redo 'truncated': .*; reasons here: no face found, not an image or video"
     ):
-        prepare(source, tmp_path / "out", spec=SPEC, redo=["truncated"], execution=HERE)
+        prepare_dataset(source, tmp_path / "out", spec=SPEC, redo=["truncated"], execution=HERE)
 
 
 def test_a_second_try_that_was_broken_off_goes_on_with_the_same_command(source, tmp_path, monkeypatch):
-    prepare(source, tmp_path / "whole", spec=SPEC, execution=HERE)
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "whole", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     with monkeypatch.context() as patched:
         interrupted_after(0, patched)
         with pytest.raises(KeyboardInterrupt):
-            prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], execution=HERE)
+            prepare_dataset(source, tmp_path / "out", spec=SPEC, redo=["no face found"], execution=HERE)
     assert not (tmp_path / "out" / "manifest.parquet").exists()  # it could name crops that do not come back
-    result = prepare(source, tmp_path / "out", spec=SPEC, redo=["no face found"], execution=HERE)
+    result = prepare_dataset(source, tmp_path / "out", spec=SPEC, redo=["no face found"], execution=HERE)
     assert result.skipped == {"no face found": 1, "not an image or video": 1}
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
@@ -195,10 +195,10 @@ def test_crops_of_a_killed_run_go_when_their_file_is_lost_in_the_next(source, tm
         killed = lambda _journal, _index, record: record.rows and sys.exit("killed")  # noqa: E731
         patched.setattr("realface.prepare.pipeline.Journal.append", killed)
         with pytest.raises(SystemExit):
-            prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+            prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     (crop,) = (tmp_path / "out").rglob("*.png/*.png")
     next(source.rglob(crop.parent.name)).write_bytes(b"")
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert not crop.exists()
     assert not crop.parent.exists()
 
@@ -213,7 +213,7 @@ def test_folders_are_handed_to_the_workers_whole(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(executors, "prepare_item", noted)
     monkeypatch.chdir(tmp_path)
-    result = prepare(source.relative_to(tmp_path), Path("out"), spec=SPEC, execution=HERE)
+    result = prepare_dataset(source.relative_to(tmp_path), Path("out"), spec=SPEC, execution=HERE)
     assert result.manifest == Path("out/manifest.parquet")
     assert {output.out for output in places} == {tmp_path / "out"}
     assert {output.scratch.is_absolute() for output in places} == {True}
@@ -223,7 +223,7 @@ def test_what_a_killed_run_left_in_its_scratch_folder_goes_and_the_next_has_anot
     left = tmp_path / "out" / STATE / "1-of-1" / "scratch" / "old" / "a.png"
     left.parent.mkdir(parents=True)
     left.write_text("half")
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     kept = {path.name for path in (tmp_path / "out" / STATE / "1-of-1").iterdir()}
     assert kept == {".lock", "journal.tsv", "settings.json"}
 
@@ -231,12 +231,12 @@ def test_what_a_killed_run_left_in_its_scratch_folder_goes_and_the_next_has_anot
 def test_what_the_source_lacks_is_said_before_the_work(masked_source, tmp_path, monkeypatch, capsys):
     interrupted_after(0, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        prepare(masked_source, tmp_path / "out", spec=SPEC, execution=ExecutionSettings(workers=0))
+        prepare_dataset(masked_source, tmp_path / "out", spec=SPEC, execution=ExecutionSettings(workers=0))
     assert "realface prepare: missing: " in capsys.readouterr().err
 
 
 def test_hashes_of_the_source_files_are_a_table(source, tmp_path):
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     with (tmp_path / "out" / "sources.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["source"]: row["sha256"] for row in csv.DictReader(file)}
     assert rows == {name: sha256_of(source / name) for name in ("fake/ecarg.png", "real/grace.png")}
@@ -245,16 +245,16 @@ def test_hashes_of_the_source_files_are_a_table(source, tmp_path):
 def test_hashes_of_very_many_source_files_are_not_in_the_header(source, tmp_path, monkeypatch):
     """A Parquet file whose header has hundreds of megabytes can be written, and not read."""
     monkeypatch.setattr("realface.prepare.finish.MOST_IN_HEADER", 1)
-    header = Manifest.read(prepare(source, tmp_path / "out", spec=SPEC, execution=HERE).manifest).header
+    header = Manifest.read(prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE).manifest).header
     assert (header.sources, header.note) == ({}, "the SHA-256 of all 2 source files stand in sources.csv")
 
 
 def test_a_file_that_can_no_longer_be_read_leaves_no_crops_behind_when_tried_again(masked_source, tmp_path):
-    prepare(masked_source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(masked_source, tmp_path / "out", spec=SPEC, execution=HERE)
     lossy = masked_source / "manipulated_sequences/Swap/c23/videos/000_002.mp4"
     assert list((tmp_path / "out").rglob("*/000_002.mp4/*.png"))
     lossy.write_bytes(b"")
-    result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["mask: other length"], execution=HERE)
+    result = prepare_dataset(masked_source, tmp_path / "out", spec=SPEC, redo=["mask: other length"], execution=HERE)
     assert result.skipped == {"empty file": 1}
     assert not list((tmp_path / "out").rglob("*/000_002.mp4/*.png"))
 
@@ -262,20 +262,20 @@ def test_a_file_that_can_no_longer_be_read_leaves_no_crops_behind_when_tried_aga
 def test_a_fake_is_prepared_anew_with_the_original_whose_boxes_it_takes(masked_source, tmp_path, monkeypatch):
     real = masked_source / "original_sequences/youtube/c23/videos/000.mp4"
     whole = real.read_bytes()
-    prepare(masked_source, tmp_path / "whole", spec=SPEC, execution=HERE)
+    prepare_dataset(masked_source, tmp_path / "whole", spec=SPEC, execution=HERE)
     real.write_bytes(b"")
-    alone = prepare(masked_source, tmp_path / "out", spec=SPEC, execution=HERE)
+    alone = prepare_dataset(masked_source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert (alone.skipped, alone.boxes) == ({"empty file": 1}, {"own: no face in the original": 2})
     real.write_bytes(whole)
-    result = prepare(masked_source, tmp_path / "out", spec=SPEC, redo=["empty file"], execution=HERE)
+    result = prepare_dataset(masked_source, tmp_path / "out", spec=SPEC, redo=["empty file"], execution=HERE)
     assert (result.skipped, result.boxes) == ({}, {"original": 2})
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 
 
 def test_shards_give_what_one_run_gives(masked_source, tmp_path):
-    prepare(masked_source, tmp_path / "whole", spec=SPEC, execution=HERE)
+    prepare_dataset(masked_source, tmp_path / "whole", spec=SPEC, execution=HERE)
     (masked_source / "original_sequences/youtube/c23/videos/007.mp4").write_bytes(b"")
-    prepare(masked_source, tmp_path / "alone", spec=SPEC, execution=HERE)
+    prepare_dataset(masked_source, tmp_path / "alone", spec=SPEC, execution=HERE)
     out = tmp_path / "out"
     for number in (2, 1):
         done = prepare_shard(masked_source, out, shard=Shard(number, 2), spec=SPEC, execution=HERE)
@@ -366,7 +366,7 @@ def test_two_files_that_would_share_a_folder_of_crops_are_refused(tmp_path, sour
 
     monkeypatch.setattr(PlainReader, "scan", doubled)
     with pytest.raises(DatasetError, match=r"broken\.jpg and .*elsewhere/broken\.jpg are one video by data set"):
-        prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+        prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert not (tmp_path / "out").exists()
 
 
@@ -386,7 +386,7 @@ def masked_source(tmp_path):
 
 
 def test_masks_of_fakes_are_cut_and_those_that_do_not_fit_are_counted_and_named(masked_source, tmp_path):
-    result = prepare(masked_source, tmp_path / "out", spec=SPEC, execution=HERE)
+    result = prepare_dataset(masked_source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert (result.num_crops, result.num_masks) == (6, 2)
     assert (result.skipped, result.skipped_masks) == ({}, {"other length": 1})
     manifest = Manifest.read(result.manifest)
@@ -406,14 +406,16 @@ def test_masks_of_fakes_are_cut_and_those_that_do_not_fit_are_counted_and_named(
 
 def test_worker_processes_cut_the_same_masks_as_none(masked_source, tmp_path):
     for name, workers in (("alone", 0), ("shared", 2)):
-        prepare(masked_source, tmp_path / name, spec=SPEC, execution=ExecutionSettings(workers=workers, quiet=True))
+        prepare_dataset(
+            masked_source, tmp_path / name, spec=SPEC, execution=ExecutionSettings(workers=workers, quiet=True)
+        )
     alone = files_of(tmp_path / "alone")
     assert alone == files_of(tmp_path / "shared")
     assert sum(name.endswith(".png") for name in alone) == 6 + 2
 
 
 def test_a_mask_that_is_gone_afterwards_is_found_by_the_check(masked_source, tmp_path):
-    manifest = Manifest.read(prepare(masked_source, tmp_path / "out", spec=SPEC, execution=HERE).manifest)
+    manifest = Manifest.read(prepare_dataset(masked_source, tmp_path / "out", spec=SPEC, execution=HERE).manifest)
     assert not any(fault.kind.startswith("missing") for fault in check_manifest(manifest))
     (manifest.root / next(filter(None, manifest.column("mask")))).unlink()
     assert "missing mask" in {fault.kind for fault in check_manifest(manifest)}
@@ -427,55 +429,55 @@ def test_a_mask_that_is_gone_afterwards_is_found_by_the_check(masked_source, tmp
     ],
 )
 def test_going_on_with_other_settings_is_refused(source, tmp_path, change, text):
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     shutil.copytree(source, tmp_path / "other")
     folder = tmp_path / "other" if "source" in change else source
     with pytest.raises(OutputExistsError, match=f"holds another preparation: {text}"):
-        prepare(folder, tmp_path / "out", spec=change.get("spec", SPEC), execution=HERE)
+        prepare_dataset(folder, tmp_path / "out", spec=change.get("spec", SPEC), execution=HERE)
 
 
 def test_going_on_with_records_of_another_realface_is_refused(source, tmp_path, monkeypatch):
-    prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+    prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     monkeypatch.setattr("realface.prepare.pipeline.FORMAT", 4)
     with pytest.raises(OutputExistsError, match="another preparation: it was begun with format 3, and 4 is asked for"):
-        prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+        prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
 
 
 def test_going_on_after_the_source_changed_is_refused(source, tmp_path, monkeypatch):
     interrupted_after(0, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+        prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     (source / "fake" / "broken.jpg").rename(source / "real" / "broken.jpg")
     with pytest.raises(OutputExistsError, match="files were added, removed or renamed in the source folder since"):
-        prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+        prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
 
 
 def test_an_output_folder_with_something_in_it_is_refused_and_left_alone(source, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputExistsError, match="exists and is not empty"):
-        prepare(source, tmp_path / "out", spec=SPEC, execution=HERE)
+        prepare_dataset(source, tmp_path / "out", spec=SPEC, execution=HERE)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
 def test_a_missing_source_folder_is_named(tmp_path):
     with pytest.raises(MissingInputError, match=r"source folder .*nowhere does not exist"):
-        prepare(tmp_path / "nowhere", tmp_path / "out", spec=SPEC, execution=HERE)
+        prepare_dataset(tmp_path / "nowhere", tmp_path / "out", spec=SPEC, execution=HERE)
 
 
 def test_a_dataset_without_any_file_is_refused(tmp_path):
     (tmp_path / "in" / "real").mkdir(parents=True)
     with pytest.raises(DatasetError):
-        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, execution=HERE)
+        prepare_dataset(tmp_path / "in", tmp_path / "out", spec=SPEC, execution=HERE)
     with pytest.raises(DatasetError, match="is a plain dataset but contains no video and no image"):
-        prepare(tmp_path / "in", tmp_path / "out", spec=SPEC, dataset="plain", execution=HERE)
+        prepare_dataset(tmp_path / "in", tmp_path / "out", spec=SPEC, dataset="plain", execution=HERE)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_spec_that_cannot_be_followed_here_is_refused_before_any_work(source, tmp_path):
     spec = SPEC.model_copy(update={"face_detector": "other"})
     with pytest.raises(CropSpecError, match="unknown face detector 'other'"):
-        prepare(source, tmp_path / "out", spec=spec, execution=HERE)
+        prepare_dataset(source, tmp_path / "out", spec=spec, execution=HERE)
     assert not (tmp_path / "out").exists()
 
 
@@ -485,7 +487,7 @@ def test_crops_of_a_data_set_that_comes_cut_are_copied_and_external(tmp_path):
         (tmp_path / "wild" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (24, 24), (level, level, level)).save(tmp_path / "wild" / name)
     (tmp_path / "wild/fake_test/7/b/1.png").write_bytes(b"broken")
-    result = prepare(tmp_path / "wild", tmp_path / "out", spec=SPEC, execution=HERE)
+    result = prepare_dataset(tmp_path / "wild", tmp_path / "out", spec=SPEC, execution=HERE)
     manifest = Manifest.read(result.manifest)
     assert (result.dataset, result.num_crops, manifest.header.crop.is_external) == ("wilddeepfake", 3, True)
     assert result.skipped_frames == {"not a picture": 1}
