@@ -131,7 +131,7 @@ def test_an_artifact_gives_the_same_network_back(case, tmp_path):
         method=method.name,
         config=config.model_dump(mode="json"),
         input_size=config.input_size,
-        crop=CropSpec.external(),
+        crop=CropSpec.unknown(),
     )
     save_artifact(tmp_path / "artifact", network, card)
     loaded = load_network(tmp_path / "artifact")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 HELP = (
     "How faces are cut out for these weights: `default` (as realface does), a YAML or JSON file of crop settings "
-    "(missing ones take the defaults), a manifest or artifact whose crops are alike, or `external`: unknown, as "
+    "(missing ones take the defaults), a manifest or artifact whose crops are alike, or `unknown`, as "
     "imported weights without this option."
 )
 
@@ -32,7 +32,7 @@ def parse_crop_spec(word: str) -> CropSpec:
     """The crop spec that a word or path stands for.
 
     Args:
-        word: `default`, `external`, a YAML or JSON file with a crop spec's fields, a manifest, or an artifact or a run
+        word: `default`, `unknown`, a YAML or JSON file with a crop spec's fields, a manifest, or an artifact or a run
             that holds one.
 
     Raises:
@@ -41,7 +41,7 @@ def parse_crop_spec(word: str) -> CropSpec:
         ManifestError: as `Manifest.read`.
         ArtifactError: as `read_card`.
     """
-    from realface.core.crop_spec import EXTERNAL, CropSpec
+    from realface.core.crop_spec import UNKNOWN, CropSpec
     from realface.core.errors import MissingInputError, RecipeError
     from realface.core.recipe import load_recipe
     from realface.faces.detectors.registry import default_crop_spec
@@ -50,13 +50,13 @@ def parse_crop_spec(word: str) -> CropSpec:
 
     if word == DEFAULT:
         return default_crop_spec()
-    if word == EXTERNAL:
-        return CropSpec.external()
+    if word == UNKNOWN:
+        return CropSpec.unknown()
     path = Path(word)
     if not path.exists():
         raise MissingInputError(
             f"--crop {word}: no such file or folder",
-            hint=f"give {DEFAULT}, {EXTERNAL}, a YAML file with the crop's settings, or a manifest or artifact",
+            hint=f"give {DEFAULT}, {UNKNOWN}, a YAML file with the crop's settings, or a manifest or artifact",
         )
     if path.is_dir():
         return read_card(find_artifact(path)).crop
@@ -100,9 +100,9 @@ def refuse_contradiction(*, crops: bool, crop: str | None, face_detector: str | 
         raise typer.BadParameter("give --crops for face crops or --face-detector for what finds faces, not both")
 
 
-def warn_of_external(crop: CropSpec) -> None:
+def warn_of_unknown_crops(crop: CropSpec) -> None:
     """Say so where nothing is known of a model's crops."""
-    if crop.is_external:
+    if crop.is_unknown:
         print(
             "realface: warning: how this model's crops were made is not known; whether these fit is not checked",
             file=sys.stderr,

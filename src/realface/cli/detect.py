@@ -127,7 +127,7 @@ def _run(
     named = find_files(files)
     found, failures = named.found, named.failures
     tally = Tally(named.skipped)
-    crop_options.warn_of_external(detector.card.crop)
+    crop_options.warn_of_unknown_crops(detector.card.crop)
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     complete = False

@@ -166,6 +166,6 @@ def _print_mae(card: ArtifactCard, out: Path) -> None:
 
 
 def _print_use(card: ArtifactCard, out: Path) -> None:
-    if card.crop.is_external:
+    if card.crop.is_unknown:
         print("how its faces were cut out is not known, so `detect` takes face crops (--crops); --crop SPEC says how")
     print(f"detector: {out}")

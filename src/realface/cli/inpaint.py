@@ -157,7 +157,7 @@ def _run(inpainter: Inpainter, files: Sequence[Path], out: Path, answers: _Answe
     named = find_files(files)
     found, failures = named.found, named.failures
     answers.skipped = named.skipped
-    crop_options.warn_of_external(inpainter.card.crop)
+    crop_options.warn_of_unknown_crops(inpainter.card.crop)
     # lines on the same terminal show the progress by themselves
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     complete = False

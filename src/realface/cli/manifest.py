@@ -149,11 +149,11 @@ def merge(
     _require_free(out, force=force)
     manifests = [Manifest.read(file) for file in files]
     merged = Manifest.concatenate(manifests)
-    unknown = [str(file) for file, one in zip(files, manifests, strict=True) if one.header.crop.is_external]
+    unknown = [str(file) for file, one in zip(files, manifests, strict=True) if one.header.crop.is_unknown]
     if 0 < len(unknown) < len(files):
         print(
             f"realface: warning: the crop settings of {', '.join(unknown)} are unknown, so the crop settings of the "
-            "result are `external`",
+            "result are `unknown`",
             file=sys.stderr,
         )
     _write(merged, out, as_json=as_json)
@@ -281,7 +281,7 @@ def _listed(
 
 def _warn_of_absent(manifest: Manifest) -> None:
     """Warn if crops of an imported list are missing; crops made by `prepare` are checked by `check`."""
-    if not manifest.header.crop.is_external:
+    if not manifest.header.crop.is_unknown:
         return
     absent = sum(not manifest.file_of(row).is_file() for row in range(len(manifest)))
     if absent:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realface.core.errors import CropSpecError
 
-EXTERNAL = "external"
+UNKNOWN = "unknown"
 _CHOOSING = ("face", "min_face", "frames")  # fields that choose crops and change no pixel of one
 
 
@@ -27,7 +27,7 @@ class CropSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     face_detector: str = Field(
-        "mtcnn", description="which face detector; `external` for crops made elsewhere, by means unknown"
+        "mtcnn", description="which face detector; `unknown` for crops made elsewhere, by means unknown"
     )
     face_detector_version: str = Field("", description="the face detector's package and version, or its file's SHA-256")
     margin: float = Field(
@@ -62,14 +62,14 @@ class CropSpec(BaseModel):
         return self
 
     @property
-    def is_external(self) -> bool:
+    def is_unknown(self) -> bool:
         """Whether the crops were made elsewhere, so that nothing is known of how."""
-        return self.face_detector == EXTERNAL
+        return self.face_detector == UNKNOWN
 
     @classmethod
-    def external(cls) -> CropSpec:
+    def unknown(cls) -> CropSpec:
         """The spec of crops and weights that came from elsewhere."""
-        return cls(face_detector=EXTERNAL)
+        return cls(face_detector=UNKNOWN)
 
     def cuts_like(self, other: CropSpec) -> bool:
         """Whether the same face of a frame gives the same crop by both."""
@@ -77,8 +77,8 @@ class CropSpec(BaseModel):
 
     def describe(self) -> str:
         """One line for messages and reports."""
-        if self.is_external:
-            return EXTERNAL
+        if self.is_unknown:
+            return UNKNOWN
         version = f" ({self.face_detector_version})" if self.face_detector_version else ""
         stored = "PNG" if self.jpeg_quality is None else f"JPEG {self.jpeg_quality}"
         smallest = f" from {self.min_face} px" if self.min_face else ""
@@ -92,13 +92,13 @@ class CropSpec(BaseModel):
 def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, model_name: str) -> None:
     """Refuse crops that the model was not trained for.
 
-    External crops or weights are let through: nothing is known that could be compared. The caller warns of them, by
-    `note_of_external`.
+    Unknown crops or weights are let through, because nothing can be compared. The caller warns of them, by
+    `note_of_unknown_crops`.
 
     Raises:
         CropSpecError: both are known and they differ; the text gives both.
     """
-    if crops.is_external or model.is_external or crops.cuts_like(model):
+    if crops.is_unknown or model.is_unknown or crops.cuts_like(model):
         return
     raise CropSpecError(
         f"{crops_name} holds crops made with [{crops.describe()}] but {model_name} expects [{model.describe()}]",
@@ -106,9 +106,9 @@ def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, mod
     )
 
 
-def note_of_external(specs: Mapping[str, CropSpec]) -> str | None:
+def note_of_unknown_crops(specs: Mapping[str, CropSpec]) -> str | None:
     """What to say of crops and weights, by name, that `require_same_crops` lets through; None where all are known."""
-    unknown = [name for name, spec in specs.items() if spec.is_external]
+    unknown = [name for name, spec in specs.items() if spec.is_unknown]
     if not unknown:
         return None
     return f"how the crops were made is not known ({', '.join(unknown)}); whether they fit is not checked"

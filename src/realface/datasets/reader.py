@@ -53,7 +53,7 @@ class Inventory:
         items: all files that are used, in natural order.
         counts: number of files found, by kind, and of files skipped, by reason.
         missing: one line for each expected file or folder that is missing or unusable.
-        are_crops: whether the dataset contains face crops; these are copied unchanged and have the spec `external`.
+        are_crops: whether the dataset contains face crops; these are copied unchanged and have the spec `unknown`.
         companions: files that belong to the dataset but are not items: lists, metadata, masks. A folder includes all
             files below it.
         notes: one line for each choice of the reader that the user should know.

@@ -125,7 +125,7 @@ def chosen_spec(own: CropSpec, given: CropSpec | None, *, artifact: Path) -> Cro
     """
     if given is None:
         return own
-    if not (own.is_external or given.cuts_like(own)):
+    if not (own.is_unknown or given.cuts_like(own)):
         raise CropSpecError(
             f"{artifact} expects crops made with [{own.describe()}], not with [{given.describe()}]",
             hint="leave --crop out",
@@ -142,7 +142,7 @@ def chosen_face_detector(
         CropSpecError: it is not known how to find faces for the artifact, or the face detector is not the same.
         FaceDetectorError: the face detector's file does not exist.
     """
-    if spec.is_external:
+    if spec.is_unknown:
         raise CropSpecError(
             f"{artifact} was made from crops that came from elsewhere, so it is not known how to cut faces out for it",
             hint="cut them out as its authors did and give --crops, or say with --crop SPEC how they did",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from realface.core.artifact import DEMONSTRATION, ArtifactCard
-from realface.core.crop_spec import note_of_external, require_same_crops
+from realface.core.crop_spec import note_of_unknown_crops, require_same_crops
 from realface.core.errors import ManifestError, MediaError
 from realface.core.files import folder_written_atomically, require_free, write_json
 from realface.core.provenance import collect_provenance
@@ -337,8 +337,8 @@ def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scor
     """What a reader of the numbers must know, one line each."""
     notes = [DEMONSTRATION_NOTE] if card.purpose == DEMONSTRATION else []
     crops = {str(each.path): each.whole.header.crop for each in test_sets}
-    if external := note_of_external(crops | {str(folder): card.crop}):
-        notes.append(external)
+    if unknown := note_of_unknown_crops(crops | {str(folder): card.crop}):
+        notes.append(unknown)
     for test_set in test_sets:
         seen = sorted(set(test_set.rows.distinct("split")) & SEEN_SPLITS)
         if seen:

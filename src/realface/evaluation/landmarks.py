@@ -123,7 +123,7 @@ class _Locator(Dataset[StoredFace]):
         With edge `inside` the place depends on the size of the image, which manifests do not have.
         """
         box, five = self._boxes[row].as_py(), self._points[row].as_py()
-        if self._spec.is_external or self._spec.edge == "inside" or box is None or five is None:
+        if self._spec.is_unknown or self._spec.edge == "inside" or box is None or five is None:
             return None
         landmarks = as_landmarks(np.array(five))
         try:

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from realface.core.crop_spec import note_of_external, require_same_crops
+from realface.core.crop_spec import note_of_unknown_crops, require_same_crops
 from realface.core.errors import DeviceError, ManifestError
 from realface.core.files import written_atomically
 from realface.core.progress import progress
@@ -202,7 +202,7 @@ def _read_manifests(paths: Sequence[Path], mae: Path) -> tuple[Manifest, list[st
     for path, manifest in zip(paths, manifests, strict=True):
         require_same_crops(manifest.header.crop, crops_name=str(path), model=expected, model_name=str(mae))
     crops = {str(path): manifest.header.crop for path, manifest in zip(paths, manifests, strict=True)}
-    note = note_of_external(crops | {str(mae): expected})
+    note = note_of_unknown_crops(crops | {str(mae): expected})
     return Manifest.concatenate(manifests), [note] if note else []
 
 

@@ -93,8 +93,8 @@ def manifest_notes(manifest: Manifest) -> list[str]:
     notes += [f"the same image {len(group.rows)} times: {_listed(group.paths)}" for group in same[:SHOWN]]
     if len(same) > SHOWN:
         notes.append(f"{len(same) - SHOWN:,} more images are there several times within a split")
-    if manifest.header.crop.is_external:
-        notes.append("how the crops were made is not known (crop spec external)")
+    if manifest.header.crop.is_unknown:
+        notes.append("how the crops were made is not known (crop spec unknown)")
     return notes
 
 
@@ -175,7 +175,7 @@ def _mixed_crops(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
     is_read = sizes.all(axis=1)
     if not is_read.any():
         return
-    if spec.is_external:
+    if spec.is_unknown:
         different, count = np.unique(sizes[is_read], axis=0, return_counts=True)
         usual, why = different[count.argmax()], "like most"
     else:
@@ -184,7 +184,7 @@ def _mixed_crops(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
     if is_other.any():
         text = f"are not {_size_text(usual)} pixels, {why}, but {_sizes(sizes[is_other])}"
         yield _of_rows("mixed crops", manifest, is_other, text)
-    if not spec.is_external:
+    if not spec.is_unknown:
         said, other, suffixes = ("PNG", "JPEG", JPEG) if spec.jpeg_quality is None else ("JPEG", "PNG", PNG)
         names = pc.utf8_lower(manifest.columns["path"])
         is_other = np.any([pc.ends_with(names, suffix).to_numpy() for suffix in suffixes], axis=0)

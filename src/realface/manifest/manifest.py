@@ -40,7 +40,7 @@ class ManifestHeader(Section):
 
     format: int = Field(FORMAT, description="version of the file format")
     root: str = Field(".", description="folder of `path` and `mask`, itself relative to the manifest's folder")
-    crop: CropSpec = Field(default_factory=CropSpec.external, description="how the crops were made")
+    crop: CropSpec = Field(default_factory=CropSpec.unknown, description="how the crops were made")
     sources: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each file named in `source`")
     skipped: dict[str, int] = Field(default_factory=dict, description="what preparing left out, counted by reason")
     note: str = Field("", description="whatever the maker wants to say")
@@ -126,7 +126,7 @@ class Manifest:
 
         Their roots may differ: the result's root is the folder above all of them, and `path`, `mask` and `source` get
         the way to it in front. Counts of skipped files are added up. Crops made elsewhere together with crops of a
-        known spec give `external`, because not all of them are known.
+        known spec give `unknown`, because not all of them are known.
 
         Raises:
             ManifestError: no manifests, or two source files of one name and different content.
@@ -308,7 +308,7 @@ def _checked_header(document: Mapping[str, Any], *, where: str) -> ManifestHeade
 
 def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
     specs = [header.crop for header in headers]
-    known = [spec for spec in specs if not spec.is_external]
+    known = [spec for spec in specs if not spec.is_unknown]
     for other in known[1:]:
         if not other.cuts_like(known[0]):
             raise CropSpecError(
@@ -326,7 +326,7 @@ def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
         for reason, count in header.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
     notes = dict.fromkeys(header.note for header in headers if header.note)
-    crop = max(known, key=lambda spec: spec.frames) if specs and len(known) == len(specs) else CropSpec.external()
+    crop = max(known, key=lambda spec: spec.frames) if specs and len(known) == len(specs) else CropSpec.unknown()
     return ManifestHeader(crop=crop, sources=sources, skipped=skipped, note="; ".join(notes))
 
 

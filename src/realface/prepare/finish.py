@@ -95,7 +95,7 @@ def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[J
             rows = [row for record in chunk for row in record.rows]
             tables.append(Manifest.from_rows(rows, root=out).table)
     header = ManifestHeader(
-        crop=CropSpec.external() if inventory.are_crops else spec,
+        crop=CropSpec.unknown() if inventory.are_crops else spec,
         sources=tally.sources if tally.num_hashed <= MOST_IN_HEADER else {},
         skipped=dict(sorted(tally.skipped.items())),
         note="; ".join(filter(None, [tally.note(), *inventory.notes, _left_out_note(inventory)])),

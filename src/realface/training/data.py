@@ -32,7 +32,7 @@ class TrainingData:
     Attributes:
         train: training samples, one row per crop.
         val: validation samples, one row per crop.
-        crop: how all crops were made; `external` if that is unknown for some.
+        crop: how all crops were made; `unknown` if that is unknown for some.
         trained_on: the training manifests as the artifact names them: `name`, `sha256`, `rows` that were used,
             and `crop`, how they were cut out.
         sampling: how training samples are drawn.
@@ -215,16 +215,16 @@ def _common_crop(manifests: dict[Path, Manifest]) -> CropSpec:
     for path, manifest in others:
         spec = manifest.header.crop
         require_same_crops(spec, crops_name=str(path), model=known, model_name=known_name)
-        if known.is_external:
+        if known.is_unknown:
             known, known_name = spec, str(path)
-    unknown = [path for path, manifest in manifests.items() if manifest.header.crop.is_external]
+    unknown = [path for path, manifest in manifests.items() if manifest.header.crop.is_unknown]
     if not unknown:
         return known
     warn_once(
         f"warning: how the crops of {_names(unknown)} were made is unknown; the detector will say "
-        "`external`, and will judge only face crops (--crops)"
+        "`unknown`, and will judge only face crops (--crops)"
     )
-    return CropSpec.external()
+    return CropSpec.unknown()
 
 
 def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def with_mae(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecipe) -> 
     require_same_crops(
         rows.crop, crops_name=", ".join(map(str, names)), model=mae.crop, model_name=f"the MAE {mae.name}"
     )
-    if mae.crop.is_external and not rows.crop.is_external:  # of rows whose crops are unknown it is told already
+    if mae.crop.is_unknown and not rows.crop.is_unknown:  # of rows whose crops are unknown it is told already
         warn_once(
             f"warning: how the crops were made that the MAE {mae.name} learned from is unknown; whether "
             "these fit is not checked"

@@ -24,8 +24,8 @@ def test_default_is_how_realface_cuts_faces_out_here() -> None:
     assert face_detector_for(spec).detect([picture]) == [[]]
 
 
-def test_external_is_unknown() -> None:
-    assert parse_crop_spec("external").is_external
+def test_unknown_is_unknown() -> None:
+    assert parse_crop_spec("unknown").is_unknown
 
 
 @pytest.mark.parametrize(("name", "text"), [("crop.yaml", "margin: 0.45"), ("crop.json", '\n{"margin": 0.45}')])
@@ -44,7 +44,7 @@ def test_a_file_without_settings_is_not_taken_for_the_defaults(tmp_path: Path, n
 
 
 def test_the_help_names_every_word_and_what_missing_settings_become() -> None:
-    for said in ("`default`", "`external`", "YAML or JSON", "missing ones take the defaults"):
+    for said in ("`default`", "`unknown`", "YAML or JSON", "missing ones take the defaults"):
         assert said in HELP
 
 
@@ -66,7 +66,7 @@ def test_an_artifact_and_a_run_with_one(tmp_path: Path) -> None:
 
 def test_a_word_that_is_nothing_is_answered_with_what_there_is() -> None:
     expected = (
-        r"--crop defualt: no such file or folder; give default, external, a YAML file .*, or a manifest or artifact"
+        r"--crop defualt: no such file or folder; give default, unknown, a YAML file .*, or a manifest or artifact"
     )
     with pytest.raises(MissingInputError, match=expected):
         parse_crop_spec("defualt")

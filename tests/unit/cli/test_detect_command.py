@@ -44,7 +44,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         method="recce",
         config=config.model_dump(mode="json"),
         input_size=64,
-        crop=CropSpec.external(),
+        crop=CropSpec.unknown(),
         purpose="demonstration",
     )
     folder = tmp_path_factory.mktemp("model") / "run" / "artifact"
@@ -267,7 +267,7 @@ def test_a_name_that_is_no_unicode_is_printed_with_escapes(artifact: Path, tmp_p
     assert "caf\\udce9.png" in result.stdout
 
 
-def test_a_model_of_external_crops_warns_once_that_nothing_can_be_checked(artifact: Path, tmp_path: Path) -> None:
+def test_a_model_of_unknown_crops_warns_once_that_nothing_can_be_checked(artifact: Path, tmp_path: Path) -> None:
     files = [str(crop_file(tmp_path / name)) for name in ("a.png", "b.png")]
     answer = CliRunner().invoke(app, [*files, "--crops", "--model", str(artifact)])
     assert answer.stderr.count("how this model's crops were made is not known") == 1

@@ -30,8 +30,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def external(checkpoint: Path) -> Path:
-    folder = checkpoint.parent / "external"
+def unknown(checkpoint: Path) -> Path:
+    folder = checkpoint.parent / "unknown"
     assert run(["import", "recce", str(checkpoint), str(folder)]) == 0
     return folder
 
@@ -47,20 +47,20 @@ def test_it_says_what_it_made_and_how_to_use_it(
 ) -> None:
     assert run(["import", "recce", str(checkpoint), str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "recce at 299 x 299 pixels; crops: external",
+        "recce at 299 x 299 pixels; crops: unknown",
         "what the file says of its validation: step 90000, best_metric 0.9875",
         "how its faces were cut out is not known, so `detect` takes face crops (--crops); --crop SPEC says how",
         f"detector: {tmp_path / 'out'}",
     ]
 
 
-def test_face_crops_are_judged(external: Path, face: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["detect", face, "--model", str(external), "--crops", "--device", "cpu"]) == 0
+def test_face_crops_are_judged(unknown: Path, face: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["detect", face, "--model", str(unknown), "--crops", "--device", "cpu"]) == 0
     assert capsys.readouterr().out == f"path: {face} | score: 0.8808 | verdict: fake\n"
 
 
-def test_pictures_that_are_no_crops_are_refused(external: Path, face: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["detect", face, "--model", str(external), "--device", "cpu"]) == 2
+def test_pictures_that_are_no_crops_are_refused(unknown: Path, face: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["detect", face, "--model", str(unknown), "--device", "cpu"]) == 2
     assert "was made from crops that came from elsewhere" in capsys.readouterr().err
 
 
@@ -139,7 +139,7 @@ def test_rffr_is_made_of_mae_and_detector_and_judges_faces(
     out = tmp_path / "out"
     assert run(["import", "rffr", "--mae", str(mae_file), "--detector", str(detector_file), str(out)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "rffr at 40 x 40 pixels; crops: external",
+        "rffr at 40 x 40 pixels; crops: unknown",
         "what the file says of its validation: epoch 9, aucs [0.9, 0.8], best_aucs [0.95]",
         "how its faces were cut out is not known, so `detect` takes face crops (--crops); --crop SPEC says how",
         f"detector: {out}",
@@ -154,7 +154,7 @@ def test_an_mae_alone_is_said_to_inpaint_and_to_judge_nothing(
     out = tmp_path / "out"
     assert run(["import", "rffr", "--mae", str(mae_file), str(out), "--pixels", "imagenet"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "rffr-mae at 40 x 40 pixels; crops: external",
+        "rffr-mae at 40 x 40 pixels; crops: unknown",
         "what the file says of its validation: epoch 9",
         "it inpaints (`realface inpaint`, `realface residuals`, a recipe's `mae`)",
         "it gives no verdicts: it was not fitted on real faces, which --reals MANIFEST does",

@@ -32,7 +32,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         method="rffr-mae",
         config=config.model_dump(mode="json"),
         input_size=64,
-        crop=CropSpec.external(),
+        crop=CropSpec.unknown(),
         purpose="demonstration",
     )
     folder = tmp_path_factory.mktemp("model") / "run" / "artifact"
@@ -181,7 +181,7 @@ def test_faces_are_cut_out_as_told_for_an_mae_that_does_not_know_it(artifact: Pa
     assert "is not known" not in result.stderr
 
 
-def test_an_mae_of_external_crops_warns_once_that_nothing_can_be_checked(artifact: Path, tmp_path: Path) -> None:
+def test_an_mae_of_unknown_crops_warns_once_that_nothing_can_be_checked(artifact: Path, tmp_path: Path) -> None:
     files = [crop_file(tmp_path / name) for name in ("a.png", "b.png")]
     answer = run(artifact, *files, "--out", tmp_path / "out")
     assert answer.stderr.count("how this model's crops were made is not known") == 1

@@ -146,8 +146,8 @@ def test_merge_refuses_crops_made_in_two_ways(tmp_path):
     assert isinstance(run("merge", *files, "--out", tmp_path / "both.csv").exception, CropSpecError)
 
 
-def test_merge_says_which_crops_make_the_whole_external(tmp_path):
-    known, unknown = written(tmp_path / "known.csv", {}), written(tmp_path / "theirs.csv", {}, crop=CropSpec.external())
+def test_merge_says_which_crops_make_the_whole_unknown(tmp_path):
+    known, unknown = written(tmp_path / "known.csv", {}), written(tmp_path / "theirs.csv", {}, crop=CropSpec.unknown())
     result = run("merge", known, unknown, "--out", tmp_path / "both.csv")
     assert f"warning: the crop settings of {unknown} are unknown, so the crop settings of the" in result.stderr
     assert run("merge", known, known, "--out", tmp_path / "same.csv").stderr == ""

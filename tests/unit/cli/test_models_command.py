@@ -29,7 +29,7 @@ def ship(folder: Path, name: str) -> Path:
         method="recce",
         config=config.model_dump(mode="json"),
         input_size=64,
-        crop=CropSpec.external(),
+        crop=CropSpec.unknown(),
         licence="research use only",
     )
     torch.manual_seed(0)

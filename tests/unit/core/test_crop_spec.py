@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from realface.core.crop_spec import CropSpec, note_of_external, require_same_crops
+from realface.core.crop_spec import CropSpec, note_of_unknown_crops, require_same_crops
 from realface.core.errors import CropSpecError
 
 
@@ -42,22 +42,22 @@ def test_a_difference_is_an_error_that_gives_both_sides() -> None:
     )
 
 
-@pytest.mark.parametrize(("crops", "model"), [(CropSpec.external(), made_with()), (made_with(), CropSpec.external())])
-def test_external_crops_and_weights_are_let_through(crops: CropSpec, model: CropSpec) -> None:
+@pytest.mark.parametrize(("crops", "model"), [(CropSpec.unknown(), made_with()), (made_with(), CropSpec.unknown())])
+def test_unknown_crops_and_weights_are_let_through(crops: CropSpec, model: CropSpec) -> None:
     require_same_crops(crops, crops_name="crops", model=model, model_name="model")
 
 
-def test_external_crops_and_weights_are_noted_together() -> None:
-    specs = {"a.parquet": CropSpec.external(), "b.parquet": made_with(), "run": CropSpec.external()}
-    assert note_of_external(specs) == (
+def test_unknown_crops_and_weights_are_noted_together() -> None:
+    specs = {"a.parquet": CropSpec.unknown(), "b.parquet": made_with(), "run": CropSpec.unknown()}
+    assert note_of_unknown_crops(specs) == (
         "how the crops were made is not known (a.parquet, run); whether they fit is not checked"
     )
-    assert note_of_external({"b.parquet": made_with()}) is None
+    assert note_of_unknown_crops({"b.parquet": made_with()}) is None
 
 
-def test_an_external_spec_says_nothing_but_that() -> None:
-    assert CropSpec.external().is_external
-    assert CropSpec.external().describe() == "external"
+def test_an_unknown_spec_says_nothing_but_that() -> None:
+    assert CropSpec.unknown().is_unknown
+    assert CropSpec.unknown().describe() == "unknown"
 
 
 def test_a_spec_without_a_face_detector_version_describes_itself_without_one() -> None:

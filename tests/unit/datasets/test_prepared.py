@@ -126,7 +126,7 @@ def test_face_crops_of_a_data_set_are_copied_byte_for_byte_with_their_own_rows(n
     _, result = prepare_tree(name)
     manifest = Manifest.read(result.manifest)
     assert (result.dataset, result.skipped, result.skipped_frames) == (name, {}, {})
-    assert manifest.header.crop.is_external
+    assert manifest.header.crop.is_unknown
     columns = (manifest.column(column) for column in ("video", "label", "split"))
     assert Counter(zip(*columns, strict=True)) == {
         (video, label, split): count for video, (label, split, count) in CROP_VIDEOS[name].items()

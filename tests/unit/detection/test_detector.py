@@ -287,8 +287,8 @@ def test_an_artifact_of_another_face_detector_version_is_refused_with_both(tmp_p
     assert Detector.load(folder, device="cpu", crops=True).faces.face_detector is None
 
 
-def test_an_artifact_of_external_crops_can_be_told_how_to_cut_faces_out(tmp_path: Path) -> None:
-    folder = saved(tmp_path / "artifact", CropSpec.external())
+def test_an_artifact_of_unknown_crops_can_be_told_how_to_cut_faces_out(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "artifact", CropSpec.unknown())
     spec = default_crop_spec(margin=0.7, frames=3)
     detector = Detector.load(folder, device="cpu", crop=spec)
     assert detector.faces.face_detector is not None
@@ -305,8 +305,8 @@ def test_an_artifact_that_knows_its_crops_takes_no_others(tmp_path: Path) -> Non
     assert Detector.load(folder, device="cpu", crop=default_crop_spec(margin=0.3, frames=2)).faces.num_frames == 2
 
 
-def test_an_artifact_of_external_crops_needs_face_crops(tmp_path: Path) -> None:
-    folder = saved(tmp_path / "artifact", CropSpec.external())
+def test_an_artifact_of_unknown_crops_needs_face_crops(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "artifact", CropSpec.unknown())
     with pytest.raises(CropSpecError, match=r"from elsewhere.*cut them out as its authors did and give --crops"):
         Detector.load(folder, device="cpu")
     assert Detector.load(folder, device="cpu", crops=True).faces.face_detector is None
@@ -356,7 +356,7 @@ def test_an_artifact_of_a_files_face_detector_needs_the_file_and_takes_no_other(
 
 
 def test_a_spec_that_does_not_name_the_face_detectors_file_takes_any(tmp_path: Path) -> None:
-    folder = saved(tmp_path / "artifact", CropSpec.external())
+    folder = saved(tmp_path / "artifact", CropSpec.unknown())
     (tmp_path / "theirs.onnx").write_text("a network")
     given = build_face_detector("retinaface", file=tmp_path / "theirs.onnx")
     spec = CropSpec(face_detector="retinaface", margin=0.4)

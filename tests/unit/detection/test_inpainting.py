@@ -228,7 +228,7 @@ def test_an_artifact_of_a_files_face_detector_is_given_the_file(tmp_path: Path) 
 
 
 def test_an_mae_of_unknown_crops_needs_to_be_told_how_they_are_cut(tmp_path: Path) -> None:
-    run = saved(tmp_path / "run", "rffr-mae", SMALLEST, CropSpec.external())
+    run = saved(tmp_path / "run", "rffr-mae", SMALLEST, CropSpec.unknown())
     with pytest.raises(CropSpecError, match="give --crops, or say with --crop SPEC"):
         Inpainter.load(run, device="cpu")
     told = Inpainter.load(run, device="cpu", crop=default_crop_spec(margin=0.7))

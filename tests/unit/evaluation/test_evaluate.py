@@ -242,14 +242,14 @@ def test_crops_of_another_spec_are_refused_with_both_named(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_external_crops_are_noted(tmp_path):
-    evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", crop=CropSpec.external()))
+def test_unknown_crops_are_noted(tmp_path):
+    evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", crop=CropSpec.unknown()))
     assert len(evaluation.notes) == 1
     assert "how the crops were made is not known" in evaluation.notes[0]
 
 
-def test_an_external_model_is_noted(tmp_path):
-    artifact = build_artifact(tmp_path / "external", crop=CropSpec.external())
+def test_an_unknown_model_is_noted(tmp_path):
+    artifact = build_artifact(tmp_path / "unknown", crop=CropSpec.unknown())
     assert str(artifact) in evaluate(tmp_path, artifact=artifact).notes[0]
 
 

@@ -151,7 +151,7 @@ def test_an_mae_gets_its_score_and_its_card_says_from_which_faces(write_rows):
         method="rffr-mae",
         config=SMALLEST.model_dump(mode="json"),
         input_size=40,
-        crop=CropSpec.external(),
+        crop=CropSpec.unknown(),
         trained_on=[{"name": "mae.pth"}],
         metrics={"epoch": 3},
     )

@@ -284,12 +284,12 @@ def test_crops_cut_otherwise_than_the_maes_are_refused(mae, faces, tmp_path):
 
 
 def test_crops_or_an_mae_of_which_nothing_is_known_are_noted_once(mae, faces, tmp_path):
-    unknown, known = faces(2, folder="a", crop=CropSpec.external()), faces(1, folder="b")
+    unknown, known = faces(2, folder="a", crop=CropSpec.unknown()), faces(1, folder="b")
     computed = compute(mae, [unknown, known], tmp_path / "one")
     assert computed.notes == [
         f"how the crops were made is not known ({unknown}); whether they fit is not checked",
     ]
-    imported = save(tmp_path / "imported", load_network(mae), crop=CropSpec.external())
+    imported = save(tmp_path / "imported", load_network(mae), crop=CropSpec.unknown())
     (note,) = compute(imported, [unknown], tmp_path / "two").notes
     assert f"({unknown}, {imported})" in note
     assert compute(mae, [known], tmp_path / "three").notes == []

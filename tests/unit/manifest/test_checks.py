@@ -100,7 +100,7 @@ def test_one_class_only_rows_without_split_and_unknown_crops_are_notes():
         "the rows without a split hold no fake faces",
         "1 of 2 rows are in no split",
         "2 of 2 rows name no video, so each counts as a video of its own",
-        "how the crops were made is not known (crop spec external)",
+        "how the crops were made is not known (crop spec unknown)",
     ]
 
 
@@ -141,7 +141,7 @@ def test_crops_from_elsewhere_of_several_sizes_are_faults(tmp_path):
     for row, size in enumerate([16, 20, 20, 20]):
         write_image(tmp_path / f"{row}.png", noise(row, size, size))
     text = "1 of 4 crops are not 20 x 20 pixels, like most, but 16 x 16 (1): 0.png"
-    manifest = manifest_of({}, {}, {}, {}, root=tmp_path, crop=CropSpec.external())
+    manifest = manifest_of({}, {}, {}, {}, root=tmp_path, crop=CropSpec.unknown())
     assert faults_of(manifest) == [("mixed crops", text, (0,))]
     assert faults_of(manifest.take([1, 2, 3])) == []
 
@@ -172,5 +172,5 @@ def test_images_that_look_the_same_in_two_splits_are_a_fault_of_their_videos(tmp
 
 
 def test_without_a_file_that_can_be_read_nothing_is_said_of_sizes(tmp_path):
-    manifest = manifest_of({}, {}, root=tmp_path, crop=CropSpec.external())
+    manifest = manifest_of({}, {}, root=tmp_path, crop=CropSpec.unknown())
     assert [fault.kind for fault in check_manifest(manifest)] == ["missing file"]

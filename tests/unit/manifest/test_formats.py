@@ -86,7 +86,7 @@ def test_back_slashes_of_foreign_lists_become_slashes(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8")
     manifest = Manifest.read(tmp_path / name)
     assert manifest.column("path") == ["real/a.png"]
-    assert manifest.header.crop.is_external
+    assert manifest.header.crop.is_unknown
 
 
 @pytest.mark.parametrize(

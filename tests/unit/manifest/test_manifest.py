@@ -13,7 +13,7 @@ from realface.manifest.schema import COLUMNS
 
 
 def manifest_in(root, *paths, crop=None, sources=None, **columns):
-    header = ManifestHeader(crop=crop or CropSpec.external(), sources=sources or {}, skipped={"no face": 1})
+    header = ManifestHeader(crop=crop or CropSpec.unknown(), sources=sources or {}, skipped={"no face": 1})
     return Manifest.from_rows([{"path": path, "label": 0, **columns} for path in paths], root=root, header=header)
 
 
@@ -154,7 +154,7 @@ def test_the_hash_is_that_of_each_columns_name_validity_lengths_and_bytes():
         {"path": "c", "label": 1, "identities": []},
     ]
     parts = [
-        CropSpec.external().model_dump_json().encode(),
+        CropSpec.unknown().model_dump_json().encode(),
         b"path" + bytes([0b11100000]) + np.array([1, 2, 1], np.int32).tobytes() + "aéc".encode(),
         b"label" + bytes([0b11100000]) + np.array([0, 1, 1], np.int8).tobytes(),
         b"datasetsplitmethodcompression",
@@ -205,10 +205,10 @@ def test_concatenating_two_roots_leads_to_the_same_files(tmp_path):
     assert both.header.skipped == {"no face": 2}
 
 
-def test_concatenating_keeps_one_spec_refuses_two_and_loses_it_beside_external_crops():
+def test_concatenating_keeps_one_spec_refuses_two_and_loses_it_beside_unknown_crops():
     known, other = manifest_in(".", "a", crop=CropSpec()), manifest_in(".", "b", crop=CropSpec(margin=0.5))
     assert Manifest.concatenate([known, known]).header.crop == CropSpec()
-    assert Manifest.concatenate([known, manifest_in(".", "c")]).header.crop.is_external
+    assert Manifest.concatenate([known, manifest_in(".", "c")]).header.crop.is_unknown
     with pytest.raises(CropSpecError, match=r"put together: \[mtcnn, margin 0\.3.*\] and \[mtcnn, margin 0\.5"):
         Manifest.concatenate([known, other])
 

@@ -48,9 +48,9 @@ def test_artifact_learns_the_manifests_hash_and_rows(write_faces):
     ]
 
 
-def test_artifact_learns_which_of_its_crops_are_external(write_faces):
-    known, unknown = write_faces("known"), write_faces("unknown", crop=CropSpec.external())
-    assert [each["crop"].partition(",")[0] for each in read(known, unknown).trained_on] == ["mtcnn", "external"]
+def test_artifact_learns_which_of_its_crops_are_unknown(write_faces):
+    known, unknown = write_faces("known"), write_faces("unknown", crop=CropSpec.unknown())
+    assert [each["crop"].partition(",")[0] for each in read(known, unknown).trained_on] == ["mtcnn", "unknown"]
 
 
 def test_crop_spec_is_the_manifests(write_faces):
@@ -64,21 +64,21 @@ def test_crops_made_in_two_ways_are_refused(write_faces):
         read(one, two)
 
 
-def test_two_ways_are_found_behind_an_external_manifest(write_faces):
-    specs = {"a": CropSpec.external(), "b": CropSpec(size=16), "c": CropSpec(size=32)}
+def test_two_ways_are_found_behind_an_unknown_manifest(write_faces):
+    specs = {"a": CropSpec.unknown(), "b": CropSpec(size=16), "c": CropSpec(size=32)}
     with pytest.raises(CropSpecError, match=r"c/manifest\.parquet holds .*b/manifest\.parquet expects"):
         read(*(write_faces(folder, crop=spec) for folder, spec in specs.items()))
 
 
-def test_external_crops_are_allowed_with_a_warning(write_faces, capsys):
-    rows = read(write_faces(crop=CropSpec.external()))
-    assert rows.crop.is_external
+def test_unknown_crops_are_allowed_with_a_warning(write_faces, capsys):
+    rows = read(write_faces(crop=CropSpec.unknown()))
+    assert rows.crop.is_unknown
     assert capsys.readouterr().err.count("warning: how the crops of") == 1
 
 
 def test_of_several_processes_only_the_first_warns(write_faces, capsys, monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
-    read(write_faces(crop=CropSpec.external()))
+    read(write_faces(crop=CropSpec.unknown()))
     assert capsys.readouterr().err == ""
 
 

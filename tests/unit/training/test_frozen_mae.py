@@ -161,17 +161,17 @@ def test_mae_of_other_crops_is_refused_with_both(make_rffr_recipe, write_mae, tm
     refused(CropSpecError, made, tmp_path / "run", told)
 
 
-@pytest.mark.parametrize("crops", [CropSpec(size=16), CropSpec.external()])
+@pytest.mark.parametrize("crops", [CropSpec(size=16), CropSpec.unknown()])
 def test_mae_of_unknown_crops_is_taken_and_that_is_told_once(
     make_rffr_recipe, write_faces, write_mae, tmp_path, capsys, crops
 ):
-    unknown = write_mae(crop=CropSpec.external())
+    unknown = write_mae(crop=CropSpec.unknown())
     data = {"manifests": [write_faces("told", crop=crops)]}
     train(make_rffr_recipe(data=data, mae=unknown), tmp_path / "run", quiet=True)
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning: how the crops" in line]
     assert len(warnings) == 1
-    assert ("that the MAE" in warnings[0]) == (not crops.is_external)
-    assert read_card(tmp_path / "run" / "artifact").provenance["mae"]["crop"]["face_detector"] == "external"
+    assert ("that the MAE" in warnings[0]) == (not crops.is_unknown)
+    assert read_card(tmp_path / "run" / "artifact").provenance["mae"]["crop"]["face_detector"] == "unknown"
 
 
 def test_settings_of_a_run_come_from_its_provenance(make_rffr_recipe, tmp_path):

@@ -12,7 +12,7 @@ from realface.manifest.manifest import Manifest
 class Importer(Protocol):
     """The importer of one list format. It executes nothing and never guesses a label.
 
-    The crops that a list names were made elsewhere, so its manifest has the crop spec `external`.
+    The crops that a list names were made elsewhere, so its manifest has the crop spec `unknown`.
     """
 
     name: str

@@ -30,7 +30,7 @@ def read_recce(file: Path, *, input_size: int = INPUT_SIZE, crop: CropSpec | Non
         file: the release's checkpoint, a bare state dict, or one inside mappings such as {"state_dict": ..}; written by
             torch, or `.safetensors`. Names may share a prefix, such as `module.`.
         input_size: height and width that faces had in training, in pixels.
-        crop: how they had been cut out; external, which is unknown, by default.
+        crop: how they had been cut out; unknown by default.
 
     Returns:
         The network in eval mode, and the card.
@@ -54,7 +54,7 @@ def read_recce(file: Path, *, input_size: int = INPUT_SIZE, crop: CropSpec | Non
     counters = {name: count for name, count in network.state_dict().items() if name.endswith("num_batches_tracked")}
     checkpoint.require_numbers()
     load_weights(network, counters | checkpoint.tensors, where=checkpoint.where)
-    return network.eval(), _card(checkpoint, config, crop or CropSpec.external())
+    return network.eval(), _card(checkpoint, config, crop or CropSpec.unknown())
 
 
 def _card(checkpoint: Checkpoint, config: RecceConfig, crop: CropSpec) -> ArtifactCard:

@@ -86,7 +86,7 @@ def read_rffr(
         input_size: height and width that faces had in training, in pixels; the file's by default.
         pixels: what the autoencoder was shown.
         norm_pix: whether it was trained with per-patch normalised targets.
-        crop: how the faces had been cut out; external, which is unknown, by default.
+        crop: how the faces had been cut out; unknown by default.
 
     Returns:
         An `Rffr` with a detector, else an `RffrMae`, which has no score until it is fitted on real faces.
@@ -105,9 +105,9 @@ def read_rffr(
         with torch.random.fork_rng(devices=[]):  # the initial values are thrown away
             network = RffrMae(config)
         _load_mae(network.mae, checkpoint)
-        return network.eval(), _mae_card(checkpoint, config, crop or CropSpec.external())
+        return network.eval(), _mae_card(checkpoint, config, crop or CropSpec.unknown())
     require_residual_source(config, where=f"{detector} reads residuals, but {mae}")
-    return _with_detector(checkpoint, config, detector, crop or CropSpec.external())
+    return _with_detector(checkpoint, config, detector, crop or CropSpec.unknown())
 
 
 def _with_detector(mae: Checkpoint, mae_config: MaeConfig, detector: Path, crop: CropSpec) -> tuple[Rffr, ArtifactCard]:

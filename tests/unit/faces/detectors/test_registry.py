@@ -111,8 +111,8 @@ def test_a_file_for_crops_of_mtcnn_is_refused(files):
 def test_an_unknown_face_detector_is_refused_with_those_known():
     with pytest.raises(CropSpecError, match="unknown face detector 'haar'; known: mtcnn"):
         build_face_detector("haar")
-    with pytest.raises(CropSpecError, match="unknown face detector 'external'; known: mtcnn"):
-        face_detector_for(CropSpec.external())
+    with pytest.raises(CropSpecError, match="unknown face detector 'unknown'; known: mtcnn"):
+        face_detector_for(CropSpec.unknown())
 
 
 def test_the_spec_of_a_missing_file_is_refused(tmp_path):

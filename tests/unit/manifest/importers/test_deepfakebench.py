@@ -58,7 +58,7 @@ def test_a_video_is_named_by_set_label_folder_compression_and_name(tmp_path):
     assert manifest.column("identities") == [["071"], ["071", "054"], ["071", "054"]]
     assert manifest.column("original") == [None, "FF-real/071", "FF-real/071"]
     assert manifest.column("frame") == [0, 0, 0]
-    assert manifest.header.crop.is_external
+    assert manifest.header.crop.is_unknown
 
 
 @pytest.mark.parametrize("before", ["/home/author/data/", "../datasets/rgb/", "./", "D:\\sets\\", ""])

@@ -72,7 +72,7 @@ def test_listed_frames_and_masks_are_written_as_they_are_stored(tmp_path, key, b
     assert manifest.column("mask") == [None, f"{SET}/{MASK}"]
     assert manifest.labels.tolist() == [0, 1]
     assert manifest.column("video") == ["FF-real/071", "FF-FS/071_054"]
-    assert manifest.header.crop.is_external
+    assert manifest.header.crop.is_unknown
     assert manifest.header.skipped == {}
     assert manifest.header.note == (
         "FaceForensics++: 2 of 2 listed frames are there, with 1 masks of fakes and 1 files of landmarks"

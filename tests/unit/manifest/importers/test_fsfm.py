@@ -15,7 +15,7 @@ def test_a_list_is_read_relative_to_a_root_with_spaces_and_back_slashes_in_paths
     assert manifest.file_of(0) == tmp_path / "base" / "my faces" / "a 1.png"
     assert manifest.labels.tolist() == [0, 1]
     assert manifest.column("frame") == [None, 7]
-    assert manifest.header.crop.is_external
+    assert manifest.header.crop.is_unknown
 
 
 def test_without_root_paths_are_relative_to_the_list(tmp_path):

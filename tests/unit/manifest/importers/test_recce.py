@@ -36,7 +36,7 @@ def test_a_faceforensics_list_is_read_with_all_that_its_paths_say(tmp_path, zipp
     assert manifest.column("identities") == [["071"], ["071", "054"], ["071", "054"]]
     assert manifest.column("original") == [None, "071", "071"]
     assert manifest.column("frame") == [12, 3, 3]
-    assert manifest.header.crop.is_external
+    assert manifest.header.crop.is_unknown
 
 
 def test_one_video_name_in_two_methods_stays_two_videos(tmp_path):

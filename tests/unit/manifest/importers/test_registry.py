@@ -45,7 +45,7 @@ def test_every_list_is_detected_as_itself_only_and_gives_the_same_manifest(tmp_p
         for named in (name, None):
             manifest = import_list(path, name=named)
             assert (manifest.file_of(0), manifest.labels.tolist()) == (tmp_path / "a.png", [1])
-            assert manifest.header.crop.is_external
+            assert manifest.header.crop.is_unknown
 
 
 def test_a_manifest_of_ours_is_read_with_its_header(tmp_path):

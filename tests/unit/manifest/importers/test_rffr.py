@@ -13,7 +13,7 @@ def test_a_list_is_read_relative_to_a_root(tmp_path):
     assert manifest.file_of(0) == tmp_path / "base" / "x" / "a.png"
     assert manifest.labels.tolist() == [0, 1]
     assert (manifest.column("dataset"), manifest.column("split")) == (["ff", "ff"], ["train", "train"])
-    assert manifest.header.crop.is_external
+    assert manifest.header.crop.is_unknown
 
 
 def test_without_root_paths_are_relative_to_the_list_and_nothing_else_is_known(tmp_path):

@@ -63,7 +63,7 @@ def test_the_card_says_where_the_weights_came_from_and_what_is_known_of_them(gen
     assert card == read_card(folder)
     assert (card.method, card.input_size, card.threshold, card.purpose) == ("recce", 299, 0.5, "research")
     assert card.threshold_rule == "RECCE's inference: fake from 0.5 up"
-    assert card.crop == CropSpec.external()
+    assert card.crop == CropSpec.unknown()
     assert card.metrics == {"step": 90000, "best_step": 88500, "best_metric": 0.9875, "eval_metric": "AUC"}
     (source,) = card.trained_on
     assert (source["name"], source["sha256"]) == ("recce.bin", sha256_of(file))

@@ -84,7 +84,7 @@ def test_card_of_an_mae_says_that_it_has_no_score(mae_file):
     assert (card.method, card.input_size, card.purpose) == ("rffr-mae", 40, "research")
     assert card.config == network.config.model_dump(mode="json")
     assert card.threshold_rule == "none: it has no score, because it was not fitted on real faces; it inpaints only"
-    assert card.crop == CropSpec.external()
+    assert card.crop == CropSpec.unknown()
     assert card.metrics == {"epoch": 9}
     assert [(each["name"], each["sha256"]) for each in card.trained_on] == [("mae.pth.tar", sha256_of(file))]
     assert card.licence == "as of the released weights"
