@@ -37,7 +37,7 @@ def command(
     ] = 0.1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the calibration as JSON.")] = False,
 ) -> None:
-    """Choose the scores between which a detector says real, uncertain and fake.
+    """Choose the scores that separate the verdicts real, uncertain and fake.
 
     Score real files of people that the detector was not trained on, and fakes, with `realface detect --json`. The
     calibrated artifact calls at most 5 % of such real files fake, and gives no verdict on faces that are smaller or

@@ -23,23 +23,35 @@ PLAIN_WIDTH = 160
 
 
 def command(
-    artifact: Annotated[Path, typer.Argument(metavar="RUN_OR_ARTIFACT", help="What `realface train` wrote.")],
-    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="What to measure on.")],
-    out: Annotated[Path, typer.Option(help="A new folder for scores, numbers and example faces.")],
+    artifact: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_ARTIFACT", help="Artifact, run folder that contains it, or name of a shipped detector."
+        ),
+    ],
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests of the face crops to evaluate on.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for scores, metrics and example faces; must be new or empty.")],
     split: Annotated[
-        str | None, typer.Option(help="Which rows; `all` for every one. Else the test rows where there are any.")
+        str | None,
+        typer.Option(help="Split to evaluate (`all` = every row). Default: `test` if present, otherwise all rows."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops at a time.")] = 32,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode; 0 decodes in this one.")] = 0,
-    resamples: Annotated[int, typer.Option(min=0, help="Of the bootstrap that gives the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops per forward pass.")] = 32,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Worker processes that decode crops; 0 = decode in the main process.")
+    ] = 0,
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Number of bootstrap resamples for the intervals; 0 = no intervals.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     examples: Annotated[
         int,
-        typer.Option(min=0, max=100, help="Example faces: so many hardest and easiest fakes and reals each."),
+        typer.Option(min=0, max=100, help="Number of hardest and easiest examples to save per class."),
     ] = 3,
     inpainting_faces: Annotated[
-        int, typer.Option(min=0, help="Of an MAE: real faces on which it is compared with other fillings; 0: none.")
+        int, typer.Option(min=0, help="Real faces on which an MAE is compared with inpainting baselines; 0 = none.")
     ] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:

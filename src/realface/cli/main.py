@@ -1,7 +1,7 @@
 """The command `realface`: registers the commands and turns errors into exit codes.
 
-Exit codes: 0 done; 1 the answer is "no"; 2 the user must change something; 3 our fault; 128 + the number of the signal
-that ended it, so 130 after Ctrl-C.
+Exit codes: 0 success; 1 the answer is "no"; 2 the user must change something; 3 a bug in realface; 128 + the number of
+the signal that ended the command, so 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": list(HELP_NAMES)},
-    help="Learn what real faces look like, and find forged ones by what does not fit.",
+    help="Detect manipulated faces in images and videos; train, evaluate and calibrate detectors.",
 )
 app.command("demo")(demo.command)
 app.command("prepare")(prepare.command)
@@ -85,15 +85,13 @@ def _print_version(asked: bool) -> None:
 def _options(
     debug: Annotated[
         bool,
-        typer.Option(
-            "--debug", help="Show the traceback of an error, and messages of the libraries that decode files."
-        ),
+        typer.Option("--debug", help="Show the traceback of an error, and the messages of the decoding libraries."),
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command; `run` acts on `--debug`, which it accepts anywhere."""
+    """Accept the options before a command; `run` handles `--debug`, which is allowed anywhere."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`realface measure`: numbers of a detector's verdicts on files whose truth is known."""
+"""`realface measure`: numbers of a detector's verdicts on files with a known label."""
 
 from __future__ import annotations
 
