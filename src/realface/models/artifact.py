@@ -23,6 +23,7 @@ from realface.core.recipe import Section, check_recipe
 from realface.core.shipped import CARD_NAME, WEIGHTS_NAME, artifact_folder
 from realface.core.text_files import read_text
 from realface.models.catalog import get_method
+from realface.models.config import MethodConfig
 from realface.models.method import Method
 from realface.models.weights import load_weights
 
@@ -181,7 +182,7 @@ def _method_of(card: ArtifactCard, where: str) -> Method:
         raise ArtifactError(f"{where}: {error.text}", hint=error.hint) from error
 
 
-def _checked_config(card: ArtifactCard, method: Method, where: str) -> Section:
+def _checked_config(card: ArtifactCard, method: Method, where: str) -> MethodConfig:
     return _checked(method.config_type, card.config, f"{where}: config")
 
 

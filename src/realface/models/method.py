@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from realface.core.recipe import Section
+from realface.models.config import MethodConfig
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ class Method:
     Attributes:
         name: as in a recipe's `method.name` and an artifact's `method`.
         summary: one line.
-        config_type: its constants; a field `name` contains the method's name, a field `input_size` the size of its
-            crops, in pixels.
+        config_type: its constants; a `PairConfig` if it trains on pairs.
         build_network: (config) -> network. The network keeps it as `config` and returns an `Output` for (B, 3, H, W)
             in [0, 1].
         build_task: (network, gather=...) -> `Task`, which keeps the network as `network` and passes what its losses
@@ -120,8 +119,7 @@ class Method:
             `encoder` is timm's name of the encoder.
         encoder_parameters: (network) returns the parameters of the pretrained part, which a recipe can train at a rate
             of its own (`optim.encoder_lr`); None if there is no such part.
-        trains_on_pairs: whether its task takes pairs of a real face and a pseudo-fake, see `Task`; its config then has
-            a field `mask_head`.
+        trains_on_pairs: whether its task takes pairs of a real face and a pseudo-fake, see `Task`.
         real_only: validation and completion of a method that learns from real faces only; None if it needs fakes.
         frozen_part: where it gets the frozen part of its network from; None if there is none.
         prepare: (network in eval mode, settings) prepares the network for inference, in place: the same output, except
@@ -137,7 +135,7 @@ class Method:
 
     name: str
     summary: str
-    config_type: type[Section]
+    config_type: type[MethodConfig]
     build_network: Callable[[Any], nn.Module]
     build_task: Callable[..., nn.Module]
     load_encoder_weights: Callable[[Any, Path], None] | None = None

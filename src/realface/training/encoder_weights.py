@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 from torch import nn
@@ -52,9 +51,8 @@ def settle_encoder_weights(recipe: TrainRecipe, method: Method, run: Path) -> En
         TrainingError: the method takes no such weights.
     """
     source = recipe.encoder_weights
-    config: Any = recipe.method
     if source is None:
-        if getattr(config, "folded_norms", False):
+        if getattr(recipe.method, "folded_norms", False):
             raise TrainingError(
                 "method.folded_norms: norms of random weights have no statistics to fold",
                 hint="give encoder_weights, or leave folded_norms out",
@@ -115,15 +113,15 @@ def load_encoder(method: Method, network: nn.Module, recipe: TrainRecipe) -> Non
 
 def _settle_package(source: str, recipe: TrainRecipe, method: Method) -> EncoderRecord:
     package = PACKAGES[source]
-    config: Any = recipe.method
     if method.take_encoder_weights is None:
         raise TrainingError(
             f"encoder_weights: {source} is for the encoder {package.network}, which {method.name} cannot have",
             hint="give a file, or leave encoder_weights out",
         )
-    if config.encoder.partition(".")[0] != package.network:
+    encoder = str(getattr(recipe.method, "encoder", None))
+    if encoder.partition(".")[0] != package.network:
         raise TrainingError(
-            f"encoder_weights: {source} is for the encoder {package.network}, but method.encoder is {config.encoder}",
+            f"encoder_weights: {source} is for the encoder {package.network}, but method.encoder is {encoder}",
             hint=f"set method.encoder to {package.network}, or leave encoder_weights out",
         )
     installed = find_package(source)

@@ -97,8 +97,7 @@ def load_mae(network: Any, recipe: TrainRecipe, mae: MaeRecord) -> None:
         MissingInputError, ArtifactError: it cannot be read any more.
         TrainingError: the recipe names none, or its weights are others now.
     """
-    config: Any = recipe.method
-    source = get_method(config.name).frozen_part
+    source = get_method(recipe.method.name).frozen_part
     assert source is not None
     if recipe.mae is None:  # of a run that goes on, whose first checkpoint was never written
         raise TrainingError(

@@ -44,10 +44,9 @@ def require_pairs_possible(recipe: TrainRecipe, method: Method) -> None:
         TrainingError: the method cannot train on pairs, the batch size is odd, settings contradict `pseudo_fakes`, or a
             mask head has nothing to learn from.
     """
-    config: Any = recipe.method
     section = recipe.pseudo_fakes
     if section is None:
-        if getattr(config, "mask_head", False):
+        if getattr(recipe.method, "mask_head", False):
             raise TrainingError(
                 "method.mask_head: only pairs say where a face was manipulated",
                 hint="add a section pseudo_fakes, or leave mask_head out",

@@ -27,6 +27,7 @@ from realface.datasets.real_folder import Identities
 from realface.manifest.schema import COLUMNS, no_such_column
 from realface.metrics.thresholds import ThresholdRule
 from realface.models.catalog import known_methods
+from realface.models.config import MethodConfig
 from realface.models.pretrained import PACKAGES
 from realface.training.optimisers import OptimiserConfig
 from realface.training.schedules import ConstantSchedule, ScheduleConfig
@@ -363,7 +364,7 @@ class TrainRecipe(Section):
 
     name: str = Field("run", min_length=1, description="what the run is called in reports")
     seed: int = Field(0, ge=0, lt=2**32, description="of every draw: first weights, order, augmentation, dropout")
-    method: Section = Field(description="the method, by `name`, and its settings")
+    method: MethodConfig = Field(description="the method, by `name`, and its settings")
     encoder_weights: Literal["timm", "lite0", "lite1", "lite2"] | AbsolutePath | None = Field(
         None,
         description="file of pretrained weights for the method's encoder, such as ImageNet's, relative to the current "
@@ -415,7 +416,7 @@ def recipe_schema() -> type[TrainRecipe]:
 
 
 @cache  # one class per catalog, so that equal recipes are equal
-def _schema_with(configs: tuple[type[Section], ...]) -> type[TrainRecipe]:
+def _schema_with(configs: tuple[type[MethodConfig], ...]) -> type[TrainRecipe]:
     choice: Any = reduce(or_, configs)
     if len(configs) > 1:
         choice = Annotated[choice, Field(discriminator="name")]

@@ -41,8 +41,9 @@ def with_residuals(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecip
     origins = dict(rows.origins)
     if folder is not None:
         if mae is None:
-            config: Any = recipe.method
-            raise TrainingError(f"data.residuals: {config.name} takes no residuals", hint="leave data.residuals out")
+            raise TrainingError(
+                f"data.residuals: {recipe.method.name} takes no residuals", hint="leave data.residuals out"
+            )
         store = ResidualStore(folder)
         _require_kind(store, mae, recipe)
         inputs = [{"residual": _residuals_of(part, store, recipe)} for part in (rows.train, rows.val)]
@@ -53,9 +54,8 @@ def with_residuals(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecip
 
 
 def _require_kind(store: ResidualStore, mae: MaeRecord, recipe: TrainRecipe) -> None:
-    config: Any = recipe.method
-    (residual,) = get_method(config.name).precomputed
-    needed = ResidualKind(mae=mae.weights, **residual.key(config))
+    (residual,) = get_method(recipe.method.name).precomputed
+    needed = ResidualKind(mae=mae.weights, **residual.key(recipe.method))
     if store.header.kind != needed:
         raise ResidualStoreError(
             f"data.residuals: {store.folder} holds residuals of [{store.header.kind.describe()}], but the run "

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, field_validator, model_validator
 
-from realface.core.recipe import Section
+from realface.models.config import PairConfig
 
 # At stride 32 this leaves 2 x 2 values per channel; of one value batch norm cannot train on a batch of one.
 MIN_INPUT_SIZE = 64
@@ -18,7 +18,7 @@ ENCODER_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-class BaselineConfig(Section):
+class BaselineConfig(PairConfig):
     """The `method:` section of a recipe that trains the baseline, and the `config` of its artifacts.
 
     `input_size`, `encoder_mean` and `encoder_std` default to what suits the encoder; the ones shown are those of
@@ -57,19 +57,6 @@ class BaselineConfig(Section):
     dropout: float = Field(0.2, ge=0, lt=1, description="before the classifier; RECCE's, so that both have the same")
     flood_level: float = Field(
         0.0, ge=0, description="b of |loss - b| + b, below which the loss rises again; 0: none; RECCE: 0.04"
-    )
-    mask_head: bool = Field(
-        False,
-        description="add a 1x1 convolution at stride 16 that says where a face was manipulated; trained on pairs only "
-        "(`pseudo_fakes`)",
-    )
-    rank_weight: float = Field(
-        0.5,
-        ge=0,
-        description="weight of the ranking loss softplus(real - fake) within a pair; used on pairs only. Ours",
-    )
-    mask_weight: float = Field(
-        1.0, ge=0, description="weight of the mask head's cross-entropy; used on pairs only. Ours"
     )
 
     @model_validator(mode="before")

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from realface.core.recipe import Section
+from realface.models.config import PairConfig
 
 # Stride 32 must leave at least 2 x 2 values per channel, or batch norm cannot train on a batch of one.
 MIN_INPUT_SIZE = 64
@@ -21,7 +21,7 @@ ENCODER_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-class RecceConfig(Section):
+class RecceConfig(PairConfig):
     """The `method:` section of a recipe that trains RECCE, and the `config` of its artifacts.
 
     `input_size`, `encoder_mean`, `encoder_std`, `decoder_widths` and `reasoning_width` default to values that suit the
@@ -88,20 +88,6 @@ class RecceConfig(Section):
     lambda_2: float = Field(0.1, ge=0, description="weight of the metric loss; 0 leaves it out. Source: paper, 4.1")
     metric_margin: float = Field(
         1.0, description="how much more alike two reals should be than a real and a fake. Source: paper, 3.2"
-    )
-
-    mask_head: bool = Field(
-        False,
-        description="add a 1x1 convolution at stride 16 that says where a face was manipulated; trained on pairs only "
-        "(`pseudo_fakes`)",
-    )
-    rank_weight: float = Field(
-        0.5,
-        ge=0,
-        description="weight of the ranking loss softplus(real - fake) within a pair; used on pairs only. Ours",
-    )
-    mask_weight: float = Field(
-        1.0, ge=0, description="weight of the mask head's cross-entropy; used on pairs only. Ours"
     )
 
     @model_validator(mode="before")

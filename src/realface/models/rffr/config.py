@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from realface.core.recipe import Section
+from realface.models.config import MethodConfig
 
 AS_MAE = "mae"
 """The branch that is built as the MAE's encoder is."""
@@ -49,7 +50,7 @@ class ResidualSection(Section):
     chunk_size: int = Field(16, ge=1, description="passes computed at once; changes time and memory, not the result")
 
 
-class MaeConfig(Section):
+class MaeConfig(MethodConfig):
     """The `method:` section of a recipe that trains the MAE, and the `config` of its artifacts."""
 
     name: Literal["rffr-mae"] = Field("rffr-mae", description="`rffr-mae`")
@@ -108,7 +109,7 @@ class MaeConfig(Section):
         return self
 
 
-class RffrConfig(Section):
+class RffrConfig(MethodConfig):
     """The `method:` section of a recipe that trains the two-branch detector, and the `config` of its artifacts."""
 
     name: Literal["rffr"] = Field("rffr", description="`rffr`")

@@ -52,8 +52,8 @@ def test_a_saved_config_gives_an_equal_one(encoder):
 
 def test_all_faults_are_named_at_once():
     assert faults_of(encoder="resnet10", input_size=20, flod_level=1) == (
-        "encoder: no network is called 'resnet10'; did you mean resnet10t? known are light_xception and those of timm",
         "input_size: must be greater than or equal to 64, got 20",
+        "encoder: no network is called 'resnet10'; did you mean resnet10t? known are light_xception and those of timm",
         "flod_level: no such setting; did you mean flood_level?",
     )
 
