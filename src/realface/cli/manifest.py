@@ -36,6 +36,15 @@ UnpackOption = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="With --lmdb: the folder to write the frames to; it must be new or empty."),
 ]
+ConvertedArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT",
+        dir_okay=False,
+        help="Manifest to write; its suffix chooses the format. NAME.tar or NAME-%06d.tar: the crops themselves, as "
+        "WebDataset shards.",
+    ),
+]
 OutOption = Annotated[
     Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="Manifest to write, in any of the formats.")
 ]
@@ -164,15 +173,7 @@ def convert(
     file: Annotated[
         Path, typer.Argument(metavar="LIST", dir_okay=False, help="A manifest, or a list of another project.")
     ],
-    out: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT",
-            dir_okay=False,
-            help="Manifest to write; its suffix chooses the format. NAME.tar or NAME-%06d.tar: the crops themselves, "
-            "as WebDataset shards.",
-        ),
-    ],
+    out: ConvertedArgument,
     form: Annotated[
         str | None,
         typer.Option(
@@ -201,9 +202,7 @@ def convert(
     from realface.manifest.importers.rffr import write_rffr_list
 
     if absolute and not to_rffr:
-        raise typer.BadParameter(
-            "--absolute requires --rffr; a manifest stores its root folder, so absolute paths are not needed"
-        )
+        raise typer.BadParameter("--absolute requires --rffr; a manifest already stores its root folder")
     if to_rffr and out.suffix.lower() != ".json":
         raise typer.BadParameter(f"RFFR's lists end in .json, got {out}")
     is_tar = out.suffix.lower() == ".tar"
