@@ -17,7 +17,7 @@ def command(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Results to write, which `realface card` reads.")],
     data: Annotated[str, typer.Option(metavar="NAME", help="Name of the data, such as `test identities`.")],
 ) -> None:
-    """Measure the verdicts of a detector on files whose truth is known.
+    """Measure the verdicts of a detector on files with a known label.
 
     Gives false alarms among the answered files with Clopper-Pearson intervals, the shares without an answer, and for
     fakes how many are found; for pairs, the AUC and the share of pairs in the right order.

@@ -1,4 +1,4 @@
-"""From the JSON of `realface detect` on files whose truth is known to numbers with intervals."""
+"""From the JSON of `realface detect` on files with a known label to numbers with intervals."""
 
 from __future__ import annotations
 
