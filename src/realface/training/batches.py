@@ -1,7 +1,7 @@
 """Batches for every step of a run: one endless stream over the epochs, decoded in workers.
 
-Which rows a step sees, and what augmentation does to them, follows from the seed and the step's number alone. So it
-depends neither on the workers nor on where a run was taken up, and no epoch begins with a pause.
+The rows of a step and their augmentation depend on the seed and the number of the step only. They depend neither on the
+workers nor on interruptions of the run, and no epoch begins with a pause.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ LABEL_BYTES = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step learns from.
+    """A batch of a step.
 
     Attributes:
         image: (B, 3, S, S) float32, in [0, 1].
         label: (B,) int64, 1 = fake.
-        inputs: what was computed beforehand for each crop, by the name under which the task takes it.
+        inputs: precomputed per-crop inputs, keyed by the task's keyword argument.
     """
 
     image: Tensor
@@ -46,24 +46,24 @@ class Batch:
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
 
     def pin_memory(self) -> Batch:
-        """The same in memory from which a GPU copies on its own; the loader calls this."""
+        """Return a copy in pinned memory; the loader calls this."""
         inputs = {name: value.pin_memory() for name, value in self.inputs.items()}
         return Batch(self.image.pin_memory(), self.label.pin_memory(), inputs)
 
 
 class StepSampler(Sampler[list[RowOfEpoch]]):
-    """The rows of each batch; a batch may reach from one epoch into the next.
+    """Yields the rows of each batch; a batch may extend into the next epoch.
 
-    Several processes draw the same stream and each takes its part of every stretch of it, so what they learn from
-    together is what one process with a batch as large would learn from.
+    Several processes draw the same stream, and each takes its part of every step. Together they use the same rows
+    as one process with a batch of that size.
 
     Args:
-        order: of the rows in an epoch.
+        order: order of the rows in an epoch.
         batch_size: rows of a batch.
-        num_batches: of the whole run.
-        first_batch: batches of the run that were drawn before.
+        num_batches: number of batches of the whole run.
+        first_batch: number of batches that were drawn before.
         rank: number of this process.
-        world_size: how many processes there are.
+        world_size: number of processes.
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class StepSampler(Sampler[list[RowOfEpoch]]):
 
 
 class EpochDataset(Dataset[CropItem | str]):
-    """A `CropDataset` that is told the epoch with each row, since workers hold copies that nobody else can reach."""
+    """A `CropDataset` that gets the epoch with each row, since each worker has its own copy."""
 
     def __init__(self, crops: CropDataset) -> None:
         self._crops = crops
 
     def __getitem__(self, key: RowOfEpoch) -> CropItem | str:
-        """The row's item, or the text of why it cannot be read: the loader would bury an error in a traceback."""
+        """Return the item of a row, or the text of its error, which the loader would hide in a traceback."""
         epoch, row = key
         self._crops.set_epoch(epoch)
         try:
@@ -117,7 +117,7 @@ class EpochDataset(Dataset[CropItem | str]):
 
 
 def collate(items: Sequence[CropItem | str]) -> Batch | str:
-    """Join the items of a step; the text of a fault stands for the whole batch."""
+    """Join the items of a step; the text of an error replaces the whole batch."""
     good: list[CropItem] = []
     for item in items:
         if isinstance(item, str):
@@ -147,23 +147,23 @@ def training_batches(
     pin_memory: bool = False,
     inputs: Mapping[str, RowInput] | None = None,
 ) -> Iterator[Batch]:
-    """The batches of a run, in workers that live as long as it.
+    """Return the batches of a run, decoded in workers that live as long as it.
 
     Args:
-        rows: to learn from.
-        input_size: of the network, in pixels.
-        batch_size: crops of a batch, in each process.
-        num_batches: of the whole run.
-        seed: of the order and of what is left to chance.
-        flip: chance that a crop is mirrored.
-        degradations: what is drawn for each crop; None: nothing.
-        sampling: how rows are drawn.
-        workers: processes that decode; 0: this one does.
-        first_batch: batches of the run that were taken before.
+        rows: the training samples.
+        input_size: height and width of the images, in pixels.
+        batch_size: number of crops of a batch, in each process.
+        num_batches: number of batches of the whole run.
+        seed: seed of order and augmentation.
+        flip: probability that a crop is mirrored, in [0, 1].
+        degradations: degradations drawn for each crop; None: no degradation.
+        sampling: order in which rows are drawn.
+        workers: number of processes that decode; 0: the calling process does it.
+        first_batch: number of batches that were used before.
         rank: number of this process.
-        world_size: how many processes there are.
-        pin_memory: put batches where a GPU copies from on its own.
-        inputs: what was computed beforehand for each row, by the name under which the task takes it.
+        world_size: number of processes.
+        pin_memory: put batches into memory from which a GPU copies by itself.
+        inputs: precomputed per-sample inputs, keyed by the task's keyword argument.
 
     Raises:
         ManifestError: the rows cannot be drawn in this way.

@@ -22,19 +22,19 @@ FOLDER_NAME = "checkpoints"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that a step leaves behind, as tensors and plain values.
+    """The state of a run after a step, as tensors and plain values.
 
     Attributes:
         step: steps taken.
         crops_per_step: crops of a step over all processes.
         task: the task's weights, the network's under `network.`.
-        average: the running mean of the weights; None where the recipe asks for none.
+        average: the running mean of the weights; None if the recipe has no `average_decay`.
         optimiser: the optimiser's state.
         schedule: the schedule's state.
         scaler: the state of fp16's loss scaling; empty without.
         generators: the random generators' states of each process, by rank.
         means: the losses since the last row of the log.
-        tally: what the run has found out so far.
+        tally: the fields of `Tally`.
     """
 
     step: int
@@ -51,7 +51,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class BestStep:
-    """What the detector is made of.
+    """The weights that become the detector.
 
     Attributes:
         step: steps taken.
@@ -106,7 +106,7 @@ class CheckpointFolder:
         _write(self._folder / _best_name(best.step), best)
 
     def load_best(self, step: int) -> BestStep:
-        """The weights of a step that was the best.
+        """Return the weights of a step that was the best.
 
         Raises:
             MissingInputError: no such file.
@@ -115,7 +115,7 @@ class CheckpointFolder:
         return _read(self._folder / _best_name(step), BestStep)
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole and whose best step is too; None where none was ever written.
+        """Return the newest checkpoint that is complete together with its best step; None if no checkpoint was written.
 
         Damaged ones, as a crash may leave them, are named on stderr and passed over.
 

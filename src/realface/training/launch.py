@@ -24,7 +24,7 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 
 
 class Places(NamedTuple):
-    """How many processes there are.
+    """The number of processes.
 
     Attributes:
         nodes: machines.
@@ -69,7 +69,7 @@ def _precision(trainer: TrainerSection, device: torch.device) -> str:
 
 
 def started_places() -> Places | None:
-    """The processes that torchrun or SLURM started, of which this is one; None when started by hand.
+    """Return the number of processes that torchrun or SLURM started, this one included; None if started by hand.
 
     Raises:
         DeviceError: several tasks of SLURM, of which it is not said how many each machine has.

@@ -1,4 +1,4 @@
-"""The training loop: it knows no method, only a task that gives a loss.
+"""The training loop. It is the same for all methods: a task returns a loss.
 
 After a step come, where they are due, a checkpoint, the validation and a row of the log, in this order: a run that is
 killed while it validates goes on by validating.
@@ -33,12 +33,12 @@ class Loop:
     Attributes:
         state: changed by each step.
         stepper: takes one.
-        validator: judges the network.
+        validator: validates the network.
         save: writes a checkpoint of the state.
-        pictures: gives pictures of some validation faces, by name.
-        recipe: of the run.
-        processes: which must stop together.
-        stopper: knows whether a signal came.
+        images: returns images (3, H, W) of some validation faces, in [0, 1], by name.
+        recipe: recipe of the run.
+        processes: the processes of the run, which stop together.
+        stopper: records whether a signal was received.
         log: gets a row every `log_every` steps and at each validation.
         shown: counts the steps.
     """
@@ -47,7 +47,7 @@ class Loop:
     stepper: Stepper
     validator: Validator
     save: Callable[[], None]
-    pictures: Callable[[], Mapping[str, Tensor]]
+    images: Callable[[], Mapping[str, Tensor]]
     recipe: TrainRecipe
     processes: Processes
     stopper: Stopper
@@ -57,7 +57,7 @@ class Loop:
     _notes: dict[str, str] = field(default_factory=dict)
 
     def run(self, batches: Iterator[Batch]) -> None:
-        """Take the steps that are left.
+        """Take the remaining steps.
 
         Raises:
             StoppedBySignal: a signal came; the state is saved.
@@ -67,18 +67,18 @@ class Loop:
         trainer = self.recipe.trainer
         is_cut_short = tally.step == trainer.steps and tally.step % trainer.validate_every != 0
         if tally.judged_step < tally.step or is_cut_short:  # taken up where it was saved, before this was done
-            self._judge_and_log()
+            self._validate_and_log()
         while tally.step < trainer.steps and not self._has_stalled():
             taken = self._next_batches(batches)
             with self._watch.computing(self.state.crops_per_step):
                 self._count(self.stepper.take(taken))
             if self._is_saved():
                 self.save()
-            self._judge_and_log()
+            self._validate_and_log()
             self.shown.advance(note=" | ".join(self._notes.values()))
 
     def _next_batches(self, batches: Iterator[Batch]) -> Sequence[Batch]:
-        """What the next step learns from; here the processes agree on whether there is a next step."""
+        """Return the batches of the next step; here the processes agree whether to take it."""
         taken: list[Batch] = []
         text, hint = "", ""
         with self._watch.waiting():
@@ -131,8 +131,8 @@ class Loop:
         patience = self.recipe.selection.patience
         return patience is not None and self.state.tally.num_stale >= patience
 
-    def _judge_and_log(self) -> None:
-        """What comes after a step once it is saved."""
+    def _validate_and_log(self) -> None:
+        """Validate and log a step after it is saved."""
         tally = self.state.tally
         validation = self._validate() if self._is_validated() else {}
         if validation or tally.step % self.recipe.trainer.log_every == 0:
@@ -146,9 +146,9 @@ class Loop:
     def _validate(self) -> dict[str, float]:
         # the state is saved already; several processes must stay together, so they stop after the validation
         with self.stopper.at_once() if self.processes.size == 1 else nullcontext():
-            metrics = self.validator.judge(self.state)
+            metrics = self.validator.validate(self.state)
             if self.processes.is_first:
-                self.log.show(self.state.tally.step, self.pictures())
+                self.log.show(self.state.tally.step, self.images())
         metric = self.validator.metric
         self._notes["metric"] = f"val {metric_text(metric, metrics[metric])}"
         return metrics

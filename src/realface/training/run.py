@@ -238,7 +238,7 @@ def _build_loop(
         stepper=Stepper(fabric, state, plan.recipe.trainer),
         validator=validator,
         save=lambda: _save(state, validator.checkpoints, fabric, processes),
-        pictures=lambda: _pictures(state, plan, fabric),
+        images=lambda: _images(state, plan, fabric),
         recipe=plan.recipe,
         processes=processes,
         stopper=stopper,
@@ -315,7 +315,7 @@ def _save(state: TrainingState, checkpoints: CheckpointFolder, fabric: Fabric, p
     processes.on_first(lambda: checkpoints.save(state.capture(fabric, generators)))
 
 
-def _pictures(state: TrainingState, plan: RunPlan, fabric: Fabric) -> dict[str, Tensor]:
+def _images(state: TrainingState, plan: RunPlan, fabric: Fabric) -> dict[str, Tensor]:
     network, size, rows = state.judged_network, plan.config.input_size, plan.data.val
     if plan.method.real_only is not None:
         return inpainting_sheet(network, plan.method.real_only, rows, input_size=size, device=fabric.device)

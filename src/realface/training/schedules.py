@@ -1,7 +1,7 @@
-"""How the learning rate changes over a run, counted in steps, never in epochs.
+"""Schedules of the learning rate, counted in steps, not in epochs.
 
-A rate depends on nothing but the recipe, the steps taken and, for `plateau`, two counts of validations. So a resumed
-run has the very rates that it would have had.
+A rate depends on the recipe and the steps taken only, and for `plateau` on two counts of validations. So a resumed run
+has the same rates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from realface.core.recipe import Section
 
 
 class ScheduleSection(Section):
-    """What every schedule has."""
+    """Settings of every schedule."""
 
     name: str = Field(description="which schedule")
     warmup_steps: int = Field(
@@ -108,7 +108,7 @@ ScheduleConfig = Annotated[AnySchedule, Field(discriminator="name")]
 
 
 def rate_factor(config: AnySchedule, step: int, *, num_steps: int, num_drops: int = 0) -> float:
-    """What `optim.lr` is multiplied by at a step.
+    """Return the factor of `optim.lr` at a step.
 
     Args:
         config: the recipe's section.
@@ -145,7 +145,7 @@ def _half_cosine(share_done: float, final_share: float) -> float:
 
 
 def _share_of_cycle(config: CosineRestartsSchedule, step: int) -> float:
-    """How much of its half cosine is done at a step, in [0, 1)."""
+    """Return the share of the current half cosine that is done at a step, in [0, 1)."""
     length = config.first_steps
     if config.factor == 1:
         return step % length / length
@@ -185,12 +185,12 @@ class Schedule:
         return float(self._optimiser.param_groups[0]["lr"])
 
     def step(self) -> None:
-        """Go on by one; to be called after every step of the optimiser."""
+        """Advance by one step; call it after every step of the optimiser."""
         self._steps += 1
         self._set_rate()
 
     def observe(self, improved: bool) -> None:
-        """Hear of a validation, on every rank alike.
+        """Take note of a validation; call it in every process.
 
         Args:
             improved: whether the selection metric was better than in all validations before.
@@ -204,7 +204,7 @@ class Schedule:
             self._set_rate()
 
     def state_dict(self) -> dict[str, int]:
-        """The counts from which the rate follows."""
+        """Return the counts that determine the rate."""
         return {"steps": self._steps, "num_drops": self._num_drops, "num_stale": self._num_stale}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
@@ -219,5 +219,5 @@ class Schedule:
 
 
 def build_schedule(config: AnySchedule, optimiser: Optimizer, *, num_steps: int) -> Schedule:
-    """The schedule of an optimiser that has just been built, or been given a state."""
+    """Return the schedule of an optimiser."""
     return Schedule(config, optimiser, num_steps=num_steps)

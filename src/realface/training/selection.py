@@ -22,7 +22,7 @@ LOWEST_IS_BEST: tuple[MetricName, ...] = ("log_loss", "inpainting_error")
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found.
+    """The metrics of one validation.
 
     Attributes:
         step: steps taken before it.
@@ -33,7 +33,9 @@ class Validation:
     metrics: dict[str, float]
 
     def is_better_than(self, other: Validation | None, *, metric: MetricName) -> bool:
-        """Whether this one is better; of equal ones that with the lower log-loss, then the earlier. Any beats None.
+        """Return whether this validation is better than another one.
+
+        If the metric is equal, the lower log-loss is better, then the earlier step. None is never better.
 
         A small validation set soon gives an AUC of 1; later steps still gain in how sure they are.
         """
@@ -48,7 +50,7 @@ class Validation:
 
 
 def metrics_of(method: Method, pairs: PairsSection | None = None) -> tuple[MetricName, ...]:
-    """What validation measures of a method; where a recipe names no metric, the first chooses the step.
+    """Return the metrics that validation measures; the first is the default of `selection.metric`.
 
     Args:
         method: the recipe's.
@@ -66,7 +68,7 @@ def logged_metrics(method: Method, pairs: PairsSection | None = None) -> tuple[s
 
 
 def deciding_metric(asked: MetricName | None, method: Method, pairs: PairsSection | None = None) -> MetricName:
-    """The metric that chooses the best step.
+    """Return the metric that chooses the best step.
 
     Args:
         asked: `selection.metric` of the recipe.
@@ -94,14 +96,14 @@ def deciding_metric(asked: MetricName | None, method: Method, pairs: PairsSectio
 
 
 def metric_text(metric: MetricName, value: float) -> str:
-    """A metric as it is shown, such as `video_auc 0.9123` and `inpainting error 0.003124`."""
+    """Return a metric as text, such as `video_auc 0.9123` or `inpainting error 0.003124`."""
     if metric == "inpainting_error":
         return f"inpainting error {value:.4g}"
     return f"{metric} {value:.4f}"
 
 
 def validation_metrics(scores: ScoreTable) -> dict[str, float]:
-    """Every metric of `SCORE_METRICS`; `video_auc` judges each video by the mean of its crops' scores.
+    """Return every metric of `SCORE_METRICS`; the score of a video is the mean of its crops' scores.
 
     Raises:
         MetricError: one class only.
@@ -116,7 +118,7 @@ def validation_metrics(scores: ScoreTable) -> dict[str, float]:
 
 
 def error_metrics(errors: NDArray[np.float64]) -> dict[str, float]:
-    """Every metric of `ERROR_METRICS`.
+    """Return every metric of `ERROR_METRICS`.
 
     Args:
         errors: (rows,) of real faces.

@@ -21,7 +21,7 @@ from realface.training.schedules import Schedule
 
 @dataclass
 class Tally:
-    """What a run has found out so far.
+    """Counts and best metrics of a run so far.
 
     Attributes:
         step: steps taken.
@@ -54,10 +54,10 @@ class TrainingState:
         average: the running mean of the network's weights; None where the recipe asks for none.
         losses: the task as Fabric set it up.
         optimiser: the optimiser as Fabric set it up.
-        schedule: of the learning rate, one step per step.
+        schedule: schedule of the learning rate, advanced in each step.
         crops_per_step: crops of a step over all processes.
         means: losses since the last row of the log.
-        tally: what was found out so far.
+        tally: counts and best metrics so far.
     """
 
     task: nn.Module
@@ -72,11 +72,11 @@ class TrainingState:
 
     @property
     def judged_network(self) -> nn.Module:
-        """The network that is validated and becomes the detector: the average where there is one."""
+        """The network that is validated and becomes the detector: the average, if the recipe has one."""
         return self.network if self.average is None else self.average.module
 
     def capture(self, fabric: Fabric, generators: Sequence[Mapping[str, Any]]) -> Checkpoint:
-        """The state as it is now.
+        """Return the current state as a checkpoint.
 
         Args:
             fabric: knows the loss scaling.
@@ -96,7 +96,7 @@ class TrainingState:
         )
 
     def restore(self, checkpoint: Checkpoint, fabric: Fabric, processes: Processes) -> None:
-        """Go on from a checkpoint, bit for bit where the processes are as many as those that wrote it."""
+        """Restore a checkpoint: bit for bit, if the number of processes is that of the run that wrote it."""
         self.task.load_state_dict(checkpoint.task)
         if self.average is not None and checkpoint.average is not None:
             self.average.load_state_dict(checkpoint.average)
@@ -111,12 +111,12 @@ class TrainingState:
 
 
 def all_generators(fabric: Fabric, processes: Processes) -> list[dict[str, Any]]:
-    """The random generators' states of every process, by rank."""
+    """Return the states of the random generators of every process, by rank."""
     return processes.gather(generator_states(fabric.device))
 
 
 def running_average(network: nn.Module, *, decay: float, has_warmup: bool = False) -> AveragedModel:
-    """The running mean of a network's weights and batch-norm statistics, which starts as a copy of the network.
+    """Return the running mean of a network's weights and batch-norm statistics, which starts as a copy.
 
     Args:
         network: already on its device.

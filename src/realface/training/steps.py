@@ -30,14 +30,20 @@ class Losses(nn.Module):
         self.task = task
 
     def forward(self, image: Tensor, label: Tensor, **inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, and the named parts of it for the log."""
+        """Return the scalar loss and its named parts, scalars too.
+
+        Args:
+            image: (B, 3, H, W), in [0, 1].
+            label: (B,) int64, 1 = fake.
+            inputs: precomputed inputs, each (B, ...).
+        """
         result = self.task(image, label, **inputs)
         return result.loss, dict(result.parts)
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step was.
+    """The result of a step.
 
     Attributes:
         values: the loss, its parts and the gradient's norm, by name; means over the accumulated batches.

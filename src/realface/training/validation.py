@@ -39,9 +39,9 @@ class Validator:
 
     Attributes:
         plan: the run. Its validation samples are scored; those of a method that learns from real faces only are real.
-        checkpoints: where the best step is kept.
-        processes: which share the rows.
-        device: of this process.
+        checkpoints: folder in which the best step is kept.
+        processes: the processes of the run, which share the samples.
+        device: device of this process.
         pairs: the validation pairs of a run on pairs; None for other runs.
     """
 
@@ -53,14 +53,14 @@ class Validator:
 
     @property
     def metric(self) -> MetricName:
-        """What chooses the best step."""
+        """Name of the metric that chooses the best step."""
         return deciding_metric(self.plan.recipe.selection.metric, self.plan.method, self.plan.recipe.pseudo_fakes)
 
-    def judge(self, state: TrainingState) -> dict[str, float]:
-        """The validation metrics of the state's network; the tally is brought up to date.
+    def validate(self, state: TrainingState) -> dict[str, float]:
+        """Measure the validation metrics of the state's network, and update the tally.
 
         Raises:
-            TrainingError: what was measured gives no metric, as when it is no number.
+            TrainingError: a metric cannot be computed, for example because a score is not a number.
         """
         step = state.tally.step
         network = state.judged_network
@@ -80,11 +80,11 @@ class Validator:
         return metrics
 
     def scores_of(self, best: BestStep) -> ScoreTable:
-        """The score table of the best step."""
+        """Return the score table of the best step."""
         return table_of_scores(self._rows, best.scores.numpy())
 
     def fitted(self, network: nn.Module, real_only: RealOnly) -> FittedScore | None:
-        """What the validation faces say of a network that they give its score, by this process alone."""
+        """Fit the score of a network on the validation faces, in this process only."""
         rate = self.plan.recipe.artifact.false_positive_rate
         return fit_on_reals(
             network,
@@ -130,7 +130,7 @@ class Validator:
 
     @property
     def _reading(self) -> Reading:
-        """How rows are read, whatever is measured of them."""
+        """Settings with which the validation samples are read."""
         data = self.plan.recipe.data
         return Reading(
             input_size=self.plan.config.input_size,

@@ -120,7 +120,7 @@ def undisturbed(recipe, tmp_path):
         (CheckpointFolder, "save", 3),
         (validation, "validation_metrics", 2),  # saved, but not judged
         (CheckpointFolder, "save_best", 1),
-        (loop.Loop, "_judge_and_log", 9),
+        (loop.Loop, "_validate_and_log", 9),
     ],
 )
 def test_run_killed_anywhere_and_resumed_is_the_same_bit_for_bit(

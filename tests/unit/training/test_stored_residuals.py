@@ -69,7 +69,7 @@ def test_mae_is_not_run_where_residuals_are_stored(recipe_with, store_of, tmp_pa
         raise AssertionError
 
     monkeypatch.setattr(rffr_network, "inpaint", refuse)
-    monkeypatch.setattr("realface.training.run._pictures", lambda *_: {})  # of a few faces, computed anew
+    monkeypatch.setattr("realface.training.run._images", lambda *_: {})  # of a few faces, computed anew
     train(made, tmp_path / "run", quiet=True)
 
 
