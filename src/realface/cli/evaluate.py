@@ -199,9 +199,9 @@ def _print_inpainting(inpainting: Inpainting) -> None:
             _text(own.grey_levels, with_interval=True, digits=1),
             "" if own.mae_minus_this is None else _text(own.mae_minus_this, with_interval=True, digits=5),
         )
-        for name, own in {"mae": inpainting.mae, **inpainting.fillings}.items()
+        for name, own in {"mae": inpainting.mae, **inpainting.inpainting_baselines}.items()
     ]
-    _print_table("filling", "error", "its root in grey levels", "MAE minus this", rows=rows)
+    _print_table("baseline", "error", "its root in grey levels", "MAE minus this", rows=rows)
     if inpainting.mae.error.reason:
         print(f"-: {inpainting.mae.error.reason}")
     else:

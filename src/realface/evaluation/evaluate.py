@@ -164,7 +164,7 @@ def evaluate_artifact(
         num_resamples: of the bootstrap that gives the intervals.
         seed: of the bootstrap.
         num_examples: example faces of each kind, up to 100: the hardest and the easiest fakes and reals.
-        num_inpainted: real faces on which an MAE is compared with other fillings; 0 compares none.
+        num_inpainted: real faces on which an MAE is compared with inpainting baselines; 0 compares none.
         quiet: show no progress.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How well an MAE inpaints real faces, beside fillings that know nothing of faces.
+"""How well an MAE inpaints real faces, compared with baselines that do not model faces.
 
 A face's numbers are averaged over its person (or video, where not all persons are known), and those over the persons,
 so that somebody with many pictures counts no more than another. Intervals are from drawing whole persons anew.
@@ -21,7 +21,7 @@ from realface.core.progress import progress
 from realface.data.dataset import CropDataset
 from realface.data.loading import ItemReader, load_batches
 from realface.data.transforms import FaceTransform
-from realface.evaluation.fillings import FILLINGS, Filling, Picture, Square
+from realface.evaluation.inpainting_baselines import INPAINTING_BASELINES, InpaintingBaseline, Picture, Square
 from realface.evaluation.scoring import FailedRow, Reading, measure_crops, table_of_scores
 from realface.manifest.manifest import Manifest
 from realface.metrics.score_table import ScoreTable
@@ -33,7 +33,7 @@ MOST_FACES = 500
 GREY_LEVELS = 255
 UNIT = "mean squared error over the inpainted blocks, of faces in [0, 1]"
 FACES_AT_ONCE = 8
-BYTES_OF_ERRORS = 64  # of a face: one number per filling
+BYTES_OF_ERRORS = 64  # of a face: one number per baseline
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ class InpaintedFaces:
             `video or crop` if some do not.
         units: the person, video or crop of each.
         mae: (N,), the MAE's error.
-        fillings: (N,) likewise, by the filling's name.
+        inpainting_baselines: (N,) likewise, by the baseline's name.
     """
 
     paths: list[str]
     drawn: str
     units: list[str]
     mae: NDArray[np.float64]
-    fillings: Mapping[str, NDArray[np.float64]]
+    inpainting_baselines: Mapping[str, NDArray[np.float64]]
 
     def to_json(self) -> list[dict[str, Any]]:
         """One entry a face."""
         rows = zip(self.paths, self.units, self.mae.tolist(), strict=True)
-        errors = {name: values.tolist() for name, values in self.fillings.items()}
+        errors = {name: values.tolist() for name, values in self.inpainting_baselines.items()}
         return [
             {"path": path, self.drawn: unit, "mae": error, **{name: values[n] for name, values in errors.items()}}
             for n, (path, unit, error) in enumerate(rows)
@@ -66,7 +66,7 @@ class InpaintedFaces:
 
 
 @dataclass(frozen=True)
-class FillingError:
+class BaselineError:
     """How far one way to fill is from real faces.
 
     Attributes:
@@ -87,7 +87,7 @@ class Inpainting:
 
     Attributes:
         mae: the MAE's.
-        fillings: of each filling, by its name.
+        inpainting_baselines: of each baseline, by its name.
         num_faces: real faces that they rest on.
         num_units: persons, videos or crops of these.
         drawn: which of them, as `InpaintedFaces.drawn`.
@@ -96,8 +96,8 @@ class Inpainting:
         faces: the errors of each.
     """
 
-    mae: FillingError
-    fillings: Mapping[str, FillingError]
+    mae: BaselineError
+    inpainting_baselines: Mapping[str, BaselineError]
     num_faces: int
     num_units: int
     drawn: str
@@ -112,7 +112,7 @@ class Inpainting:
             "unit": UNIT,
             **{name: getattr(self, name) for name in names},
             "mae": asdict(self.mae),
-            "fillings": {name: asdict(numbers) for name, numbers in self.fillings.items()},
+            "inpainting_baselines": {name: asdict(numbers) for name, numbers in self.inpainting_baselines.items()},
         }
 
 
@@ -181,7 +181,7 @@ def measure_inpainting(
     filled = _filling_errors(grid, [part for part in parts if len(part)], reading)
     drawn, units = _units(parts)
     paths = [str(part.file_of(row)) for part in parts for row in range(len(part))]
-    faces = InpaintedFaces(paths, drawn, units, errors[chosen], dict(zip(FILLINGS, filled.T, strict=True)))
+    faces = InpaintedFaces(paths, drawn, units, errors[chosen], dict(zip(INPAINTING_BASELINES, filled.T, strict=True)))
     num_real, num_fakes = len(reals), len(errors) - len(reals)
     return summarise_inpainting(faces, num_real=num_real, num_fakes=num_fakes, num_resamples=num_resamples, seed=seed)
 
@@ -207,13 +207,13 @@ def summarise_inpainting(
         )
 
     mae = mean(faces.mae)
-    fillings = {}
-    for name, of_faces in faces.fillings.items():
+    inpainting_baselines = {}
+    for name, of_faces in faces.inpainting_baselines.items():
         error = mean(of_faces)
-        fillings[name] = FillingError(error, _in_grey_levels(error), mean(faces.mae - of_faces))
+        inpainting_baselines[name] = BaselineError(error, _in_grey_levels(error), mean(faces.mae - of_faces))
     return Inpainting(
-        mae=FillingError(mae, _in_grey_levels(mae)),
-        fillings=fillings,
+        mae=BaselineError(mae, _in_grey_levels(mae)),
+        inpainting_baselines=inpainting_baselines,
         num_faces=len(faces.paths),
         num_units=int(numbers.max()) + 1,
         drawn=faces.drawn,
@@ -223,11 +223,11 @@ def summarise_inpainting(
     )
 
 
-def filling_error(filling: Filling, image: Picture, grid: BlockGrid) -> float:
-    """The mean squared error of a filling over the blocks of a face, each filled with all others visible.
+def baseline_error(baseline: InpaintingBaseline, image: Picture, grid: BlockGrid) -> float:
+    """The mean squared error of a baseline over the blocks of a face, each filled with all others visible.
 
     Args:
-        filling: how.
+        baseline: the inpainting baseline.
         image: (S, S, 3).
         grid: its blocks; of each, the patches that it owns count.
     """
@@ -236,12 +236,12 @@ def filling_error(filling: Filling, image: Picture, grid: BlockGrid) -> float:
     for block in grid.blocks:
         square = Square(block.row * patch_size, block.column * patch_size, SIDE * patch_size)
         is_owned = np.isin(block.hidden, block.owned).reshape(SIDE, SIDE).repeat(patch_size, 0).repeat(patch_size, 1)
-        differences.append((filling(image, square) - image[square.pixels])[is_owned])
+        differences.append((baseline(image, square) - image[square.pixels])[is_owned])
     return float(np.square(np.concatenate(differences) / GREY_LEVELS).mean())
 
 
 class _Filled(Dataset[NDArray[np.float64]]):
-    """The errors (K,) of all fillings on each face, in the loader's workers."""
+    """The errors (K,) of all inpainting baselines on each face, in the loader's workers."""
 
     def __init__(self, manifest: Manifest, grid: BlockGrid, input_size: int) -> None:
         self._crops = CropDataset(manifest, transform=FaceTransform(input_size), seed=0, training=False)
@@ -252,7 +252,7 @@ class _Filled(Dataset[NDArray[np.float64]]):
 
     def __getitem__(self, row: int) -> NDArray[np.float64]:
         image = (self._crops[row]["image"] * GREY_LEVELS).round().byte().permute(1, 2, 0).numpy().copy()
-        return np.array([filling_error(filling, image, self._grid) for filling in FILLINGS.values()])
+        return np.array([baseline_error(baseline, image, self._grid) for baseline in INPAINTING_BASELINES.values()])
 
 
 def _filling_errors(grid: BlockGrid, parts: Sequence[Manifest], reading: Reading) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ from realface.core.labels import Label
 from realface.evaluation.evaluate import DEMONSTRATION_NOTE
 from realface.evaluation.example_sheet import KINDS
 from realface.evaluation.forgery_map import colour_bar
-from realface.evaluation.inpainting import FillingError
+from realface.evaluation.inpainting import BaselineError
 from realface.media.images import read_image
 from realface.metrics.ranking import METRICS
 from realface.metrics.score_table import ScoreTable
@@ -158,7 +158,7 @@ class _View:
     histogram: Markup
     detections: list[_Detections]
     localisation: list[_Localisation]
-    fills: Mapping[str, FillingError]
+    fills: Mapping[str, BaselineError]
     examples: Mapping[str, list[_Example]]
     legends: list[_Legend]
     is_demonstration: bool
@@ -272,13 +272,13 @@ def _localisation(localisation: Mapping[str, Any] | None) -> list[_Localisation]
     ]
 
 
-def _fills(inpainting: Mapping[str, Any] | None) -> dict[str, FillingError]:
+def _fills(inpainting: Mapping[str, Any] | None) -> dict[str, BaselineError]:
     """Return the rows of the inpainting table; none if it was not measured."""
     if inpainting is None:
         return {}
     return {
-        name: FillingError(**{key: number and Estimate(**number) for key, number in numbers.items()})
-        for name, numbers in {"mae": inpainting["mae"], **inpainting["fillings"]}.items()
+        name: BaselineError(**{key: number and Estimate(**number) for key, number in numbers.items()})
+        for name, numbers in {"mae": inpainting["mae"], **inpainting["inpainting_baselines"]}.items()
     }
 
 

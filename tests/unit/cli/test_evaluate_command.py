@@ -122,8 +122,8 @@ def test_one_class_prints_the_reason_in_place_of_numbers(monkeypatch):
 
 
 def build_inpainting(units, *, num_real, num_resamples=20):
-    """Of an MAE whose error is 0.01, and another filling's 0.04."""
-    errors = {"mae": np.full(len(units), 0.01), "fillings": {"harmonic": np.full(len(units), 0.04)}}
+    """Of an MAE whose error is 0.01, and another baseline's 0.04."""
+    errors = {"mae": np.full(len(units), 0.01), "inpainting_baselines": {"harmonic": np.full(len(units), 0.04)}}
     faces = InpaintedFaces([f"{unit}.png" for unit in units], "person", list(units), **errors)
     return summarise_inpainting(faces, num_real=num_real, num_fakes=7, num_resamples=num_resamples)
 

@@ -8,14 +8,14 @@ import torch
 from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.evaluation.evaluate import evaluate_artifact
-from realface.evaluation.fillings import FILLINGS, Square, harmonic, mean_colour
 from realface.evaluation.inpainting import (
     InpaintedFaces,
-    filling_error,
+    baseline_error,
     measure_inpainting,
     score_and_inpaint,
     summarise_inpainting,
 )
+from realface.evaluation.inpainting_baselines import INPAINTING_BASELINES, Square, harmonic, mean_colour
 from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.media.images import read_image, write_image
@@ -123,13 +123,13 @@ def test_a_fillings_error_is_over_the_inner_blocks():
     grid = BlockGrid.of(8, outer_ring=False)  # 2 x 2 blocks of 24 pixels from 8 on
     squares = [Square(top, left, 24) for top in (8, 32) for left in (8, 32)]
     expected = np.mean([np.square((harmonic(image, each) - image[each.pixels]) / 255) for each in squares])
-    assert filling_error(harmonic, image, grid) == pytest.approx(expected)
+    assert baseline_error(harmonic, image, grid) == pytest.approx(expected)
 
 
 def test_with_the_ring_every_pixel_of_a_face_counts_once():
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     grid = BlockGrid.of(8, outer_ring=True)
-    error = filling_error(lambda _, square: np.zeros((square.side, square.side, 3)), image, grid)
+    error = baseline_error(lambda _, square: np.zeros((square.side, square.side, 3)), image, grid)
     assert error == pytest.approx(np.square(image / 255).mean())
 
 
@@ -143,11 +143,11 @@ def test_fakes_are_left_out_and_counted(write_faces):
 def test_every_filling_is_measured_on_the_pixels_of_the_face(write_faces):
     path = write_faces(0, 0)
     found = measure(path)
-    assert list(found.fillings) == list(FILLINGS)
+    assert list(found.inpainting_baselines) == list(INPAINTING_BASELINES)
     for row in range(2):
         image = read_image(path.parent / f"{row}.png")
         mean = np.square((mean_colour(image, Square(8, 8, 24)) - image[BLOCK]) / 255).mean()
-        assert found.faces.fillings["mean colour"][row] == pytest.approx(mean)
+        assert found.faces.inpainting_baselines["mean colour"][row] == pytest.approx(mean)
 
 
 def test_workers_and_the_split_into_sets_change_nothing(write_faces):
@@ -156,8 +156,8 @@ def test_workers_and_the_split_into_sets_change_nothing(write_faces):
     there = measure(first, second, workers=1)
     assert here.faces.mae.tolist() == [0, 2, 4, 5]
     assert there.to_json() == here.to_json()
-    apart = [measure(path).faces.fillings["harmonic"].tolist() for path in (first, second)]
-    assert here.faces.fillings["harmonic"].tolist() == apart[0] + apart[1]
+    apart = [measure(path).faces.inpainting_baselines["harmonic"].tolist() for path in (first, second)]
+    assert here.faces.inpainting_baselines["harmonic"].tolist() == apart[0] + apart[1]
 
 
 def test_of_many_faces_some_are_taken_evenly_spread(write_faces):
@@ -194,9 +194,12 @@ def test_faces_that_name_no_video_are_drawn_by_themselves(write_faces):
 def test_a_person_with_many_faces_counts_no_more_than_another():
     found = summarise([0.1, 0.1, 0.1, 0.5], np.array([0.2, 0.2, 0.2, 0.4]), units="aaab")
     assert found.mae.error.value == pytest.approx(0.3)
-    assert found.fillings["other"].error.value == pytest.approx(0.3)
-    assert found.fillings["other"].mae_minus_this.value == pytest.approx(0)  # -0.1 and 0.1
-    assert (found.fillings["other"].mae_minus_this.low, found.fillings["other"].mae_minus_this.high) == (
+    assert found.inpainting_baselines["other"].error.value == pytest.approx(0.3)
+    assert found.inpainting_baselines["other"].mae_minus_this.value == pytest.approx(0)  # -0.1 and 0.1
+    assert (
+        found.inpainting_baselines["other"].mae_minus_this.low,
+        found.inpainting_baselines["other"].mae_minus_this.high,
+    ) == (
         pytest.approx(-0.1),
         pytest.approx(0.1),
     )
@@ -205,7 +208,7 @@ def test_a_person_with_many_faces_counts_no_more_than_another():
 def test_the_difference_is_taken_face_by_face_so_that_what_all_share_widens_no_interval():
     hard = np.linspace(0, 1, 40)
     found = summarise(hard, hard + 0.01, units=[f"p{n}" for n in range(40)])
-    difference = found.fillings["other"].mae_minus_this
+    difference = found.inpainting_baselines["other"].mae_minus_this
     assert (difference.value, difference.low, difference.high) == pytest.approx((-0.01, -0.01, -0.01))
     assert found.mae.error.high - found.mae.error.low > 0.1
 
@@ -213,7 +216,7 @@ def test_the_difference_is_taken_face_by_face_so_that_what_all_share_widens_no_i
 def test_the_root_of_an_error_is_in_grey_levels():
     found = summarise([0.04, 0.04], np.array([0.01, 0.01]), units="ab")
     assert (found.mae.grey_levels.value, found.mae.grey_levels.low) == pytest.approx((51, 51))
-    assert found.fillings["other"].grey_levels.value == pytest.approx(25.5)
+    assert found.inpainting_baselines["other"].grey_levels.value == pytest.approx(25.5)
     assert found.mae.mae_minus_this is None
 
 
@@ -250,7 +253,7 @@ def test_an_evaluation_of_an_mae_writes_how_it_inpaints_with_and_without_fakes(t
     assert (document["num_faces"], document["num_real"]) == (2, labels.count(0))
     assert document["num_fakes"] == labels.count(1)
     assert document["mae"]["error"]["value"] == pytest.approx(np.mean([face["mae"] for face in faces]))
-    assert [set(face) for face in faces] == [{"path", "video", "mae", *FILLINGS}] * 2
+    assert [set(face) for face in faces] == [{"path", "video", "mae", *INPAINTING_BASELINES}] * 2
     assert (evaluation.document["video"]["auc"]["value"] is None) == (1 not in labels)
 
 

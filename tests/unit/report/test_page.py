@@ -97,7 +97,7 @@ def build_inpainting(**changes):
         for n in range(2)
     )
     counts = {"num_faces": 3, "num_units": 2, "drawn": "person", "num_real": 5, "num_fakes": 0}
-    return {"mae": mae, "fillings": {"harmonic": other}, **counts, **changes}
+    return {"mae": mae, "inpainting_baselines": {"harmonic": other}, **counts, **changes}
 
 
 def test_inpainting_stands_beside_fillings_without_a_mae(tmp_path, build_folder):

@@ -6,7 +6,14 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 
-from realface.evaluation.fillings import FILLINGS, Square, harmonic, mean_colour, navier_stokes, telea
+from realface.evaluation.inpainting_baselines import (
+    INPAINTING_BASELINES,
+    Square,
+    harmonic,
+    mean_colour,
+    navier_stokes,
+    telea,
+)
 
 
 def build_noise(height=14, width=16):
@@ -35,21 +42,21 @@ def solve_by_scipy(image, square):
     return np.stack(filled, axis=1).reshape(border.shape)
 
 
-@pytest.mark.parametrize("name", FILLINGS)
+@pytest.mark.parametrize("name", INPAINTING_BASELINES)
 def test_what_the_square_hides_is_not_looked_at(name):
     square = Square(3, 4, 6)
     image = build_noise()
     other = image.copy()
     other[square.pixels] = 255 - other[square.pixels]
-    filled = FILLINGS[name](image, square)
+    filled = INPAINTING_BASELINES[name](image, square)
     assert filled.shape == (6, 6, 3)
-    assert filled == pytest.approx(FILLINGS[name](other, square), abs=0)
+    assert filled == pytest.approx(INPAINTING_BASELINES[name](other, square), abs=0)
 
 
-@pytest.mark.parametrize("name", FILLINGS)
+@pytest.mark.parametrize("name", INPAINTING_BASELINES)
 def test_a_plain_picture_is_filled_with_its_colour(name):
     image = np.full((16, 16, 3), (10, 120, 250), np.uint8)
-    filled = FILLINGS[name](image, Square(4, 4, 6))
+    filled = INPAINTING_BASELINES[name](image, Square(4, 4, 6))
     assert filled == pytest.approx(np.broadcast_to((10, 120, 250), (6, 6, 3)), abs=2)  # OpenCV rounds
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CV2_RADIUS = 3
-"""Pixels around a hidden one that OpenCV's fillings look at. Source: OpenCV's example."""
+"""Pixels around a hidden one that OpenCV's inpainting look at. Source: OpenCV's example."""
 
 Picture = NDArray[np.uint8]
 Filled = NDArray[np.float64]
@@ -38,7 +38,7 @@ class Square:
         return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
 
 
-Filling = Callable[[Picture, Square], Filled]
+InpaintingBaseline = Callable[[Picture, Square], Filled]
 """A picture (H, W, 3) and the square of it that may not be looked at -> what stands there instead."""
 
 
@@ -49,7 +49,7 @@ def mean_colour(image: Picture, square: Square) -> Filled:
 
 
 def harmonic(image: Picture, square: Square) -> Filled:
-    """The smoothest filling: each pixel is the mean of its four neighbours, from the pixels around the square inwards.
+    """The smoothest baseline: each pixel is the mean of its four neighbours, from the pixels around the square inwards.
 
     That is the discrete Laplace equation, solved exactly in the eigenvectors of its rows and columns. Where the square
     ends with the picture, a pixel is the mean of the neighbours that it has.
@@ -84,7 +84,7 @@ def navier_stokes(image: Picture, square: Square) -> Filled:
     return _inpainted_by_cv2(image, square, cv2.INPAINT_NS)
 
 
-FILLINGS: Mapping[str, Filling] = {
+INPAINTING_BASELINES: Mapping[str, InpaintingBaseline] = {
     "mean colour": mean_colour,
     "harmonic": harmonic,
     "Telea": telea,
