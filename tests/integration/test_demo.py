@@ -48,11 +48,11 @@ def test_an_older_demo_is_replaced_but_nothing_else(told, tmp_path, capsys):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
     assert run(["demo", "--quick", "--out", str(tmp_path / "thesis")]) == 2
-    assert "holds something that is no demo\nhint: give another folder with --out" in capsys.readouterr().err
+    assert "contains something other than a demo\nhint: pass another folder with --out" in capsys.readouterr().err
     assert (tmp_path / "thesis" / "chapter1.txt").exists()
     (tmp_path / "file").write_text("")
     assert run(["demo", "--quick", "--out", str(tmp_path / "file")]) == 2
-    assert "is a file\nhint: give a folder with --out" in capsys.readouterr().err
+    assert "is a file\nhint: pass a folder with --out" in capsys.readouterr().err
 
 
 def test_a_verdict_of_the_demos_detector_says_what_it_is_worth(told, capsys):

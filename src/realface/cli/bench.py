@@ -1,4 +1,4 @@
-"""`realface bench`: how fast the program is on this machine."""
+"""`realface bench`: measure the speed of Realface on this machine."""
 
 from __future__ import annotations
 
@@ -20,35 +20,42 @@ if TYPE_CHECKING:
 
     from realface.bench.benchmarks import BenchSettings
 
-NAMES = "verdict, loader, decode, prepare, manifest, pseudo_fakes, recce, rffr; all of them by default."
+NAMES = "Benchmarks to run: verdict, loader, decode, prepare, manifest, pseudo_fakes, recce, rffr. Default: all."
 VERDICT, PREPARE = "verdict: ", "prepare: "
 MODELS, DEVICES, CROPS = "verdict, recce: ", "verdict, recce, rffr: ", "recce, rffr: "
 
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help=NAMES)]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write each result there too, as a new file.")]
-Repeats = Annotated[int, typer.Option(min=1, help="How often each thing is timed.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder in which each result is also written, as a new JSON file.")
+]
+Repeats = Annotated[int, typer.Option(min=1, help="Number of repeats of each timing.")]
 Model = Annotated[
-    list[Path] | None, typer.Option(metavar="ARTIFACT", help=MODELS + "what to time; RECCE's two sizes by default.")
+    list[Path] | None,
+    typer.Option(
+        metavar="ARTIFACT", help=MODELS + "artifact to time. Default: RECCE in two sizes, with random weights."
+    ),
 ]
 Device = Annotated[str, typer.Option(help=DEVICES + "auto, cpu, cuda, cuda:N or mps.")]
-BatchSize = Annotated[int, typer.Option(min=1, help=VERDICT + "frames searched, and faces scored, together.")]
-Frames = Annotated[int | None, typer.Option(min=1, help=VERDICT + "frames looked at; the model's own by default.")]
+BatchSize = Annotated[int, typer.Option(min=1, help=VERDICT + "number of frames, and of faces, per batch.")]
+Frames = Annotated[
+    int | None, typer.Option(min=1, help=VERDICT + "number of frames per video. Default: as in the model.")
+]
 Videos = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help=PREPARE + "folder of videos; seven made-up ones by default. With --against, decode reads them too.",
+        help=PREPARE + "folder of videos. Default: seven generated videos. With --against, also used by decode.",
     ),
 ]
 Against = Annotated[
     str | None,
     typer.Option(
         metavar="REV",
-        help="Compare this tree with another commit of its git repository; decode, prepare and verdict only.",
+        help="Compare this source tree with another commit of its git repository (decode, prepare and verdict).",
     ),
 ]
-Crops = Annotated[Path | None, typer.Option(help=CROPS + "folder or manifest of face crops; two portraits by default.")]
+Crops = Annotated[Path | None, typer.Option(help=CROPS + "folder or manifest of face crops. Default: two portraits.")]
 
 
 def command(
@@ -63,37 +70,40 @@ def command(
     crops: Crops = None,
     against: Against = None,
 ) -> None:
-    """Time what the program does, each with its median and spread.
+    """Measure the speed of Realface on this machine.
 
-    verdict: the way from a 10 s video of 1280 x 720 pixels to its verdict, by stage.
+    Each number is the median of the repeats, with minimum and maximum.
 
-    loader: crops of 299 pixels through the loader of training, and how long training waits for them.
+    verdict: a 10 s video of 1280 x 720 pixels, from the file to the verdict, by stage.
 
-    decode: 32 evenly spread frames of a video with few key frames, against decoding all 300 of it once.
+    loader: face crops of 299 pixels through the training loader, and how long training waits for them.
 
-    prepare: videos to stored face crops, by one process and by two, and by stage.
+    decode: 32 evenly spread frames of a video with few key frames, compared with decoding all 300 frames.
 
-    manifest: 3,000,000 rows opened, filtered and drawn from, the peak of memory, and what each loader's worker adds.
+    prepare: videos to stored face crops, with one process and with two, and by stage.
+
+    manifest: 3,000,000 rows opened, filtered and sampled, the peak memory, and the memory that each loader worker adds.
 
     pseudo_fakes: pairs of a real face and its fake per CPU second, by kind.
 
-    recce: inference and a training step, each against the same network with the loop over positions, memory layout and
-    float32 of the authors' release; how far scores move; peak memory.
+    recce: inference and a training step, compared with the loop over positions, memory layout and float32 of the
+    authors' release; score differences and peak memory. Needs a checkout of the repository.
 
-    rffr: the residual and a training step, each against a pass for each block in float32, as in the authors' release;
-    how far residuals move; peak memory.
+    rffr: the residual and a training step, compared with one pass per block in float32, as in the authors' release;
+    residual differences and peak memory. Needs a checkout of the repository.
 
-    Options that begin with a name concern those only. The last line is JSON: name -> result.
+    If the help of an option begins with names, the option affects only these benchmarks. The last line of the output
+    is JSON that maps each name to its result.
 
-    With --against, this tree and the other commit do the same work by turns, each time in a fresh process, and the
-    ratios of their wall seconds, CPU seconds and memory are shown. decode: several kinds of video. prepare, verdict:
-    the whole commands `realface prepare` and `realface detect`.
+    With --against, this source tree and another commit do the same work in interleaved order, each time in a new
+    process, and the ratios of wall seconds, CPU seconds and memory are shown. decode reads several kinds of video;
+    prepare and verdict run the commands `realface prepare` and `realface detect`.
     """
     from realface.bench.benchmarks import BENCHMARKS, BenchSettings, run_benchmark, runnable
     from realface.bench.references import load_reference
 
     if unknown := [name for name in names or () if name not in BENCHMARKS]:
-        raise typer.BadParameter(f"nothing to time is called {unknown[0]!r}; known: {', '.join(BENCHMARKS)}")
+        raise typer.BadParameter(f"unknown benchmark {unknown[0]!r}; use one of {', '.join(BENCHMARKS)}")
     for name in names or ():
         if (method := BENCHMARKS[name].reference) is not None:
             load_reference(method)  # fails before anything is timed
@@ -115,15 +125,13 @@ def command(
 
 
 def _compare(names: Sequence[str], settings: BenchSettings, revision: str, out: Path | None) -> None:
-    """Compare the benchmarks of these names, or all that can be compared, with another commit."""
+    """Compare the named benchmarks, or all that support it, with another commit."""
     from realface.bench.benchmarks import comparable, run_comparison
     from realface.bench.source_trees import source_trees
 
     known = comparable()
     if unsupported := [name for name in names if name not in known]:
-        raise typer.BadParameter(
-            f"{unsupported[0]} cannot be compared with another commit; --against supports {', '.join(known)}"
-        )
+        raise typer.BadParameter(f"benchmark {unsupported[0]} does not support --against; use {', '.join(known)}")
     with _stoppable(), source_trees(revision) as trees:
         suffix = f"-against-{trees[1].commit[:12]}"
         _print_results(names or known, lambda name: run_comparison(name, settings, trees), out, suffix)
@@ -132,7 +140,7 @@ def _compare(names: Sequence[str], settings: BenchSettings, revision: str, out: 
 def _print_results(
     names: Sequence[str], measure: Callable[[str], dict[str, Any]], out: Path | None, suffix: str = ""
 ) -> None:
-    """Measure each benchmark once, print and write its result, and print all results as JSON."""
+    """Run each benchmark once, print and write its result, and print all results as JSON."""
     from realface.bench.benchmarks import table_of
     from realface.core.files import write_json
 
@@ -149,7 +157,7 @@ def _print_results(
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """End on SIGTERM as on Ctrl-C: kill the program that is timed and remove the worktree."""
+    """Handle SIGTERM like Ctrl-C: kill the running program and remove the worktree."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise StoppedBySignal(number)

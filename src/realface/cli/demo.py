@@ -1,4 +1,4 @@
-"""`realface demo`: the whole story on a sample study, on any machine, in minutes."""
+"""`realface demo`: run the whole pipeline on a generated sample study."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import typer
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="The folder for everything; an older demo there is replaced.")] = Path(
-        "demo"
-    ),
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core when left out.")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder. An earlier demo in it is replaced.")] = Path("demo"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes. Default: one per core.")] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="A tiny study and a few steps: whether all parts work; its numbers say nothing."),
+        typer.Option(
+            "--quick",
+            help="Use a tiny study and a few training steps, to check that all parts work. The numbers mean nothing.",
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Make a sample study, then prepare, train, evaluate, detect and report on it.
+    """Generate a sample study, then prepare, train, evaluate, detect and report on it.
 
-    Needs no data, no weights and no network. It proves that the parts work together; what it measures says nothing
+    The demo needs no data, no weights and no network. It shows that the parts work together. Its numbers say nothing
     about real deepfakes.
     """
     import json
 
-    from realface.demo.story import FULL, QUICK, tell_story
+    from realface.demo.story import FULL, QUICK, run_demo
 
-    outcome = tell_story(out, QUICK if quick else FULL, workers=workers, quiet=as_json)
+    outcome = run_demo(out, QUICK if quick else FULL, workers=workers, quiet=as_json)
     if as_json:
         print(json.dumps(outcome, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""What `realface demo` does, stage by stage."""
+"""The stages of `realface demo`."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from realface.training.recipe import load_train_recipe
 from realface.training.run import TrainResult, train
 
 MARK = "demo.json"
-"""The file by which a folder is known to be an older demo, which may be replaced."""
+"""File that marks a folder as a demo, which a later demo may replace."""
 NO_EVIDENCE = (
-    "This shows that the pipeline works. It is no evidence about real deepfakes: the people are variants of two "
-    "portraits, both of which occur in training and test, and the forgeries are three simple ones. The figures vary "
+    "This shows that the pipeline works. It is no evidence about real deepfakes: all people are variants of two "
+    "portraits, which occur in training and test, and there are only three simple forgery methods. The numbers vary "
     "with the CPU and the library versions."
 )
 
 
 @dataclass(frozen=True)
 class DemoSize:
-    """How much the demo does.
+    """Size of a demo.
 
     Attributes:
-        study: how many videos.
-        frames: crops of each.
-        overrides: settings over the shipped recipe `demo`.
+        study: number of videos.
+        frames: crops per video.
+        overrides: changes to the shipped recipe `demo`, as `key=value`.
     """
 
     study: StudySize
@@ -59,20 +59,20 @@ QUICK = DemoSize(
 )
 
 
-def tell_story(out: Path, size: DemoSize, *, workers: int | None = None, quiet: bool = False) -> dict[str, Any]:
-    """Run every stage, print what a reader should see, and write it to `demo.json` too.
+def run_demo(out: Path, size: DemoSize, *, workers: int | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Run every stage, print the main results and write them to `demo.json`.
 
     Args:
-        out: the folder; an older demo in it is replaced, anything else is refused.
-        size: how much to do.
-        workers: processes for the videos; one per core when None.
+        out: output folder. An earlier demo in it is replaced.
+        size: size of the demo.
+        workers: number of processes for the videos; one per core when None.
         quiet: print nothing.
 
     Returns:
-        The outcome, ready for JSON.
+        The results, ready for JSON.
 
     Raises:
-        OutputExistsError: `out` holds something that is no demo.
+        OutputExistsError: `out` contains something other than a demo.
     """
     _clear(out)
     workers = workers or os.cpu_count() or 1
@@ -80,13 +80,13 @@ def tell_story(out: Path, size: DemoSize, *, workers: int | None = None, quiet: 
     with story.stage("sample study"):
         study = write_sample_study(out / "study", size=size.study, workers=workers, quiet=quiet)
         trivial = trivial_auc(study)
-        story.say(f"a classifier that sees no face (bits, sharpness, corners) has a video AUC of {trivial:.3f} on it")
+        story.say(f"a classifier without faces (file size, sharpness, corners) reaches a video AUC of {trivial:.3f}")
     with story.stage("prepare"):
         spec = default_crop_spec(frames=size.frames)
         prepared = prepare_dataset(
             study, out / "faces", spec=spec, execution=ExecutionSettings(workers=workers, quiet=quiet)
         )
-        story.say(f"{prepared.num_crops} face crops of {prepared.num_sources} videos")
+        story.say(f"{prepared.num_crops} face crops from {prepared.num_sources} videos")
     with story.stage("train"):
         overrides = (f"data.manifests=[{prepared.manifest}]", *size.overrides)
         trained = train(load_train_recipe("demo", overrides=overrides), out / "run", quiet=quiet)
@@ -110,14 +110,14 @@ def tell_story(out: Path, size: DemoSize, *, workers: int | None = None, quiet: 
     outcome = _outcome(story, trivial, prepared, trained, evaluation, report)
     write_json(out / MARK, outcome)
     story.say(NO_EVIDENCE)
-    story.say(f"{sum(story.seconds.values()):.0f} s in all")
-    story.say(f"the detector: {trained.artifact}")
-    story.say(f"the report: {report}")
+    story.say(f"{sum(story.seconds.values()):.0f} s in total")
+    story.say(f"detector: {trained.artifact}")
+    story.say(f"report: {report}")
     return outcome
 
 
 class _Story:
-    """Prints the stages as they come and keeps their times."""
+    """Print the stages and record their times."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -134,7 +134,7 @@ class _Story:
     def say(self, text: str) -> None:
         if not self._quiet:
             print(text)
-            sys.stdout.flush()  # progress goes to stderr: keep the order
+            sys.stdout.flush()  # progress goes to stderr: keeps the order
 
 
 def verdict_lines(artifact: Path | None, videos: Sequence[Path]) -> Iterator[str]:
@@ -144,7 +144,7 @@ def verdict_lines(artifact: Path | None, videos: Sequence[Path]) -> Iterator[str
 
 
 def describe_auc(evaluation: Evaluation) -> str:
-    """The video AUC with its interval and the videos that it rests on."""
+    """Return the video AUC with its interval and the number of test videos, as text."""
     numbers = evaluation.summary.overall
     auc = numbers.video["auc"]
     videos = f"{numbers.counts.real_videos} real and {numbers.counts.fake_videos} fake test videos"
@@ -155,18 +155,20 @@ def describe_auc(evaluation: Evaluation) -> str:
 
 
 def _clear(out: Path) -> None:
-    """Make the folder; an older demo in it, finished or not, makes place."""
+    """Create the folder, and remove an earlier demo in it, finished or not."""
     if out.exists() and not out.is_dir():
-        raise OutputExistsError(f"{out} is a file", hint="give a folder with --out")
+        raise OutputExistsError(f"output {out} is a file", hint="pass a folder with --out")
     if out.is_dir() and any(out.iterdir()):
         if not (out / MARK).exists():
-            raise OutputExistsError(f"{out} holds something that is no demo", hint="give another folder with --out")
+            raise OutputExistsError(
+                f"output folder {out} contains something other than a demo", hint="pass another folder with --out"
+            )
         shutil.rmtree(out)
     write_json(out / MARK, {"finished": False})
 
 
 def _example_videos(study: Path, prepared: PrepareResult) -> list[Path]:
-    """Of the test split, two real videos and one fake of each method."""
+    """Return two real videos and one fake of each method, from the test split."""
     rows = Manifest.read(prepared.manifest).filter(split="test")
     sources: dict[str | None, list[str]] = {}
     for method, source in dict.fromkeys(zip(rows.column("method"), rows.column("source"), strict=True)):

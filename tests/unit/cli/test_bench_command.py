@@ -126,7 +126,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(asked: list[tuple[str, 
     result = CliRunner().invoke(app, ["verdict", "speed"])
     assert result.exit_code == 2
     message = " ".join(result.stderr.replace("│", " ").split())
-    assert f"nothing to time is called 'speed'; known: {', '.join(BENCHMARKS)}" in message
+    assert f"unknown benchmark 'speed'; use one of {', '.join(BENCHMARKS)}" in message
     assert asked == []
 
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_compared_is_answered_with_what_can(compared: list[Any]) 
     result = CliRunner().invoke(app, ["decode", "loader", "--against", "v1"])
     assert result.exit_code == 2
     message = " ".join(result.stderr.replace("│", " ").split())
-    assert "loader cannot be compared with another commit; --against supports verdict, decode, prepare" in message
+    assert "benchmark loader does not support --against; use verdict, decode, prepare" in message
     assert compared == []
 
 
