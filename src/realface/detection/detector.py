@@ -59,8 +59,8 @@ class Detector:
 
     Example:
         >>> detector = Detector.load(device="cpu", crops=True)
-        >>> [verdict.outcome for verdict in detector.detect_many(Path("crops").glob("*.png"))]
-        []
+        >>> detector.input_size
+        160
     """
 
     def __init__(
