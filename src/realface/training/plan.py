@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from realface.core.errors import OutputExistsError, TrainingError
 from realface.core.files import require_free
 from realface.models.catalog import get_method
+from realface.models.config import MethodConfig
 from realface.models.method import Method
 from realface.training.data import TrainingData, load_data
 from realface.training.encoder_weights import require_encoder_rate, settle_encoder_weights, with_encoder_weights
@@ -46,7 +46,7 @@ class RunPlan:
     is_begun: bool
 
     @property
-    def config(self) -> Any:
+    def config(self) -> MethodConfig:
         """Settings of the method."""
         return self.recipe.method
 
