@@ -49,7 +49,10 @@ NUM_DENSEST = (5, 20)
 
 ARRAY_TYPE = re.compile(r"\b(?:Tensor|ndarray|NDArray|ArrayLike|(?<!pa\.)[A-Z]\w*Array)\b")
 NO_ONE_SHAPE = re.compile(r"^(?:dict|Mapping|MutableMapping|Callable)\[")
-_DIMENSION = r"(?:\.\.\.|\d*[A-Z]\w{0,2}|\d+|(?:[a-z]+_)*[a-z]+)(?:\s?[-+*/x]+\s?(?:\d+|[A-Z]\w?|[a-z_]+))*"
+_DIMENSION = (
+    r"(?:\.\.\.|[A-Z][A-Z_]+|\d*[A-Z]\w{0,2}|\d+|(?:[a-z]+_)*[a-z]+)"
+    r"(?:\s?[-+*/x]+\s?(?:\d+|[A-Z]\w?|[a-z_]+))*"
+)
 SHAPE = re.compile(rf"\(\s*(?:{_DIMENSION}\s*,\s*)+(?:{_DIMENSION})?\s*\)")
 _SURE_DIMENSION = re.compile(r"\.\.\.|\b\d*[A-Z]\w{0,2}\b|\b\d+\b|height|width|num_|\w+,\)")
 SCALAR = re.compile(r"\bscalars?\b|\b0-dimensional\b|\b(?:any|same|equal) shape\b", re.IGNORECASE)

@@ -33,6 +33,9 @@ PENDING = (
     "src/realface/evaluation/",
     "src/realface/faces/",
     "src/realface/manifest/",
+    "src/realface/media/images.py",
+    "src/realface/media/input_files.py",
+    "src/realface/media/pillow_files.py",
     "src/realface/models/",
     "src/realface/prepare/",
     "src/realface/recipes/",
@@ -109,6 +112,12 @@ def test_texts_follow_the_style() -> None:
     assert len(files) > 100
     settled = [path for path in files if not path.relative_to(CHECKOUT).as_posix().startswith(PENDING)]
     assert [str(finding) for path in settled for finding in voice.check_file(path)] == []
+
+
+def test_every_array_parameter_has_a_shape() -> None:
+    files = voice.files_below([CHECKOUT / "src"])
+    findings = [str(each) for path in files if path.suffix == ".py" for each in voice.check_file(path)]
+    assert [each for each in findings if "gives no shape" in each] == []
 
 
 @pytest.mark.parametrize("sentence", BEFORE)

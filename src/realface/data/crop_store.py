@@ -1,4 +1,4 @@
-"""Stores of what was computed once for each crop, found by the SHA-256 of the crop's file."""
+"""Stores of precomputed data of crops, keyed by the SHA-256 of the crop's file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CropStore(Generic[Entry]):
     """A folder with one entry per crop.
 
     Attributes:
-        folder: where it is.
+        folder: folder of the store.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,13 +42,13 @@ def read_header(folder: Path, schema: type[Header], *, what: str, command: str, 
     Args:
         folder: folder of the store.
         schema: type of the header.
-        what: what is stored, for messages, such as `residuals`.
+        what: name of the stored data for messages, such as `residuals`.
         command: the command that writes such a store, for messages.
         error: type of the error for a folder that is no such store.
 
     Raises:
         MissingInputError: the folder does not exist.
-        RealfaceError: of the type `error`: the folder is no such store, or its header is damaged.
+        RealfaceError: the folder is not such a store, or its header is damaged; raised as the type `error`.
     """
     path = existing(folder, what=f"folder of {what}") / HEADER_NAME
     if not path.is_file():

@@ -76,10 +76,14 @@ class FaceSource:
         return [[_whole_picture(image)] for image in images]
 
     def crop(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
-        """What the network is given of a picture: a face as training has it stored; a face crop as it is.
+        """Return the crop of a face for the network; an image that is a face crop is returned unchanged.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            face: face in the image.
 
         Raises:
-            CropSpecError: as `crop_face`.
+            CropSpecError: the crops are aligned by five landmarks, and the face has no usable landmarks.
         """
         return image if self.face_detector is None else as_stored(crop_face(image, face, self.spec), self.spec)
 

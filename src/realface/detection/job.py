@@ -97,7 +97,12 @@ class ScoreQueue:
         self._waiting: list[tuple[Job, Tensor]] = []
 
     def add(self, job: Job, face: Tensor) -> None:
-        """Append a prepared crop; its score will be appended to the job's."""
+        """Append a prepared crop; its score will be appended to the job's scores.
+
+        Args:
+            job: job of the crop.
+            face: (3, S, S), the network's input.
+        """
         self._waiting.append((job, face))
         if len(self._waiting) >= self._scorer.batch_size:
             self.flush()

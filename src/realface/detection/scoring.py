@@ -49,7 +49,10 @@ class CropScorer:
         return self._transform(crop)
 
     def score(self, faces: Sequence[Tensor]) -> list[float]:
-        """Probability of a forgery for each prepared crop.
+        """Return the score of each prepared crop.
+
+        Args:
+            faces: (3, S, S) each, the network's inputs.
 
         Raises:
             ArtifactError: the network answers with something that is no number.

@@ -157,7 +157,7 @@ def measure_inpainting(
     Args:
         grid: the MAE's blocks.
         test_sets: rows that can all be read; fakes are left out and counted.
-        errors: the MAE's of every row, set after set, as `score_and_inpaint` gives them.
+        errors: (rows,), errors of the MAE for the rows of all test sets, from `score_and_inpaint`.
         reading: how the faces are read, as for the MAE.
         most_faces: of more, so many are taken, evenly spread over the rows.
         num_resamples: of the bootstrap; 0 gives no intervals.

@@ -112,7 +112,12 @@ def crop_matrix(face: Face, spec: CropSpec, shape: tuple[int, ...]) -> Matrix:
 
 
 def as_stored(crop: NDArray[np.uint8], spec: CropSpec) -> NDArray[np.uint8]:
-    """The pixels that come back when a crop is written as its spec says and read again; PNG changes none."""
+    """Return the pixels of a crop after writing it with its crop settings and reading it; PNG is lossless.
+
+    Args:
+        crop: (S, S, 3) uint8 RGB.
+        spec: crop settings.
+    """
     return crop if spec.jpeg_quality is None else through_jpeg(crop, spec.jpeg_quality)
 
 

@@ -72,7 +72,12 @@ class DepthwiseConvolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
-        """Gradients by image, weight and bias, each in the data type of what it is by."""
+        """Return the gradients of image, weight and bias, each in the data type of its tensor.
+
+        Args:
+            ctx: context with the saved image and weight.
+            gradients: gradient of the output, (B, C, H, W).
+        """
         image, weight = ctx.saved_tensors
         gradient, dtype = gradients[0], image.dtype
         full = torch.promote_types(dtype, torch.float32)

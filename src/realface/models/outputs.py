@@ -67,7 +67,11 @@ class StepResult:
 
 
 def local_rows(rows: Tensor) -> Tensor:
-    """The rows as they came: the `Gather` of a task whose losses are over each process's own batch."""
+    """Return the rows unchanged: the `Gather` of a task whose losses use each process's batch only.
+
+    Args:
+        rows: (B, ...).
+    """
     return rows
 
 

@@ -60,11 +60,11 @@ def can_pack(dtype: torch.dtype = torch.float32) -> bool:
 
 @torch.no_grad()
 def pack_convolutions(network: nn.Module, image: Tensor) -> None:
-    """Replace a network's convolutions by packed ones, in place; ReLUs that follow one in a sequence go into it.
+    """Replace a network's convolutions by packed convolutions, in place; a ReLU that follows in a sequence is fused.
 
     Args:
-        network: in eval mode, on the CPU.
-        image: a batch like those that it will be given.
+        network: network in eval mode, on the CPU.
+        image: (B, 3, H, W), an example batch of the later size.
     """
     shapes = {
         module: shape for module, shape in _input_shapes(network, image).items() if module.padding_mode == "zeros"

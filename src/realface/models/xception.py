@@ -19,24 +19,24 @@ class LegacyXception(Xception):
         super().__init__(num_classes=0)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Both stem convolutions and blocks 1 to 4."""
+        """Return (B, 728, H/16, W/16) from images (B, 3, H, W): both stem convolutions and blocks 1 to 4."""
         x = self.act1(self.bn1(self.conv1(image)))
         x = self.act2(self.bn2(self.conv2(x)))
         embedding: Tensor = self.block4(self.block3(self.block2(self.block1(x))))
         return embedding
 
     def to_reasoning(self, embedding: Tensor) -> Tensor:
-        """Blocks 5 to 7."""
+        """Return (B, 728, H/16, W/16), after blocks 5 to 7."""
         feature: Tensor = self.block7(self.block6(self.block5(embedding)))
         return feature
 
     def to_attention(self, reasoned: Tensor) -> Tensor:
-        """Block 8."""
+        """Return (B, 728, H/16, W/16), after block 8."""
         feature: Tensor = self.block8(reasoned)
         return feature
 
     def to_features(self, attended: Tensor) -> Tensor:
-        """Blocks 9 to 12 and the two last convolutions."""
+        """Return (B, 2048, H/32, W/32), after blocks 9 to 12 and the two last convolutions."""
         x = self.block12(self.block11(self.block10(self.block9(attended))))
         x = self.act3(self.bn3(self.conv3(x)))
         feature: Tensor = self.act4(self.bn4(self.conv4(x)))
@@ -76,21 +76,21 @@ class LightXception(nn.Module):
         )
 
     def embed(self, image: Tensor) -> Tensor:
-        """The stem and four blocks, three of which halve the map."""
+        """Return (B, C, H/16, W/16) from images (B, 3, H, W): the stem and four blocks, three with stride 2."""
         embedding: Tensor = self.entry(self.stem(image))
         return embedding
 
     def to_reasoning(self, embedding: Tensor) -> Tensor:
-        """Two blocks."""
+        """Return (B, C, H/16, W/16), after two blocks."""
         feature: Tensor = self.before_reasoning(embedding)
         return feature
 
     def to_attention(self, reasoned: Tensor) -> Tensor:
-        """One block."""
+        """Return (B, C, H/16, W/16), after one block."""
         feature: Tensor = self.before_attention(reasoned)
         return feature
 
     def to_features(self, attended: Tensor) -> Tensor:
-        """Two blocks, the second of which halves the map, and a last convolution."""
+        """Return (B, C, H/32, W/32), after two blocks, the second with stride 2, and a last convolution."""
         feature: Tensor = self.exit(attended)
         return feature

@@ -123,7 +123,12 @@ class PairValidation:
         return metrics | {f"auc_{kind}": value for kind, value in by_kind.items()}
 
     def write(self, path: Path, logits: NDArray[np.float64]) -> None:
-        """Write kind, row of the validation manifest and both logits of each pair."""
+        """Write kind, row of the validation manifest and both logits of each pair.
+
+        Args:
+            path: file to write.
+            logits: (pairs, 2), of the real face and the fake of each pair, from `score`.
+        """
         draws = self.draws()
         columns: Mapping[str, Sequence[Any]] = {
             "kind": [kind for kind, _ in draws],

@@ -87,7 +87,7 @@ class Processes:
                 dist.broadcast(buffer, src=0)
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean of every process's values."""
+        """Return the mean of the values over all processes, in the shape (N,) of the values."""
         if self.size == 1:
             return values
         total = values.clone()

@@ -25,7 +25,15 @@ def draw_background(split: Split, generator: np.random.Generator) -> NDArray[np.
 
 
 def background_frame(background: NDArray[np.uint8], pose: Pose) -> NDArray[np.uint8]:
-    """The part that the camera sees in this pose, (FRAME, FRAME, 3) uint8."""
+    """Return the part of the background that the camera sees in this pose.
+
+    Args:
+        background: (H, W, 3) uint8 RGB, larger than a frame.
+        pose: pose of the person and the camera.
+
+    Returns:
+        (FRAME, FRAME, 3) uint8 RGB.
+    """
     corner = np.float32(32) - _PAN * np.array(pose.shift, dtype=np.float32)
     return warp(
         background, (identity_map(FRAME, FRAME) + corner).astype(np.float32), interpolation=cv2.INTER_LINEAR

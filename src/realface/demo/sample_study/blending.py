@@ -39,7 +39,13 @@ def transferred_colours(image: Image, reference: Image, where: Mask) -> Image:
 
 
 def mixed(face: NDArray[Any], frame: Image, mask: Mask) -> Image:
-    """Plain blending."""
+    """Return the face alpha-blended into the frame.
+
+    Args:
+        face: (H, W, 3) RGB.
+        frame: (H, W, 3) uint8 RGB.
+        mask: (H, W) in [0, 1], share of the face.
+    """
     share = mask[..., None]
     blended: NDArray[Any] = face * share + frame * (1 - share)
     return np.clip(blended + np.float32(0.5), 0, 255).astype(np.uint8)

@@ -100,7 +100,7 @@ def record(take: Take, generator: np.random.Generator) -> Footage:
 
 
 def lit(picture: NDArray[np.floating], pose: Pose) -> NDArray[np.float32]:
-    """A picture, (FRAME, FRAME, 3), in the light of that moment."""
+    """Return an image, (FRAME, FRAME, 3), with the light of the pose."""
     slope = np.linspace(-1, 1, FRAME, dtype=np.float32)
     light = 1 + pose.light[0] * slope[None, :] + pose.light[1] * slope[:, None]
     return (picture * light[..., None]).astype(np.float32)

@@ -30,7 +30,15 @@ def bump(center: NDArray[np.floating], radius: float, *, height: int, width: int
 
 
 def bump_map(centers: Points, shifts: Points, radii: NDArray[np.floating], *, height: int, width: int) -> Map:
-    """The map that moves what lies around each center by about its shift, in pixels."""
+    """Return the map that moves the surroundings of each centre by about its shift.
+
+    Args:
+        centers: (N, 2), in pixels.
+        shifts: (N, 2), in pixels.
+        radii: (N,), in pixels.
+        height: height of the map, in pixels.
+        width: width of the map, in pixels.
+    """
     field = identity_map(height, width)
     for center, shift, radius in zip(centers, shifts, radii, strict=True):
         field -= bump(center, float(radius), height=height, width=width)[..., None] * shift.astype(np.float32)

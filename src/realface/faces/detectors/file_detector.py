@@ -57,6 +57,9 @@ class FileDetector(ABC):
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
         """Find every face.
 
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+
         Raises:
             FaceDetectorError: the file cannot be used.
         """

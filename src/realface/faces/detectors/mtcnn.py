@@ -42,7 +42,11 @@ class MtcnnDetector:
         return f"facenet-pytorch {metadata.version('facenet-pytorch')}, faces from {SMALLEST_SHARE:.0%} of the side"
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Find every face; pictures of one size go through the networks together."""
+        """Find every face; images of one size are processed in one batch.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each.
+        """
         answers: list[list[Face]] = [[] for _ in images]
         by_size: dict[tuple[int, ...], list[int]] = {}
         for position, image in enumerate(images):

@@ -199,12 +199,12 @@ def encoder_parameters(network: Recce) -> Iterator[nn.Parameter]:
 
 
 def to_network_range(image: Tensor) -> Tensor:
-    """[0, 1] -> [-1, 1]: mean 0.5 and standard deviation 0.5, as in the release."""
+    """Map images (B, 3, H, W) from [0, 1] to [-1, 1]: mean 0.5 and standard deviation 0.5, as in the release."""
     return image * 2 - 1
 
 
 def from_network_range(image: Tensor) -> Tensor:
-    """[-1, 1] -> [0, 1]; clamped, because interpolation may round a little beyond."""
+    """Map images (B, 3, H, W) from [-1, 1] to [0, 1]; clamped, because interpolation may overshoot by rounding."""
     return ((image + 1) / 2).clamp(0, 1)
 
 

@@ -88,5 +88,5 @@ class RealStatistics(nn.Module):
 
 
 def features_of(differences: Tensor) -> Tensor:
-    """The logarithms by which faces are compared."""
+    """Return the logarithms, (B, D), of mean absolute differences (B, D) in units of [0, 1]."""
     return (differences + SMALLEST_DIFFERENCE).log()

@@ -41,19 +41,19 @@ class TimmEncoder(nn.Module):
                 _adopt(self, step, backbone.get_submodule(step))
 
     def embed(self, image: Tensor) -> Tensor:
-        """Everything up to the first blocks of the last width at stride 16."""
+        """Return (B, C, H/16, W/16) from images (B, 3, H, W), after the first blocks of the last width at stride 16."""
         return self._run(0, image)
 
     def to_reasoning(self, embedding: Tensor) -> Tensor:
-        """Up to 5/9 of those blocks."""
+        """Return (B, C, H/16, W/16), after 5/9 of the blocks of the last width at stride 16."""
         return self._run(1, embedding)
 
     def to_attention(self, reasoned: Tensor) -> Tensor:
-        """Up to 6/9 of those blocks."""
+        """Return (B, C, H/16, W/16), after 6/9 of the blocks of the last width at stride 16."""
         return self._run(2, reasoned)
 
     def to_features(self, attended: Tensor) -> Tensor:
-        """The rest of those blocks, and the stages at stride 32."""
+        """Return (B, C, H/32, W/32), after the remaining blocks at stride 16 and the stages at stride 32."""
         return self._run(3, attended)
 
     def _run(self, part: int, feature: Tensor) -> Tensor:
