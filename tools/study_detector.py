@@ -29,7 +29,15 @@ from realface.core.labels import Label
 from realface.data.landmark_store import FILE_NAME, read_landmarks
 from realface.data.real_faces import face_rows
 from realface.data.resynthesis_store import ResynthesisStore
-from realface.evaluation.results import RESULTS_NAME, Result, bounds, false_alarm_results, pair_results, write_results
+from realface.evaluation.results import (
+    RESULTS_NAME,
+    Result,
+    bounds,
+    false_alarm_results,
+    pair_results,
+    read_results,
+    write_results,
+)
 from realface.evaluation.scoring import Reading, score_crops
 from realface.manifest.manifest import Manifest
 from realface.metrics.pairs import PairScores, mean_auc, pair_order
@@ -71,7 +79,7 @@ def trials(faces: Path, deepfakes: Path) -> dict[str, Settings]:
     """
     recce: Settings = {"method.name": "recce"}
     no_weights: Settings = {"encoder_weights": None, "method.folded_norms": False}
-    found: dict[str, Settings] = {
+    changed: dict[str, Settings] = {
         "baseline": {},
         "recce": recce,
         "no-pretraining": no_weights,
@@ -84,7 +92,9 @@ def trials(faces: Path, deepfakes: Path) -> dict[str, Settings]:
         "baseline-seed1": {"seed": 1},
         "recce-seed1": {**recce, "seed": 1},
     }
-    steps = {name: {"trainer.steps": ABLATION_STEPS, **settings} for name, settings in found.items()}
+    steps: dict[str, Settings] = {
+        name: {"trainer.steps": ABLATION_STEPS, **settings} for name, settings in changed.items()
+    }
     short: Settings = {"trainer.steps": SHORT_STEPS}
     steps |= {"short": short}
     steps |= {f"without-{kind}": {**short, "pseudo_fakes.held_out": [kind]} for kind in KINDS}
@@ -113,11 +123,15 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, required=True, help="manifest of real faces, split by identity")
     parser.add_argument("--resynthesis", type=Path, required=True, help="store of `realface resynthesise`")
     parser.add_argument("--deepfakes", type=Path, required=True, help="manifest of deepfakes and their originals")
+    parser.add_argument("--table", action="store_true", help="print the table of the measured trials and end")
     parser.add_argument("--only", nargs="+", default=["*"], help="names or patterns of trials, in this order")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     known = trials(arguments.faces, arguments.deepfakes)
     chosen = dict.fromkeys(name for pattern in arguments.only for name in known if fnmatch(name, pattern))
+    if arguments.table:
+        print(table({name: arguments.study / name / RESULTS_NAME for name in chosen}))
+        return
     for name in chosen:
         run = arguments.study / name
         if (run / RESULTS_NAME).exists():
@@ -199,6 +213,28 @@ def _deepfake_results(rows: Manifest, scores: NDArray[np.float64]) -> list[Resul
         Result(metric="auc", **bounds(mean_auc([scored])), **counts),
         Result(metric="pair order", **bounds(pair_order(scored)), **counts),
     ]
+
+
+def table(files: Mapping[str, Path]) -> str:
+    """Return a Markdown table of the trials that are measured: name, images, and numbers with 95 % intervals."""
+    lines = [
+        "| trial | images | pseudo-fakes, mean AUC | kind left out, AUC | DFDC, AUC | DFDC, pairs in order |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, path in files.items():
+        if not path.exists():
+            continue
+        found = {(each.name, each.metric, each.kind, each.source): each for each in read_results(path)}
+        own = yaml.safe_load((path.parent / "recipe.yaml").read_text(encoding="utf-8"))["trainer"]
+        numbers = [
+            found.get(("pseudo-fakes", "auc", "all", "all")),
+            found.get(("pseudo-fakes", "auc", name.removeprefix("without-"), "all")),
+            found.get(("deepfakes", "auc", "all", "all")),
+            found.get(("deepfakes", "pair order", "all", "all")),
+        ]
+        cells = ["" if each is None else f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in numbers]
+        lines.append(" | ".join(["| " + name, f"{own['steps'] * own['batch_size']:,}", *cells]) + " |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
