@@ -25,7 +25,7 @@ from realface.media.opening import open_media
 from realface.prepare.executors import Do, largest_first, use_one_thread, workers
 from realface.prepare.frames import FRAMES_AT_ONCE
 from realface.prepare.output_folder import OutputFolder
-from realface.prepare.record import Task
+from realface.prepare.record import PrepareJob
 
 PROCESSES = (1, 2)
 STAGES = ("decode", "find", "crop", "write", "hash")
@@ -58,7 +58,7 @@ def bench_prepare(
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as pools:
         folder = source or write_clips(Path(temporary, "videos"), clips)
         items = choose_reader(folder).scan(folder).items
-        tasks = [Task(index, items[index]) for index in largest_first(range(len(items)), items)]
+        tasks = [PrepareJob(index, items[index]) for index in largest_first(range(len(items)), items)]
         at_work = {}
         for count in PROCESSES:
             out = Path(temporary, f"out {count}")
@@ -92,7 +92,9 @@ def bench_prepare(
     }
 
 
-def _seconds(at_work: Mapping[int, Do], tasks: Sequence[Task], *, repeats: int, quiet: bool) -> dict[int, list[float]]:
+def _seconds(
+    at_work: Mapping[int, Do], tasks: Sequence[PrepareJob], *, repeats: int, quiet: bool
+) -> dict[int, list[float]]:
     """What each number of processes takes in each round."""
     seconds: dict[int, list[float]] = {count: [] for count in at_work}
     with progress("bench prepare", repeats * len(at_work), unit="runs", quiet=quiet) as bar:

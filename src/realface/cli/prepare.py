@@ -121,7 +121,7 @@ def command(
     OUT/skipped.csv; the exit code is then 2.
     """
     from realface.faces.detectors.registry import build_face_detector, crop_spec_for, parse_name_and_file
-    from realface.prepare.pipeline import ExecutionSettings, merge_shards, prepare, prepare_shard
+    from realface.prepare.pipeline import ExecutionSettings, merge_shards, prepare_dataset, prepare_shard
     from realface.prepare.shards import Shard
 
     if merge is not None and (shard or redo or cluster):
@@ -153,7 +153,7 @@ def command(
         if merge is not None:
             result = merge_shards(source, out, total=merge, spec=spec, dataset=dataset, face_detector_file=file)
         else:
-            result = prepare(source, out, spec=spec, dataset=dataset, redo=redo or (), execution=execution)
+            result = prepare_dataset(source, out, spec=spec, dataset=dataset, redo=redo or (), execution=execution)
         located = _locate_landmarks(result, workers, quiet=as_json) if landmarks else None
     _print_result(result, out, located, as_json=as_json)
     _end([*result.skipped, *result.skipped_masks])

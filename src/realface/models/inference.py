@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from realface.models.catalog import get_method
+from realface.models.config import MethodConfig
 from realface.models.method import InferenceSettings
 from realface.models.packed_convolution import can_pack
 
@@ -28,7 +29,8 @@ def for_inference(network: nn.Module, *, input_size: int, dtype: torch.dtype = t
         MethodError: no method has the name that is in the network's config.
     """
     ready = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
-    prepare = get_method(network.config.name).prepare
+    config: MethodConfig = network.config  # type: ignore[assignment]
+    prepare = get_method(config.name).prepare
     if prepare is not None:
         on_cpu = next(ready.parameters()).device.type == "cpu"
         prepare(ready, InferenceSettings(input_size=input_size, dtype=dtype, pack=on_cpu and can_pack(dtype)))

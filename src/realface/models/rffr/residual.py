@@ -198,8 +198,8 @@ def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
     if not isinstance(mae, MaskedAutoencoder):
         raise ArtifactError(f"{where} has no MAE", hint="give an artifact of rffr-mae or rffr")
     require_residual_source(mae.config, where=where)
-    section: ResidualSection = network.config.residual
-    return ResidualSource(mae, section)
+    config: RffrConfig | MaeConfig = network.config  # type: ignore[assignment]
+    return ResidualSource(mae, config.residual)
 
 
 def mae_of(network: nn.Module, *, where: str) -> MaskedAutoencoder:
