@@ -28,7 +28,6 @@ PENDING = (
     "src/realface/cli/",
     "src/realface/core/",
     "src/realface/datasets/",
-    "src/realface/demo/",
     "src/realface/detection/",
     "src/realface/evaluation/",
     "src/realface/faces/",

@@ -32,7 +32,7 @@ def test_the_outcome_names_stages_videos_and_what_it_does_not_show(told):
     stages += ["shipped detector"] if DEFAULT_NAME in shipped_detectors() else []
     assert list(outcome["seconds"]) == stages
     assert (outcome["real_videos"], outcome["fake_videos"]) == (2, 6)
-    assert "no evidence about real deepfakes" in outcome["note"]
+    assert "does not predict results on real deepfakes" in outcome["note"]
     assert outcome["skipped"] == {}
 
 

@@ -29,8 +29,8 @@ from realface.training.run import TrainResult, train
 
 MARK = "demo.json"
 """File that marks a folder as a demo, which a later demo may replace."""
-NO_EVIDENCE = (
-    "This shows that the pipeline works. It is no evidence about real deepfakes: all people are variants of two "
+SCOPE_NOTE = (
+    "This shows that the pipeline works. It does not predict results on real deepfakes: all people are variants of two "
     "portraits, which occur in training and test, and there are only three simple forgery methods. The numbers vary "
     "with the CPU and the library versions."
 )
@@ -66,7 +66,7 @@ def run_demo(out: Path, size: DemoSize, *, workers: int | None = None, quiet: bo
         out: output folder. An earlier demo in it is replaced.
         size: size of the demo.
         workers: number of processes for the videos; one per core when None.
-        quiet: print nothing.
+        quiet: print no output.
 
     Returns:
         The results, ready for JSON.
@@ -109,7 +109,7 @@ def run_demo(out: Path, size: DemoSize, *, workers: int | None = None, quiet: bo
                 story.say(line)
     outcome = _outcome(story, trivial, prepared, trained, evaluation, report)
     write_json(out / MARK, outcome)
-    story.say(NO_EVIDENCE)
+    story.say(SCOPE_NOTE)
     story.say(f"{sum(story.seconds.values()):.0f} s in total")
     story.say(f"detector: {trained.artifact}")
     story.say(f"report: {report}")
@@ -188,7 +188,7 @@ def _outcome(
     auc = numbers.video["auc"]
     return {
         "finished": True,
-        "note": NO_EVIDENCE,
+        "note": SCOPE_NOTE,
         "video_auc": {"value": auc.value, "low": auc.low, "high": auc.high, "reason": auc.reason},
         "real_videos": numbers.counts.real_videos,
         "fake_videos": numbers.counts.fake_videos,

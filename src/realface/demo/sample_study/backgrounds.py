@@ -1,4 +1,4 @@
-"""Backgrounds that the people stand in front of; those of the test videos come from families of their own."""
+"""Backgrounds of the videos. The test videos use families of backgrounds that no training video uses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def draw_background(split: Split, generator: np.random.Generator) -> NDArray[np.
     """Draw a background, (320, 320, 3) uint8, larger than the frame."""
     families = _TEST_FAMILIES if split == "test" else _TRAIN_FAMILIES
     family = families[int(generator.integers(len(families)))]
-    picture = family(_colours(generator), generator)
-    blurred = cv2.GaussianBlur(picture, (0, 0), generator.uniform(0.8, 3.0))
+    image = family(_colours(generator), generator)
+    blurred = cv2.GaussianBlur(image, (0, 0), generator.uniform(0.8, 3.0))
     return np.clip(blurred, 0, 255).astype(np.uint8)
 
 
@@ -41,7 +41,7 @@ def background_frame(background: NDArray[np.uint8], pose: Pose) -> NDArray[np.ui
 
 
 def _colours(generator: np.random.Generator) -> NDArray[np.float32]:
-    """(3, 3) RGB rows that go together: one base and two neighbours."""
+    """Return (3, 3) RGB rows of similar colours: one base and two neighbours."""
     base = generator.uniform(40, 210) + generator.uniform(-30, 30, size=3)
     brightness, tint = generator.uniform(-60, 60, size=(3, 1)), generator.uniform(-20, 20, size=(3, 3))
     return np.clip(base + brightness + tint, 5, 250).astype(np.float32)
@@ -90,14 +90,14 @@ def _bricks(colours: NDArray[np.float32], generator: np.random.Generator) -> NDA
 
 
 def _bokeh(colours: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
-    picture = np.full((_SIDE, _SIDE, 3), colours[0] * 0.6, dtype=np.float32)
+    image = np.full((_SIDE, _SIDE, 3), colours[0] * 0.6, dtype=np.float32)
     for _ in range(40):
         disc = np.zeros((_SIDE, _SIDE), dtype=np.float32)
         x, y = (int(value) for value in generator.integers(0, _SIDE, size=2))
         cv2.circle(disc, (x, y), int(generator.integers(6, 26)), float(generator.uniform(0.15, 0.6)), cv2.FILLED)
         colour = colours[int(generator.integers(3))] * np.float32(1.3)
-        picture += disc[..., None] * (colour - picture)
-    return picture
+        image += disc[..., None] * (colour - image)
+    return image
 
 
 def _plaid(colours: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""Dense points of a face, laid out from the five that a face detector gives.
+"""Dense points of a face, estimated from the five landmarks of a face detector.
 
-The layout is an average frontal face; five points fix its place, size, slant and length. That is enough to guide
-the warps and masks of the sample study; it is no landmark detector.
+They are the points of an average frontal face. The five landmarks determine its position, size, tilt and length. This
+is accurate enough for the warps and masks of the sample study, but it is not a landmark detector.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MOUTH = slice(22, 26)
 _CHIN = 5
 _NOSE_TIP = 19
 
-# x in distances between the eyes, y in distances from eyes to mouth; the origin lies between the eyes
-_LAYOUT = np.array(
+# x in distances between the eyes, y in distances from eyes to mouth; the origin is midway between the eyes
+_AVERAGE_FACE = np.array(
     [
         *[(-1.00, 0.00), (-0.98, 0.40), (-0.90, 0.85), (-0.72, 1.30), (-0.40, 1.68), (0.00, 1.80)],
         *[(0.40, 1.68), (0.72, 1.30), (0.90, 0.85), (0.98, 0.40), (1.00, 0.00)],
@@ -41,7 +41,7 @@ _MIRRORED = np.array([*range(10, -1, -1), *range(16, 10, -1), 18, 17, 19, 21, 20
 
 
 def dense_points(landmarks: NDArray[np.floating]) -> Points:
-    """Lay out the dense points of a face.
+    """Return the dense points of a face.
 
     Args:
         landmarks: (5, 2) left eye, right eye, nose, left and right corner of the mouth, as the viewer sees them.
@@ -53,7 +53,7 @@ def dense_points(landmarks: NDArray[np.floating]) -> Points:
     middle = (left_eye + right_eye) / 2
     across = right_eye - left_eye
     down = (left_mouth + right_mouth) / 2 - middle
-    points: Points = middle + _LAYOUT[:, :1] * across + _LAYOUT[:, 1:] * down
+    points: Points = middle + _AVERAGE_FACE[:, :1] * across + _AVERAGE_FACE[:, 1:] * down
     points[NOSE] += nose - points[_NOSE_TIP]
     points[EYES] = left_eye, right_eye
     points[MOUTH][:2] = left_mouth, right_mouth
@@ -61,14 +61,23 @@ def dense_points(landmarks: NDArray[np.floating]) -> Points:
 
 
 def mirrored_points(points: Points, *, width: int) -> Points:
-    """The points of the mirrored picture of that width, again in the layout's order."""
+    """Return the points of the mirrored image, in the same order of parts.
+
+    Args:
+        points: (26, 2), in pixels.
+        width: width of the image, in pixels.
+    """
     mirrored: Points = points[_MIRRORED]
     mirrored[:, 0] = width - 1 - mirrored[:, 0]
     return mirrored
 
 
 def inner_face(points: Points) -> Points:
-    """(17, 2): the polygon around what makes a face recognisable, brows to just above the chin."""
+    """Return the polygon (17, 2) around the recognisable part of a face, from the brows to just above the chin.
+
+    Args:
+        points: (26, 2), in pixels.
+    """
     outline, brows = points[OUTLINE], points[BROWS]
     center = points[[17, 18, 22, 23]].mean(axis=0)
     jaw = center + (outline - center) * np.float32(0.84)
@@ -77,5 +86,9 @@ def inner_face(points: Points) -> Points:
 
 
 def face_height(points: Points) -> float:
-    """Pixels from the middle of the brows to the chin."""
+    """Return the distance from the middle of the brows to the chin, in pixels.
+
+    Args:
+        points: (26, 2), in pixels.
+    """
     return float(np.linalg.norm(points[BROWS].mean(axis=0) - points[_CHIN]))

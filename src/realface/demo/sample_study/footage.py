@@ -1,4 +1,4 @@
-"""What the camera records of a person: the frames of a real video, and the geometry to forge them with."""
+"""Recording of a person: the frames of a real video, and the geometry that the fakes need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Frame = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Camera:
-    """What the camera does to a picture.
+    """Effect of a camera on the image.
 
     Attributes:
         focus: radius of its blur, in pixels.
@@ -40,13 +40,13 @@ def draw_camera(generator: np.random.Generator) -> Camera:
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """What is in front of the camera: a person who moves before a background.
+    """Scene of one video: a person who moves in front of a background.
 
     Attributes:
-        person: who is seen.
+        person: the person.
         poses: one per frame.
         background: (320, 320, 3) uint8 RGB.
-        camera: what records it.
+        camera: the camera.
     """
 
     person: Person
@@ -60,10 +60,10 @@ class Footage:
     """A recorded take.
 
     Attributes:
-        take: what was recorded.
-        head: how the person's face moves.
-        fields: the map of the canvas in each pose.
-        frames: as recorded, one per pose.
+        take: the recorded scene.
+        head: motion of the person's face.
+        fields: the map of the canvas in each pose, each (FRAME, FRAME, 2).
+        frames: the recorded frames, one per pose, each (FRAME, FRAME, 3) uint8 RGB.
     """
 
     take: Take
@@ -72,12 +72,12 @@ class Footage:
     frames: Sequence[Frame]
 
     def points(self) -> list[Points]:
-        """The dense points of the face, frame by frame."""
+        """Return the dense points of the face, (26, 2) for each frame."""
         return [self.head.frame_points(pose) for pose in self.take.poses]
 
 
 def draw_take(portrait: Portrait, split: Split, num_frames: int, generator: np.random.Generator) -> Take:
-    """Draw a new person and what they do; motion and background come from the split's own families."""
+    """Draw a new person, motion, background and camera. Motion and background come from the families of the split."""
     return Take(
         person=make_person(portrait, generator),
         poses=draw_motion(split, num_frames, generator),
@@ -87,7 +87,7 @@ def draw_take(portrait: Portrait, split: Split, num_frames: int, generator: np.r
 
 
 def record(take: Take, generator: np.random.Generator) -> Footage:
-    """Record a take; the generator gives the grain."""
+    """Record a take. The generator draws the grain."""
     head = Head(take.person.points)
     fields = [head.frame_map(pose) for pose in take.poses]
     frames = []
@@ -99,15 +99,20 @@ def record(take: Take, generator: np.random.Generator) -> Footage:
     return Footage(take=take, head=head, fields=fields, frames=frames)
 
 
-def lit(picture: NDArray[np.floating], pose: Pose) -> NDArray[np.float32]:
-    """Return an image, (FRAME, FRAME, 3), with the light of the pose."""
+def lit(image: NDArray[np.floating], pose: Pose) -> NDArray[np.float32]:
+    """Return an image with the light of the pose.
+
+    Args:
+        image: (FRAME, FRAME, 3) RGB.
+        pose: the pose.
+    """
     slope = np.linspace(-1, 1, FRAME, dtype=np.float32)
     light = 1 + pose.light[0] * slope[None, :] + pose.light[1] * slope[:, None]
-    return (picture * light[..., None]).astype(np.float32)
+    return (image * light[..., None]).astype(np.float32)
 
 
-def _exposed(picture: NDArray[np.float32], camera: Camera, generator: np.random.Generator) -> Frame:
-    focused = cv2.GaussianBlur(picture, (0, 0), camera.focus).astype(np.float32)
+def _exposed(image: NDArray[np.float32], camera: Camera, generator: np.random.Generator) -> Frame:
+    focused = cv2.GaussianBlur(image, (0, 0), camera.focus).astype(np.float32)
     grain = generator.standard_normal((FRAME, FRAME, 1), dtype=np.float32)
     grain = cv2.GaussianBlur(grain, (0, 0), 0.7).astype(np.float32)[..., None]
     colour = generator.standard_normal((FRAME // 2, FRAME // 2, 3), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""The three ways in which the study forges a video, each a function of recorded footage.
+"""The three forgery methods of the study, each a function of recorded footage.
 
-All three work on recorded frames, grain and all, as a forger would; so outside the mask a fake is its target, pixel
-for pixel, until the encoder. A real video goes through the same blending with its own face.
+All three change recorded frames, including their grain, as a forger would. Before encoding, a fake therefore equals its
+target pixel for pixel outside the mask. A real video goes through the same blending with its own face.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from realface.demo.sample_study.self_blending import SelfBlendRanges, draw_self_
 from realface.demo.sample_study.warping import thin_plate_map, warp
 from realface.faces.portraits import CANVAS
 
-_TEXTURE = 0.8  # a made face's noise against the camera's: so a fake is about as sharp, and as large a file, as a real
+_TEXTURE = 0.8
+"""Noise of a generated face relative to the camera's. With it, fakes are about as sharp as reals, in files as large."""
 
 
 @dataclass(frozen=True, eq=False)
 class Forged:
-    """A video's frames and where they were changed.
+    """Frames of a video, with masks of the changed pixels.
 
     Attributes:
         frames: each (FRAME, FRAME, 3) uint8 RGB.
@@ -46,11 +47,11 @@ class Forged:
 
 
 Forger = Callable[[Footage, Take, np.random.Generator], Forged]
-"""Forges recorded footage, the target, with the help of a take of somebody else, the source."""
+"""Forges recorded footage, the target, with the help of a take of another person, the source."""
 
 
 def face_swap(target: Footage, source: Take, generator: np.random.Generator) -> Forged:
-    """The source's inner face on the target: warped by the points, recoloured, Poisson-blended."""
+    """Put the source's inner face on the target: warped by the points, recoloured, Poisson-blended."""
     person = target.take.person
     fitted = thin_plate_map(person.points, source.person.points, height=CANVAS, width=CANVAS)
     area = polygon_mask(inner_face(person.points), softness=2.0, height=CANVAS, width=CANVAS)
@@ -66,7 +67,7 @@ def face_swap(target: Footage, source: Take, generator: np.random.Generator) -> 
     return Forged(frames, masks)
 
 
-# surroundings stay the target's, as in the other two methods; never so weak that the encoder would wipe it out
+# the surroundings are the target's, as in the other two methods; strong enough to survive encoding
 _BLENDS = SelfBlendRanges(
     source_chance=1.0,
     colour=(-12, 12),
@@ -80,7 +81,7 @@ _BLENDS = SelfBlendRanges(
 
 
 def self_blended(target: Footage, source: Take, generator: np.random.Generator) -> Forged:
-    """The target's face blended with an altered copy of itself; the source is not used."""
+    """Blend the target's face with an altered copy of itself. The source is not used."""
     del source
     blend = draw_self_blend(generator, _BLENDS)
     made = [
@@ -91,7 +92,7 @@ def self_blended(target: Footage, source: Take, generator: np.random.Generator) 
 
 
 def reenactment(target: Footage, source: Take, generator: np.random.Generator) -> Forged:
-    """The target with the source's mouth and brows: those parts are drawn anew, softer, and blended in."""
+    """Move the target's mouth and brows like the source's. These parts are redrawn, softer, and blended in."""
     person = target.take.person
     texture = _texture(target, generator.uniform(1.7, 2.4), generator)
     area = _moving_parts(target)
@@ -106,14 +107,14 @@ def reenactment(target: Footage, source: Take, generator: np.random.Generator) -
 
 
 def _texture(target: Footage, shrinking: float, generator: np.random.Generator) -> NDArray[np.float32]:
-    """A generator's noise, as strong as the camera's would be; it sticks to its grid from frame to frame."""
+    """Return a generator's noise, about as strong as the camera's. It is the same in all frames."""
     side = round(FRAME / shrinking)
     noise = generator.standard_normal((side, side, 1), dtype=np.float32)
     return np.asarray(_TEXTURE * target.take.camera.grain * noise, dtype=np.float32)
 
 
 def _moving_parts(footage: Footage) -> Mask:
-    """Soft ellipses over mouth and chin and over the eyes and brows, on the canvas."""
+    """Return soft ellipses over mouth and chin and over the eyes and brows, on the canvas."""
     points = footage.take.person.points
     area = np.zeros((CANVAS, CANVAS), dtype=np.float32)
     for parts, stretch in ((points[MOUTH], (1.35, 1.6)), (np.concatenate([points[EYES], points[BROWS]]), (1.12, 1.5))):
@@ -124,7 +125,7 @@ def _moving_parts(footage: Footage) -> Mask:
 
 
 def untouched(target: Footage) -> Forged:
-    """A real video: its own face blended into it in the forgers' ways, which leaves it as it is but for rounding."""
+    """Return a real video with its own face blended into it, like the fakes. This changes pixels by rounding only."""
     frames = []
     for frame, points in zip(target.frames, target.points(), strict=True):
         mask = polygon_mask(inner_face(points), softness=1.5, height=FRAME, width=FRAME)

@@ -1,6 +1,6 @@
-"""How a person moves before the camera, and how the light changes, frame by frame.
+"""Motion of a person in front of the camera, and change of the light, frame by frame.
 
-Families of motion belong to splits: what the test videos do, no training video does.
+Test videos use families of motion that no training video uses.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _REACH = np.array([7.0, 5.0, 0.07, 0.05, 7.0, 5.0, 1.0, 1.0, 0.12], dtype=np.flo
 
 @dataclass(frozen=True)
 class Pose:
-    """One frame's place of the person.
+    """Position and expression of the person, and the light, in one frame.
 
     Attributes:
-        shift: (x, y) of the face's middle from its usual place, in pixels.
+        shift: (x, y) of the centre of the face from its default position, in pixels.
         angle: tilt of the head and body, in radians, clockwise.
-        zoom: 1 = as on the canvas.
-        turn: (x, y) by how many canvas pixels the nearest part of the head moves against the body.
-        mouth: 0 = as in the portrait, 1 = the jaw dropped as far as it goes; negative: lips pressed.
-        brows: 1 = raised as far as they go, -1 = lowered.
+        zoom: scale relative to the canvas.
+        turn: (x, y) shift of the nearest part of the head relative to the body, in canvas pixels.
+        mouth: 0 = as in the portrait, 1 = the jaw dropped completely; negative: lips pressed.
+        brows: 1 = raised completely, -1 = lowered.
         light: (x, y), the light's slope over the frame; 0.1 = 10 % brighter at the edge than in the middle.
     """
 
@@ -51,7 +51,7 @@ class Pose:
 
 
 def draw_motion(split: Split, num_frames: int, generator: np.random.Generator) -> list[Pose]:
-    """Draw one of the split's families of motion and its course."""
+    """Draw one of the families of motion of a split, and the poses of a video."""
     families = _TEST_FAMILIES if split == "test" else _TRAIN_FAMILIES
     family = families[int(generator.integers(len(families)))]
     courses = family(np.linspace(0, 1, num_frames), generator) * _REACH * generator.uniform(0.5, 1.0, size=_CHANNELS)
@@ -72,13 +72,13 @@ def draw_motion(split: Split, num_frames: int, generator: np.random.Generator) -
 
 
 def _sway(time: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """Every part swings at its own pace."""
+    """Move every part at a different pace."""
     pace, phase = generator.uniform(0.5, 1.5, size=_CHANNELS), generator.uniform(0, 1, size=_CHANNELS)
     return np.asarray(np.sin(2 * np.pi * (time[:, None] * pace + phase)))
 
 
 def _approach(time: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """A slow move from one pose to another, talking on the way."""
+    """Move slowly from one pose to another, while talking."""
     first, last = generator.uniform(-1, 1, size=(2, _CHANNELS))
     eased = (3 * time**2 - 2 * time**3)[:, None]
     courses: NDArray[np.float64] = first + (last - first) * eased
@@ -87,7 +87,7 @@ def _approach(time: NDArray[np.float64], generator: np.random.Generator) -> NDAr
 
 
 def _orbit(time: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """The head goes round in a circle, and the face follows it."""
+    """Move the head in a circle. The face follows it."""
     turns = generator.choice([-1.0, 1.0]) * generator.uniform(0.5, 1.0)
     angle = 2 * np.pi * (time[:, None] * turns + generator.random())
     offsets = np.array([0, 0.25, 0.1, 0.4, 0.05, 0.3, 0.6, 0.8, 0.2])
@@ -95,7 +95,7 @@ def _orbit(time: NDArray[np.float64], generator: np.random.Generator) -> NDArray
 
 
 def _handheld(time: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """A restless camera: smooth random wandering."""
+    """Move smoothly at random, as with a camera held in the hand."""
     knots = generator.uniform(-1, 1, size=(7, _CHANNELS))
     place = time * (len(knots) - 1)
     left = np.minimum(place.astype(int), len(knots) - 2)
@@ -110,7 +110,11 @@ _TEST_FAMILIES: tuple[_Family, ...] = (_orbit, _handheld)
 
 
 class Head:
-    """What a face's geometry says about how it moves: which parts turn, drop or rise, and how far."""
+    """Motion of a face, derived from its geometry: the parts that turn, drop or rise, and by how many pixels.
+
+    Args:
+        points: (26, 2), the dense points of the face on the canvas, in pixels.
+    """
 
     def __init__(self, points: Points) -> None:
         self._points = points
@@ -126,15 +130,20 @@ class Head:
         self._parts = np.stack([depth, jaw, lift], axis=-1)  # (H, W, 3)
 
     def frame_map(self, pose: Pose, *, expression: Pose | None = None) -> Map:
-        """The map that shows the canvas in this pose, (FRAME, FRAME, 2); another pose may lend its expression."""
+        """Return the map that shows the canvas in a pose, (FRAME, FRAME, 2).
+
+        Args:
+            pose: the pose.
+            expression: pose whose mouth and brows are used; `pose` when None.
+        """
         still = _still_map(pose)
         parts = warp(self._parts, still, interpolation=cv2.INTER_LINEAR)
         return still - self._offsets(parts, pose, expression or pose)
 
     def frame_points(self, pose: Pose) -> Points:
-        """The dense points as they lie in the frame."""
+        """Return the dense points in the frame, (26, 2), in pixels."""
         moved = self._points.copy()
-        for _ in range(4):  # a part's shift is written down where it comes to lie
+        for _ in range(4):  # the parts are read at the points' new positions
             parts = warp(self._parts, moved[:, None], interpolation=cv2.INTER_LINEAR)
             moved = self._points + self._offsets(parts[:, 0], pose, pose)
         matrix = _rotation(-pose.angle) * pose.zoom
@@ -149,7 +158,7 @@ class Head:
 
 
 def _still_map(pose: Pose) -> Map:
-    """The canvas in this pose, the head not turned and the face at rest."""
+    """Return the map of the canvas in this pose, with the head not turned and a neutral expression."""
     matrix = _rotation(pose.angle) / np.float32(pose.zoom)
     places = np.arange(FRAME, dtype=np.float32)
     origin = _face_in_frame(pose)

@@ -1,6 +1,6 @@
 """People: variants of a portrait with another face shape, skin, hair, clothes and light.
 
-They look like different takes of two persons, not like a population.
+They look like different takes of two people, not like a population.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Person:
     """One variant, on the portraits' canvas.
 
     Attributes:
-        portrait: the name of the portrait it comes from.
+        portrait: name of the portrait that it was made from.
         image: (CANVAS, CANVAS, 3) uint8 RGB.
         matte: (CANVAS, CANVAS) float32 in [0, 1], 1 on the person.
         points: (26, 2), the dense points of the face.
@@ -64,7 +64,7 @@ def make_person(portrait: Portrait, generator: np.random.Generator) -> Person:
 
 
 def _skin(image: NDArray[np.uint8], matte: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
-    """(H, W) in [0, 1]: how much a pixel's colour is that of the cheeks, inside the person."""
+    """Return (H, W) in [0, 1]: similarity of a pixel's colour to that of the cheeks, inside the person."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     cheeks = (points[EYES] + points[MOUTH][:2]) / 2
     patches = [lab[int(y) - 6 : int(y) + 7, int(x) - 6 : int(x) + 7].reshape(-1, 3) for x, y in cheeks]
@@ -77,7 +77,7 @@ def _skin(image: NDArray[np.uint8], matte: NDArray[np.float32], points: Points) 
 def _recoloured(
     image: NDArray[np.uint8], skin: NDArray[np.float32], chin: float, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Another skin tone, and other colours of hair and clothes."""
+    """Change the tone of the skin and the colours of hair and clothes."""
     tone = generator.uniform((-24, -3, -8), (10, 4, 6))
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     face = cv2.cvtColor(np.clip(lab + tone, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
@@ -95,7 +95,7 @@ def _recoloured(
 def _retextured(
     image: NDArray[np.uint8], skin: NDArray[np.float32], generator: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Mottled skin and, on some, freckles."""
+    """Mottle the skin and, for half of the people, add freckles."""
     mottle = generator.standard_normal((CANVAS, CANVAS)).astype(np.float32)
     mottle = cv2.GaussianBlur(mottle, (0, 0), generator.uniform(0.8, 2.2)).astype(np.float32)
     change = mottle / mottle.std() * generator.uniform(1.0, 4.0)
@@ -109,7 +109,7 @@ def _retextured(
 
 
 def _relit(image: NDArray[np.uint8], points: Points, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Light from another side, brighter or darker, warmer or colder."""
+    """Change the direction, brightness and colour of the light."""
     angle = generator.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[:CANVAS, :CANVAS].astype(np.float32)
     center = points.mean(axis=0)
@@ -121,7 +121,7 @@ def _relit(image: NDArray[np.uint8], points: Points, generator: np.random.Genera
 
 
 def _face_shape(points: Points, generator: np.random.Generator) -> NDArray[np.float32]:
-    """A map that widens or narrows cheeks, jaw, eyes, nose and mouth, each on its own."""
+    """Return a map that widens or narrows cheeks, jaw, eyes, nose and mouth independently."""
     outline, eyes, nose, mouth = points[OUTLINE], points[EYES], points[NOSE], points[MOUTH]
     centers = np.stack([outline[1], outline[9], outline[3], outline[7], outline[5], *eyes, *nose[1:], *mouth[:2]])
     cheeks, jaw, eye, wing, corner = generator.uniform(-1, 1, size=5) * (1.0, 1.0, 0.6, 0.6, 0.7)

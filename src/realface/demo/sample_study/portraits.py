@@ -14,8 +14,8 @@ from realface.faces.portraits import CANVAS, AlignedPortrait, load_portraits
 
 _Ellipse = tuple[tuple[int, int], tuple[int, int]]
 
-# ellipses (center, half axes): everything outside head and torso is background, everything inside the other two is
-# the person
+# ellipses (centre, half axes): everything outside head and torso is background, everything inside the two sure ellipses
+# is the person
 _HEAD_AND_TORSO = {
     "astronaut": (((152, 105), (90, 96)), ((152, 330), (182, 160))),
     "hopper": (((152, 112), (68, 108)), ((152, 330), (182, 138))),

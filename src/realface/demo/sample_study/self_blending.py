@@ -1,7 +1,7 @@
-"""Self-blended images: fakes made from one real picture by blending two altered copies of it.
+"""Self-blended images: fakes made by blending two copies of one real image.
 
-The copies differ a little in colour, sharpness and place, so that the blend shows what forgeries show, a seam and
-statistics that do not fit, without anybody else's face. A detector can learn from them when there are no fakes.
+The copies differ a little in colour, sharpness and position, so the blend has the traces of a forgery, a seam and
+inconsistent statistics, without the face of another person. A detector can learn from them without other fakes.
 
 Source: Shiohara and Yamasaki, CVPR 2022, "Detecting Deepfakes with Self-Blended Images" (arXiv 2204.08376), sections
 3.1 to 3.3. Written from the paper; the ranges of the colour changes, which it does not print, are ours.
@@ -22,22 +22,22 @@ _GRID = 4  # the mask is bent by shifts at 4 x 4 places
 
 @dataclass(frozen=True)
 class SelfBlendRanges:
-    """From where the settings of a blend are drawn, evenly unless said otherwise.
+    """Ranges from which the settings of a blend are drawn, uniformly except where noted.
 
     Attributes:
-        source_chance: how often the inside is the altered copy; otherwise the surroundings are.
+        source_chance: probability that the inside is the altered copy; otherwise the surroundings are.
         colour: shift of each of R, G and B, in grey levels.
-        hue: turn of the hue, in degrees.
+        hue: shift of the hue, in degrees.
         saturation: factor.
         brightness: factor.
         contrast: factor around the mean.
         sharpening: strength of the unsharp mask of a sharpened copy.
-        shrinking: by how much a softened copy is shrunk and enlarged again.
-        scale: factor of the source's width and, on its own, its height.
-        shift: of the source, as a share of the face's longer side.
-        bend: of the mask's outline, as a share of the face's longer side.
+        shrinking: factor of shrinking a softened copy, which is then enlarged again.
+        scale: factor of the source's width and, drawn separately, of its height.
+        shift: shift of the source, as a share of the face's longer side.
+        bend: shift of points of the mask's outline, as a share of the face's longer side.
         softness: kernel sizes of the mask's two blurs, as a share of the face's longer side.
-        ratios: strengths of the blend, each as likely as its share of the list.
+        ratios: strengths of the blend; one entry of the list is drawn.
     """
 
     source_chance: float = 0.5
@@ -57,7 +57,7 @@ class SelfBlendRanges:
 
 @dataclass(frozen=True)
 class SelfBlend:
-    """One drawn set of settings; the same one gives every frame of a video the same forgery.
+    """Settings of one blend. With the same settings, all frames of a video get the same forgery.
 
     Attributes:
         alters_source: whether the inside is the altered copy; otherwise the surroundings are.
@@ -66,8 +66,8 @@ class SelfBlend:
         saturation: factor.
         brightness: factor.
         contrast: factor.
-        sharpening: strength; 0 where the copy is softened.
-        shrinking: factor; 1 where the copy is sharpened.
+        sharpening: strength; 0 if the copy is softened.
+        shrinking: factor; 1 if the copy is sharpened.
         scale: (x, y) factors of the source.
         shift: (x, y) of the source, as a share of the face's longer side.
         bend: 4 x 4 (x, y) shifts of the mask, as a share of the face's longer side.
@@ -91,7 +91,12 @@ class SelfBlend:
 
 
 def draw_self_blend(generator: np.random.Generator, ranges: SelfBlendRanges | None = None) -> SelfBlend:
-    """Draw the settings of one blend; without `ranges` from those of the paper."""
+    """Draw the settings of one blend.
+
+    Args:
+        generator: source of the randomness.
+        ranges: ranges of the settings; the default `SelfBlendRanges` when None.
+    """
     ranges = ranges or SelfBlendRanges()
 
     def one(limits: Range) -> float:
@@ -118,16 +123,16 @@ def draw_self_blend(generator: np.random.Generator, ranges: SelfBlendRanges | No
 def self_blend(
     image: NDArray[np.uint8], landmarks: NDArray[np.floating], blend: SelfBlend
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Blend a picture with itself inside the hull of its face's landmarks.
+    """Blend an image with an altered copy of itself inside the hull of the face's landmarks.
 
     Args:
-        image: (H, W, 3) RGB, left as it is.
-        landmarks: (P, 2) x and y in pixels, P >= 3; their hull is what is blended.
+        image: (H, W, 3) uint8 RGB; it is not modified.
+        landmarks: (P, 2) x and y in pixels, P >= 3; their hull is blended.
         blend: the settings.
 
     Returns:
         The blend, (H, W, 3) uint8, and the mask, (H, W) float32 in [0, 1]: the share of the pasted copy. Where the
-        mask is 0 the blend shows the surroundings' copy, which is the picture itself when `alters_source`.
+        mask is 0, the blend equals the copy for the surroundings, which is the image itself if `alters_source`.
     """
     hull = cv2.convexHull(np.asarray(landmarks, dtype=np.float32))[:, 0].astype(np.float32)
     corner, far = hull.min(axis=0), hull.max(axis=0)
@@ -142,7 +147,7 @@ def self_blend(
 
 
 def _altered(image: NDArray[np.uint8], blend: SelfBlend) -> NDArray[np.uint8]:
-    """Other colours, and sharper or softer."""
+    """Change the colours, and sharpen or soften the image."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.float32)
     hsv[..., 0] = (hsv[..., 0] + blend.hue / 2) % 180  # OpenCV counts hue in steps of two degrees
     hsv[..., 1:] *= (blend.saturation, blend.brightness)
@@ -160,7 +165,7 @@ def _altered(image: NDArray[np.uint8], blend: SelfBlend) -> NDArray[np.uint8]:
 
 
 def _placed(image: NDArray[np.uint8], center: NDArray[np.float32], side: float, blend: SelfBlend) -> NDArray[np.uint8]:
-    """Scaled about the face's center and shifted, as if landmarks had been found a little beside their place."""
+    """Scale about the face's centre and shift, as if the landmarks had been found at slightly wrong positions."""
     scale, shift = np.array(blend.scale), np.array(blend.shift) * side
     offset = center - scale * center + shift
     matrix = np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
@@ -170,7 +175,7 @@ def _placed(image: NDArray[np.uint8], center: NDArray[np.float32], side: float, 
 
 
 def _mask(shape: tuple[int, int], hull: NDArray[np.float32], side: float, blend: SelfBlend) -> NDArray[np.float32]:
-    """The hull, bent, softened, shrunk or grown, softened again, times the blend's strength."""
+    """Return the hull, bent, softened, shrunk or grown, softened again, times the blend's strength."""
     filled = np.zeros(shape, dtype=np.float32)
     cv2.fillConvexPoly(filled, np.round(hull).astype(np.int32), 1.0)
     height, width = shape
@@ -182,7 +187,6 @@ def _mask(shape: tuple[int, int], hull: NDArray[np.float32], side: float, blend:
     bent = cv2.remap(filled, columns + shifts[..., 0], rows + shifts[..., 1], cv2.INTER_LINEAR)
     first, second = (max(1, round(share * side)) // 2 * 2 + 1 for share in blend.softness)
     soft = cv2.GaussianBlur(bent, (first, first), 0)
-    soft[soft < 0.999] = (
-        0  # only what the first blur left whole: a wide first one shrinks the mask, a wide second grows it
-    )
+    # only pixels that the first blur did not change: a wide first blur shrinks the mask, a wide second blur grows it
+    soft[soft < 0.999] = 0
     return np.asarray(cv2.GaussianBlur(soft, (second, second), 0) * np.float32(blend.ratio), dtype=np.float32)

@@ -1,8 +1,7 @@
-"""The sample study: a small set of videos, real and forged, in the folders of FaceForensics++.
+"""The sample study: a small set of real and fake videos, in the folders of FaceForensics++.
 
-It proves that the pipeline works from videos to a report on a machine that has no data set. All its people are
-variants of two portraits and its forgeries are three simple ones, so a number reached on it says nothing about real
-deepfakes.
+It shows that the pipeline works from videos to a report on a machine without a dataset. All its people are variants of
+two portraits, and it has only three simple forgery methods, so results on it do not predict results on real deepfakes.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from realface.media.video_writing import write_video
 
 COMPRESSION = "c23"
 _CRF = 23
-_TAKE, _GRAIN, _FORGERY = range(3)  # what a generator is for
+_TAKE, _GRAIN, _FORGERY = range(3)  # purposes of a generator, part of its seed
 
 
 @dataclass(frozen=True)
 class StudySize:
-    """How many videos; a pair is two people, so two real videos and two fakes of each of the three methods.
+    """Number of videos. A pair of people has two real videos and two fakes of each of the three methods.
 
     Attributes:
-        train_pairs: of the training split.
-        val_pairs: of the validation split.
-        test_pairs: of the test split.
-        num_frames: of every video, 25 of them a second.
+        train_pairs: number of pairs in the training split.
+        val_pairs: number of pairs in the validation split.
+        test_pairs: number of pairs in the test split.
+        num_frames: frames per video, at 25 frames per second.
     """
 
     train_pairs: int
@@ -47,16 +46,16 @@ class StudySize:
 
     @classmethod
     def default(cls) -> StudySize:
-        """124 real videos and 372 fakes: enough to train a small detector on."""
+        """Return the default size, 124 real videos and 372 fakes: enough to train a small detector."""
         return cls(train_pairs=44, val_pairs=6, test_pairs=12, num_frames=12)
 
     @classmethod
     def tiny(cls) -> StudySize:
-        """8 real videos and 24 fakes, in seconds: enough to see every part of the pipeline run."""
+        """Return a tiny size, 8 real videos and 24 fakes, made in seconds: enough to run every part of the pipeline."""
         return cls(train_pairs=2, val_pairs=1, test_pairs=1, num_frames=8)
 
     def pairs(self) -> dict[Split, list[tuple[int, int]]]:
-        """Each split's pairs of people, numbered from 0 over all splits."""
+        """Return the pairs of people of each split. People are numbered from 0 over all splits."""
         pairs: dict[Split, list[tuple[int, int]]] = {}
         first = 0
         splits: tuple[tuple[Split, int], ...] = (
@@ -83,13 +82,13 @@ class _Shooting:
 
 
 def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: int = 2, quiet: bool = False) -> Path:
-    """Write the study; the same size and seed give the same bytes on one machine, whatever the number of workers.
+    """Write the study. On one machine, the same size and seed give the same bytes with any number of workers.
 
     Args:
-        out: a folder that is absent or empty; it is filled at the end, whole or not at all.
-        size: how many videos.
-        seed: of everything that is drawn.
-        workers: processes.
+        out: a folder that is missing or empty. It appears complete at the end, or not at all after an error.
+        size: number of videos.
+        seed: seed of all random draws.
+        workers: number of processes.
         quiet: show no progress.
 
     Returns:
@@ -98,9 +97,9 @@ def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: in
         `splits/{train,val,test}.json`.
 
     Raises:
-        OutputExistsError: `out` has something in it.
+        OutputExistsError: `out` is not empty.
     """
-    from realface.faces.detectors.mtcnn import MtcnnDetector  # the workers import this module, and need no torch
+    from realface.faces.detectors.mtcnn import MtcnnDetector  # here, so that the workers do not import torch
 
     require_free(out)
     portraits = load_study_portraits(MtcnnDetector(device="cpu"))
@@ -120,7 +119,7 @@ def write_sample_study(out: Path, *, size: StudySize, seed: int = 0, workers: in
 
 
 def _shot(shootings: Sequence[_Shooting], portraits: Sequence[Portrait], workers: int) -> Iterator[None]:
-    """Write every video; yields as each shooting is done."""
+    """Write every video. Yield after each shooting."""
     context = multiprocessing.get_context("spawn")  # a fork after torch has started threads can hang
     with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         try:
@@ -147,13 +146,13 @@ def _shoot(shooting: _Shooting, portraits: Sequence[Portrait]) -> None:
 
 
 def _take(shooting: _Shooting, number: int, portraits: Sequence[Portrait]) -> Take:
-    """The take of one person, the same whether that person is target or source."""
+    """Return the take of one person, the same for target and source."""
     generator = np.random.default_rng([shooting.seed, number, _TAKE])
     return draw_take(_portrait_of(number, portraits), shooting.split, shooting.num_frames, generator)
 
 
 def _portrait_of(number: int, portraits: Sequence[Portrait]) -> Portrait:
-    """Every second pair crosses the portraits, in either order; the others are two variants of one of them."""
+    """Return the portrait of a person. Every second pair uses both portraits, in both orders; other pairs use one."""
     return portraits[(0, 1, 0, 0, 1, 0, 1, 1)[number % 8]]
 
 

@@ -1,7 +1,7 @@
-"""What a classifier reaches on the study that looks at no face: it must be next to nothing.
+"""AUC on the study of a classifier that does not use faces. It must be close to chance.
 
-Where bits per pixel, sharpness or the frame's corners tell fakes from reals, a detector's number on the study would
-be worth nothing even as a proof of the pipeline.
+If bits per pixel, sharpness or the corners of the frame separated fakes from reals, a detector could be right on the
+study without looking for manipulation, and the study would not show that the pipeline works.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _CORNER = 16  # pixels
 
 
 def trivial_auc(root: Path) -> float:
-    """The video AUC on the test split of a classifier that was trained on the training split's trivial features.
+    """Return the video AUC on the test split of a classifier trained on trivial features of the training split.
 
-    Two are tried, a linear one and a boosted forest; the worse news, the AUC further from 0.5, is returned.
+    A linear classifier and gradient-boosted trees are tried. The AUC further from 0.5 is returned.
 
     Args:
-        root: a folder that `write_sample_study` filled.
+        root: a folder written by `write_sample_study`.
 
     Returns:
         In [0, 1]; 0.5 is chance.
@@ -43,18 +43,18 @@ def trivial_auc(root: Path) -> float:
     unseen, truth = _split_features(root, "test")
     classifiers = (
         make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)),
-        HistGradientBoostingClassifier(  # small trees: large ones learn the few hundred videos by heart
+        HistGradientBoostingClassifier(  # small trees, because large trees memorise the few hundred videos
             class_weight="balanced", max_depth=3, max_iter=50, random_state=0
         ),
     )
     scores = [classifier.fit(features, labels).predict_proba(unseen)[:, 1] for classifier in classifiers]
-    # videos of equal features must tie on every CPU, whose products can differ in the last bits from row to row
+    # rounded, because equal features can give scores that differ in the last bits on some CPUs, and they must tie
     aucs = [float(roc_auc_score(truth, np.round(of_videos, 9))) for of_videos in scores]
     return max(aucs, key=lambda auc: abs(auc - 0.5))
 
 
 def _split_features(root: Path, split: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(V, 14) features and (V,) labels of a split's videos."""
+    """Return the features (V, 14) and labels (V,) of the videos of a split."""
     pairs = json.loads((root / "splits" / f"{split}.json").read_text(encoding="utf-8"))
     real = root / "original_sequences" / "youtube" / COMPRESSION / "videos"
     videos = [(real / f"{name}.mp4", Label.REAL) for pair in pairs for name in pair]
@@ -66,7 +66,11 @@ def _split_features(root: Path, split: str) -> tuple[NDArray[np.float64], NDArra
 
 
 def trivial_features(path: Path) -> NDArray[np.float64]:
-    """(14,): bits per pixel, sharpness of the whole frame, mean colours of the four corners."""
+    """Return the features of a video, (14,).
+
+    They are the logarithms of bits per pixel and of the sharpness of the whole frame, and the mean colours of the four
+    corners.
+    """
     video = VideoReader.open(path)
     info = video.info()
     bits = 8 * path.stat().st_size / (info.width * info.height * info.num_frames)
