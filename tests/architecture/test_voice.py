@@ -26,7 +26,6 @@ PENDING = (
     "src/realface/__",
     "src/realface/bench/",
     "src/realface/cli/",
-    "src/realface/core/",
     "src/realface/datasets/",
     "src/realface/detection/",
     "src/realface/evaluation/",

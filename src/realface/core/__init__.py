@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, recipes, files, boxes, crop specs, provenance. No torch, no cv2."""
+"""Shared foundations: errors, recipes, files, boxes, crop specs, provenance. No torch, no cv2."""

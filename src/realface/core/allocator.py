@@ -1,4 +1,4 @@
-"""How the C library keeps memory that was freed."""
+"""Make the C library keep freed memory for reuse."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Let this process, and those it forks, use freed memory again instead of giving it back to the system each time.
+    """Let this process and its forks reuse freed memory instead of returning it to the system each time.
 
-    glibc fetches every large block anew and gives it back at once, and the system clears each page again. A network
-    computes with such blocks: on two CPU cores that took up to two thirds of the time. A process then keeps the
-    most memory that it ever had, so this is for commands and not for libraries.
+    By default glibc requests every large block from the system and returns it when it is freed, and the system
+    clears each page again. Networks use many such blocks: on two CPU cores this cost up to two thirds of the time.
+    With this setting the memory of the process never shrinks, so use it in commands and not in libraries.
 
     Returns:
-        Whether it took effect; other C libraries than glibc are left as they are.
+        True if the setting took effect. It has no effect on C libraries other than glibc.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""The card of an artifact: what `model.json` says of a trained detector."""
+"""The card of an artifact: the description of a trained detector in `model.json`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from realface.core.recipe import Section
 
 FORMAT: Literal[2] = 2
 DEMONSTRATION = "demonstration"
-"""The purpose of a detector that means nothing about real videos; every verdict and evaluation of it says so."""
+"""Purpose of a detector whose scores are meaningless for real videos; every verdict and evaluation states this."""
 
 
 class ArtifactCard(Section):
-    """What `model.json` says of the weights beside it."""
+    """The content of `model.json`, which describes the weights in the same folder."""
 
     format: Literal[2] = Field(FORMAT, description="version of the artifact's format")
     method: str = Field(description="name of the method in the catalog")
@@ -32,18 +32,19 @@ class ArtifactCard(Section):
     threshold_rule: str = Field("", description="what chose the threshold, and on which set")
     calibration: Calibration | None = Field(None, description="how scores become verdicts; null: only by the threshold")
     validated_on: ValidatedRange | None = Field(
-        None, description="faces and files that get a verdict; null: all of them"
+        None, description="faces and files that get a verdict; null: all files"
     )
     trained_on: list[dict[str, Any]] = Field(
         default=[],
         description="per manifest: name, sha256, rows, crop in words; of an MAE inside the network: role, name, "
-        "sha256, trained_on; of the weights that the encoder started from: role, name, sha256; "
+        "sha256, trained_on; of the initial weights of the encoder: role, name, sha256; "
         "of re-synthesised faces: role, name, sha256 of the weights, steps, seed, split, number of training faces",
     )
     metrics: dict[str, Any] = Field(default={}, description="of the validation that chose these weights")
     licence: str = Field("", description="terms under which the weights may be used")
     purpose: Literal["detection", "research", "demonstration"] = Field(
-        "research", description="`demonstration`: means nothing about real videos, and every verdict says so"
+        "research",
+        description="`demonstration`: scores are meaningless for real videos, and every verdict states this",
     )
     weights_sha256: str = Field("", description="of model.safetensors; filled in on saving")
     provenance: dict[str, Any] = Field(default={}, description="versions, commit, machine and command")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """A rectangle in source pixels; x1 and y1 are exclusive. It may reach beyond the picture."""
+    """A rectangle in source pixels; x1 and y1 are exclusive. It may reach beyond the image."""
 
     x0: float
     y0: float
@@ -34,11 +34,11 @@ class Box(NamedTuple):
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
     def intersection(self, other: Box) -> Box:
-        """The rectangle that both share; of area 0 where they do not meet."""
+        """Return the rectangle shared with `other`; its area is 0 if the two do not overlap."""
         return Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
 
     def overlap(self, other: Box) -> float:
-        """Intersection over union, in [0, 1]; 0 where both are empty.
+        """Return the intersection over union, in [0, 1]; 0 if both boxes are empty.
 
         Example:
             >>> Box(0, 0, 10, 20).overlap(Box(0, 0, 10, 10))
@@ -49,11 +49,11 @@ class Box(NamedTuple):
         return shared / union if union > 0 else 0.0
 
     def squared(self, margin: float) -> Box:
-        """The square around the same center whose side is the longer side times (1 + margin)."""
+        """Return the square with the same center whose side is the longer side times (1 + margin)."""
         half = max(self.width, self.height) * (1 + margin) / 2
         x, y = self.center
         return Box(x - half, y - half, x + half, y + half)
 
     def scaled(self, factor: float) -> Box:
-        """The same rectangle in a picture enlarged by `factor`."""
+        """Return the same rectangle in an image enlarged by `factor`."""
         return Box(*(value * factor for value in self))

@@ -1,4 +1,4 @@
-"""What an artifact's card says about verdicts: the score bands, the data behind them, and the validated range.
+"""The sections of an artifact's card about verdicts: score bands, the data behind them, and the validated range.
 
 `realface calibrate` writes these sections; `realface.metrics.conformal` has the mathematics.
 """
@@ -26,10 +26,10 @@ class Band(Section):
 
 
 class SourceCounts(Section):
-    """What one source contributed to the calibration."""
+    """The contribution of one source to the calibration."""
 
     name: str = Field(description="the source, such as a dataset, or a kind of fakes")
-    label: Literal["real", "fake"] = Field(description="what its files are")
+    label: Literal["real", "fake"] = Field(description="label of its files")
     images: int = Field(ge=0, description="number of its images with a score")
     videos: int = Field(ge=0, description="number of its videos with a score")
     identities: int = Field(ge=1, description="number of people in them")
@@ -44,7 +44,7 @@ class TableHash(Section):
 
 
 class Calibration(Section):
-    """How scores become verdicts."""
+    """The bands that turn scores into verdicts, and the data that chose them."""
 
     rule: str = Field(description="how the bands were chosen, in words")
     method: Literal["split-conformal"] = Field("split-conformal", description="what bounds the false alarms")
@@ -55,11 +55,11 @@ class Calibration(Section):
     sources: list[SourceCounts] = Field(min_length=1, description="the data that chose the bands")
     tables: list[TableHash] = Field(min_length=1, description="the score tables: the files given to `calibrate`")
     input_size: int = Field(gt=0, description="height and width given to the network, in pixels")
-    num_frames: int = Field(gt=0, description="frames looked at per video")
+    num_frames: int = Field(gt=0, description="frames examined per video")
 
 
 class ValidatedRange(Section):
-    """The faces and files that the detector was validated on; others get no verdict."""
+    """The faces and files that the detector was validated on; files outside this range get no verdict."""
 
     min_face_size: float = Field(ge=0, description="longer side of the face box, in pixels of the source")
     min_sharpness: float = Field(ge=0, description="of the face in its crop, see `realface.faces.sharpness`")

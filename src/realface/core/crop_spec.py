@@ -1,4 +1,4 @@
-"""How a face is cut out of a picture, written down, so that a model only ever sees the crops it was trained on."""
+"""Crop settings, stored with data and models, so that a model only receives crops like those it was trained on."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from realface.core.errors import CropSpecError
 
 UNKNOWN = "unknown"
-_CHOOSING = ("face", "min_face", "frames")  # fields that choose crops and change no pixel of one
+_CHOOSING = ("face", "min_face", "frames")  # fields that select crops and do not change their pixels
 
 
 class CropSpec(BaseModel):
-    """Everything that decides which pixels of a frame become the crop.
+    """Settings that decide which pixels of a frame become the crop.
 
-    It stands in the manifest's header and in the artifact. Two specs fit when they cut a face alike, whichever faces
-    and however many frames of a video they take.
+    The manifest's header and the artifact contain them. Two specs match if they crop a given face in the same way,
+    even if they select different faces or numbers of frames.
 
     Example:
         >>> CropSpec(face_detector="mtcnn", face_detector_version="1", margin=0.4).describe()
@@ -27,7 +27,7 @@ class CropSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     face_detector: str = Field(
-        "mtcnn", description="which face detector; `unknown` for crops made elsewhere, by means unknown"
+        "mtcnn", description="name of the face detector; `unknown` for crops whose settings were not recorded"
     )
     face_detector_version: str = Field("", description="the face detector's package and version, or its file's SHA-256")
     margin: float = Field(
@@ -37,7 +37,7 @@ class CropSpec(BaseModel):
     alignment: Literal["none", "five-point"] = Field(
         "none",
         description="`none`: upright square around the box; `five-point`: turned and scaled so that eyes, nose and "
-        "mouth stand where ArcFace's template of 112 pixels has them",
+        "mouth match ArcFace's template of 112 pixels",
     )
     edge: Literal["repeat", "inside"] = Field(
         "repeat",
@@ -45,14 +45,14 @@ class CropSpec(BaseModel):
         "is moved, and shrunk if necessary, until it is inside the image; only with alignment `none`",
     )
     jpeg_quality: int | None = Field(
-        None, ge=1, le=95, description="quality of the stored JPEG; none: PNG, which loses nothing"
+        None, ge=1, le=95, description="quality of the stored JPEG; none: PNG, which is lossless"
     )
     face: Literal["largest", "mask", "all"] = Field(
         "largest",
-        description="which person is kept when videos are prepared: `largest`; `mask`: the one whose face the mask "
-        "marks, and the largest where there is no mask; `all`",
+        description="which face to keep when videos are prepared: `largest`; `mask`: the manipulated face according "
+        "to the mask, or the largest without a mask; `all`",
     )
-    min_face: int = Field(0, ge=0, description="a face box whose longer side has fewer pixels is left out in preparing")
+    min_face: int = Field(0, ge=0, description="`prepare` skips faces whose box has a longer side of fewer pixels")
     frames: int = Field(32, ge=1, description="frames taken from a video, evenly spread over its length")
 
     @model_validator(mode="after")
@@ -63,20 +63,20 @@ class CropSpec(BaseModel):
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the crops were made elsewhere, so that nothing is known of how."""
+        """True if the crops were made elsewhere and their settings were not recorded."""
         return self.face_detector == UNKNOWN
 
     @classmethod
     def unknown(cls) -> CropSpec:
-        """The spec of crops and weights that came from elsewhere."""
+        """Return the spec of crops and weights whose settings were not recorded."""
         return cls(face_detector=UNKNOWN)
 
     def cuts_like(self, other: CropSpec) -> bool:
-        """Whether the same face of a frame gives the same crop by both."""
+        """Return True if both specs give the same crop for the same face of a frame."""
         return self == other.model_copy(update={name: getattr(self, name) for name in _CHOOSING})
 
     def describe(self) -> str:
-        """One line for messages and reports."""
+        """Return the settings as one line, for messages and reports."""
         if self.is_unknown:
             return UNKNOWN
         version = f" ({self.face_detector_version})" if self.face_detector_version else ""
@@ -90,10 +90,16 @@ class CropSpec(BaseModel):
 
 
 def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, model_name: str) -> None:
-    """Refuse crops that the model was not trained for.
+    """Raise an error if the model was trained on crops with other settings.
 
-    Unknown crops or weights are let through, because nothing can be compared. The caller warns of them, by
-    `note_of_unknown_crops`.
+    Crops and weights with unknown settings are accepted, because they cannot be compared. The caller warns about
+    them with `note_of_unknown_crops`.
+
+    Args:
+        crops: settings of the crops.
+        crops_name: name of the crops in the error.
+        model: settings of the crops that the model was trained on.
+        model_name: name of the model in the error.
 
     Raises:
         CropSpecError: both are known and they differ; the text gives both.
@@ -101,14 +107,18 @@ def require_same_crops(crops: CropSpec, *, crops_name: str, model: CropSpec, mod
     if crops.is_unknown or model.is_unknown or crops.cuts_like(model):
         return
     raise CropSpecError(
-        f"{crops_name} holds crops made with [{crops.describe()}] but {model_name} expects [{model.describe()}]",
+        f"{crops_name} contains crops made with [{crops.describe()}] but {model_name} expects [{model.describe()}]",
         hint="prepare the videos again with the model's spec, or train on these crops",
     )
 
 
 def note_of_unknown_crops(specs: Mapping[str, CropSpec]) -> str | None:
-    """What to say of crops and weights, by name, that `require_same_crops` lets through; None where all are known."""
+    """Return a warning with the names of specs with unknown settings; None if all are known.
+
+    Args:
+        specs: crop settings by the name of the crops or weights.
+    """
     unknown = [name for name, spec in specs.items() if spec.is_unknown]
     if not unknown:
         return None
-    return f"how the crops were made is not known ({', '.join(unknown)}); whether they fit is not checked"
+    return f"unknown crop settings ({', '.join(unknown)}); cannot check whether crops and model match"

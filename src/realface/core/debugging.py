@@ -1,4 +1,4 @@
-"""Whether the user asked for details about errors."""
+"""Show the details of errors (`--debug`)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 VARIABLE = "REALFACE_DEBUG"
-"""Environment variable that `--debug` sets, so that worker processes know it too."""
+"""Environment variable that `--debug` sets, so that worker processes see it too."""
 
 
 def is_debugging() -> bool:
-    """Return whether `--debug` was given, or the environment variable is set."""
+    """Return True if `--debug` was passed or the environment variable is set."""
     return bool(os.environ.get(VARIABLE))
 
 
 @contextmanager
 def debugging(asked: bool) -> Iterator[None]:
-    """Set the environment variable during the block if `asked`; otherwise leave it as it is."""
+    """Set the environment variable during the block if `asked`; otherwise do not change it."""
     before = os.environ.get(VARIABLE)
     if asked:
         os.environ[VARIABLE] = "1"

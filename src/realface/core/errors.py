@@ -1,7 +1,7 @@
 """Errors that a user can cause and can correct.
 
 Each class also inherits the matching builtin, so `except ValueError` works for callers who do not know this package.
-The text says where, what was expected and what was found; the hint says what to do.
+The text gives the location, the expected value and the value found; the hint gives the remedy.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ class RealfaceError(Exception):
     `str(error)` gives both in one line: `text; hint`.
 
     Args:
-        text: what is wrong: where, what was expected and what was found. Lower case, no full stop.
-        hint: what to do, in the imperative, as a command where possible; empty if there is nothing to advise.
+        text: description of the error: the location, the expected value and the value found. Lower case, no full stop.
+        hint: the remedy, in the imperative, as a command if possible; empty without a remedy.
 
     Attributes:
-        text: as given.
-        hint: as given.
+        text: description of the error.
+        hint: the remedy, or an empty string.
 
     Example:
         >>> str(RealfaceError("faces.csv is a folder", hint="give a file"))
@@ -43,14 +43,14 @@ class UnreadableFolderError(RealfaceError, PermissionError):
 
 
 class OutputExistsError(RealfaceError, FileExistsError):
-    """The place to write to is taken."""
+    """An output file or folder exists already."""
 
 
 class MediaError(RealfaceError, ValueError):
-    """A picture or video cannot be used.
+    """An image or video cannot be used.
 
     Attributes:
-        reason: a short fixed phrase such as "empty file", by which skipped files are counted.
+        reason: a short fixed phrase such as "empty file"; skipped files are counted per reason.
     """
 
     def __init__(self, text: str, *, reason: str, hint: str = "") -> None:
@@ -67,19 +67,19 @@ class ManifestError(RealfaceError, ValueError):
 
 
 class DatasetError(RealfaceError, ValueError):
-    """A folder is not the dataset that was named, or no known dataset, or contradicts itself."""
+    """A folder is not the requested dataset, is no known dataset, or is inconsistent."""
 
 
 class LeakError(ManifestError):
-    """A video or a person stands in two splits."""
+    """A video or an identity appears in two splits."""
 
 
 class CropSpecError(RealfaceError, ValueError):
-    """Crops were made in one way and are to be used in another."""
+    """The settings of crops differ from the settings that a model or a manifest expects."""
 
 
 class PrepareError(RealfaceError, RuntimeError):
-    """Preparing cannot start or end in the way that was asked for."""
+    """`prepare` cannot start or finish as requested."""
 
 
 class FaceDetectorError(RealfaceError, ValueError):
@@ -108,7 +108,7 @@ class CalibrationError(RealfaceError, ValueError):
 
 
 class ResidualStoreError(RealfaceError, ValueError):
-    """Stored residuals are damaged, incomplete, or of something else."""
+    """Stored residuals are damaged, incomplete, or belong to other crops or another model."""
 
 
 class ResynthesisStoreError(RealfaceError, ValueError):
@@ -116,7 +116,7 @@ class ResynthesisStoreError(RealfaceError, ValueError):
 
 
 class MethodError(RealfaceError, ValueError):
-    """A method is not known, or an installed add-on that offers one is broken."""
+    """A method is unknown, or the installed add-on that provides it is broken."""
 
 
 class ModelInputError(RealfaceError, ValueError):
@@ -124,11 +124,11 @@ class ModelInputError(RealfaceError, ValueError):
 
 
 class MetricError(RealfaceError, ValueError):
-    """Scores from which the asked number cannot be computed."""
+    """The requested metric cannot be computed from the scores."""
 
 
 class DeviceError(RealfaceError, RuntimeError):
-    """The device that was asked for is not here."""
+    """The requested device is not available."""
 
 
 class BenchmarkError(RealfaceError, RuntimeError):
@@ -140,7 +140,7 @@ class ReportError(RealfaceError, ValueError):
 
 
 class PseudoFakeError(RealfaceError, ValueError):
-    """A pseudo-fake cannot be made from what was given."""
+    """A pseudo-fake cannot be made from the given image or landmarks."""
 
 
 class LoadingError(RealfaceError, RuntimeError):
@@ -148,14 +148,14 @@ class LoadingError(RealfaceError, RuntimeError):
 
 
 class TrainingError(RealfaceError, RuntimeError):
-    """A training run cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class StoppedBySignal(RealfaceError, RuntimeError):  # noqa: N818 (a wish, not a fault)
-    """A signal ended long work, which can be taken up again.
+    """A signal ended a long task, which can be resumed.
 
     Attributes:
-        number: the signal's.
+        number: number of the signal.
     """
 
     def __init__(self, number: int, text: str = "", *, hint: str = "") -> None:

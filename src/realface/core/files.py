@@ -17,10 +17,10 @@ from realface.core.errors import MissingInputError, OutputExistsError
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; what is written there becomes `path` at the end, or vanishes on an error.
+    """Yield a temporary path in the same folder; its file becomes `path` at the end, or is removed on an error.
 
-    The parent folder is made. A reader sees the old file or the new one, never a part. The temporary name keeps the
-    suffix, because many writers choose their format by it.
+    The parent folder is created. A reader sees the old file or the new one, never a partial file. The temporary name
+    keeps the suffix, because many writers choose their format from the suffix.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem[:80]}.{uuid.uuid4().hex[:8]}.partial{path.suffix}")
@@ -29,16 +29,16 @@ def written_atomically(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-    except BaseException:  # Ctrl-C too must leave nothing half-written
+    except BaseException:  # Ctrl-C must not leave a partial file either
         temporary.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
 def folder_written_atomically(path: Path) -> Iterator[Path]:
-    """Like `written_atomically` for a folder: it appears under its name only when all is written.
+    """Yield a temporary folder that becomes `path` at the end, or is removed on an error.
 
-    An older folder of that name is replaced.
+    An existing folder with that name is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:80]}.{uuid.uuid4().hex[:8]}.partial")
@@ -68,12 +68,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write a document as indented UTF-8 JSON, atomically; NaN is refused, because JSON has none."""
+    """Write a document as indented UTF-8 JSON, atomically; NaN is an error, because it is not valid JSON."""
     write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sha256_of(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -81,40 +81,44 @@ def sha256_of(path: Path) -> str:
 def existing(path: Path, *, what: str) -> Path:
     """Return `path` if it exists.
 
+    Args:
+        path: file or folder.
+        what: noun for the path in the error, such as `recipe`.
+
     Raises:
-        MissingInputError: it does not; `what` names it in the text.
+        MissingInputError: the path does not exist.
     """
     if not path.exists():
         raise MissingInputError(f"{what} {path} does not exist", hint="check the path")
     return path
 
 
-def new_folder(path: Path, *, besides: Collection[str] = ()) -> Path:
-    """Make an output folder, which must be absent or empty, so that nothing is ever mixed or overwritten.
+def new_folder(path: Path, *, allowed: Collection[str] = ()) -> Path:
+    """Create an output folder. It must be absent or empty, so that existing files are never mixed or overwritten.
 
     Args:
         path: the folder.
-        besides: names that may be in it already.
+        allowed: names of files that it may already contain.
 
     Raises:
-        OutputExistsError: as `require_free`.
+        OutputExistsError: the path is a file, or a folder with other files.
     """
-    require_free(path, besides=besides)
+    require_free(path, allowed=allowed)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def require_free(path: Path, *, besides: Collection[str] = ()) -> None:
-    """Refuse an output folder that is neither absent nor empty; nothing is made.
+def require_free(path: Path, *, allowed: Collection[str] = ()) -> None:
+    """Raise an error unless an output folder is absent or empty; do not create it.
 
     Args:
         path: the folder.
-        besides: names that may be in it.
+        allowed: names of files that it may already contain.
 
     Raises:
-        OutputExistsError: there is a file of that name, or a folder with something in it.
+        OutputExistsError: the path is a file, or a folder with other files.
     """
     if path.exists() and not path.is_dir():
         raise OutputExistsError(f"{path} is a file", hint="give a folder to write to")
-    if path.is_dir() and any(inner.name not in besides for inner in path.iterdir()):
+    if path.is_dir() and any(inner.name not in allowed for inner in path.iterdir()):
         raise OutputExistsError(f"{path} exists and is not empty", hint="give another folder, or remove it first")

@@ -1,4 +1,4 @@
-"""What a label means, everywhere."""
+"""The labels `real` and `fake`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Label(IntEnum):
-    """1 is fake: a score is the probability of a forgery."""
+    """The label of an image or video. 1 is fake, so a score is the probability of a fake."""
 
     REAL = 0
     FAKE = 1

@@ -19,18 +19,18 @@ LOCK_NAME = ".lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, as long as this block or this process lasts.
+    """Lock a folder against other processes until the block or this process ends.
 
-    A job that a cluster starts again may overlap the one that is still dying. The lock is the operating system's, so
-    that a killed process leaves none; its file stays, because to remove it would let two in. The workers that decode
-    crops, which outlive a killed process by seconds, do not hold it. On a file system without locks a warning takes its
-    place; Windows has no such lock, and none is taken.
+    A job that a cluster restarts may overlap with its predecessor. The operating system releases the lock of a killed
+    process. The lock file stays, because removing it would let two processes in. Workers that decode crops outlive a
+    killed process by seconds; they do not inherit the lock. A file system without locks causes a warning only. On
+    Windows no lock is used.
 
     Args:
-        folder: an existing one.
+        folder: an existing folder.
 
     Raises:
-        OutputExistsError: another process is writing there.
+        OutputExistsError: another process is writing to the folder.
     """
     if sys.platform == "win32":
         yield
@@ -38,7 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / LOCK_NAME).open("a+", encoding="utf-8") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:  # which of the two depends on the system
+        except (BlockingIOError, PermissionError) as error:  # the system decides which error is raised
             file.seek(0)
             raise OutputExistsError(
                 f"another process is writing in {folder} ({file.read().strip() or 'it has not said which'})",

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class MapKind(StrEnum):
-    """Which map of a face; the value is its name in files, pages and options."""
+    """A kind of map; the value is its name in files, pages and options."""
 
     ERROR_MAP = "error_map"
     ATTENTION = "attention"
@@ -14,7 +14,7 @@ class MapKind(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What strong colours say, for a legend."""
+        """The meaning of strong colours, for a legend."""
         if self is MapKind.ERROR_MAP:
             return "where the face differs from its reconstruction"
         if self is MapKind.MANIPULATION:

@@ -1,4 +1,4 @@
-"""Which of several processes this is, before they are connected."""
+"""The number (rank) of this process, before the processes of a job are connected."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 import sys
 
 VARIABLES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-"""Where torchrun, SLURM and our own launch say it."""
+"""Environment variables in which torchrun, SLURM and our own launcher store the number."""
 
 
 def process_number() -> int:
-    """From 0; also 0 where nobody started several."""
+    """Return the number of this process, from 0; 0 for a single process."""
     return int(next(filter(None, map(os.environ.get, VARIABLES)), "0"))
 
 
 def warn_once(text: str) -> None:
-    """Write a line to stderr from the first process only, since all processes find the same.
+    """Write a line to stderr from the first process only, because all processes would write the same line.
 
     Args:
-        text: begins with its kind, such as `warning: `.
+        text: the message, with its kind first, such as `warning: `.
     """
     if process_number() == 0:
         print(f"realface: {text}", file=sys.stderr)

@@ -12,10 +12,10 @@ PLAIN_LINE_EVERY_S = 10.0
 
 
 class Progress(Protocol):
-    """Something that counts finished units."""
+    """An object that counts finished units of work."""
 
     def advance(self, count: int = 1, *, note: str = "") -> None:
-        """Count `count` units more; `note` is shown behind the numbers."""
+        """Add `count` finished units; `note` is shown after the numbers."""
 
 
 @contextmanager
@@ -23,11 +23,11 @@ def progress(title: str, total: int, *, unit: str, quiet: bool = False, done: in
     """Show the progress of `total` units of work.
 
     Args:
-        title: what is being done, such as `prepare`.
-        total: how many units there are.
-        unit: their plural, such as `videos`.
-        quiet: show nothing.
-        done: units that were finished before, which say nothing about the rate.
+        title: name of the work, such as `prepare`.
+        total: number of units, including `done`.
+        unit: plural noun for the units, such as `videos`.
+        quiet: show no progress.
+        done: number of units that were already finished; they do not count for the rate.
     """
     if quiet:
         yield _Silent()
@@ -96,7 +96,7 @@ def _terminal_bar(title: str, total: int, unit: str, done_before: int) -> Iterat
         TextColumn("{task.fields[note]}"),
     )
     console = Console(stderr=True)
-    # by default rich forgets what is older than 30 s, and so has no time left for files that take longer each
+    # by default rich estimates from the last 30 s, which is too short for files that take longer than that
     with RichProgress(*columns, console=console, speed_estimate_period=3600.0, get_time=time.monotonic) as bar:
         task = bar.add_task(title, total=total, completed=done_before, rate="", note="")
         start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Where a result came from: versions, commit, machine, command."""
+"""The provenance of a result: versions, commit, machine, command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PACKAGES = ("realface", "torch", "torchvision", "timm", "lightning", "numpy", "o
 
 
 def collect_provenance(**extra: Any) -> dict[str, Any]:
-    """What must be known to repeat a run: package versions, commit of the checkout, machine, time and command.
+    """Return the facts needed to repeat a run: package versions, commit of the checkout, machine, time and command.
 
     Args:
         extra: further JSON values, such as `seed` or the hashes of the manifests.
@@ -40,7 +40,7 @@ def collect_provenance(**extra: Any) -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages on which numbers depend; those not installed are left out."""
+    """Return the versions of the installed packages that affect numerical results."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -51,7 +51,7 @@ def package_versions() -> dict[str, str]:
 
 
 def checkout_commit() -> str | None:
-    """The commit of the checkout that this package runs from, `-dirty` when it has changes; None when installed."""
+    """Return the commit of the checkout, with `-dirty` if it has changes; None if the package is installed."""
     folder = Path(__file__).parents[3]
     if not (folder / ".git").exists():
         return None
@@ -60,5 +60,5 @@ def checkout_commit() -> str | None:
         commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
         changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return None  # no git here, or no commit yet: the versions above still tell
+        return None  # no git or no commit yet; the versions are still recorded
     return f"{commit}-dirty" if changed.stdout.strip() else commit

@@ -1,7 +1,7 @@
-"""Typed recipes: one YAML file, checked whole, every fault in one message.
+"""Typed recipes: read a YAML file and report all its errors at once.
 
-A schema is a tree of `Section`s. Loading names all faults at once, each with its place and, where a word is nearly
-right, the word that was probably meant.
+A schema is a tree of `Section`s. Loading reports all errors together, each with its key, and suggestions for misspelt
+keys.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys are faults, values cannot be changed afterwards."""
+    """A part of a recipe: unknown keys are errors, and values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
@@ -34,14 +34,17 @@ def load_recipe(schema: type[S], path: Path, *, overrides: Sequence[str] = ()) -
     """Read a YAML file into `schema`.
 
     Args:
-        schema: the recipe's type.
+        schema: type of the recipe.
         path: the YAML file.
-        overrides: `key.inner=value` settings, values in YAML, applied over the file.
+        overrides: `key.inner=value` settings that replace values of the file; values are YAML.
+
+    Returns:
+        The recipe, with defaults for missing keys.
 
     Raises:
-        MissingInputError: no such file.
-        RecipeError: not YAML, or not what the schema says; all faults in one text. A fault in an override names its
-            `--set`.
+        MissingInputError: the file does not exist.
+        RecipeError: the file is not YAML or does not match the schema; the text lists all errors. An error in an
+            override mentions its `--set`.
     """
     content = existing(path, what="recipe").read_bytes()
     try:
@@ -65,8 +68,13 @@ def load_recipe(schema: type[S], path: Path, *, overrides: Sequence[str] = ()) -
 def check_recipe(schema: type[S], document: Mapping[str, Any], *, where: str) -> S:
     """Check a mapping against `schema`.
 
+    Args:
+        schema: type of the recipe.
+        document: the mapping to check.
+        where: name of the document, for the error.
+
     Raises:
-        RecipeError: all faults, one line each; `where` opens the text.
+        RecipeError: the document does not match the schema; the text lists all errors, one per line.
     """
     try:
         return schema.model_validate(document)
@@ -80,10 +88,14 @@ def save_recipe(recipe: BaseModel, path: Path) -> None:
 
 
 def apply_overrides(document: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A copy of `document` with `key.inner=value` settings applied.
+    """Return a copy of `document` with `key.inner=value` settings applied.
+
+    Args:
+        document: nested mapping, as read from YAML.
+        overrides: settings; a later setting replaces an earlier one.
 
     Raises:
-        RecipeError: a setting without `=`, or one that goes into a value that is no section.
+        RecipeError: a setting without `=`, or a setting inside a value that is not a section.
 
     Example:
         >>> apply_overrides({"optim": {"lr": 0.1}}, ["optim.lr=0.01"])
@@ -114,14 +126,14 @@ def apply_overrides(document: Mapping[str, Any], overrides: Sequence[str]) -> di
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader, except that a key given twice is a fault and not silently the last one."""
+    """YAML's safe loader, except that a duplicate key is an error; YAML would silently use its last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                break  # the parent's own error says where
+                break  # the parent class reports this with its location
             if key in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.constructor.ConstructorError(None, None, f"line {line}: {key!r} is given twice")
@@ -136,7 +148,7 @@ def _copied(value: Any) -> Any:
 
 
 def _fault_line(schema: type[BaseModel], fault: ErrorDetails) -> str:
-    """One fault as `place: what is wrong (did you mean ...?)`."""
+    """Return an error as `key: description (did you mean ...?)`."""
     keys, sections = _keys_and_sections(schema, fault["loc"])
     place = ".".join(keys) or "recipe"
     if fault["type"] == "extra_forbidden":
@@ -167,7 +179,7 @@ def _fault_line(schema: type[BaseModel], fault: ErrorDetails) -> str:
 
 
 def _attributed(schema: type[BaseModel], fault: ErrorDetails, overrides: Sequence[str]) -> tuple[str, bool]:
-    """Return the line of a fault, and whether a `--set` caused it; the line then begins with that setting."""
+    """Return the line of an error, and True if a `--set` caused it; the line then begins with that setting."""
     line = _fault_line(schema, fault)
     place = ".".join(_keys_and_sections(schema, fault["loc"])[0])
     for setting in reversed(overrides):  # the last one counts
@@ -178,7 +190,7 @@ def _attributed(schema: type[BaseModel], fault: ErrorDetails, overrides: Sequenc
 
 
 def _quoted_words(text: str) -> list[str]:
-    """The words in single quotes: `'adam', 'asgd' or 'sgd'` gives adam, asgd, sgd."""
+    """Return the words in single quotes: `'adam', 'asgd' or 'sgd'` gives adam, asgd, sgd."""
     return text.split("'")[1::2]
 
 
@@ -190,7 +202,7 @@ def _did_you_mean(word: str, known: Sequence[str]) -> str:
 
 
 def _keys_and_sections(schema: type[BaseModel], place: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
-    """The keys that lead to `place`, as a user writes them, and the sections that can stand there."""
+    """Return the keys that lead to `place`, as a user writes them, and the possible sections at that location."""
     keys, candidates = [], [schema]
     for part in place:
         inner = [
@@ -199,7 +211,7 @@ def _keys_and_sections(schema: type[BaseModel], place: Sequence[int | str]) -> t
             if part in section.model_fields
             for model in sections_in(section.model_fields[str(part)].annotation)
         ]
-        # pydantic's places also name the tag of a union, which picks one of the candidates and is no key
+        # pydantic's locations include the tag of a union, which selects a candidate and is not a key
         tagged = [section for section in candidates if not inner and _has_tag(section, str(part))]
         if not tagged:
             keys.append(str(part))
@@ -208,7 +220,7 @@ def _keys_and_sections(schema: type[BaseModel], place: Sequence[int | str]) -> t
 
 
 def sections_in(annotation: Any) -> list[type[BaseModel]]:
-    """The sections that a field of this type can hold: itself, or those of its union, list or mapping."""
+    """Return the section types that a field of this type can contain, also inside a union, list or mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:

@@ -52,11 +52,11 @@ def require_artifact(named: Path | None) -> None:
     """Raise an error if there is no such artifact; a command calls this before it imports torch, which takes seconds.
 
     Args:
-        named: as for `artifact_folder`; None means the default detector.
+        named: path of an artifact, or name of a shipped detector; None means the default detector.
 
     Raises:
-        MissingInputError: as `artifact_folder`.
-        ArtifactError: as `default_artifact`.
+        MissingInputError: no such path and no such shipped detector.
+        ArtifactError: `named` is None and this build ships no detector.
     """
     if named is None:
         default_artifact()
@@ -88,7 +88,7 @@ def find_recipe(name: str | Path) -> Path:
     """Return the YAML file of a recipe.
 
     Args:
-        name: the path of a YAML file, or the name of a shipped recipe, such as `demo`; a file goes first.
+        name: path of a YAML file, or name of a shipped recipe, such as `demo`; a file takes precedence.
 
     Raises:
         MissingInputError: neither exists; the hint lists the shipped recipes.
@@ -102,6 +102,6 @@ def find_recipe(name: str | Path) -> Path:
     shipped = shipped_recipes()
     if str(name) not in shipped:
         raise MissingInputError(
-            f"recipe {name} does not exist", hint=f"check the path, or name a shipped recipe: {', '.join(shipped)}"
+            f"recipe {name} does not exist", hint=f"check the path, or use a shipped recipe: {', '.join(shipped)}"
         )
     return shipped[str(name)]

@@ -1,4 +1,4 @@
-"""The names of splits: each of the three usual ones has several spellings."""
+"""The names of splits; `train`, `val` and `test` have several spellings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAMES = {spelling: name for name, spellings in SPELLINGS.items() for spelling i
 
 
 def canonical_split(name: str) -> str:
-    """Return `train`, `val` or `test` for any spelling of it, in any case; any other name as it is.
+    """Return `train`, `val` or `test` for a spelling of that split, in any case; return other names unchanged.
 
     Example:
         >>> canonical_split("validation")
@@ -25,5 +25,5 @@ def canonical_split(name: str) -> str:
 
 
 def usual_split(name: str) -> str | None:
-    """Return `train`, `val` or `test` for any spelling of it, in any case; None for any other name."""
+    """Return `train`, `val` or `test` for a spelling of that split, in any case; None for other names."""
     return _NAMES.get(name.strip().casefold())

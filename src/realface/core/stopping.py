@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class _SignalArrived(BaseException):
-    """Leaves a block as Ctrl-C does: no decoder that catches `RuntimeError` takes it for damage of a file."""
+    """Ends a block as Ctrl-C does, so that decoders that catch `RuntimeError` do not mistake it for file damage."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -25,11 +25,11 @@ class _SignalArrived(BaseException):
 def ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM end the block at once, with its worker processes and unfinished files cleaned up.
 
-    A second SIGTERM kills the process. Outside the main thread, or where the process has its own handler for SIGTERM
-    or ignores it, nothing changes.
+    A second SIGTERM kills the process. This has no effect outside the main thread, or if the process ignores SIGTERM
+    or has a handler for SIGTERM already.
 
     Raises:
-        StoppedBySignal: SIGTERM came.
+        StoppedBySignal: the process received SIGTERM.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -51,13 +51,13 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 class Stopper:
-    """Notes a signal instead of dying of it.
+    """Records a signal instead of ending the process.
 
-    Ctrl-C after that acts as it would without this. A further SIGTERM changes nothing: a cluster sends one to every
-    process, and torchrun, which gets one too, passes its own on.
+    A later Ctrl-C acts as usual. A second SIGTERM is ignored: a cluster sends SIGTERM to every process, and torchrun
+    forwards its own SIGTERM as well.
 
     Attributes:
-        requested: number of the first signal that came; 0 for none.
+        requested: number of the first signal received; 0 before any signal.
     """
 
     def __init__(self) -> None:
@@ -67,9 +67,9 @@ class Stopper:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Note signals in this block, but those that the process was told to ignore, as `nohup` and shells do.
+        """Record signals in this block, except signals that the process ignores, as under `nohup`.
 
-        Outside the main thread, which alone may, do nothing.
+        This has no effect outside the main thread, because only the main thread can set handlers.
         """
         if threading.current_thread() is threading.main_thread():
             heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
@@ -81,10 +81,10 @@ class Stopper:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """In this block a signal raises immediately, because nothing would be lost.
+        """Let a signal end this block immediately, because it contains no work to save.
 
         Raises:
-            StoppedBySignal: a signal came before or within.
+            StoppedBySignal: a signal arrived before or during the block.
         """
         self._acts_at_once = True
         try:

@@ -16,11 +16,11 @@ def read_text(path: Path, *, errors: str = "strict") -> str:
 
     Args:
         path: the file.
-        errors: how to treat bytes that are not UTF-8, as for `bytes.decode`. `surrogateescape` suits lists of file
+        errors: handling of bytes that are not UTF-8, see `bytes.decode`. Use `surrogateescape` for lists of file
             names.
 
     Raises:
-        TextFileError: as `decode_text`.
+        TextFileError: the bytes are UTF-16, or not UTF-8 unless `errors` allows that.
         OSError: the file cannot be read.
     """
     return decode_text(path.read_bytes(), errors=errors).replace("\r\n", "\n").replace("\r", "\n")
@@ -41,7 +41,7 @@ def decode_text(data: bytes, *, errors: str = "strict") -> str:
 
 
 def is_utf16(data: bytes) -> bool:
-    """Whether bytes are UTF-16: they start with its byte order mark, or every second one of the first is zero."""
+    """Return True if bytes are UTF-16: they start with its byte order mark, or every second byte is zero."""
     if data.startswith(_UTF16_MARKS):
         return True
     start = data[:_BYTES_LOOKED_AT]

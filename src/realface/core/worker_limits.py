@@ -1,4 +1,4 @@
-"""How many worker processes the limits of this machine allow, checked before any of them starts."""
+"""The number of worker processes that this machine allows, checked before workers start."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 from realface.core.errors import LoadingError
 from realface.core.process_number import warn_once
 
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (asked for its size only)
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only its size is read)
 OPEN_FILES = Path("/proc/self/fd")
 SEMAPHORES_PER_WORKER = 3  # of its queue; each takes one page of shared memory
 SEMAPHORES_OF_LOADER = 8  # of the queue of results and of an event
-FILES_PER_WORKER = 4  # both ends of its queue, and of the pipe that tells when it ends
-FILES_OF_LOADER = 16  # the queue of results, and what is opened meanwhile: crops, checkpoints, logs
+FILES_PER_WORKER = 4  # both ends of its queue, and of the pipe that signals its end
+FILES_OF_LOADER = 16  # the queue of results, and files opened later: crops, checkpoints, logs
 ADVICE_NO_WORKERS = "read without workers (data.workers=0 in a recipe, --workers 0)"
 
 
-def allowed_workers(asked: int, *, num_loaders: int = 1) -> int:
-    """Return how many worker processes can start; a line on stderr says so, once, when they are fewer than asked.
+def allowed_workers(requested: int, *, num_loaders: int = 1) -> int:
+    """Return how many worker processes can start; print a note on stderr, once, if they are fewer than requested.
 
-    Batches do not count: they pass through memory that no limit of a container on shared memory bounds.
+    Batches do not count: a container's limit on shared memory does not apply to the memory that they use.
 
     Args:
-        asked: number of workers, >= 1.
-        num_loaders: number of loaders with so many workers that will be open at the same time.
+        requested: number of workers per loader, >= 1.
+        num_loaders: number of loaders that will be open at the same time.
 
     Raises:
-        LoadingError: not even one worker can start. The text says what is needed and what is free.
+        LoadingError: not even one worker can start. The text gives the needed and the free amount.
     """
-    allowed = asked
+    allowed = requested
     for limit in (_shared_memory(), _files()):
         if limit is not None:
             allowed = limit.allowed_workers(allowed, num_loaders)
@@ -40,15 +40,15 @@ def allowed_workers(asked: int, *, num_loaders: int = 1) -> int:
 
 @dataclass(frozen=True)
 class _Limit:
-    """What is left of something that workers need.
+    """The free amount of a resource that workers need.
 
     Attributes:
-        free: units that are free.
-        of_loader: units that a loader needs whatever its number of workers.
-        of_worker: units that each of its workers needs.
-        text: what is found and needed, as a format of `free`, `asked` and `needed`.
-        unit: factor of the text's numbers.
-        advice: what to do.
+        free: number of free units.
+        of_loader: number of units that a loader needs for any number of workers.
+        of_worker: number of units that each worker needs.
+        text: message, a format string with `free`, `requested` and `needed`.
+        unit: factor for the numbers in the text.
+        advice: the remedy.
     """
 
     free: int
@@ -58,20 +58,20 @@ class _Limit:
     unit: float
     advice: str
 
-    def allowed_workers(self, asked: int, num_loaders: int) -> int:
+    def allowed_workers(self, requested: int, num_loaders: int) -> int:
         """Return how many of the workers can start, at least one."""
-        allowed = min(asked, (self.free // num_loaders - self.of_loader) // self.of_worker)
-        needed = num_loaders * (self.of_loader + self.of_worker * asked)
-        found = self.text.format(free=self.free * self.unit, asked=asked, needed=needed * self.unit)
+        allowed = min(requested, (self.free // num_loaders - self.of_loader) // self.of_worker)
+        needed = num_loaders * (self.of_loader + self.of_worker * requested)
+        found = self.text.format(free=self.free * self.unit, requested=requested, needed=needed * self.unit)
         if allowed < 1:
             raise LoadingError(found, hint=f"{self.advice}, or {ADVICE_NO_WORKERS}")
-        if allowed < asked and self.advice not in _advised:
+        if allowed < requested and self.advice not in _advised:
             _advised.add(self.advice)
             warn_once(f"note: {found}, so {allowed} will start; to use all, {self.advice}")
         return allowed
 
 
-_advised: set[str] = set()  # what this process has been told already
+_advised: set[str] = set()  # advice that this process has printed
 
 
 def _shared_memory() -> _Limit | None:
@@ -83,7 +83,7 @@ def _shared_memory() -> _Limit | None:
         free // page,
         SEMAPHORES_OF_LOADER,
         SEMAPHORES_PER_WORKER,
-        f"{SHARED_MEMORY} has {{free:,.0f}} kB free and {{asked}} worker processes need {{needed:,.0f}} kB",
+        f"{SHARED_MEMORY} has {{free:,.0f}} kB free and {{requested}} worker processes need {{needed:,.0f}} kB",
         page / 1000,
         "remove files from it, or start the container with `docker run --shm-size=1g`",
     )
@@ -97,14 +97,14 @@ def _files() -> _Limit | None:
         max(0, free),
         FILES_OF_LOADER,
         FILES_PER_WORKER,
-        "this process can open {free:.0f} more files and {asked} worker processes need {needed:.0f}",
+        "this process can open {free:.0f} more files and {requested} worker processes need {needed:.0f}",
         1,
         "raise the limit with `ulimit -n 4096`",
     )
 
 
 def free_shared_memory() -> int | None:
-    """Return the bytes free in the shared memory that semaphores take; None where the system has no such limit."""
+    """Return the free bytes of the shared memory that semaphores use; None if the system has no such limit."""
     if sys.platform != "linux":
         return None
     try:
@@ -115,7 +115,7 @@ def free_shared_memory() -> int | None:
 
 
 def free_files() -> int | None:
-    """Return how many more files this process may open; None where the system does not tell."""
+    """Return how many more files this process may open; None if the system does not report it."""
     if sys.platform != "linux":
         return None
     import resource

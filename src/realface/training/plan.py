@@ -101,7 +101,7 @@ def require_consistent(recipe: TrainRecipe, run: Path, *, resume: bool) -> Metho
             "data.real: the faces are not prepared yet", hint="start this recipe with the command `realface train`"
         )
     if not is_run(run):
-        require_free(run, besides=own_faces(recipe, run))
+        require_free(run, allowed=own_faces(recipe, run))
     elif not resume:
         raise OutputExistsError(f"{run} holds a run already", hint="go on with it by --resume, or give another folder")
     return method

@@ -143,7 +143,7 @@ def _open_state(
 def _create_folder(plan: RunPlan, fabric: Fabric, processes: Processes, exit_stack: ExitStack) -> None:
     """Create the folder of a run; it is locked until `exit_stack` is closed."""
     folder = plan.folder
-    exit_stack.enter_context(locked(new_folder(folder, besides=own_faces(plan.recipe, folder))))
+    exit_stack.enter_context(locked(new_folder(folder, allowed=own_faces(plan.recipe, folder))))
     write_json(folder / PROVENANCE_NAME, _provenance(plan, fabric, processes))
     save_recipe(plan.recipe, folder / RECIPE_NAME)
 

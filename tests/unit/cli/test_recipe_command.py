@@ -33,7 +33,7 @@ def test_a_recipe_that_does_not_exist_lists_the_shipped_ones(capsys: pytest.Capt
     assert run(["recipe", "show", "dmo"]) == 2
     error, hint = capsys.readouterr().err.splitlines()
     assert error == "error: recipe dmo does not exist"
-    assert hint.startswith("hint: check the path, or name a shipped recipe: baseline-demo, ")
+    assert hint.startswith("hint: check the path, or use a shipped recipe: baseline-demo, ")
 
 
 def test_check_reports_all_errors_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

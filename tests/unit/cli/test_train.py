@@ -86,7 +86,7 @@ def test_faults_of_a_recipe_are_all_named(started):
 def test_unknown_recipe_lists_the_shipped_ones(started):
     error = run("gone.yaml", "--out", "run").exception
     assert isinstance(error, MissingInputError)
-    assert "recipe gone.yaml does not exist; check the path, or name a shipped recipe: baseline-demo, " in str(error)
+    assert "recipe gone.yaml does not exist; check the path, or use a shipped recipe: baseline-demo, " in str(error)
 
 
 def test_without_a_recipe_there_must_be_a_run_to_take_up(started):

@@ -35,7 +35,7 @@ def test_a_difference_is_an_error_that_gives_both_sides() -> None:
             made_with(margin=0.3), crops_name="train.parquet", model=made_with(margin=0.6), model_name="run/artifact"
         )
     assert str(caught.value) == (
-        "train.parquet holds crops made with [mtcnn (facenet-pytorch 2.5.3), margin 0.3, 256 px PNG, "
+        "train.parquet contains crops made with [mtcnn (facenet-pytorch 2.5.3), margin 0.3, 256 px PNG, "
         "alignment none, face largest, 32 frames] but run/artifact expects [mtcnn (facenet-pytorch 2.5.3), "
         "margin 0.6, 256 px PNG, alignment none, face largest, 32 frames]; prepare the videos again with the "
         "model's spec, or train on these crops"
@@ -50,7 +50,7 @@ def test_unknown_crops_and_weights_are_let_through(crops: CropSpec, model: CropS
 def test_unknown_crops_and_weights_are_noted_together() -> None:
     specs = {"a.parquet": CropSpec.unknown(), "b.parquet": made_with(), "run": CropSpec.unknown()}
     assert note_of_unknown_crops(specs) == (
-        "how the crops were made is not known (a.parquet, run); whether they fit is not checked"
+        "unknown crop settings (a.parquet, run); cannot check whether crops and model match"
     )
     assert note_of_unknown_crops({"b.parquet": made_with()}) is None
 

@@ -245,7 +245,7 @@ def test_crops_of_another_spec_are_refused_with_both_named(tmp_path):
 def test_unknown_crops_are_noted(tmp_path):
     evaluation = evaluate(tmp_path, build_manifest(tmp_path / "crops", crop=CropSpec.unknown()))
     assert len(evaluation.notes) == 1
-    assert "how the crops were made is not known" in evaluation.notes[0]
+    assert "unknown crop settings" in evaluation.notes[0]
 
 
 def test_an_unknown_model_is_noted(tmp_path):

@@ -279,7 +279,7 @@ def test_artifact_without_an_mae_is_refused(faces, tmp_path):
 
 
 def test_crops_cut_otherwise_than_the_maes_are_refused(mae, faces, tmp_path):
-    with pytest.raises(CropSpecError, match=r"manifest\.parquet holds crops made with .* but .*artifact expects"):
+    with pytest.raises(CropSpecError, match=r"manifest\.parquet contains crops made with .* but .*artifact expects"):
         compute(mae, [faces(1, crop=CropSpec(size=32))], tmp_path / "store")
 
 
@@ -287,7 +287,7 @@ def test_crops_or_an_mae_of_which_nothing_is_known_are_noted_once(mae, faces, tm
     unknown, known = faces(2, folder="a", crop=CropSpec.unknown()), faces(1, folder="b")
     computed = compute(mae, [unknown, known], tmp_path / "one")
     assert computed.notes == [
-        f"how the crops were made is not known ({unknown}); whether they fit is not checked",
+        f"unknown crop settings ({unknown}); cannot check whether crops and model match",
     ]
     imported = save(tmp_path / "imported", load_network(mae), crop=CropSpec.unknown())
     (note,) = compute(imported, [unknown], tmp_path / "two").notes

@@ -60,7 +60,7 @@ def test_crop_spec_is_the_manifests(write_faces):
 def test_crops_made_in_two_ways_are_refused(write_faces):
     one = write_faces("one", crop=CropSpec(size=16))
     two = write_faces("two", crop=CropSpec(size=32))
-    with pytest.raises(CropSpecError, match=r"two/manifest\.parquet holds crops made with .*32 px.*one/manifest"):
+    with pytest.raises(CropSpecError, match=r"two/manifest\.parquet contains crops made with .*32 px.*one/manifest"):
         read(one, two)
 
 

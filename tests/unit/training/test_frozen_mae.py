@@ -157,7 +157,7 @@ def test_settings_that_do_not_go_with_the_mae_are_refused(make_rffr_recipe, tmp_
 
 def test_mae_of_other_crops_is_refused_with_both(make_rffr_recipe, write_mae, tmp_path):
     made = make_rffr_recipe(mae=write_mae(crop=CropSpec(size=32)))
-    told = r"manifest\.parquet holds crops made with .*16 px.* but the MAE .*run expects .*32 px"
+    told = r"manifest\.parquet contains crops made with .*16 px.* but the MAE .*run expects .*32 px"
     refused(CropSpecError, made, tmp_path / "run", told)
 
 
