@@ -127,7 +127,7 @@ class _Scored:
     errors: NDArray[np.float64] | None
 
     def locate(self, row: int) -> tuple[Manifest, int]:
-        """The manifest, and the row in it, of a row of the table."""
+        """Return the manifest, and the row in it, of a row of the table."""
         ends = np.cumsum([len(manifest) for manifest in self.rows])
         which = int(np.searchsorted(ends, row, side="right"))
         return self.rows[which], row - int(ends[which]) + len(self.rows[which])

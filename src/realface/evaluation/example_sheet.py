@@ -53,13 +53,13 @@ def draw_sheet(
 
 
 def _heading(title: str, names: Sequence[str]) -> Picture:
-    """A title over the names of the pictures below it."""
+    """Return a title over the names of the pictures below it."""
     heads = beside([line(name, width=CELL, size=14, colour=FAINT) for name in names], gap=SEAM)
     return stacked([line(title, width=max(heads.shape[1], WORDS), size=18), heads])
 
 
 def _strip(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Picture:
-    """An example's pictures over what was said of it."""
+    """Return an example's pictures over what was said of it."""
     method = f", {entry['method']}" if entry["method"] else ""
     words = f"{entry['score']:.3f}  {entry['label']}{method}; called {entry['prediction']}"
     row = beside([resized(picture, height=CELL, width=CELL) for picture in pictures.values()], gap=SEAM)

@@ -152,7 +152,7 @@ def _outputs(network: nn.Module, images: Sequence[Tensor], device: torch.device)
 
 
 def _maps(outputs: Sequence[Output]) -> dict[MapKind, list[FaceMap]]:
-    """Each map that the network has, of the one face of every output."""
+    """Return each map that the network has, of the one face of every output."""
     maps: dict[MapKind, list[FaceMap]] = {}
     for kind in MapKind:
         drawn = [forgery_maps(output, kind) for output in outputs]

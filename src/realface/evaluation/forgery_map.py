@@ -45,7 +45,7 @@ class Scale:
 
     @classmethod
     def spanning(cls, kind: MapKind, maps: Sequence[FaceMap]) -> Scale:
-        """The scale on which some maps, at least one, can be read and compared.
+        """Return the scale on which some maps, at least one, can be read and compared.
 
         The error starts at 0. Attention is nowhere 0 and differs little from place to place, so
         it starts at the lowest there is. The places of a manipulation are probabilities: 0 to 1 in every file.
@@ -57,7 +57,7 @@ class Scale:
         return cls(0.0 if kind is MapKind.ERROR_MAP else float(lowest), float(high))
 
     def strength(self, face_map: FaceMap) -> FaceMap:
-        """The map in [0, 1]; 0 everywhere when the scale has no length."""
+        """Return the map in [0, 1]; 0 everywhere when the scale has no length."""
         if self.high <= self.low:
             return np.zeros_like(face_map)
         strength = np.clip((face_map - self.low) / (self.high - self.low), 0, 1)
@@ -94,7 +94,7 @@ def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
 
 
 def lay_over(picture: Picture, face_map: FaceMap, scale: Scale) -> Picture:
-    """A picture in grey, coloured by a map that covers it; where the map is low, grey alone.
+    """Return a picture in grey, coloured by a map that covers it; where the map is low, grey alone.
 
     Grey, because the colours of skin are among those of a map.
 
@@ -114,7 +114,7 @@ def lay_over(picture: Picture, face_map: FaceMap, scale: Scale) -> Picture:
 
 
 def colour_bar(*, height: int, width: int) -> Picture:
-    """The colours from the lowest value, left, to the highest, as they look over grey; (height, width, 3)."""
+    """Return the colours from the lowest value, left, to the highest, as they look over grey; (height, width, 3)."""
     ramp = np.tile(np.linspace(0, 1, width, dtype=np.float32), (height, 1))
     return lay_over(np.full((height, width, 3), 128, np.uint8), ramp, Scale(0.0, 1.0))
 

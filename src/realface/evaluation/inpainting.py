@@ -56,7 +56,7 @@ class InpaintedFaces:
     inpainting_baselines: Mapping[str, NDArray[np.float64]]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """One entry a face."""
+        """Return one entry a face."""
         rows = zip(self.paths, self.units, self.mae.tolist(), strict=True)
         errors = {name: values.tolist() for name, values in self.inpainting_baselines.items()}
         return [
@@ -106,7 +106,7 @@ class Inpainting:
     faces: InpaintedFaces
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready mapping of everything but the single faces."""
+        """Return a JSON-ready mapping of everything but the single faces."""
         names = ("num_faces", "num_units", "drawn", "num_real", "num_fakes")
         return {
             "unit": UNIT,
@@ -224,7 +224,7 @@ def summarise_inpainting(
 
 
 def baseline_error(baseline: InpaintingBaseline, image: Picture, grid: BlockGrid) -> float:
-    """The mean squared error of a baseline over the blocks of a face, each filled with all others visible.
+    """Return the mean squared error of a baseline over the blocks of a face, each filled with all others visible.
 
     Args:
         baseline: the inpainting baseline.
@@ -287,7 +287,7 @@ def _units(parts: Sequence[Manifest]) -> tuple[str, list[str]]:
 
 
 def _in_grey_levels(error: Estimate) -> Estimate:
-    """The root of a mean squared error and of its bounds, of 255."""
+    """Return the root of a mean squared error and of its bounds, of 255."""
     value, low, high = (
         None if bound is None else GREY_LEVELS * bound**0.5 for bound in (error.value, error.low, error.high)
     )

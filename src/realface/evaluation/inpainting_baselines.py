@@ -43,7 +43,7 @@ InpaintingBaseline = Callable[[Picture, Square], Filled]
 
 
 def mean_colour(image: Picture, square: Square) -> Filled:
-    """The mean of all visible pixels, everywhere."""
+    """Return the mean of all visible pixels, everywhere."""
     is_visible = _mask(image, square) == 0
     return np.broadcast_to(image[is_visible].mean(0), (square.side, square.side, 3))
 

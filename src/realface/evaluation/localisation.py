@@ -45,7 +45,7 @@ class Measured:
 
     @classmethod
     def joined(cls, parts: Sequence[Measured]) -> Measured | None:
-        """All parts as one; None where there is none."""
+        """Return all parts as one; None where there is none."""
         if not parts:
             return None
         crops = [crop for part in parts for crop in part.crops]
@@ -111,7 +111,7 @@ class _Group:
 
 
 def _groups(manifest: Manifest, *, at_most: int) -> list[_Group]:
-    """Every fake with a mask, in one group of so many; a fake without a real crop is a group of its own."""
+    """Return every fake with a mask, in one group of so many; a fake without a real crop is a group of its own."""
     columns = ["label", "dataset", "compression", "video", "original", "frame", "mask"]
     rows = manifest.columns.table(columns).to_pylist()
     reals: dict[tuple[str | None, ...], list[int]] = {}
@@ -186,7 +186,7 @@ class _Groups(Dataset[Any]):
         return loaded
 
     def _mask(self, row: int) -> NDArray[np.bool_] | str:
-        """The row's mask, or why it cannot be used."""
+        """Return the row's mask, or why it cannot be used."""
         file = self._root / str(self._masks[row])
         try:
             mask = read_forged_pixels(file, (self._input_size, self._input_size))
@@ -215,7 +215,7 @@ def _error_maps(network: nn.Module, images: Sequence[Tensor], reading: Reading) 
 def _measure(
     group: _Loaded, maps: Sequence[FaceMap], manifest: Manifest, videos: pa.ChunkedArray
 ) -> list[MeasuredCrop]:
-    """The numbers of a group's fakes."""
+    """Return the numbers of a group's fakes."""
     paths, methods, names = (manifest.columns[name] for name in ("path", "method", "video"))
     real = group.real
     return [

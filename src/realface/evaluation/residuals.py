@@ -194,7 +194,7 @@ def _header_of(source: ResidualSource, precision: Precision, dtype: StoredType) 
 
 
 def _read_manifests(paths: Sequence[Path], mae: Path) -> tuple[Manifest, list[str]]:
-    """All crops, and what is to be said of them."""
+    """Return all crops, and what is to be said of them."""
     if not paths:
         raise ManifestError("no manifest whose residuals could be computed", hint="give at least one")
     manifests = [Manifest.read(path) for path in paths]
@@ -207,7 +207,7 @@ def _read_manifests(paths: Sequence[Path], mae: Path) -> tuple[Manifest, list[st
 
 
 def _without_key(manifest: Manifest, row: int) -> FailedRow:
-    """A row whose file could not be hashed."""
+    """Return a row whose file could not be hashed."""
     file = manifest.file_of(row)
     reason = "unreadable" if file.exists() else "missing file"
     return FailedRow(row, str(file), reason, f"row {row + 1} of the manifest: {file}: {reason}")

@@ -189,7 +189,7 @@ def bounds(estimate: Estimate) -> dict[str, float | None]:
 
 
 def _of_evaluation(document: Mapping[str, Any], path: Path) -> list[Result]:
-    """The numbers by video of an evaluation, of all fakes and by method."""
+    """Return the numbers by video of an evaluation, of all fakes and by method."""
     try:
         named = ", ".join("/".join(Path(each["path"]).parts[-2:]) for each in document["manifests"])
         found = []

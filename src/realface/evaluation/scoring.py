@@ -95,12 +95,12 @@ class CropBatch:
     failed: list[FailedRow]
 
     def on(self, device: torch.device) -> CropBatch:
-        """The same on a device."""
+        """Return the same on a device."""
         inputs = {name: value.to(device, non_blocking=True) for name, value in self.inputs.items()}
         return replace(self, image=self.image.to(device, non_blocking=True), inputs=inputs)
 
     def pin_memory(self) -> CropBatch:
-        """The same in memory from which a GPU copies on its own; the loader calls this."""
+        """Return the same in memory from which a GPU copies on its own; the loader calls this."""
         inputs = {name: value.pin_memory() for name, value in self.inputs.items()}
         return replace(self, image=self.image.pin_memory(), inputs=inputs)
 
@@ -248,7 +248,7 @@ def explain_out_of_memory(device: torch.device, *, num_crops: int) -> Iterator[N
 
 
 def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTable:
-    """The score table of a manifest.
+    """Return the score table of a manifest.
 
     Args:
         manifest: the crops.

@@ -167,7 +167,7 @@ def training_batches(
 
     Raises:
         ManifestError: the rows cannot be drawn in this way.
-        TrainingError, LoadingError: a crop cannot be read, and the text names it; as `load_batches`.
+        TrainingError, LoadingError: a crop cannot be read. The text gives its path; see `load_batches`.
     """
     transform = FaceTransform(input_size, flip=flip, degradations=degradations)
     crops = CropDataset(rows, transform=transform, seed=seed, training=True, inputs=inputs)
@@ -201,8 +201,8 @@ def load_training_batches(
         pin_memory: put batches into memory from which a GPU copies by itself.
 
     Raises:
-        TrainingError: a crop cannot be read; the text names it.
-        LoadingError: as `load_batches`.
+        TrainingError: a crop cannot be read. The text gives its path.
+        LoadingError: see `load_batches`.
     """
     loaded = load_batches(
         read,
@@ -211,7 +211,7 @@ def load_training_batches(
         batch_bytes=batch_bytes,
         prefetch=PREFETCHED,
         pin_memory=pin_memory,
-        num_loaders=2,  # the validation's opens beside this one
+        num_loaders=2,  # the validation loader is open at the same time
     )
     for batch in loaded:
         if isinstance(batch, str):

@@ -57,8 +57,8 @@ class BestStep:
         step: steps taken.
         network: the network's weights.
         metrics: its validation metrics by name.
-        scores: (rows,) float64, of the validation rows in their order; empty for a method that learns from real faces
-            alone, which has no scores until the run ends. On pairs (pairs, 2), the logits of both images of each pair.
+        scores: (rows,) float64, of the validation rows in their order; empty for a method that learns only from real
+            faces, which has no scores until the run ends. On pairs (pairs, 2), the logits of both images of each pair.
     """
 
     step: int
@@ -83,9 +83,9 @@ class CheckpointFolder:
         self._keep = keep
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, then remove the oldest ones and the best steps that none refers to any more.
+        """Write a checkpoint, then remove the oldest checkpoints and the best steps without a checkpoint.
 
-        Those of later steps go too: they are the damaged ones before which the run was taken up.
+        Checkpoints of later steps are removed too: they are damaged, and the run was resumed from a step before them.
 
         Raises:
             TrainingError: the disk is full.
@@ -117,10 +117,10 @@ class CheckpointFolder:
     def newest(self) -> Checkpoint | None:
         """Return the newest checkpoint that is complete together with its best step; None if no checkpoint was written.
 
-        Damaged ones, as a crash may leave them, are named on stderr and passed over.
+        A damaged checkpoint, as a crash may leave it, is skipped with a warning on stderr.
 
         Raises:
-            TrainingError: there are some, but none can be used; to begin again is for the user to decide.
+            TrainingError: checkpoints exist, but all are damaged. The user decides whether to start again.
         """
         fault = None
         for path in reversed(self._steps()):
@@ -141,7 +141,7 @@ class CheckpointFolder:
         return None
 
     def clear_partial(self) -> None:
-        """Remove what a kill in the middle of writing left."""
+        """Remove files that were only partly written because the process was killed."""
         for path in self._folder.glob(".*.partial*"):
             path.unlink()
 
@@ -154,7 +154,7 @@ def _best_name(step: int) -> str:
 
 
 def _best_step_of(path: Path) -> int | None:
-    """The best step that a checkpoint refers to; None where it refers to none or is damaged."""
+    """Return the best step that a checkpoint refers to; None if it refers to no step or is damaged."""
     try:
         best: int | None = _read(path, Checkpoint, in_memory=False).tally["best_step"]
     except TrainingError:
@@ -174,7 +174,7 @@ def _write(path: Path, stored: Checkpoint | BestStep) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Let what was renamed in a folder survive a loss of power, before older files are removed."""
+    """Make renamed files of a folder survive a loss of power, before older files are removed."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -22,7 +22,7 @@ from realface.models.method import Method
 from realface.training.recipe import DataSection, SamplesSection
 
 NAMED_FILES = 3
-"""How many missing files are named; the others are counted."""
+"""Number of missing files that an error lists by name; further files are counted."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,12 @@ class TrainingData:
     Attributes:
         train: training samples, one row per crop.
         val: validation samples, one row per crop.
-        crop: how all crops were made; `unknown` if that is unknown for some.
-        trained_on: the training manifests as the artifact names them: `name`, `sha256`, `rows` that were used,
-            and `crop`, how they were cut out.
-        sampling: how training samples are drawn.
-        fakes_left_out: of `train` and `val`, for a method that learns from real faces alone; else empty.
+        crop: crop settings of all crops; `unknown` if some crops have unknown settings.
+        trained_on: the training manifests as the artifact lists them: `name`, `sha256`, `rows` that were used, and
+            `crop`, the crop settings.
+        sampling: order in which training samples are drawn.
+        fakes_left_out: numbers of fakes excluded from `train` and `val` for a method that learns only from real faces;
+            else empty.
         train_inputs: precomputed inputs of the training samples, keyed by the task's keyword argument.
         val_inputs: precomputed inputs of the validation samples, keyed by the network's keyword argument.
         origins: for the provenance, everything else that the run uses, by name.
@@ -62,22 +63,22 @@ def load_data(
 ) -> TrainingData:
     """Load the samples of a recipe, and check that training on them makes sense.
 
-    For a method that learns from real faces alone, fakes are left out, which is told, and every real is drawn once an
-    epoch. The same holds for a run on pairs of real faces and pseudo-fakes.
+    For a method that learns only from real faces, fakes are excluded with a warning, and every real is drawn once an
+    epoch. The same is true of a run on pairs of real faces and pseudo-fakes.
 
     Args:
-        data: the recipe's section.
-        method: the recipe's.
+        data: section `data` of the recipe.
+        method: method of the recipe.
         on_pairs: whether the run makes its fakes itself.
-        with_real_fakes: whether a run on pairs also uses the fakes of the manifests, beside the reals of their videos.
+        with_real_fakes: whether a run on pairs also uses the fakes of the manifests, with the reals of their videos.
 
     Raises:
-        MissingInputError: a manifest, or crops that it lists, are not there.
-        ManifestError: a file is no manifest, or its rows make no pairs where pairs are asked for.
+        MissingInputError: a manifest is missing, or crops that it lists.
+        ManifestError: a file is no manifest, or its rows make no pairs and the run needs pairs.
         CropSpecError: manifests with crops made in different ways.
-        LeakError: a video or a person stands in two splits, or in training and validation.
+        LeakError: a video or an identity is in two splits, or in training and validation.
         TrainingError: no rows, a class that is needed is missing, rows of a test split in validation, or pairs with
-            fakes for a method that learns from real faces alone.
+            fakes for a method that learns only from real faces.
     """
     paths = dict.fromkeys([*data.manifests_of(data.train), *data.manifests_of(data.val)])
     manifests = {path: Manifest.read(path) for path in paths}
@@ -145,7 +146,7 @@ def load_data(
 def _reals_of(
     parts: dict[Path, Manifest], learner: str, name: str, *, keeps_fakes: bool
 ) -> tuple[dict[Path, Manifest], int]:
-    """The real rows of each manifest, and the number of fakes, which is reported if they are not used."""
+    """Return the real rows of each manifest, and the number of fakes, which is reported if they are not used."""
     reals = {path: part.filter(label=int(Label.REAL)) for path, part in parts.items()}
     num_rows, num_reals = (sum(len(part) for part in each.values()) for each in (parts, reals))
     if num_reals == 0:
@@ -228,7 +229,7 @@ def _common_crop(manifests: dict[Path, Manifest]) -> CropSpec:
 
 
 def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:
-    """What is let through because the split was published so, told and counted by kind."""
+    """Return the allowed leaks of a published split, counted by kind, with a warning."""
     counts = Counter(kind for kind, _, _ in {(leak.kind, leak.dataset, leak.name) for leak in leaks})
     if not counts:
         return {}
@@ -241,7 +242,7 @@ def _shared(leaks: Sequence[Leak]) -> dict[str, Any]:
 
 
 def _require_apart(train: Manifest, val: Manifest, allowed: Collection[Kind]) -> list[Leak]:
-    """Refuse a video or person on both sides, whatever the manifests' own split columns say."""
+    """Refuse a video or identity on both sides, independent of the manifests' own split columns."""
     sides = [rows.with_column("split", [side] * len(rows)) for side, rows in (("data.train", train), ("data.val", val))]
     return require_no_leaks(Manifest.concatenate(sides), where="the recipe", allowed=allowed)
 

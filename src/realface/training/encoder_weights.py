@@ -25,7 +25,7 @@ ROLE = "encoder weights"
 
 
 class EncoderRecord(Section):
-    """What a run's provenance says of the weights that its encoder started from."""
+    """Provenance record of the weights that a run's encoder started from."""
 
     name: str = Field(description="`timm`, the package and its version, or the last two parts of the path")
     sha256: str | None = Field(None, description="of the file; null for timm's hub")
@@ -35,15 +35,15 @@ class EncoderRecord(Section):
 
 
 def settle_encoder_weights(recipe: TrainRecipe, method: Method, run: Path) -> EncoderRecord | None:
-    """Check `encoder_weights` before anything is written, and say what they are.
+    """Check `encoder_weights` before anything is written, and return their record.
 
     Args:
-        recipe: of the run.
-        method: the recipe's.
-        run: the run's folder; a run that has begun is not checked again, since its checkpoints contain the weights.
+        recipe: recipe of the run.
+        method: method of the recipe.
+        run: folder of the run. A started run is not checked again, because its checkpoints contain the weights.
 
     Returns:
-        The record for provenance; None without `encoder_weights`, or for a run that has no record of them.
+        The record for provenance; None without `encoder_weights`, or for a run without such a record.
 
     Raises:
         MissingInputError: no such file.
@@ -73,17 +73,17 @@ def settle_encoder_weights(recipe: TrainRecipe, method: Method, run: Path) -> En
 
 
 def require_encoder_rate(recipe: TrainRecipe, method: Method) -> None:
-    """Refuse a learning rate of the encoder for a method without an encoder of its own.
+    """Refuse a learning rate of the encoder for a method that has no separate encoder.
 
     Raises:
-        TrainingError: the method has none.
+        TrainingError: the method has no encoder.
     """
     if recipe.optim.encoder_lr is not None and method.encoder_parameters is None:
         raise TrainingError(f"optim.encoder_lr: {method.name} has no encoder beside the rest", hint="set optim.lr only")
 
 
 def with_encoder_weights(data: TrainingData, record: EncoderRecord | None) -> TrainingData:
-    """Return the data of a run, so that artifact and provenance name the encoder's weights too."""
+    """Return the data of a run, extended so that artifact and provenance list the encoder's weights too."""
     if record is None:
         return data
     named = {"role": ROLE, "name": record.name, **({} if record.sha256 is None else {"sha256": record.sha256})}

@@ -27,7 +27,7 @@ ROLE = "mae"
 
 
 class MaeRecord(Section):
-    """What a run's provenance says of its MAE; the weights themselves are in the checkpoints."""
+    """Provenance record of a run's MAE; the weights themselves are in the checkpoints."""
 
     name: str = Field(description="the last two parts of its folder")
     weights: str = Field(description="its fingerprint")
@@ -40,24 +40,24 @@ class MaeRecord(Section):
 
 
 def resolve_mae(recipe: TrainRecipe, method: Method, run: Path) -> tuple[TrainRecipe, MaeRecord | None]:
-    """Find the MAE that a recipe needs, and take the settings of the MAE over into the recipe.
+    """Find the MAE that a recipe needs, and copy its settings into the recipe.
 
     Args:
-        recipe: of the run.
-        method: the recipe's.
-        run: the run's folder; one that has begun knows its MAE already, and need not reach it again.
+        recipe: recipe of the run.
+        method: method of the recipe.
+        run: folder of the run. A started run has a record of its MAE, so the MAE is not read again.
 
     Returns:
-        The recipe with `method.mae` and what follows from it, and what is known of the MAE; None of a method
-        without.
+        The recipe with `method.mae` and the settings that follow from it, and the record of the MAE; None for a method
+        without an MAE.
 
     Raises:
-        MissingInputError: no such MAE.
+        MissingInputError: the MAE does not exist.
         ArtifactError: it cannot be used.
         ModelInputError: it cannot inpaint.
-        TrainingError: the method takes none, needs one that is not given, or needs another kind; or the recipe's
-            `method.mae` says something else than the MAE.
-        RecipeError: the MAE's settings do not go with the recipe's others.
+        TrainingError: the method uses no MAE, needs an MAE and the recipe gives no path, or needs another kind; or the
+            recipe's `method.mae` differs from the MAE.
+        RecipeError: the MAE's settings do not fit the recipe's further settings.
     """
     if method.frozen_part is None:
         if recipe.mae is not None:
@@ -68,10 +68,10 @@ def resolve_mae(recipe: TrainRecipe, method: Method, run: Path) -> tuple[TrainRe
 
 
 def with_mae(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecipe) -> TrainingData:
-    """The rows of a run whose artifact and provenance tell of its MAE too.
+    """Return the rows of a run, extended so that artifact and provenance list its MAE too.
 
     Raises:
-        CropSpecError: the rows' crops were made otherwise than those that the MAE was trained on.
+        CropSpecError: the rows' crops have other settings than the crops that the MAE was trained on.
     """
     if mae is None:
         return rows
@@ -80,7 +80,7 @@ def with_mae(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecipe) -> 
     require_same_crops(
         rows.crop, crops_name=", ".join(map(str, names)), model=mae.crop, model_name=f"the MAE {mae.name}"
     )
-    if mae.crop.is_unknown and not rows.crop.is_unknown:  # of rows whose crops are unknown it is told already
+    if mae.crop.is_unknown and not rows.crop.is_unknown:  # unknown crops of the rows have their own warning
         warn_once(
             f"warning: how the crops were made that the MAE {mae.name} learned from is unknown; whether "
             "these fit is not checked"
@@ -91,15 +91,15 @@ def with_mae(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecipe) -> 
 
 
 def load_mae(network: Any, recipe: TrainRecipe, mae: MaeRecord) -> None:
-    """Give a new network its MAE, in place.
+    """Load the MAE into a new network, in place.
 
     Raises:
         MissingInputError, ArtifactError: it cannot be read any more.
-        TrainingError: the recipe names none, or its weights are others now.
+        TrainingError: the recipe has no MAE, or its weights have changed.
     """
     source = get_method(recipe.method.name).frozen_part
     assert source is not None
-    if recipe.mae is None:  # of a run that goes on, whose first checkpoint was never written
+    if recipe.mae is None:  # a resumed run whose first checkpoint was never written
         raise TrainingError(
             f"mae: the run began with {mae.name} and has no checkpoint yet that holds it",
             hint="set mae to its folder",
@@ -114,7 +114,7 @@ def load_mae(network: Any, recipe: TrainRecipe, mae: MaeRecord) -> None:
 
 
 def _recorded(run: Path) -> MaeRecord | None:
-    """The MAE of a run that has begun."""
+    """Return the MAE of a started run."""
     if not is_run(run):
         return None
     recorded = json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8")).get(ROLE)
@@ -160,7 +160,7 @@ def _with_settings_of(mae: MaeRecord, recipe: TrainRecipe) -> TrainRecipe:
 
 
 def _differences(written: Mapping[str, Any], found: Mapping[str, Any], where: str) -> list[str]:
-    """Settings that are written down and differ from those that were found, with both values."""
+    """Return the recorded settings that differ from the settings found, with both values."""
     differences = []
     for name, value in written.items():
         other = found.get(name)

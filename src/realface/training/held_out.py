@@ -33,8 +33,8 @@ def measure_held_out(recipe: TrainRecipe, run: Path, *, quiet: bool = False) -> 
     pairs, on which the best step was chosen.
 
     Args:
-        recipe: of the run, with `pseudo_fakes`.
-        run: its folder, with the finished artifact.
+        recipe: recipe of the run, with `pseudo_fakes`.
+        run: folder of the run, with the finished artifact.
         quiet: show no progress.
 
     Raises:
@@ -83,7 +83,7 @@ def measure_held_out(recipe: TrainRecipe, run: Path, *, quiet: bool = False) -> 
 
 
 def _identities(rows: Manifest, video_numbers: np.ndarray[Any, np.dtype[np.int64]]) -> list[str]:
-    """The identity of each video, in the order of the numbers."""
+    """Return the identity of each video, in the order of the numbers."""
     first = np.unique(video_numbers, return_index=True)[1]
     people, sources = rows.column("identities"), rows.column("dataset")
     return [f"{sources[row]}/{people[row][0]}" if people[row] else f"video {row}" for row in first]

@@ -1,4 +1,4 @@
-"""Starting a run's processes: one, several on this machine, or those that torchrun or SLURM started."""
+"""Start the processes of a run: one, several on this machine, or the processes of torchrun or SLURM."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Places(NamedTuple):
 
 
 def launch(trainer: TrainerSection) -> Fabric:
-    """Start the other processes, where there are any, and connect to them.
+    """Start the other processes of the run, if it has several, and connect to them.
 
-    Started by hand with `trainer.devices` above 1, the command line of this process is run again for each of them.
+    When started by hand with `trainer.devices` above 1, the command line of this process runs again for each process.
 
     Raises:
-        DeviceError: a device that is not here, too few of them, or a setting that this kind cannot do.
+        DeviceError: a device is missing, too few are available, or this kind does not support a setting.
     """
     device = resolve_device(trainer.device)
     places = started_places() or Places(1, trainer.devices)
@@ -72,14 +72,14 @@ def started_places() -> Places | None:
     """Return the number of processes that torchrun or SLURM started, this one included; None if started by hand.
 
     Raises:
-        DeviceError: several tasks of SLURM, of which it is not said how many each machine has.
+        DeviceError: several tasks of SLURM, without the number of tasks per machine.
     """
     if TorchElasticEnvironment.detect():
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         return Places(int(os.environ["WORLD_SIZE"]) // devices, devices)
     if SLURMEnvironment.detect():
         nodes, tasks = int(os.environ.get("SLURM_NNODES", 1)), int(os.environ["SLURM_NTASKS"])
-        if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:  # Fabric asks for it
+        if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:  # Fabric requires it
             raise DeviceError(
                 f"SLURM started {tasks} tasks on {nodes} machines without --ntasks-per-node",
                 hint="give that instead of --ntasks, one task for each GPU of a machine",

@@ -62,7 +62,7 @@ class _FileLog:
         validated = {f"val_{name}": value for name, value in validation.items()}
         numbers = {name: f"{value:.8g}" for name, value in {**train, **validated}.items()}
         self._table.writerow({"step": step, **numbers})
-        self._file.flush()  # a run is watched while it goes on
+        self._file.flush()  # users watch the log during the run
         for group, values in (("train", train), ("val", validation)):
             for name, value in values.items():
                 self._board.add_scalar(f"{group}/{name}", value, step)
@@ -93,10 +93,10 @@ def open_log(run: Path, *, metrics: Sequence[str], first_step: int = 1) -> Itera
 
 
 def _cut(path: Path, first_step: int) -> list[str] | None:
-    """Remove the rows of a step and all later ones.
+    """Remove the row of a step and all later rows.
 
     Returns:
-        The columns; None if no row is left.
+        The columns; None if no row remains.
     """
     if not path.exists():
         return None
@@ -110,7 +110,7 @@ def _cut(path: Path, first_step: int) -> list[str] | None:
 class MetricAverages:
     """Averages of the losses since the last logged step.
 
-    The sums stay on the device until `take` is called, so that a GPU need not wait in every step.
+    The sums stay on the device until `take` is called, so that a GPU does not wait in every step.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """The training loop. It is the same for all methods: a task returns a loss.
 
-After a step come, where they are due, a checkpoint, the validation and a row of the log, in this order: a run that is
-killed while it validates goes on by validating.
+After a step, a checkpoint, the validation and a row of the log follow if they are due, in this order: a run that is
+killed while it validates resumes with the validation.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Loop:
 
         Raises:
             StoppedBySignal: a signal came; the state is saved.
-            TrainingError: the run cannot go on.
+            TrainingError: the run cannot continue.
         """
         tally = self.state.tally
         trainer = self.recipe.trainer
         is_cut_short = tally.step == trainer.steps and tally.step % trainer.validate_every != 0
-        if tally.judged_step < tally.step or is_cut_short:  # taken up where it was saved, before this was done
+        if tally.judged_step < tally.step or is_cut_short:  # resumed from a checkpoint saved before the validation
             self._validate_and_log()
         while tally.step < trainer.steps and not self._has_stalled():
             taken = self._next_batches(batches)
@@ -83,7 +83,7 @@ class Loop:
         text, hint = "", ""
         with self._watch.waiting():
             try:
-                with self.stopper.at_once():  # no step is under way: a signal need not wait for a batch
+                with self.stopper.at_once():  # no step is running: a signal can stop the wait for a batch
                     taken = list(islice(batches, self.recipe.trainer.accumulate))
             except StoppedBySignal:
                 pass  # all processes learn of it below

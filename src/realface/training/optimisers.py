@@ -1,4 +1,4 @@
-"""The optimisers that a recipe can name: those of RECCE's configuration, and AdamW.
+"""The optimisers that a recipe can name: the optimisers of RECCE's configuration, and AdamW.
 
 Defaults are torch's, unless a description names another source.
 """
@@ -18,7 +18,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimiserSection(Section):
-    """What every optimiser has."""
+    """Settings that every optimiser has."""
 
     name: str = Field(description="which optimiser")
     lr: float = Field(gt=0, description="learning rate before the schedule")
@@ -36,7 +36,7 @@ class OptimiserSection(Section):
 
 
 class SgdConfig(OptimiserSection):
-    """Stochastic gradient descent, with momentum where asked for."""
+    """Stochastic gradient descent, with optional momentum."""
 
     name: Literal["sgd"] = Field("sgd", description="`sgd`")
     lr: float = Field(1e-3, gt=0, description="learning rate before the schedule")
@@ -106,7 +106,7 @@ class AdamaxConfig(OptimiserSection):
 
 
 class AdadeltaConfig(OptimiserSection):
-    """Adadelta: steps as large as the recent ones, relative to the gradient."""
+    """Adadelta: steps as large as recent steps, relative to the gradient."""
 
     name: Literal["adadelta"] = Field("adadelta", description="`adadelta`")
     lr: float = Field(1.0, gt=0, description="learning rate before the schedule")
@@ -157,16 +157,17 @@ CLASSES: Mapping[str, Callable[..., optim.Optimizer]] = MappingProxyType(
 def build_optimiser(
     config: OptimiserSection, parameters: Iterable[nn.Parameter], *, encoder: Iterable[nn.Parameter] = ()
 ) -> optim.Optimizer:
-    """Build the optimiser of those parameters that are trained; frozen ones are left out.
+    """Build the optimiser of the parameters that are trained; frozen parameters are excluded.
 
-    There is one group of parameters, unless `encoder_lr` or `no_decay_on_norms` ask for more. Those with `lr` come
-    before those with `encoder_lr`; within each, those with weight decay come first. An empty group is left out.
+    All parameters form one group, unless `encoder_lr` or `no_decay_on_norms` require more. Groups with `lr` precede
+    groups with `encoder_lr`; within each, parameters with weight decay precede parameters without. Empty groups are
+    dropped.
 
     Args:
-        config: the recipe's section.
-        parameters: of the whole task.
-        encoder: those among them that have the rate `encoder_lr`. It is kept in a group as `initial_lr` too, which is
-            where a schedule finds the full rate of the group.
+        config: section `optim` of the recipe.
+        parameters: parameters of the whole task.
+        encoder: parameters of the encoder, which have the rate `encoder_lr`. The group stores it as `initial_lr` too,
+            from which a schedule reads the full rate of the group.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     settings = config.model_dump(exclude={"name", "encoder_lr", "no_decay_on_norms"})

@@ -1,4 +1,4 @@
-"""Batches of pairs: each real face beside a fake that is made from it, in workers."""
+"""Batches of pairs: each real face with a fake that is made from the same face, in workers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MASK_INPUT = "manipulation_mask"
 class PairSampler(Sampler[list[Draw]]):
     """The faces of each batch.
 
-    Several processes draw the same stream and each takes its part of every stretch of it.
+    Several processes draw the same stream, and each uses its part of every section of the stream.
 
     Args:
-        stream: of the faces.
+        stream: stream of faces.
         num_pairs: pairs of a batch, in each process.
         num_batches: batches of the whole run.
         first_batch: batches of the run that were drawn before.
@@ -104,12 +104,12 @@ def pair_batches(
         sampler: the faces of each batch.
         num_pairs: pairs of a batch.
         input_size: height and width of the images, in pixels.
-        workers: processes that make pairs; 0: this one does.
-        pin_memory: put batches where a GPU copies from by itself.
+        workers: number of processes that make pairs; 0: the calling process does it.
+        pin_memory: put batches into memory from which a GPU copies by itself.
 
     Raises:
-        TrainingError: a crop cannot be read; the text names it.
-        LoadingError: as `load_batches`.
+        TrainingError: a crop cannot be read. The text gives its path.
+        LoadingError: see `load_batches`.
     """
     return load_training_batches(
         ItemReader[Draw, Batch | str](DrawnPairs(pairs), join_pairs),

@@ -29,8 +29,8 @@ class PairFaces:
     """The real faces of a run.
 
     Attributes:
-        train: those that training pairs are made from.
-        val: those that validation pairs are made from.
+        train: faces that training pairs are made from.
+        val: faces that validation pairs are made from.
     """
 
     train: FaceRows
@@ -76,7 +76,7 @@ def require_pairs_possible(recipe: TrainRecipe, method: Method) -> None:
 
 
 def with_pseudo_fakes(data: TrainingData, section: PairsSection | None) -> TrainingData:
-    """Return the data of a run, so that artifact and provenance name the pseudo-fakes too.
+    """Return the data of a run, extended so that artifact and provenance list the pseudo-fakes too.
 
     Raises:
         MissingInputError, ResynthesisStoreError: the store of re-synthesised faces cannot be read.
@@ -103,7 +103,7 @@ def with_pseudo_fakes(data: TrainingData, section: PairsSection | None) -> Train
 
 
 def _counted_by_source(reals: Manifest) -> dict[str, dict[str, int]]:
-    """Crops and identities of each source of training faces."""
+    """Return crops and identities of each source of training faces."""
     people: defaultdict[str, list[str]] = defaultdict(list)
     for source, names, video in zip(
         reals.column("dataset"), reals.column("identities"), reals.video_keys(), strict=True
@@ -115,8 +115,8 @@ def _counted_by_source(reals: Manifest) -> dict[str, dict[str, int]]:
 def compute_landmarks(data: TrainingData, recipe: TrainRecipe, run: Path, *, quiet: bool) -> None:
     """Write the landmarks of all faces of a run into its folder.
 
-    Those that `prepare --landmarks mesh` left beside a manifest are taken over; others are computed now, in 5 to 20 ms
-    per face.
+    Landmarks that `prepare --landmarks mesh` wrote next to a manifest are reused; all further landmarks are computed,
+    in 5 to 20 ms per face.
     """
     section = recipe.data
     manifests = dict.fromkeys([*section.manifests_of(section.train), *section.manifests_of(section.val)])
@@ -129,8 +129,8 @@ def open_faces(data: TrainingData, recipe: TrainRecipe, run: Path) -> PairFaces:
     """Return the faces of a run, whose landmarks are in its folder.
 
     Raises:
-        TrainingError: too few faces have landmarks, none is in the store of re-synthesised faces, or kinds need two
-            identities and there is one.
+        TrainingError: too few faces have landmarks, no face is in the store of re-synthesised faces, or kinds need two
+            identities and the faces show only one identity.
     """
     section = recipe.pseudo_fakes
     assert section is not None

@@ -1,4 +1,4 @@
-"""Validating on pairs of held-out identities: a fixed set for each kind, those that training never makes included."""
+"""Validate on pairs of held-out identities: a fixed set for each kind, including kinds that training never makes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from realface.training.pair_batches import DrawnPairs, join_pairs, pair_batch_by
 from realface.training.recipe import PairsSection
 
 SEED = 0
-"""Of the validation pairs, whatever the run's seed, so that runs with the same faces are compared on the same pairs."""
+"""Seed of the validation pairs. It is independent of the run's seed, so that runs are compared on the same pairs."""
 PAIRS_NAME = "validation_pairs.parquet"
 
 KindDraw = tuple[str, Draw]
@@ -42,7 +42,7 @@ class PairValidation:
 
     Attributes:
         faces: real faces of identities that training does not see.
-        section: of the recipe.
+        section: section `pseudo_fakes` of the recipe.
         input_size: height and width of the images, in pixels.
     """
 
@@ -71,7 +71,8 @@ class PairValidation:
 
         Args:
             network: returns an `Output`; on the reading's device.
-            reading: how pairs are read; a batch has `batch_size` images, and all processes of its share get all scores.
+            reading: settings for reading pairs; a batch has `batch_size` images, and all processes of its share get
+                all scores.
 
         Returns:
             (pairs, 2) logits of the real face and the fake of each pair, in the order of `draws`.
@@ -170,6 +171,6 @@ def _auc(logits: NDArray[np.float64]) -> float:
 
 
 def _order(logits: NDArray[np.float64]) -> float:
-    """Return the share of pairs whose fake has the higher score; equal ones count half."""
+    """Return the share of pairs whose fake has the higher score; ties count half."""
     real, fake = logits[:, 0], logits[:, 1]
     return float(np.mean((fake > real) + 0.5 * (fake == real)))

@@ -1,4 +1,4 @@
-"""Pictures of some validation faces while a run goes on: what came in, and what the network makes of it."""
+"""Images of some validation faces during a run: the network's input and its output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACES_PER_CLASS = 4
 
 
 def spread_rows(rows: Manifest) -> list[int]:
-    """Some reals, then some fakes, evenly spread over the rows of their class."""
+    """Return some reals, then some fakes, evenly spread over the rows of their class."""
     chosen: list[int] = []
     for label in (Label.REAL, Label.FAKE):
         of_class = np.flatnonzero(rows.labels == label)
@@ -33,10 +33,10 @@ def spread_rows(rows: Manifest) -> list[int]:
 def reconstruction_grid(
     network: nn.Module, rows: Manifest, *, input_size: int, device: torch.device
 ) -> dict[str, Tensor]:
-    """A row each of faces, their reconstructions and the error maps, reals to the left of fakes.
+    """Return an image with one row each for faces, their reconstructions and the error maps, reals left of fakes.
 
     Returns:
-        One picture (3, H, W) in [0, 1], all error maps on one scale; nothing where the network does not reconstruct.
+        One image (3, H, W) in [0, 1], all error maps on one scale; empty if the network does not reconstruct.
     """
     image = _spread_faces(rows, input_size)
     with evaluating(network), torch.inference_mode():
@@ -56,10 +56,10 @@ def reconstruction_grid(
 def inpainting_sheet(
     network: nn.Module, real_only: RealOnly, rows: Manifest, *, input_size: int, device: torch.device
 ) -> dict[str, Tensor]:
-    """How a network that learns from real faces alone inpaints some of the rows.
+    """Return an image of some of the rows, inpainted by a network that learns only from real faces.
 
     Returns:
-        One picture (3, H, W) in [0, 1].
+        One image (3, H, W) in [0, 1].
     """
     image = _spread_faces(rows, input_size).to(device)
     with evaluating(network), torch.inference_mode():

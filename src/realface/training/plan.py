@@ -26,14 +26,14 @@ FACES_NAME = "faces"
 
 @dataclass(frozen=True)
 class RunPlan:
-    """Everything that is known of a run before its first step.
+    """Resolved settings and data of a run, before its first step.
 
     Attributes:
         folder: folder of the run.
         recipe: settings of the run; `method` includes the settings of the frozen part.
         method: method of the recipe.
-        data: training and validation samples with their precomputed inputs, and what the artifact and the provenance
-            say about their origin.
+        data: training and validation samples with their precomputed inputs, and their origin for the artifact and the
+            provenance.
         frozen: record of the network that is a frozen part of the method's network; None: the method has no such part.
         is_begun: whether the folder contains this run already, so that it continues.
     """
@@ -55,12 +55,12 @@ def plan_run(recipe: TrainRecipe, folder: Path, *, resume: bool = False) -> RunP
     """Resolve a recipe: find its method, read its manifests, and check that training on them makes sense.
 
     Args:
-        recipe: as from `load_train_recipe`.
+        recipe: recipe from `load_train_recipe`.
         folder: folder of the run.
-        resume: whether the run may have begun.
+        resume: whether the run may have started already.
 
     Raises:
-        RealfaceError: as `require_consistent`, `resolve_mae`, `load_data`, `settle_encoder_weights`,
+        RealfaceError: see `require_consistent`, `resolve_mae`, `load_data`, `settle_encoder_weights`,
             `with_pseudo_fakes` and `with_residuals`.
     """
     method = require_consistent(recipe, folder, resume=resume)
@@ -81,9 +81,9 @@ def require_consistent(recipe: TrainRecipe, run: Path, *, resume: bool) -> Metho
     """Refuse settings that are known to fail, before any crop is read.
 
     Args:
-        recipe: of the run.
+        recipe: recipe of the run.
         run: folder of the run.
-        resume: whether the run may have begun.
+        resume: whether the run may have started already.
 
     Returns:
         The method of the recipe.
@@ -113,6 +113,6 @@ def faces_folder(run: Path) -> Path:
 
 
 def own_faces(recipe: TrainRecipe, run: Path) -> list[str]:
-    """Return the name of the folder of faces in the folder of a run, if the run trains on them; else nothing."""
+    """Return the name of the folder of faces in the folder of a run, if the run trains on them; else an empty list."""
     folder = faces_folder(run)
     return [FACES_NAME] if any(folder in path.parents for path in recipe.data.manifests) else []

@@ -1,4 +1,4 @@
-"""What the processes of a run tell one another. Alone, every exchange gives back what went in."""
+"""Exchange between the processes of a run. With one process, every exchange returns its input."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from realface.models.eager import eager
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
-"""How long one waits for another: on many faces the first one alone fits an MAE's score for longer than torch's half
-hour. The end of a process is noticed at once."""
+"""Time that a process waits for another: on many faces the first process fits an MAE's score for longer than torch's
+half hour. The end of a process is noticed at once."""
 
 
 class Processes:
-    """One process among those of the run, after the launch.
+    """One process of the run, after the launch.
 
     Attributes:
         rank: number of this process, from 0; the first one writes the files.
-        size: how many there are, over all machines.
+        size: number of processes, over all machines.
     """
 
     def __init__(self) -> None:
@@ -36,11 +36,11 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that writes."""
+        """True if this process writes the files."""
         return self.rank == 0
 
     def largest(self, number: int) -> int:
-        """The largest of every process's number."""
+        """Return the largest of every process's number."""
         if self.size == 1:
             return number
         value = torch.tensor(number)
@@ -48,7 +48,7 @@ class Processes:
         return int(value)
 
     def gather(self, value: T) -> list[T]:
-        """Every process's value, in the order of their ranks."""
+        """Return every process's value, in the order of their ranks."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -59,8 +59,8 @@ class Processes:
         """Let the first process do something; all get its result.
 
         Raises:
-            RealfaceError, OSError: the first process's; in the others its text, so that none waits for one that has
-                ended.
+            RealfaceError, OSError: the error of the first process. All further processes raise it with the same text,
+                so that no process waits for a process that has ended.
         """
         if self.size == 1:
             return work()
@@ -95,7 +95,7 @@ class Processes:
         return total / self.size
 
     def gather_rows(self, rows: Tensor) -> Tensor:
-        """The rows (B, ...) of every process as one tensor (size x B, ...), through which gradients flow back.
+        """Return the rows (B, ...) of every process as one tensor (size x B, ...), through which gradients flow back.
 
         Each process must then compute the same loss from them. Its gradient by a process's own rows is the sum over
         all processes, which the mean that data-parallel training takes of all gradients turns into the gradient of

@@ -1,4 +1,4 @@
-"""Seeding a run, and leaving the caller's random generators as they were."""
+"""Seed a run, and restore the caller's random generators."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import torch.utils.deterministic
 from lightning.fabric.utilities.seed import seed_everything
 
 SEED_VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")
-"""What `seed_everything` leaves in the environment."""
+"""Environment variables that `seed_everything` sets."""
 _settings: Any = torch.utils.deterministic  # its one setting is a property that type checkers do not see
 
 
 @contextmanager
 def reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed Python, numpy and torch, and use deterministic kernels on a CPU; all is put back at the end.
+    """Seed Python, numpy and torch, and use deterministic kernels on a CPU; restore all settings at the end.
 
-    On a GPU some kernels that the networks need have no deterministic form, so there the choice is left to torch.
+    On a GPU some kernels that the networks need have no deterministic form, so torch chooses the kernels there.
     """
     devices = [] if device.type == "cpu" else [device]
     with torch.random.fork_rng(devices=devices, device_type=device.type), _kept_numpy_and_python():
@@ -63,7 +63,7 @@ def _deterministic(device: torch.device) -> Iterator[None]:
 
 
 def generator_states(device: torch.device) -> dict[str, Any]:
-    """The states of Python's, numpy's and torch's generators, as tensors and plain values."""
+    """Return the states of Python's, numpy's and torch's generators, as tensors and plain values."""
     _, keys, *numpy_rest = np.random.get_state()  # noqa: NPY002
     return {
         "python": random.getstate(),
@@ -75,7 +75,7 @@ def generator_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_generators(states: Mapping[str, Any], device: torch.device) -> None:
-    """Go on where `generator_states` was taken."""
+    """Continue from the states that `generator_states` returned."""
     random.setstate(states["python"])
     keys, *numpy_rest = states["numpy"]
     np.random.set_state(("MT19937", keys.numpy().astype(np.uint32), *numpy_rest))  # noqa: NPY002
@@ -87,6 +87,6 @@ def restore_generators(states: Mapping[str, Any], device: torch.device) -> None:
 
 
 def seed_process(seed: int, rank: int) -> None:
-    """Give each process noise of its own; the first keeps the stream that it has."""
+    """Give each process its own noise; the first process keeps its current stream."""
     if rank > 0:
         torch.manual_seed(int(np.random.SeedSequence((seed, rank)).generate_state(1)[0]))

@@ -49,7 +49,7 @@ FilterValue = str | int | None | list[str | int | None]
 
 
 class SamplesSection(Section):
-    """Which rows of which manifests."""
+    """Rows of manifests that a run uses."""
 
     manifests: list[AbsolutePath] = Field(
         default=[], description="manifests, relative to the current directory; empty: those of `data.manifests`"
@@ -67,7 +67,7 @@ class SamplesSection(Section):
 
 
 class TrainSamples(SamplesSection):
-    """What the network learns from."""
+    """Samples that the network learns from."""
 
     sampling: Sampling = Field(
         "balanced",
@@ -84,7 +84,7 @@ class TrainSamples(SamplesSection):
 
 
 class ValidationSamples(SamplesSection):
-    """What the best step and the threshold are chosen on."""
+    """Samples on which the best step and the threshold are chosen."""
 
     batch_size: int = Field(32, ge=1, description="crops that are scored at once")
 
@@ -101,7 +101,7 @@ class ValidationSamples(SamplesSection):
 
 
 class OwnCropsSection(Section):
-    """How the photos and videos of `data.real` become crops."""
+    """Settings that turn the photos and videos of `data.real` into crops."""
 
     margin: float = Field(0.4, ge=0, le=4, description="added around the face, as a share of its longer side")
     size: int | None = Field(
@@ -118,13 +118,13 @@ class OwnCropsSection(Section):
         """Return the height and width of a crop, in pixels.
 
         Args:
-            input_size: of the network, in pixels.
+            input_size: height and width of the network's input, in pixels.
         """
         return self.size or 64 * math.ceil(input_size / 0.7 / 64)
 
 
 class DataSection(Section):
-    """Where the crops come from."""
+    """Source of the crops."""
 
     manifests: list[AbsolutePath] = Field(
         default=[], description="manifests of `train` and `val` alike, relative to the current directory"
@@ -191,12 +191,12 @@ class DataSection(Section):
         return self
 
     def manifests_of(self, rows: SamplesSection) -> list[Path]:
-        """The manifests that a section reads: its own, or else the common ones."""
+        """Return the manifests that a section reads: its own manifests, or else the common manifests."""
         return rows.manifests or self.manifests
 
 
 class PairsSection(PseudoFakesSection):
-    """Training on pairs: each real crop beside a fake that is made from it."""
+    """Training on pairs: each real crop with a fake that is made from the same crop."""
 
     held_out: list[str] = Field(
         [],
@@ -247,19 +247,19 @@ class PairsSection(PseudoFakesSection):
 
     @property
     def all_kinds(self) -> list[str]:
-        """Return the kinds of pseudo-fakes in validation: those of training, then those held out."""
+        """Return the kinds of pseudo-fakes in validation: the kinds of training, then the held-out kinds."""
         return [*self.training_shares, *self.held_out]
 
     @property
     def validation_kinds(self) -> list[str]:
         """Return the kinds of fakes in validation: real fakes if the run uses them, then pseudo-fakes."""
-        if self.real_fakes == 1:  # some pairs fall back to pseudo-fakes, which are not what such a run is chosen by
+        if self.real_fakes == 1:  # some pairs fall back to pseudo-fakes, which do not decide the best step of such runs
             return [REAL_FAKE, *self.held_out]
         return [REAL_FAKE, *self.all_kinds] if self.real_fakes else self.all_kinds
 
 
 class TrainerSection(Section):
-    """How the steps are taken.
+    """Settings of the training steps.
 
     A step is one step of the optimiser. It learns from `batch_size` x `accumulate` crops in each process.
     """
@@ -323,7 +323,7 @@ class TrainerSection(Section):
 
 
 class SelectionSection(Section):
-    """Which of the validated steps becomes the artifact."""
+    """Choice of the validated step that becomes the artifact."""
 
     metric: MetricName | None = Field(
         None,
@@ -339,7 +339,7 @@ class SelectionSection(Section):
 
 
 class ArtifactSection(Section):
-    """What is written into the trained detector."""
+    """Content of the trained detector's files."""
 
     purpose: Literal["detection", "research", "demonstration"] = Field(
         "research", description="`demonstration`: every verdict says that it means nothing about real videos"
@@ -392,7 +392,7 @@ class TrainRecipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _suit_the_packaged_weights(cls, values: Any) -> Any:
-        """Set `encoder_mean` and `encoder_std`, unless they are given, to those of the weights of a package."""
+        """Set `encoder_mean` and `encoder_std`, unless they are given, to the values of a package's weights."""
         if not isinstance(values, Mapping) or not isinstance(method := values.get("method"), Mapping):
             return values
         package = PACKAGES.get(str(values.get("encoder_weights")))
@@ -411,7 +411,7 @@ class TrainRecipe(Section):
 
 
 def recipe_schema() -> type[TrainRecipe]:
-    """The recipe whose `method` section is any method's of the catalog, those of plug-ins included."""
+    """Return the recipe whose `method` section is any method's of the catalog, including plug-ins."""
     return _schema_with(tuple(method.config_type for method in known_methods().values()))
 
 
@@ -428,7 +428,7 @@ def load_train_recipe(name: str | Path, *, overrides: Sequence[str] = ()) -> Tra
     """Read a recipe.
 
     Args:
-        name: a YAML file, or the name of a shipped recipe, such as `demo`; a file goes first.
+        name: a YAML file, or the name of a shipped recipe, such as `demo`; a file takes precedence.
         overrides: `key.inner=value` settings over it.
 
     Raises:

@@ -47,16 +47,16 @@ SCALARS: Mapping[Any, str] = types.MappingProxyType(
 BOUNDS: Mapping[str, str] = types.MappingProxyType(
     {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "min_length": "of length ≥", "max_length": "of length ≤"}
 )
-"""How pydantic's bounds are written, by the attribute that holds them."""
+"""Notation of pydantic's bounds, by the name of the attribute."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a section stands.
+    """Place of a section in the recipe.
 
     Attributes:
         key: its key in the recipe, such as `data.train`; empty for the recipe itself.
-        choices: the `name`s by which it is chosen, the outermost first.
+        choices: the `name`s that choose it, the outermost first.
     """
 
     key: str = ""
@@ -64,29 +64,29 @@ class Place:
 
     @property
     def heading(self) -> str:
-        """The heading under which its fields stand."""
+        """The heading above the section's fields."""
         if not self.key:
             return "The recipe itself"
         return self.key + (f" ({', '.join(self.choices)})" if self.choices else "")
 
     @property
     def link(self) -> str:
-        """A link to that heading, as GitHub names it."""
+        """A link to that heading, in GitHub's notation."""
         anchor = re.sub(r"[^\w\- ]", "", self.heading.lower()).replace(" ", "-")
         return f"[{self.heading}](#{anchor})"
 
     def of_field(self, name: str) -> str:
-        """The key of one of its fields."""
+        """Return the key of one of its fields."""
         return f"{self.key}.{name}" if self.key else name
 
     def within(self, name: str, section: type[BaseModel]) -> Place:
-        """The place of a section that one of its fields can hold."""
+        """Return the place of a section that a field of this section can contain."""
         choice = _choice(section)
         return Place(self.of_field(name), self.choices if choice is None else (*self.choices, choice))
 
 
 def recipe_sections(section: type[BaseModel], place: Place = Place()) -> Iterator[tuple[Place, type[BaseModel]]]:
-    """A section and all within it, in the order of their fields."""
+    """Yield a section and all within it, in the order of their fields."""
     yield place, section
     for name, field in section.model_fields.items():
         for inner in sections_in(field.annotation):
@@ -94,7 +94,7 @@ def recipe_sections(section: type[BaseModel], place: Place = Place()) -> Iterato
 
 
 def recipe_reference(schema: type[BaseModel]) -> str:
-    """The page, in Markdown: a heading and a table for each section of a recipe."""
+    """Return the page, in Markdown: a heading and a table for each section of a recipe."""
     return "\n".join([INTRODUCTION, *(_section_text(place, section) for place, section in recipe_sections(schema))])
 
 
@@ -105,7 +105,7 @@ def _section_text(place: Place, section: type[BaseModel]) -> str:
     lines += ["| field | type | default | description |", "| --- | --- | --- | --- |"]
     for name, field in section.model_fields.items():
         if name == "name" and _choice(section) is not None:
-            continue  # the heading says it
+            continue  # the heading shows it
         cells = [f"`{name}`", _type_text(field.annotation, field.metadata, place, name), _default_text(field)]
         description = " ".join((field.description or "").split())
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in [*cells, description]) + " |")
@@ -113,7 +113,7 @@ def _section_text(place: Place, section: type[BaseModel]) -> str:
 
 
 def _choice(section: type[BaseModel]) -> str | None:
-    """The `name` that chooses a section among others; None where it has no such field."""
+    """Return the `name` that chooses a section among several; None if it has no such field."""
     field = section.model_fields.get("name")
     if field is None or get_origin(field.annotation) is not Literal:
         return None
@@ -121,7 +121,7 @@ def _choice(section: type[BaseModel]) -> str | None:
 
 
 def _type_text(annotation: Any, metadata: list[Any], place: Place, name: str) -> str:
-    """What a field can hold, in words; `metadata` bounds it."""
+    """Return the allowed values of a field, in words; `metadata` bounds them."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         within = [part for item in inner[1:] for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
@@ -168,7 +168,7 @@ def _default_text(field: FieldInfo) -> str:
 
 
 def _yaml_text(value: Any) -> str:
-    """A value as it is written in a recipe, on one line."""
+    """Return a value in the notation of a recipe, on one line."""
     text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
     return text.removesuffix("\n").removesuffix("\n...")
 

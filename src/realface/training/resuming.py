@@ -1,4 +1,4 @@
-"""Whether a run can be taken up again: the recipe and the rows must be those that it began with."""
+"""Check whether a run can be resumed: its recipe and its rows must be unchanged."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PROVENANCE_NAME = "provenance.json"
 FREE_SETTINGS = (
     "name",
     "artifact",
-    "mae",  # whose weights are in the checkpoint
-    "data.manifests",  # their rows are compared, wherever they lie
+    "mae",  # the checkpoint contains its weights
+    "data.manifests",  # their rows are compared, independent of their path
     "data.train.manifests",
     "data.val.manifests",
     "data.val.batch_size",
     "data.workers",
-    "data.residuals",  # what they are of is compared, wherever they lie
+    "data.residuals",  # their origin is compared, independent of their path
     "trainer.device",
     "trainer.devices",
     "trainer.batch_size",  # their product with the processes is checked with the checkpoint
@@ -36,19 +36,19 @@ FREE_SETTINGS = (
     "trainer.keep_checkpoints",
     "selection.patience",
 )
-"""What may differ when a run is taken up again: where and how it runs, not what it computes."""
+"""Keys that may differ when a run is resumed: they affect the execution, not the results."""
 
 
 def is_run(folder: Path) -> bool:
-    """Whether `realface train` has begun a run in this folder."""
+    """Return whether `realface train` has started a run in this folder."""
     return (folder / RECIPE_NAME).is_file() and (folder / PROVENANCE_NAME).is_file()
 
 
 def require_run(folder: Path) -> None:
-    """Refuse a folder in which there is no run to go on with.
+    """Refuse a folder without a run to resume.
 
     Raises:
-        TrainingError: there is none.
+        TrainingError: the folder contains no run.
     """
     if not is_run(folder):
         raise TrainingError(
@@ -57,16 +57,16 @@ def require_run(folder: Path) -> None:
 
 
 def require_same_run(run: Path, recipe: TrainRecipe, *, train_sha256: str, val_sha256: str) -> None:
-    """Refuse to go on with another recipe, or on other rows.
+    """Refuse to resume with another recipe, or on other rows.
 
     Args:
-        run: the run's folder.
-        recipe: with which it shall go on.
-        train_sha256: hash of the training rows now.
-        val_sha256: hash of the validation rows now.
+        run: folder of the run.
+        recipe: recipe to resume with.
+        train_sha256: hash of the current training rows.
+        val_sha256: hash of the current validation rows.
 
     Raises:
-        TrainingError: they differ; the text names every setting, then and now.
+        TrainingError: they differ; the text lists every setting, then and now.
         RecipeError: the run's own recipe was changed, or is another version's.
     """
     then, now = _settings(load_train_recipe(run / RECIPE_NAME)), _settings(recipe)
@@ -92,10 +92,10 @@ def require_same_run(run: Path, recipe: TrainRecipe, *, train_sha256: str, val_s
 
 
 def require_same_steps(checkpoint: Checkpoint, num_steps: int, crops_per_step: int, processes: Processes) -> None:
-    """Refuse steps of another size or an end that is past, and say when dropout will not go on as it would have.
+    """Refuse steps of another size or an end that is past, and warn if dropout will continue differently.
 
     Raises:
-        TrainingError: a step would learn from more crops, or from fewer; or the run has gone further already.
+        TrainingError: a step would learn from more or fewer crops; or the run is already past its new end.
     """
     if checkpoint.step > num_steps:
         raise TrainingError(
@@ -119,14 +119,14 @@ def require_same_steps(checkpoint: Checkpoint, num_steps: int, crops_per_step: i
 
 
 def record_resumption(run: Path, origin: dict[str, Any], *, step: int) -> None:
-    """Add to the run's provenance that it was taken up, from which step, and by what."""
+    """Add to the run's provenance that it was resumed, with the step and the origin."""
     document = json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8"))
     document.setdefault("resumed", []).append({"step": step, **origin})
     write_json(run / PROVENANCE_NAME, document)
 
 
 def _settings(recipe: TrainRecipe) -> dict[str, Any]:
-    """Every setting by its dotted name."""
+    """Return every setting by its dotted name."""
     flat: dict[str, Any] = {}
 
     def walk(value: Any, name: str) -> None:

@@ -84,22 +84,21 @@ class TrainResult:
 def train(recipe: TrainRecipe, run: Path, *, resume: bool = False, quiet: bool = False) -> TrainResult:
     """Train a detector.
 
-    The same recipe gives the same weights, bit for bit, on the same machine's CPU, whatever the number of workers and
-    however often the run was interrupted and resumed. Random generators and torch's settings are left unchanged.
+    The same recipe gives the same weights, bit for bit, on the same machine's CPU, for any number of workers and any
+    number of interruptions. Random generators and torch's settings are left unchanged.
 
     Args:
-        recipe: as from `load_train_recipe`.
+        recipe: recipe from `load_train_recipe`.
         run: folder of the run: new or empty, or with `resume` the folder of an interrupted run of this recipe. Written
             there are `recipe.yaml`, `provenance.json`, `log.csv`, `tensorboard/`, `checkpoints/`,
             `validation_scores.parquet` (of the best step) and `artifact/`. It may contain crops in `faces/`, if the
-            recipe names them.
-        resume: continue from the newest checkpoint; without one, begin.
+            recipe uses them.
+        resume: continue from the newest checkpoint; without a checkpoint, start from the first step.
         quiet: show no progress.
 
     Raises:
-        RealfaceError: as `plan_run`, `launch`, `build_state`, `require_same_run` and `new_folder`, before anything is
-            written; TrainingError if the run cannot continue; StoppedBySignal if it was asked to stop, after its state
-            was saved.
+        RealfaceError: see `plan_run`, `launch`, `build_state`, `require_same_run` and `new_folder`, before anything is
+            written; TrainingError if the run cannot continue; StoppedBySignal after a signal, once the state is saved.
 
     Example:
         >>> recipe = load_train_recipe("demo", overrides=["data.manifests=[faces/manifest.parquet]"])  # doctest: +SKIP
@@ -191,7 +190,7 @@ def _pair_faces(plan: RunPlan, processes: Processes, stopper: Stopper, *, quiet:
 def _start(
     state: TrainingState, checkpoint: Checkpoint | None, plan: RunPlan, fabric: Fabric, processes: Processes
 ) -> None:
-    """Seed this process, then restore the checkpoint, if there is one."""
+    """Seed this process, then restore the checkpoint if it is given."""
     seed_process(plan.recipe.seed, processes.rank)
     if checkpoint is not None:
         state.restore(checkpoint, fabric, processes)
@@ -207,7 +206,7 @@ def _build_validator(plan: RunPlan, faces: PairFaces | None, fabric: Fabric, pro
 
 @contextmanager
 def _open_outputs(state: TrainingState, validator: Validator, *, quiet: bool) -> Iterator[tuple[RunLog, Progress]]:
-    """Open the log and the progress bar; only the first process has any."""
+    """Open the log and the progress bar; only the first process opens them."""
     is_first = validator.processes.is_first
     plan, steps = validator.plan, validator.plan.recipe.trainer.steps
     with ExitStack() as stack:
@@ -276,7 +275,7 @@ def _batches(
 def _pair_batches(
     plan: RunPlan, faces: PairFaces, state: TrainingState, fabric: Fabric, processes: Processes
 ) -> Iterator[Batch]:
-    """The remaining batches of a run on pairs."""
+    """Return the remaining batches of a run on pairs."""
     recipe = plan.recipe
     section, trainer = recipe.pseudo_fakes, recipe.trainer
     assert section is not None
@@ -311,7 +310,7 @@ def _pair_batches(
 def _save(state: TrainingState, checkpoints: CheckpointFolder, fabric: Fabric, processes: Processes) -> None:
     generators = all_generators(fabric, processes)
     state.means.share(processes)
-    # all wait until it is written: the end of one process ends the others, after a signal too
+    # all wait until it is written: the end of one process ends the whole run, after a signal too
     processes.on_first(lambda: checkpoints.save(state.capture(fabric, generators)))
 
 
@@ -337,7 +336,7 @@ class _Thresholded:
     Attributes:
         scores: score of each sample; None for a network without a score.
         threshold: scores from here up are called fake.
-        threshold_rule: how the threshold was chosen, in words.
+        threshold_rule: rule that chose the threshold, in words.
         metrics: other measurements, for the artifact.
     """
 
@@ -353,7 +352,7 @@ def write_detector(network: nn.Module, best: BestStep, validator: Validator) -> 
     Args:
         network: gets the weights of the best step. If it learns from real faces only, its score is fitted too.
         best: the best step.
-        validator: of the run.
+        validator: validator of the run.
 
     Returns:
         The folder of the detector.

@@ -58,7 +58,7 @@ class MultiStepSchedule(ScheduleSection):
 
 
 class ExponentialSchedule(ScheduleSection):
-    """The rate falls smoothly, by the factor `gamma` over every so many steps."""
+    """The rate falls smoothly, by the factor `gamma` over `every` steps."""
 
     name: Literal["exponential"] = Field("exponential", description="`exponential`")
     gamma: float = Field(gt=0, le=1, description="factor over `every` steps")
@@ -73,7 +73,7 @@ class CosineSchedule(ScheduleSection):
 
 
 class CosineRestartsSchedule(ScheduleSection):
-    """Half cosines, one after the other, each from the full rate down to `final_share`."""
+    """Half cosines in sequence, each from the full rate down to `final_share`."""
 
     name: Literal["cosine_restarts"] = Field("cosine_restarts", description="`cosine_restarts`")
     first_steps: int = Field(ge=1, description="length of the first half cosine, in steps")
@@ -158,13 +158,13 @@ def _share_of_cycle(config: CosineRestartsSchedule, step: int) -> float:
 class Schedule:
     """Sets an optimiser's learning rate, step by step.
 
-    The full rate is the one that the optimiser was built with, whatever state it has been given since. A schedule's own
+    The full rate is the rate with which the optimiser was built, even if its state was loaded since. A schedule's own
     state is three counts; restore the optimiser's first, because it brings a rate with it.
 
     Args:
-        config: the recipe's section.
-        optimiser: every group gets the first step's rate at once. A group's full rate is its `initial_lr` if it has
-            one, else the optimiser's.
+        config: section `schedule` of the recipe.
+        optimiser: every group gets the first step's rate at once. A group's full rate is its `initial_lr` if present,
+            else the optimiser's.
         num_steps: length of the run.
     """
 

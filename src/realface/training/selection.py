@@ -1,4 +1,4 @@
-"""The validation metrics of a step, and which of two steps is better."""
+"""The validation metrics of a step, and the comparison of two steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realface.training.recipe import MetricName, PairsSection
 
 SCORE_METRICS: tuple[MetricName, ...] = ("video_auc", "auc", "accuracy", "log_loss")
 PAIR_METRICS: tuple[MetricName, ...] = ("pair_auc", "pair_order", "seen_auc", "log_loss")
-"""Of a run on pairs; `held_out_auc` too if kinds are held out."""
+"""Metrics of a run on pairs; with held-out kinds, `held_out_auc` too."""
 ERROR_METRICS: tuple[MetricName, ...] = ("inpainting_error",)
 LOWEST_IS_BEST: tuple[MetricName, ...] = ("log_loss", "inpainting_error")
 
@@ -71,9 +71,9 @@ def deciding_metric(asked: MetricName | None, method: Method, pairs: PairsSectio
     """Return the metric that chooses the best step.
 
     Args:
-        asked: `selection.metric` of the recipe.
-        method: the recipe's.
-        pairs: `pseudo_fakes` of the recipe.
+        asked: metric in `selection.metric` of the recipe; None: the default.
+        method: method of the recipe.
+        pairs: section `pseudo_fakes` of the recipe.
 
     Raises:
         TrainingError: the method has no such metric.

@@ -1,4 +1,4 @@
-"""Building what a run trains, from its recipe."""
+"""Build the task, optimiser and schedule of a run from its recipe."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def build_state(plan: RunPlan, fabric: Fabric, processes: Processes, *, is_new: 
     Args:
         plan: the run.
         fabric: carries devices and precision.
-        processes: which may gather their losses.
-        is_new: whether the run begins here; one that goes on gets its weights from a checkpoint, and need not reach a
-            file or a hub again.
+        processes: processes of the run, which gather their losses.
+        is_new: whether the run starts here. A resumed run gets its weights from a checkpoint, without access to a file
+            or a hub.
 
     Raises:
-        ArtifactError: they cannot be read, or do not fit.
+        ArtifactError: the weights cannot be read, or do not fit.
         TrainingError: the recipe's MAE has changed.
     """
     recipe, method = plan.recipe, plan.method
@@ -63,5 +63,5 @@ def build_state(plan: RunPlan, fabric: Fabric, processes: Processes, *, is_new: 
 
 
 def crops_per_step(trainer: TrainerSection, processes: Processes) -> int:
-    """Crops that a step learns from, over all processes."""
+    """Return crops that a step learns from, over all processes."""
     return trainer.batch_size * trainer.accumulate * processes.size

@@ -1,4 +1,4 @@
-"""Everything that the steps of a run change, and that a resumed run must get back."""
+"""State that the steps of a run change, and that a resumed run must restore."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Tally:
     Attributes:
         step: steps taken.
         rate: the last step's learning rate.
-        judged_step: the last step whose work afterwards, validation and log, is done.
+        judged_step: the last step whose validation and log are done.
         best_step: the best validated step; None before the first validation.
         best_metrics: its validation metrics.
         num_stale: validations since the best.
         num_skipped: steps that were skipped because a gradient was not finite.
-        num_skipped_in_a_row: those at the end of the steps so far.
+        num_skipped_in_a_row: consecutive skipped steps at the end of the steps so far.
     """
 
     step: int = 0
@@ -51,7 +51,7 @@ class TrainingState:
     Attributes:
         task: the task itself, whose weights are saved.
         network: the task's network.
-        average: the running mean of the network's weights; None where the recipe asks for none.
+        average: the running mean of the network's weights; None if the recipe has no averaging.
         losses: the task as Fabric set it up.
         optimiser: the optimiser as Fabric set it up.
         schedule: schedule of the learning rate, advanced in each step.
@@ -72,14 +72,14 @@ class TrainingState:
 
     @property
     def judged_network(self) -> nn.Module:
-        """The network that is validated and becomes the detector: the average, if the recipe has one."""
+        """The network that is validated and becomes the detector: the average if the recipe averages the weights."""
         return self.network if self.average is None else self.average.module
 
     def capture(self, fabric: Fabric, generators: Sequence[Mapping[str, Any]]) -> Checkpoint:
         """Return the current state as a checkpoint.
 
         Args:
-            fabric: knows the loss scaling.
+            fabric: contains the loss scaling.
             generators: every process's random generators, by rank.
         """
         return Checkpoint(

@@ -22,7 +22,7 @@ from realface.training.state import TrainingState
 
 
 class Losses(nn.Module):
-    """A task reduced to its losses, because Fabric looks into what a module returns and takes no frozen dataclass."""
+    """A task reduced to its losses, because Fabric processes a module's output and accepts no frozen dataclass."""
 
     def __init__(self, task: nn.Module) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class Step:
 class Stepper:
     """Takes steps.
 
-    A step whose gradient is not finite changes nothing: neither weights and optimiser nor a batch norm's statistics,
-    which the forward pass has touched already.
+    A step whose gradient is not finite is skipped: weights, optimiser and the statistics of batch norms, which the
+    forward pass has changed, keep their values.
     """
 
     def __init__(self, fabric: Fabric, state: TrainingState, trainer: TrainerSection) -> None:
@@ -83,7 +83,7 @@ class Stepper:
         """
         try:
             return self._take(batches)
-        except torch.OutOfMemoryError as error:  # the optimiser's first step asks for more too
+        except torch.OutOfMemoryError as error:  # the optimiser's first step allocates memory too
             raise TrainingError(
                 f"{self._fabric.device} has too little memory for {len(batches[0].label)} crops at once",
                 hint="set a smaller trainer.batch_size with a larger trainer.accumulate, or trainer.precision bf16",
@@ -112,7 +112,7 @@ class Stepper:
                 state.average.update_parameters(state.network)
         else:
             if scaler is not None:
-                scaler.update()  # lowers its scale; a step would do so too, but not where the norm alone is too large
+                scaler.update()  # lowers its scale; a step does so too, but not if only the norm is too large
             if self._buffers:
                 torch._foreach_copy_(self._buffers, self._buffers_before)
         rate = state.schedule.rate

@@ -1,4 +1,4 @@
-"""The residuals of a run's crops, computed beforehand: whether they are those that its network would compute."""
+"""Precomputed residuals of a run's crops, checked to be equal to the residuals that its network would compute."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from realface.training.recipe import TrainRecipe
 from realface.training.resuming import PROVENANCE_NAME, is_run
 
 NAMED_FILES = 3
-"""How many crops without a residual are named; the others are counted."""
+"""Number of crops without a residual that an error lists; further crops are counted."""
 ORIGIN = "residuals"
 
 
 def with_residuals(rows: TrainingData, mae: MaeRecord | None, recipe: TrainRecipe, run: Path) -> TrainingData:
-    """The rows of a run with the stored residual of each, where the recipe names a store.
+    """Return the rows of a run with the stored residual of each, if the recipe gives a store.
 
     Args:
-        rows: of the run.
-        mae: of its network; None of a method without, which takes no residuals.
-        recipe: of the run.
-        run: its folder; one that has begun goes on with residuals of the same kind.
+        rows: samples of the run.
+        mae: MAE of the network; None for a method without an MAE, which uses no residuals.
+        recipe: recipe of the run.
+        run: folder of the run. A resumed run needs residuals of the same kind.
 
     Raises:
         MissingInputError: no such store.
-        TrainingError: the method takes no residuals, or the run began with others.
-        ResidualStoreError: the store is damaged, of another MAE or other settings, or lacks crops of the run.
+        TrainingError: the method uses no residuals, or the run started with different residuals.
+        ResidualStoreError: the store is damaged, of another MAE or other settings, or crops of the run are missing.
     """
     folder = recipe.data.residuals
     origins = dict(rows.origins)
@@ -83,7 +83,7 @@ def _residuals_of(rows: Manifest, store: ResidualStore, recipe: TrainRecipe) -> 
 
 
 def _require_same(run: Path, header: dict[str, Any] | None) -> None:
-    """Refuse to go on with residuals of another precision, or to compute what was read before, and the reverse."""
+    """Refuse to resume with residuals of another precision, or to switch between stored and computed residuals."""
     if not is_run(run):
         return
     then = json.loads((run / PROVENANCE_NAME).read_text(encoding="utf-8")).get(ORIGIN)

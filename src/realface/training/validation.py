@@ -1,4 +1,4 @@
-"""Validating while a run goes on: measure, compare, keep the best."""
+"""Validate during a run: measure, compare, keep the best."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Validator:
     """Measures the validation rows, shared among the processes, and keeps the best step.
 
     Attributes:
-        plan: the run. Its validation samples are scored; those of a method that learns from real faces only are real.
+        plan: the run. Its validation samples are scored; a method that learns from real faces only uses only reals.
         checkpoints: folder in which the best step is kept.
         processes: the processes of the run, which share the samples.
         device: device of this process.
@@ -101,7 +101,7 @@ class Validator:
         return score_crops(network, self._rows, replace(self._reading, share=RankShare()), inputs=self._inputs)
 
     def _measured(self, network: nn.Module) -> tuple[dict[str, float], NDArray[np.float64]]:
-        """Every metric, and the scores of the rows; errors on real faces are no scores, and there are none then.
+        """Return every metric, and the scores of the rows; errors on real faces are no scores, so that array is empty.
 
         On pairs, the scores are the logits of both images of each pair.
         """
