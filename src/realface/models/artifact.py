@@ -1,6 +1,6 @@
 """A detector on disk: a folder with `model.safetensors` and `model.json`.
 
-Loading neither unpickles nor downloads, and refuses weights that are not the ones that were saved.
+Loading never unpickles or downloads, and fails if the weights have changed since they were saved.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ S = TypeVar("S", bound=Section)
 
 
 def save_artifact(folder: Path, network: nn.Module, card: ArtifactCard) -> None:
-    """Write a detector, atomically; an older one of that name is replaced.
+    """Write a detector atomically, and replace an older detector in the same folder.
 
     Args:
-        folder: where to; parents are made.
-        network: one that the catalog's method `card.method` builds from `card.config`.
-        card: what to say of it; `weights_sha256` is filled in.
+        folder: output folder; missing parent folders are created.
+        network: network that the catalog's method `card.method` builds from `card.config`.
+        card: description of the network; `weights_sha256` is filled in.
 
     Raises:
-        ArtifactError: the card describes another network.
+        ArtifactError: the card describes a different network.
     """
     if network.config != _checked_config(card, _method_of(card, "card"), "card"):
         raise ArtifactError(f"the card's config is not the network's: {card.config} against {network.config}")
-    # a contiguous copy each: safetensors stores neither other memory formats nor shared memory
+    # contiguous copies: safetensors stores neither other memory formats nor shared memory
     weights = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
     }
     with folder_written_atomically(folder) as partial:
-        # not save_file, whose files only their owner may read, whatever the umask
+        # not save_file: it makes files that only their owner can read, and ignores the umask
         (partial / WEIGHTS_NAME).write_bytes(safetensors.torch.save(weights))
         hashed = card.model_copy(update={"weights_sha256": sha256_of(partial / WEIGHTS_NAME)})
         write_json(partial / CARD_NAME, hashed.model_dump(mode="json"))
 
 
 def find_artifact(path: Path) -> Path:
-    """Return the artifact that a user means.
+    """Return the folder of the artifact that a path or name refers to.
 
     Args:
         path: the artifact's folder, the run folder of `realface train` that contains it as `artifact`, or the name of a
-            shipped detector. A path that exists wins over a name.
+            shipped detector. An existing path has priority over a name.
 
     Raises:
         MissingInputError: no such folder and no such shipped detector.
@@ -72,16 +72,16 @@ def find_artifact(path: Path) -> Path:
 
 
 def copy_artifact(source: Path, out: Path, card: ArtifactCard) -> None:
-    """Write a copy of an artifact with another card, atomically; the weights' bytes stay the same.
+    """Write a copy of an artifact with another card, atomically; the bytes of the weights stay the same.
 
     Args:
-        source: the artifact.
-        out: the new folder.
-        card: of the same weights.
+        source: folder of the artifact.
+        out: new folder.
+        card: card for the same weights.
 
     Raises:
         MissingInputError: no such folder.
-        ArtifactError: the weights are missing, or their hash is not the card's.
+        ArtifactError: the weights are missing, or their hash differs from the card's.
         OutputExistsError: `out` exists and is not empty.
     """
     content = _checked_weights(source, card)
@@ -96,7 +96,7 @@ def read_card(folder: Path) -> ArtifactCard:
 
     Raises:
         MissingInputError: no such folder.
-        ArtifactError: no model.json in it, or one that this version cannot use.
+        ArtifactError: model.json is missing, or this version cannot use it.
 
     Example:
         >>> read_card(find_artifact(Path("real-faces-only"))).input_size
@@ -125,15 +125,15 @@ def read_card(folder: Path) -> ArtifactCard:
 
 
 def load_network(folder: Path, *, device: torch.device | str = "cpu") -> nn.Module:
-    """The network of an artifact, in eval mode.
+    """Return the network of an artifact, in eval mode.
 
     Args:
-        folder: the artifact.
-        device: where it shall be.
+        folder: folder of the artifact.
+        device: device for the network.
 
     Raises:
         MissingInputError: no such folder.
-        ArtifactError: the artifact is incomplete, damaged, or not for this version.
+        ArtifactError: the artifact is incomplete or damaged, or this version cannot use it.
 
     Example:
         >>> network = load_network(find_artifact(Path("real-faces-only")))
@@ -145,7 +145,7 @@ def load_network(folder: Path, *, device: torch.device | str = "cpu") -> nn.Modu
     method = _method_of(card, where)
     weights = _read_weights(folder, card)
     config = _checked_config(card, method, where)
-    with torch.random.fork_rng(devices=[]):  # the initial values are thrown away, so no caller's numbers shall change
+    with torch.random.fork_rng(devices=[]):  # the initial values are discarded: keep the random state
         network = method.build_network(config)
     load_weights(network, weights, where=str(folder / WEIGHTS_NAME))
     return network.to(device).eval()
@@ -160,7 +160,7 @@ def _read_weights(folder: Path, card: ArtifactCard) -> dict[str, Tensor]:
 
 
 def _checked_weights(folder: Path, card: ArtifactCard) -> bytes:
-    """The bytes of an artifact's weights, which have the hash that the card gives."""
+    """Return the bytes of an artifact's weights, after a check of their hash against the card."""
     path = folder / WEIGHTS_NAME
     if not path.is_file():
         raise ArtifactError(f"{folder} has no {WEIGHTS_NAME}", hint="copy the artifact again")

@@ -1,4 +1,4 @@
-"""The methods that realface knows: each a config, a network and a task."""
+"""The methods of realface; each method has a config, a network and a task."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ METHODS: dict[str, Method] = {
 
 
 def known_methods() -> dict[str, Method]:
-    """The methods above, and those that installed packages offer as entry points of the group `realface.methods`.
+    """Return the methods above and the methods of installed packages (entry points in the group `realface.methods`).
 
     Raises:
-        MethodError: an entry point gives no `Method`, or one whose name is taken.
+        MethodError: an entry point is not a `Method`, or its name already exists.
     """
     methods = dict(METHODS)
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
@@ -111,10 +111,10 @@ def known_methods() -> dict[str, Method]:
 
 
 def get_method(name: str) -> Method:
-    """The method of that name.
+    """Return a method by name.
 
     Raises:
-        MethodError: there is none; the text names the likely one, and all.
+        MethodError: unknown name; the message suggests the closest name and lists all names.
 
     Example:
         >>> get_method("recce").name

@@ -1,4 +1,4 @@
-"""What authors' files hold, read tolerantly: weights inside mappings and behind prefixes, and what is said of them."""
+"""Read the checkpoints of authors: weights inside mappings and behind prefixes, and the values stored with them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from realface.models.pickles import read_pickle
 from realface.models.weights import read_weights
 
 WRAPPERS = ("model", "state_dict", "model_state_dict", "network", "net")
-"""Where checkpoints keep the state dict: RECCE's and MAE's releases under `model`, RFFR's under `state_dict`."""
+"""Keys of the state dict in checkpoints: `model` in the releases of RECCE and MAE, `state_dict` in RFFR's."""
 LICENCE = "as of the released weights"
 Plain = str | int | float
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The weights of a released file, and what stands around them.
+    """The weights of a released file, and the rest of the file's content.
 
     Attributes:
-        file: it.
+        file: path of the file.
         tensors: the weights by name.
-        around: the whole content; a state dict alone is its own.
-        prefix: what was taken off the names.
+        around: the whole content of the file; for a bare state dict, the state dict itself.
+        prefix: prefix that was removed from the names.
     """
 
     file: Path
@@ -41,24 +41,24 @@ class Checkpoint:
 
     @classmethod
     def read(cls, file: Path) -> Checkpoint:
-        """Read a file that torch wrote, or `.safetensors`, without executing what is in it.
+        """Read a file saved by torch, or a `.safetensors` file, without executing its content.
 
         Raises:
             MissingInputError: no such file.
-            ArtifactError: the file cannot be read without executing it, or holds no tensors by name.
+            ArtifactError: the file cannot be read without executing it, or contains no tensors by name.
         """
         content = read_weights(file) if file.suffix == ".safetensors" else read_pickle(file)
         return cls(file, _state_dict_in(content, where=str(file)), content)
 
     @property
     def where(self) -> str:
-        """The file's name in errors."""
+        """Name of the file in errors."""
         return f"{self.file} (names without {self.prefix!r})" if self.prefix else str(self.file)
 
     def without_prefix(self, known: Container[str]) -> Checkpoint:
-        """The same without the prefix, such as `module.`, under which most of the known names stand.
+        """Return a copy without the prefix, such as `module.`, that most of the known names have in the file.
 
-        A name without that prefix says so, so that it is among the unknown ones and hides no other.
+        A name without that prefix gets a note, so that it counts as unknown and cannot hide another name.
         """
         counts = Counter(
             name.removesuffix(inner) for name in self.tensors for inner in _inner_names(name) if inner in known
@@ -71,15 +71,15 @@ class Checkpoint:
         return replace(self, tensors=renamed, prefix=prefix)
 
     def without(self, *unused: str) -> Checkpoint:
-        """The same without the weights whose names start so."""
+        """Return a copy without the weights whose names start with the given prefixes."""
         kept = {name: tensor for name, tensor in self.tensors.items() if not name.startswith(unused)}
         return replace(self, tensors=kept)
 
     def require_numbers(self) -> None:
-        """Refuse weights that are no plain, finite numbers.
+        """Check that all weights are plain, finite numbers.
 
         Raises:
-            ArtifactError: there are some; the text counts them and names the first.
+            ArtifactError: invalid weights; the message gives their number and the first name.
         """
         broken = [name for name, tensor in self.tensors.items() if not _holds_numbers(tensor)]
         if broken:
@@ -90,20 +90,20 @@ class Checkpoint:
             )
 
     def said(self, names: Iterable[str]) -> dict[str, Any]:
-        """What stands beside the weights under these names, as far as JSON can hold it."""
+        """Return the values stored under these names next to the weights, without values that JSON cannot store."""
         found = {name: _plain(self.around[name]) for name in names if name in self.around}
         return {name: value for name, value in found.items() if value is not None}
 
     def origin(self, what: str) -> dict[str, Any]:
-        """What an artifact's `trained_on` says of the file."""
+        """Return the file's entry for an artifact's `trained_on`."""
         note = f"the imported {what}; it does not say its training set"
         return {"name": self.file.name, "sha256": sha256_of(self.file), "note": note}
 
 
 def _state_dict_in(checkpoint: Any, *, where: str) -> dict[str, Tensor]:
-    """The checkpoint itself, or what stands in it under a usual name, however often wrapped."""
+    """Return the state dict: the checkpoint itself, or a mapping inside it under a usual name, at any depth."""
     content = checkpoint
-    seen: list[int] = []  # a pickle can hold itself
+    seen: list[int] = []  # a pickle can contain itself
     while isinstance(content, Mapping) and id(content) not in seen:
         seen.append(id(content))
         content = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), content)
@@ -119,7 +119,7 @@ def _state_dict_in(checkpoint: Any, *, where: str) -> dict[str, Tensor]:
 
 
 def _inner_names(name: str) -> Iterator[str]:
-    """`a.b.c` -> `a.b.c`, `b.c`, `c`."""
+    """Yield a name and its suffixes after each dot: `a.b.c` -> `a.b.c`, `b.c`, `c`."""
     while name:
         yield name
         name = name.partition(".")[2]
@@ -131,7 +131,7 @@ def _holds_numbers(tensor: Tensor) -> bool:
 
 
 def _plain(value: Any) -> Plain | list[Plain] | dict[str, Plain] | None:
-    """A number or text that JSON can hold, or some of them in a list or by name; None for anything else."""
+    """Return a number or text, or a list or mapping of numbers and texts, for JSON; None for any other value."""
     if isinstance(value, Mapping):
         by_name = {str(name): _scalar(each) for name, each in value.items()}
         plain = {name: each for name, each in by_name.items() if each is not None}

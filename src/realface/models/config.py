@@ -1,4 +1,4 @@
-"""What the configs of methods have in common."""
+"""Base classes of the configs of methods."""
 
 from __future__ import annotations
 

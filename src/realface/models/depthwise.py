@@ -1,7 +1,7 @@
-"""Depthwise convolutions whose gradients are quick on a CPU in bfloat16.
+"""Depthwise convolutions with fast gradients on a CPU in bfloat16.
 
-oneDNN computes two of these gradients by its reference code in bfloat16, up to a hundred times slower than in float32:
-the input's where the stride is above 1, the weight's where the kernel is larger than 3 x 3.
+In bfloat16, oneDNN computes two of these gradients with its reference code, up to a hundred times slower than in
+float32: the gradient of the input if the stride is above 1, and of the weight if the kernel is larger than 3 x 3.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 LARGEST_QUICK_KERNEL = 3
-"""Kernel size up to which the weight's gradient is quick in bfloat16."""
+"""Largest kernel size with a fast gradient of the weight in bfloat16."""
 
 
 class Geometry(NamedTuple):
-    """How a two-dimensional convolution moves over its input.
+    """Stride, padding and dilation of a two-dimensional convolution.
 
     Attributes:
         stride: (height, width).
-        padding: (height, width), with zeros.
+        padding: zero padding, (height, width).
         dilation: (height, width).
     """
 
@@ -33,10 +33,10 @@ class Geometry(NamedTuple):
 
 
 class QuickDepthwiseGradients(TorchFunctionMode):
-    """While active, compute the slow gradients of depthwise convolutions under bfloat16 autocast in float32.
+    """Context that computes the slow gradients of depthwise convolutions under bfloat16 autocast in float32.
 
-    Outputs are unchanged, and gradients are at least as accurate as before. Other operations, other devices and other
-    data types are left as they are.
+    Outputs are unchanged, and gradients are at least as accurate as before. Other operations, devices and data types
+    are unchanged.
     """
 
     def __torch_function__(
@@ -46,7 +46,7 @@ class QuickDepthwiseGradients(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Replace `torch.conv2d` where its gradients would be slow, and call everything else."""
+        """Replace calls of `torch.conv2d` with slow gradients, and run every other function unchanged."""
         if func is torch.conv2d and _is_bfloat16_training():
             call = _slow_call(*args, **(kwargs or {}))
             if call is not None:
@@ -56,11 +56,11 @@ class QuickDepthwiseGradients(TorchFunctionMode):
 
 
 class DepthwiseConvolution(torch.autograd.Function):
-    """A depthwise convolution in the data type of its input, whose slow gradients are computed in float32 or better."""
+    """A depthwise convolution in the data type of its input; its slow gradients are computed in float32 or better."""
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-        """(B, C, H, W), (C, 1, k, k) and (C,) or None -> (B, C, h, w)."""
+        """Convolve an image (B, C, H, W) with a weight (C, 1, k, k) and a bias (C,) or None -> (B, C, h, w)."""
         ctx.save_for_backward(image, weight)
         ctx.geometry = geometry
         ctx.bias_dtype = None if bias is None else bias.dtype
@@ -112,7 +112,7 @@ def _slow_call(
     dilation: Any = 1,
     groups: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor | None, Geometry] | None:
-    """Return the arguments of a `torch.conv2d` whose gradients are slow in bfloat16; None for any other."""
+    """Return the arguments of a `torch.conv2d` call with slow gradients in bfloat16; None for any other call."""
     is_depthwise = input.ndim == 4 and groups == input.shape[1] == weight.shape[0] > 1
     if not is_depthwise or input.device.type != "cpu" or isinstance(padding, str):
         return None
@@ -125,7 +125,7 @@ def _slow_call(
 def _pair(value: Any) -> tuple[int, int]:
     if isinstance(value, int):
         return value, value
-    height, width = (*value, *value)[:2]  # torch takes one number in a sequence too
+    height, width = (*value, *value)[:2]  # torch also accepts a sequence of one number
     return height, width
 
 

@@ -1,4 +1,4 @@
-"""The device that a name such as `auto` or `cuda:1` stands for on this machine."""
+"""Select a device of this machine by name, such as `auto` or `cuda:1`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from realface.core.errors import DeviceError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device of that name.
+    """Return a torch device by name.
 
     Args:
         name: `auto` (the first GPU, else the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
-        DeviceError: no such name, or no such device here; the text lists those that are.
+        DeviceError: unknown name, or no such device on this machine; the message lists the available devices.
     """
     if name == "auto":
         return torch.device(available_devices()[0])
@@ -32,7 +32,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def available_devices() -> list[str]:
-    """Names of the devices here, the fastest kind first, `cpu` last."""
+    """Return the names of the devices of this machine, the fastest kind first, `cpu` last."""
     gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         gpus.append("mps")

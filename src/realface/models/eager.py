@@ -1,4 +1,4 @@
-"""Functions that stay as they are written where the code around them is compiled."""
+"""Keep functions out of `torch.compile`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R")
 def eager(function: Callable[P, R]) -> Callable[P, R]:
     """Keep a function out of `torch.compile`.
 
-    For one that draws random numbers, which compiled code draws from another stream, or whose work depends on values,
-    which would be compiled again and again.
+    Use it for a function that draws random numbers, because compiled code draws them from another stream, or for a
+    function whose work depends on values, because it would be compiled again and again.
     """
     return cast("Callable[P, R]", torch.compiler.disable(function))  # type: ignore[no-untyped-call]

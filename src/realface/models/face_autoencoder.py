@@ -1,8 +1,8 @@
-"""A small convolutional autoencoder of aligned faces, whose output is as soft as that of early face swaps.
+"""A small convolutional autoencoder of aligned faces; its output is as soft as early face swaps.
 
 Source: the form of classic face-swap autoencoders (encoder of strided convolutions, a narrow middle, a decoder of
-convolutions and pixel shuffles; loss DSSIM + L1 as in DeepFaceLab, arXiv 2005.05535). Widths are ours, so that it
-learns within minutes on one CPU core.
+convolutions and pixel shuffles; loss DSSIM + L1 as in DeepFaceLab, arXiv 2005.05535). The widths are ours: the network
+trains within minutes on one CPU core.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SIDE = 128
-"""Height and width of its images, in pixels."""
+"""Height and width of the images, in pixels."""
 Bottleneck = Literal["dense", "spatial"]
-"""Middle of the network: `dense`, one vector per face, drops most of what is particular to a face; `spatial`, a vector
-for each of 8 x 8 places, keeps the features and drops fine detail."""
+"""Middle of the network: `dense`, one vector per face, drops most individual features; `spatial`, one vector for each
+of 8 x 8 positions, keeps the features and drops fine detail."""
 
 _ENCODER, _DECODER = (32, 64, 128), (128, 64, 48, 20)
 _GRID = SIDE // 16
@@ -29,10 +29,10 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 class FaceAutoencoder(nn.Module):
-    """Renders aligned faces after their passage through a narrow bottleneck.
+    """Encodes aligned faces into a narrow bottleneck and renders them from it.
 
     Args:
-        bottleneck: see `Bottleneck`.
+        bottleneck: `dense` or `spatial`, see `Bottleneck`.
     """
 
     start: Tensor
@@ -71,14 +71,14 @@ class FaceAutoencoder(nn.Module):
         self.register_buffer("start", torch.zeros(3, SIDE, SIDE))
 
     def start_from(self, mean: Tensor) -> None:
-        """Begin with one face for all, (3, 128, 128) in [0, 1]: the mean face."""
+        """Set the initial output for every input to the mean face, (3, 128, 128) in [0, 1]."""
         self.start.copy_(torch.logit(mean, eps=1e-3))
 
     def forward(self, image: Tensor) -> Tensor:
         """Render faces.
 
         Args:
-            image: (B, 3, 128, 128) in [0, 1], aligned.
+            image: aligned faces, (B, 3, 128, 128) in [0, 1].
 
         Returns:
             (B, 3, 128, 128) in [0, 1].
@@ -91,7 +91,7 @@ def rendering_loss(rendered: Tensor, image: Tensor) -> Tensor:
 
     Args:
         rendered: (B, 3, H, W) in [0, 1].
-        image: (B, 3, H, W) in [0, 1], the target.
+        image: target, (B, 3, H, W) in [0, 1].
 
     Returns:
         Scalar >= 0.
@@ -103,7 +103,7 @@ def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     """Return the mean SSIM of the brightness of two batches (B, 3, H, W) in [0, 1].
 
     Source: Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity", with square
-    windows of 8 pixels at every second place instead of a Gaussian window at every place.
+    windows of 8 pixels at every second position instead of a Gaussian window at every position.
     """
     x, y = (image.mean(1, keepdim=True) for image in (first, second))
     mean_x, mean_y, xx, yy, xy = _local(torch.cat([x, y, x * x, y * y, x * y], dim=1)).unbind(1)
@@ -112,7 +112,7 @@ def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _local(image: Tensor) -> Tensor:
-    """Means over windows of 8 pixels, of means over windows of 2."""
+    """Return means over windows of 8 pixels, computed from means over windows of 2 pixels."""
     return F.avg_pool2d(F.avg_pool2d(image.contiguous(), 2), _WINDOW // 2, stride=1)
 
 

@@ -14,22 +14,23 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 NAMED_NORMS = 3
-"""Number of norms that an error names before it counts the rest."""
+"""Number of norms that an error names; for more norms it only gives their number."""
 
 
 def fold_norms(network: nn.Module, run: Callable[[Any, Tensor], object], *, input_size: int) -> None:
     """Fold each batch norm into the convolution before it, in place.
 
-    The network computes what it computed in eval mode, up to rounding. It has no statistics and fewer parameters: the
-    scale of each norm becomes part of a weight, its shift a bias. Activations that a norm contains stay.
+    Afterwards the network gives the same output as before in eval mode, up to rounding. It has no statistics and fewer
+    parameters: the scale of each norm becomes part of a weight, its shift a bias. Activations inside a norm stay.
 
     Args:
-        network: with the statistics that are to be used.
-        run: (network, images) passes images (1, 3, S, S) through a network that is built as this one is.
-        input_size: S, a size that the network takes, in pixels.
+        network: network with the statistics to use.
+        run: (network, images) passes images (1, 3, S, S) through a network with the same structure.
+        input_size: S, an image size that the network accepts, in pixels.
 
     Raises:
-        ValueError: the network has no batch norm, or one that does not follow a convolution; names them.
+        ValueError: the network has no batch norm, or has batch norms that do not follow a convolution; the message
+            lists them.
     """
     norms = [name for name, module in network.named_modules() if isinstance(module, _BatchNorm)]
     convolutions = _convolutions_before(network, run, input_size)
@@ -47,11 +48,11 @@ def fold_norms(network: nn.Module, run: Callable[[Any, Tensor], object], *, inpu
 
 @torch.no_grad()
 def _convolutions_before(network: nn.Module, run: Callable[[Any, Tensor], object], input_size: int) -> dict[str, str]:
-    """Return the name of the convolution whose output each batch norm is given, for those that are given one's.
+    """Return the name of the convolution before each batch norm, for the batch norms that follow a convolution.
 
-    Both must be used once, and by each other only.
+    The convolution and the norm must each run once, and only the norm may use the convolution's output.
     """
-    traced = copy.deepcopy(network).to("meta").eval()  # shapes only, so that a large image costs nothing
+    traced = copy.deepcopy(network).to("meta").eval()  # shapes only, so a large image costs no memory
     calls: Counter[str] = Counter()
     outputs: list[tuple[str, Tensor]] = []  # keeps the tensors, so that each is a distinct object
     found: dict[str, str] = {}
@@ -76,11 +77,11 @@ def _convolutions_before(network: nn.Module, run: Callable[[Any, Tensor], object
 
 
 def _folded(convolution: Any, norm: Any) -> nn.Conv2d:
-    """Return one convolution that computes both, its weights computed in float64."""
+    """Return one convolution for a convolution and its norm, with weights computed in float64."""
     dtype, is_training = convolution.weight.dtype, convolution.training
     in_float64 = [copy.deepcopy(module).double().eval() for module in (convolution, norm)]
     folded: Any = fuse_conv_bn_eval(in_float64[0], in_float64[1])
-    folded.bias.requires_grad_(convolution.weight.requires_grad)  # torch freezes the bias of a convolution without one
+    folded.bias.requires_grad_(convolution.weight.requires_grad)  # torch freezes a new bias
     replaced: nn.Conv2d = folded.to(dtype).train(is_training)
     return replaced
 

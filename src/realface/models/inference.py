@@ -14,19 +14,19 @@ from realface.models.packed_convolution import can_pack
 
 
 def for_inference(network: nn.Module, *, input_size: int, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Return a copy in eval mode that gives the same output, except for rounding, in less time.
+    """Return a faster copy in eval mode that gives the same output, except for rounding.
 
-    What is done is up to the network's method (`Method.prepare`).
+    The network's method makes the changes (`Method.prepare`).
 
     Args:
-        network: with the statistics that are to be used, on its device; or a part of one with the config of a method,
+        network: network with the statistics to use, on its device; or a part of a network with the config of a method,
             such as a masked autoencoder.
-        input_size: height and width of the images that it will be given, in pixels; other sizes work too.
-        dtype: of the weights of convolutions or of transformers. With bfloat16 the copy must run under autocast, which
-            then casts no weights.
+        input_size: expected height and width of the images, in pixels; other sizes work too.
+        dtype: data type of the weights of convolutions or transformers. With bfloat16 the copy must run under autocast,
+            which then casts no weights.
 
     Raises:
-        MethodError: no method has the name that is in the network's config.
+        MethodError: unknown method name in the network's config.
     """
     ready = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
     config: MethodConfig = network.config  # type: ignore[assignment]

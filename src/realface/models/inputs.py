@@ -1,4 +1,4 @@
-"""What networks require of the images that they are given."""
+"""Check the shapes of input images."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from realface.core.errors import ModelInputError
 
 
 def require_square_rgb(image: Tensor, *, method: str, smallest: int) -> None:
-    """Refuse what is no batch of square RGB images.
+    """Check that a tensor is a batch of square RGB images.
 
     Args:
-        image: expected to be (B, 3, S, S).
-        method: its name in the error.
-        smallest: the least S.
+        image: tensor that should be (B, 3, S, S).
+        method: name of the method in the error.
+        smallest: smallest allowed S, in pixels.
 
     Raises:
-        ModelInputError: another shape.
+        ModelInputError: invalid shape.
     """
     shape = tuple(image.shape)
     if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] < smallest:
@@ -27,15 +27,15 @@ def require_square_rgb(image: Tensor, *, method: str, smallest: int) -> None:
 
 
 def require_size(image: Tensor, *, method: str, size: int) -> None:
-    """Refuse images that are not of the one size that a network was built for.
+    """Check that images have the size that a network was built for.
 
     Args:
         image: (B, 3, S, S).
-        method: its name in the error.
-        size: what S must be.
+        method: name of the method in the error.
+        size: required S, in pixels.
 
     Raises:
-        ModelInputError: another shape.
+        ModelInputError: invalid shape.
     """
     require_square_rgb(image, method=method, smallest=1)
     if image.shape[2] != size:

@@ -1,4 +1,4 @@
-"""Losses that several methods share: classification, and pairs of a real face and a fake made from it."""
+"""Losses that several methods share: for classification, and for pairs of a real face and its pseudo-fake."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch.nn import functional as F
 from realface.models.outputs import Gather, Output
 
 MASK_THRESHOLD = 0.08
-"""Share of pasted content above which a pixel counts as manipulated; prototype."""
+"""A pixel with a larger share of pasted content than this counts as manipulated. Source: prototype."""
 
 
 def mask_head(width: int) -> nn.Conv2d:
-    """Return the 1x1 convolution that says where a face was manipulated, from a map of the encoder.
+    """Return the 1x1 convolution that predicts the manipulated parts of a face from a map of the encoder.
 
-    It starts with small weights and an output of about -2, because most places are real.
+    It starts with small weights and an output of about -2, because most positions are real.
 
     Args:
-        width: channels of the map.
+        width: number of channels of the map.
     """
     head = nn.Conv2d(width, 1, kernel_size=1)
     nn.init.normal_(head.weight, std=0.01)
@@ -29,13 +29,13 @@ def mask_head(width: int) -> nn.Conv2d:
 
 
 def classification_loss(logit: Tensor, label: Tensor, *, flood_level: float) -> Tensor:
-    """Binary cross-entropy that is held up at the flood level, so that training goes on without overfitting.
+    """Return the binary cross-entropy, which rises again below the flood level to prevent overfitting.
 
     Args:
-        logit: (B,), > 0 = fake. Of a two-class network the difference of its logits, with which this is exactly the
-            cross-entropy of both.
+        logit: (B,), > 0 = fake. For a two-class network, the difference of the two logits; the result is then exactly
+            the two-class cross-entropy.
         label: (B,) int64, 1 = fake.
-        flood_level: b of |loss - b| + b.
+        flood_level: b in |loss - b| + b, >= 0.
 
     Returns:
         Scalar >= flood_level.
@@ -53,7 +53,7 @@ def ranking_loss(logit: Tensor) -> Tensor:
         logit: (B,), > 0 = fake; rows 2 i and 2 i + 1 are the real face and the fake of a pair.
 
     Returns:
-        Scalar > 0: log(2) if both logits of each pair are equal, 0 in the limit of fakes far above their reals.
+        Scalar > 0: log(2) if the two logits of each pair are equal, close to 0 for fakes far above their reals.
 
     Source: logistic ranking loss (RankNet, Burges et al. 2005).
     """
@@ -65,11 +65,11 @@ def mask_errors(predicted: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         predicted: (B, 1, h, w) logits.
-        mask: (B, 1, H, W) in [0, 1], the share of pasted content; averaged over each place of `predicted`. Negative
-            values mark images whose mask is not known.
+        mask: (B, 1, H, W) in [0, 1], the share of pasted content; averaged over each position of `predicted`. Negative
+            values mark images with an unknown mask.
 
     Returns:
-        (B,) >= 0; 0 where the mask is not known.
+        (B,) >= 0; 0 for an unknown mask.
     """
     is_known = mask.amin(dim=(1, 2, 3)) >= 0
     target = F.adaptive_avg_pool2d(
@@ -83,10 +83,10 @@ def pair_losses(output: Output, logit: Tensor, mask: Tensor, *, gather: Gather) 
     """Return the losses of a batch of pairs by name: `ranking`, and `mask` if the network has a mask head.
 
     Args:
-        output: of the batch of this process.
+        output: output for the batch of this process.
         logit: (N x B,), gathered from `output.logit`.
-        mask: (B, 1, H, W) in [0, 1], the share of pasted content; negative where it is not known.
-        gather: collects rows of all processes.
+        mask: (B, 1, H, W) in [0, 1], the share of pasted content; negative if unknown.
+        gather: function that collects the rows of all processes.
     """
     losses = {"ranking": ranking_loss(logit)}
     if output.manipulation_mask is not None:
@@ -95,6 +95,6 @@ def pair_losses(output: Output, logit: Tensor, mask: Tensor, *, gather: Gather) 
 
 
 def weighted_pair_losses(losses: Mapping[str, Tensor], *, rank: float, mask: float) -> Tensor:
-    """Return the weighted sum of what `pair_losses` gives."""
+    """Return the weighted sum of the losses from `pair_losses`."""
     total = rank * losses["ranking"]
     return total + mask * losses["mask"] if "mask" in losses else total

@@ -1,4 +1,4 @@
-"""What a method is to the rest of the package: the code that everything else asks."""
+"""The interface between a method and the rest of the package."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class InferenceSettings:
     """Settings with which a network is prepared for inference.
 
     Attributes:
-        input_size: height and width of the images that it will be given, in pixels; other sizes work too.
-        dtype: of the weights of convolutions or of transformers.
-        pack: whether to lay out the weights for the kernels of this CPU.
+        input_size: expected height and width of the images, in pixels; other sizes work too.
+        dtype: data type of the weights of convolutions or transformers.
+        pack: whether to store the weights in the memory format of this CPU's kernels.
     """
 
     input_size: int
@@ -32,18 +32,18 @@ class InferenceSettings:
 
 @dataclass(frozen=True)
 class RealOnly:
-    """How a method that never sees a fake in training is validated and completed.
+    """Validation and completion of a method that never sees a fake in training.
 
-    The functions get the network in eval mode and without gradients, and draw nothing from torch's global generators.
+    The functions get the network in eval mode and without gradients, and must not use torch's global generators.
 
     Attributes:
         errors: (network, image (B, 3, H, W) in [0, 1]) -> (B,) >= 0, the inpainting error of each face. This is the
             validation metric: the step with the lowest mean is the best.
-        fit: (network, batches of real faces) sets in place what the network's score needs, and returns what it
-            measured, for the artifact's metrics. Returns nothing if the network, as it is configured, has no score.
-        sheet: (network, image (B, 3, H, W) in [0, 1]) -> (height, width, 3), an image that shows what the network makes
-            of some faces.
-        fewest_faces: number of real validation faces that `fit` needs; a run with fewer is refused before it begins.
+        fit: (network, batches of real faces) fits the statistics for the network's score in place, and returns
+            measurements for the artifact's metrics. Returns an empty mapping if the network's config gives no score.
+        sheet: (network, image (B, 3, H, W) in [0, 1]) -> (height, width, 3), an image with the network's results for
+            some faces.
+        fewest_faces: number of real validation faces that `fit` requires; a run with fewer faces fails at the start.
     """
 
     errors: Callable[[Any, Tensor], Tensor]
@@ -54,13 +54,13 @@ class RealOnly:
 
 @dataclass(frozen=True)
 class FrozenPart:
-    """Where a method gets the frozen part of its network from: a masked autoencoder (MAE).
+    """Source of the frozen part of a method's network: a masked autoencoder (MAE).
 
     The method's config has the MAE's config as `mae`. Its network has the MAE as `mae` and copies the weights of a
-    trained one with `take_mae(mae)`.
+    trained MAE with `take_mae(mae)`.
 
     Attributes:
-        method: name in the catalog of the method whose artifacts contain such an MAE.
+        method: catalog name of the method whose artifacts contain such an MAE.
         read: (network of such an artifact, where=its name in errors) -> the MAE; raises ModelInputError if it cannot
             be used.
         fingerprint: (MAE) -> hash of its weights.
@@ -77,7 +77,7 @@ class PrecomputedInput:
 
     Attributes:
         name: keyword argument of the task and of the network's `forward`, such as `residual`.
-        key: (config) -> the settings that the values depend on, besides the crop and the frozen part.
+        key: (config) -> the settings that the values depend on, apart from the crop and the frozen part.
         compute: (network of an artifact, image (B, 3, S, S) in [0, 1]) -> the values, one per image.
     """
 
@@ -88,12 +88,12 @@ class PrecomputedInput:
 
 @dataclass(frozen=True)
 class InpaintingMetric:
-    """How well a network that inpaints fills the hidden blocks of a face; `evaluate` reports it for real faces.
+    """Error of an inpainting network on the hidden blocks of a face; `evaluate` reports it for real faces.
 
     Attributes:
         errors: (network, its output, image (B, 3, S, S) in [0, 1]) -> (B,) mean squared error over the inpainted
             blocks, of images in [0, 1].
-        grid: (network) -> its `BlockGrid`, the blocks that are hidden.
+        grid: (network) -> its `BlockGrid`, the hidden blocks.
     """
 
     errors: Callable[[Any, Any, Tensor], Tensor]
@@ -105,26 +105,26 @@ class Method:
     """One way to detect forgeries.
 
     Attributes:
-        name: as in a recipe's `method.name` and an artifact's `method`.
+        name: name of the method in a recipe's `method.name` and an artifact's `method`.
         summary: one line.
-        config_type: its constants; a `PairConfig` if it trains on pairs.
-        build_network: (config) -> network. The network keeps it as `config` and returns an `Output` for (B, 3, H, W)
-            in [0, 1].
-        build_task: (network, gather=...) -> `Task`, which keeps the network as `network` and passes what its losses
-            are made of through `gather`, a `realface.models.outputs.Gather`.
+        config_type: class of the config; a `PairConfig` if the method trains on pairs.
+        build_network: (config) -> network. The network keeps the config as `config` and returns an `Output` for
+            (B, 3, H, W) in [0, 1].
+        build_task: (network, gather=...) -> `Task`, which keeps the network as `network` and passes the inputs of its
+            losses through `gather`, a `realface.models.outputs.Gather`.
         load_encoder_weights: (network, file) sets the encoder to pretrained weights, such as ImageNet's, in place;
-            None if a method has no such start.
+            None if the method does not support this.
         download_encoder_weights: (network) does the same with weights from timm's hub.
         take_encoder_weights: (network, weights, where=...) does the same with named tensors; the config's field
             `encoder` is timm's name of the encoder.
-        encoder_parameters: (network) returns the parameters of the pretrained part, which a recipe can train at a rate
-            of its own (`optim.encoder_lr`); None if there is no such part.
-        trains_on_pairs: whether its task takes pairs of a real face and a pseudo-fake, see `Task`.
-        real_only: validation and completion of a method that learns from real faces only; None if it needs fakes.
-        frozen_part: where it gets the frozen part of its network from; None if there is none.
+        encoder_parameters: (network) returns the parameters of the pretrained part, which a recipe can train with a
+            separate learning rate (`optim.encoder_lr`); None without such a part.
+        trains_on_pairs: whether the task accepts pairs of a real face and a pseudo-fake, see `Task`.
+        real_only: validation and completion of a method that learns from real faces only; None if it requires fakes.
+        frozen_part: source of the frozen part of the network; None without a frozen part.
         prepare: (network in eval mode, settings) prepares the network for inference, in place: the same output, except
-            for rounding, in less time. None leaves it as it is.
-        inpainting: extra metric of a network that inpaints; None for others.
+            for rounding, in less time. None keeps the network unchanged.
+        inpainting: extra metric of a network that inpaints; None for other networks.
         precomputed: inputs that can be computed before training.
 
     Example:

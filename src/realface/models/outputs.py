@@ -1,6 +1,6 @@
-"""What every network returns and what every task is: the contract between models and the rest.
+"""The outputs of networks and the interface of tasks.
 
-Images between functions are float32 RGB (B, 3, H, W) in [0, 1]; each network normalises inside.
+Functions exchange images as float32 RGB (B, 3, H, W) in [0, 1]; each network normalises its input.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 Gather = Callable[[Tensor], Tensor]
-"""Rows (B, ...) of this process -> those of all processes (N x B, ...), in the same order everywhere, with gradient."""
+"""Rows (B, ...) of this process -> rows of all processes (N x B, ...), in the same order everywhere, with gradient."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a detector says of a batch.
+    """Output of a detector for a batch.
 
     Attributes:
         logit: (B,), > 0 = fake.
-        manipulation_mask: (B, 1, h, w), logits: > 0 = this place was manipulated. None for a network without a mask
+        manipulation_mask: (B, 1, h, w), logits: > 0 = this position was manipulated. None for a network without a mask
             head.
     """
 
@@ -30,19 +30,20 @@ class Output:
 
     @property
     def score(self) -> Tensor:
-        """(B,), in [0, 1]: the uncalibrated probability of a forgery."""
+        """Uncalibrated probability that each face is fake, (B,) in [0, 1]."""
         return self.logit.sigmoid()
 
 
 @dataclass(frozen=True)
 class ReconstructionOutput(Output):
-    """What a detector that reconstructs the face says.
+    """Output of a detector that reconstructs the face.
 
     Attributes:
-        reconstruction: (B, 3, H, W) in [0, 1], the face as the network believes it should be.
+        reconstruction: (B, 3, H, W) in [0, 1], the network's reconstruction of the face.
         error_map: (B, 1, H, W) >= 0, the reconstruction error of each pixel.
-        attention: (B, 1, h, w) in [0, 1], how much the reconstruction error steers the classifier to each place; a grid
-            over the whole face, with its outermost points on the edges. None for a method that has no such map.
+        attention: (B, 1, h, w) in [0, 1], how strongly the reconstruction error directs the classifier to each
+            position; a grid over the whole face, with its outermost points on the edges. None for a method without
+            such a map.
     """
 
     reconstruction: Tensor
@@ -56,9 +57,9 @@ class StepResult:
 
     Attributes:
         loss: scalar, to be minimised.
-        parts: named scalars that make it up, detached, for the log.
-        output: the network's output for the batch; None where a step makes none, as that of an MAE, which sees parts
-            of faces only.
+        parts: named, detached scalars that the loss is made of, for the log.
+        output: the network's output for the batch; None for a step without an output, such as an MAE's, which sees
+            only parts of faces.
     """
 
     loss: Tensor
@@ -67,24 +68,24 @@ class StepResult:
 
 
 def local_rows(rows: Tensor) -> Tensor:
-    """Return the rows unchanged: the `Gather` of a task whose losses use each process's batch only.
+    """Return the rows unchanged: the `Gather` of a task with a loss per process.
 
     Args:
-        rows: (B, ...).
+        rows: rows of this process, (B, ...).
     """
     return rows
 
 
 @runtime_checkable
 class Task(Protocol):
-    """A method as the training loop sees it: an `nn.Module` with a network inside; the loop knows no method.
+    """Interface of a method for the training loop: an `nn.Module` that contains the network.
 
-    A task whose method trains on pairs also takes `manipulation_mask`, (B, 1, H, W) in [0, 1]: the share of pasted
-    content in each pixel. With it, rows 2 i and 2 i + 1 of the batch are a real face and the fake made from it.
+    A task whose method trains on pairs also accepts `manipulation_mask`, (B, 1, H, W) in [0, 1]: the share of pasted
+    content in each pixel. In that case rows 2 i and 2 i + 1 of the batch are a real face and its pseudo-fake.
     """
 
     def forward(self, image: Tensor, label: Tensor) -> StepResult:
-        """One training step.
+        """Compute the loss of one training step.
 
         Args:
             image: (B, 3, H, W), in [0, 1].

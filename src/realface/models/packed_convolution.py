@@ -51,7 +51,7 @@ class PackedConvolution(nn.Module):
 
 
 def can_pack(dtype: torch.dtype = torch.float32) -> bool:
-    """Whether this build of torch has the kernels, and the processor can run them in that data type."""
+    """Return whether this build of torch has the kernels, and the processor can run them in that data type."""
     has_kernels: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not (has_kernels and hasattr(KERNELS, "_convolution_pointwise")):
         return False
@@ -86,7 +86,7 @@ def pack_convolutions(network: nn.Module, image: Tensor) -> None:
 
 
 def _followed_by_relu(sequence: nn.Sequential) -> Iterator[tuple[nn.Module, nn.Module]]:
-    """Each convolution whose result goes into a ReLU and nowhere else, and that ReLU."""
+    """Yield each convolution whose result goes into a ReLU and nowhere else, and that ReLU."""
     steps = [step for step in sequence if not isinstance(step, nn.Identity)]
     for step, following in pairwise(steps):
         if type(following) is nn.ReLU:

@@ -61,7 +61,7 @@ def pack_linears(network: nn.Module) -> None:
 
 
 def _linear_before_gelu(module: nn.Module) -> nn.Module | None:
-    """The layer of a transformer's block whose result goes into an exact GELU."""
+    """Return the layer of a transformer's block whose result goes into an exact GELU."""
     if isinstance(module, Mlp) and type(module.act) is nn.GELU and module.act.approximate == "none":
         return module.fc1
     return None

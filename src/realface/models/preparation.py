@@ -77,6 +77,6 @@ def _last_convolution(module: nn.Module) -> nn.Conv2d | None:
 
 
 def _belong_together(first: str, second: str) -> bool:
-    """Whether timm's Xception calls these two a convolution and its norm: conv1, bn1; skip, skipbn."""
+    """Return whether timm's Xception calls these two a convolution and its norm: conv1, bn1; skip, skipbn."""
     convolution, norm = CONVOLUTION.fullmatch(first), NORM.fullmatch(second)
     return convolution is not None and norm is not None and convolution[1] == norm[1]

@@ -35,7 +35,7 @@ def normalisation_of(name: str) -> dict[str, Any]:
 
 
 def download_weights(name: str, **settings: Any) -> dict[str, Tensor]:
-    """The weights that timm's hub has for a network: those of its tag, or timm's default.
+    """Return the weights that timm's hub has for a network: those of its tag, or timm's default.
 
     Args:
         name: with or without tag.
@@ -97,6 +97,6 @@ def num_prefix_tokens(name: str) -> int:
 
 
 def _outline(name: str) -> Any:
-    """The network of a name without values."""
+    """Return the network of a name without values."""
     with torch.device("meta"):
         return timm.create_model(name, num_classes=0)

@@ -19,7 +19,7 @@ NAMED_PER_KIND = 20
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a file, without executing what is in it.
+    """Return the named tensors of a file, without executing what is in it.
 
     Args:
         path: `.safetensors`, or what `torch.save` wrote of a state dict.
@@ -83,7 +83,7 @@ def start_encoder(
 
 
 def _cut(faults: Sequence[str], kind: str) -> list[str]:
-    """The first of many faults, and how many more."""
+    """Return the first of many faults, and how many more."""
     rest = len(faults) - NAMED_PER_KIND
     return [*faults[:NAMED_PER_KIND], *([f"{rest} more {kind}"] if rest > 0 else [])]
 

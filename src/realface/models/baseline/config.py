@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from realface.models.config import PairConfig
 
-# At stride 32 this leaves 2 x 2 values per channel; of one value batch norm cannot train on a batch of one.
+# At stride 32 this gives 2 x 2 values per channel; batch norm cannot train on 1 x 1 values and a batch of 1.
 MIN_INPUT_SIZE = 64
 
 ENCODER_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -21,7 +21,7 @@ ENCODER_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 class BaselineConfig(PairConfig):
     """The `method:` section of a recipe that trains the baseline, and the `config` of its artifacts.
 
-    `input_size`, `encoder_mean` and `encoder_std` default to what suits the encoder; the ones shown are those of
+    `input_size`, `encoder_mean` and `encoder_std` default to values that suit the encoder; the values shown are for
     `legacy_xception`.
     """
 

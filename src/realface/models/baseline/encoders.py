@@ -1,4 +1,4 @@
-"""Which networks can be the baseline's, and what suits each."""
+"""The networks that the baseline can use, and the settings that suit each network."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from realface.models.xception import LightXception
 
 LIGHT_XCEPTION = "light_xception"
 CLASSIFIER_STD = 0.01
-"""Standard deviation of a new classifier's weights on a network of timm."""
+"""Standard deviation of the initial weights of a new classifier on a timm network."""
 
 
 class LightXceptionClassifier(LightXception):
-    """RECCE's light encoder with a classifier behind it, its parameters named as RECCE's encoder names them.
+    """RECCE's light encoder, followed by a classifier; parameters have the same names as in RECCE's encoder.
 
     Args:
-        num_classes: logits K.
-        dropout: before the classifier.
+        num_classes: number of logits K.
+        dropout: probability of the dropout before the classifier.
     """
 
     def __init__(self, *, num_classes: int, dropout: float) -> None:
@@ -37,24 +37,24 @@ class LightXceptionClassifier(LightXception):
         self.fc = nn.Linear(self.feature_width, num_classes)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> logits (B, K)."""
+        """Classify images: (B, 3, H, W) -> logits (B, K)."""
         return self.with_middle_map(image)[0]
 
     def with_middle_map(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) -> logits (B, K) and the last map at stride 16 (B, C, h, w)."""
+        """Classify images: (B, 3, H, W) -> logits (B, K) and the last map at stride 16 (B, C, h, w)."""
         middle = self.to_attention(self.to_reasoning(self.embed(image)))
         logits: Tensor = self.fc(self.dropout(F.adaptive_avg_pool2d(self.to_features(middle), 1).flatten(1)))
         return logits, middle
 
 
 def build_encoder(name: str, *, input_size: int, num_classes: int, dropout: float) -> nn.Module:
-    """The network of that name with random weights and a classifier of its own: (B, 3, S, S) -> (B, num_classes).
+    """Return a network with random weights and a new classifier: (B, 3, S, S) -> (B, num_classes).
 
     Args:
-        name: one that `require_encoder` accepts.
-        input_size: S; a network of one size is built for it.
-        num_classes: logits.
-        dropout: before the classifier.
+        name: network name that `require_encoder` accepts.
+        input_size: S, in pixels; a network with a fixed input size is built for this size.
+        num_classes: number of logits.
+        dropout: probability of the dropout before the classifier.
     """
     if name == LIGHT_XCEPTION:
         return LightXceptionClassifier(num_classes=num_classes, dropout=dropout)
@@ -67,10 +67,10 @@ def build_encoder(name: str, *, input_size: int, num_classes: int, dropout: floa
 
 
 def _start_small(classifier: nn.Module) -> None:
-    """Draw a classifier's weights so that all first scores are near 0.5.
+    """Draw a classifier's weights so that all initial scores are near 0.5.
 
-    timm draws those of an EfficientNet with one output from [-1, 1], so its first logits are far apart, and the first
-    hundred steps only undo that.
+    timm draws the weights of an EfficientNet with one output from [-1, 1]. Its initial logits are then far apart, and
+    the first hundred steps only undo that.
     """
     for part in classifier.modules():
         if isinstance(part, nn.Linear | nn.Conv2d):
@@ -80,15 +80,15 @@ def _start_small(classifier: nn.Module) -> None:
 
 
 MIDDLE_STRIDE = 16
-"""Pixels of the image per place of the map that a mask head sees."""
+"""Image pixels per position of the map that a mask head gets, along one side."""
 
 
 def with_middle_map(encoder: Any, image: Tensor) -> tuple[Tensor, Tensor]:
     """Return the logits (B, K) and the encoder's last map at stride 16, (B, C, h, w).
 
     Args:
-        encoder: as from `build_encoder`, of a name that `require_middle_map` accepts.
-        image: (B, 3, S, S), normalised.
+        encoder: result of `build_encoder`, with a name that `require_middle_map` accepts.
+        image: normalised images, (B, 3, S, S).
     """
     if isinstance(encoder, LightXceptionClassifier):
         return encoder.with_middle_map(image)
@@ -106,10 +106,10 @@ def middle_width(encoder: Any) -> int:
 
 @functools.cache
 def require_middle_map(name: str, input_size: int) -> None:
-    """Accept an encoder that gives a map at stride 16, which a mask head needs.
+    """Check that an encoder returns a map at stride 16, which a mask head requires.
 
     Raises:
-        ValueError: another one; says why.
+        ValueError: the encoder has no such map; the message gives the reason.
     """
     if name == LIGHT_XCEPTION:
         return
@@ -123,7 +123,7 @@ def require_middle_map(name: str, input_size: int) -> None:
 
 
 def _middle_index(encoder: Any) -> int | None:
-    """Return the index of the last map at stride 16 among those that timm can return; None if there is none."""
+    """Return the index of the last map at stride 16 among timm's intermediate maps; None without such a map."""
     found = [index for index, one in enumerate(encoder.feature_info) if one["reduction"] == MIDDLE_STRIDE]
     return found[-1] if found else None
 
@@ -132,21 +132,21 @@ def fold_encoder(encoder: nn.Module, *, input_size: int) -> None:
     """Fold an encoder's batch norms into its convolutions, in place.
 
     Args:
-        encoder: as from `build_encoder`.
-        input_size: height and width of images that it takes, in pixels.
+        encoder: result of `build_encoder`.
+        input_size: height and width of images that the encoder accepts, in pixels.
 
     Raises:
-        ValueError: the encoder has none, or one that does not follow a convolution.
+        ValueError: the encoder has no batch norm, or has a batch norm that does not follow a convolution.
     """
     fold_norms(encoder, lambda network, image: network(image), input_size=input_size)
 
 
 @functools.cache
 def require_foldable(name: str, input_size: int) -> None:
-    """Accept an encoder whose batch norms can all be folded.
+    """Check that all batch norms of an encoder can be folded.
 
     Raises:
-        ValueError: another one; says why.
+        ValueError: a batch norm cannot be folded; the message gives the reason.
     """
     with torch.device("meta"):  # shapes without memory or random numbers
         encoder = build_encoder(name, input_size=input_size, num_classes=1, dropout=0.0)
@@ -157,17 +157,17 @@ def require_foldable(name: str, input_size: int) -> None:
 
 
 def size_settings(name: str, input_size: int) -> dict[str, Any]:
-    """What timm is told of the size of a network's images: nothing, unless the network is of one size."""
+    """Return timm's settings for the size of the images: empty, unless the network has a fixed input size."""
     return {"img_size": input_size} if takes_one_size(name) else {}
 
 
 def takes_one_size(name: str) -> bool:
-    """Whether a network takes images of the size that it was built for and of no other, as most transformers do."""
+    """Return whether a network has a fixed input size, as most transformers have."""
     return name != LIGHT_XCEPTION and bool(timm.get_pretrained_cfg_value(name, "fixed_input_size"))
 
 
 def classifier_names(name: str) -> tuple[str, ...]:
-    """The submodules of a network that are its classifier."""
+    """Return the names of the submodules that form a network's classifier."""
     if name == LIGHT_XCEPTION:
         return ("fc",)
     classifier: Any = timm.get_pretrained_cfg_value(name, "classifier")
@@ -175,10 +175,10 @@ def classifier_names(name: str) -> tuple[str, ...]:
 
 
 def require_encoder(name: str) -> None:
-    """Accept `light_xception` and the image classifiers of timm, with or without a weights' tag.
+    """Check that a name is `light_xception` or an image classifier of timm, with or without the tag of its weights.
 
     Raises:
-        ValueError: any other name; names the one that was probably meant.
+        ValueError: unknown name; the message suggests the closest known name.
     """
     architecture = name.partition(".")[0]
     if name == LIGHT_XCEPTION:
@@ -194,17 +194,17 @@ def require_encoder(name: str) -> None:
 
 @functools.cache
 def require_input_size(name: str, input_size: int) -> None:
-    """Accept a size of images that a network can be built for and trained with.
+    """Check that a network can be built for, and trained with, images of a size.
 
     Raises:
-        ValueError: another size; names the one that the network's weights were trained with.
+        ValueError: invalid size; the message gives the size that the network's weights were trained with.
     """
     try:
         with torch.device("meta"), torch.no_grad():  # shapes without memory or random numbers
             network = build_encoder(name, input_size=input_size, num_classes=1, dropout=0.0)
             network(torch.zeros(2, 3, input_size, input_size))
         _require_whole_patches(network, input_size)
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # timm's networks, each in its own words
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:  # timm's networks differ in type and text
         reason = " ".join(str(error).split())
         usual = settings_of_timm_encoder(name)["input_size"]
         raise ValueError(
@@ -213,7 +213,7 @@ def require_input_size(name: str, input_size: int) -> None:
 
 
 def _require_whole_patches(network: nn.Module, input_size: int) -> None:
-    """Refuse images of which a transformer would silently leave out what does not fill a patch."""
+    """Refuse image sizes at which a transformer silently ignores the pixels that do not fill a patch."""
     of_images = (
         module
         for module in network.modules()
@@ -230,7 +230,7 @@ def _require_whole_patches(network: nn.Module, input_size: int) -> None:
 
 
 def settings_of_timm_encoder(name: str) -> Mapping[str, Any]:
-    """The fields of `BaselineConfig` that suit a network of timm; empty if there is none of that name."""
+    """Return the fields of `BaselineConfig` that suit a timm network; empty for an unknown name."""
     try:
         require_encoder(name)
     except ValueError:

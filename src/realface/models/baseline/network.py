@@ -27,11 +27,11 @@ from realface.models.timm_networks import download_weights
 from realface.models.weights import read_weights, start_encoder
 
 XCEPTIONS = ("legacy_xception", "light_xception")
-"""Encoders whose convolutions and norms `prepare` can fold and pack."""
+"""Encoders with convolutions and norms that `prepare` can fold and pack."""
 
 
 class Baseline(nn.Module):
-    """An image network with a classifier for real and fake, and nothing else."""
+    """An image network with a classifier for real and fake."""
 
     encoder_mean: Tensor
     encoder_std: Tensor
@@ -44,19 +44,19 @@ class Baseline(nn.Module):
             fold_encoder(self.encoder, input_size=config.input_size)
         self.mask_head = mask_head(middle_width(self.encoder)) if config.mask_head else None
         self._takes_one_size = takes_one_size(config.encoder)
-        # settings and no weights: they stand in the config, so not in the state dict
+        # settings, not weights: they are part of the config, so the state dict does not contain them
         self.register_buffer("encoder_mean", torch.tensor(config.encoder_mean).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("encoder_std", torch.tensor(config.encoder_std).reshape(1, 3, 1, 1), persistent=False)
-        self.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and what tensor cores want
+        self.to(memory_format=torch.channels_last)  # twice as fast on CPUs; required by tensor cores
 
     def forward(self, image: Tensor) -> Output:
-        """Classify.
+        """Classify images.
 
         Args:
-            image: (B, 3, S, S), S >= 64, in [0, 1]; S = `input_size` where the encoder takes one size only.
+            image: (B, 3, S, S), S >= 64, in [0, 1]; S = `input_size` if the encoder has a fixed input size.
 
         Raises:
-            ModelInputError: another shape.
+            ModelInputError: invalid shape.
         """
         self._require_size(image)
         image = (image - self.encoder_mean) / self.encoder_std
@@ -77,27 +77,27 @@ class Baseline(nn.Module):
 
 
 def load_encoder_weights(network: Baseline, file: Path) -> None:
-    """Start the encoder from pretrained weights, such as ImageNet's; their classifier is left out.
+    """Start the encoder from the pretrained weights of a file, such as ImageNet's, without their classifier.
 
     Args:
-        network: whose encoder is changed in place; its own classifier stays.
-        file: safetensors or a state dict saved by torch, named as timm names the encoder's parameters.
+        network: network to change in place; only its encoder changes, its classifier stays.
+        file: safetensors file, or a state dict saved by torch, with timm's names of the encoder's parameters.
 
     Raises:
         MissingInputError: no such file.
-        ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
+        ArtifactError: the file cannot be read, or does not fit; the message lists all names that differ.
     """
     take_encoder_weights(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Baseline) -> None:
-    """Start the encoder from the weights that timm's hub has for it, fitted to its input size.
+    """Start the encoder from its weights on timm's hub, fitted to its input size.
 
     Args:
-        network: whose encoder is changed in place; its own classifier stays.
+        network: network to change in place; only its encoder changes, its classifier stays.
 
     Raises:
-        ArtifactError: the hub has none, or could not be reached.
+        ArtifactError: the hub has no weights for the encoder, or cannot be reached.
     """
     name = network.config.encoder
     weights = download_weights(name, **size_settings(name, network.config.input_size))
@@ -108,12 +108,12 @@ def take_encoder_weights(network: Baseline, weights: Mapping[str, Tensor], *, wh
     """Start the encoder from pretrained weights, such as ImageNet's, without their classifier.
 
     Args:
-        network: its encoder is changed in place.
-        weights: of the whole pretrained network, named as timm names its parameters.
+        network: network to change in place; only its encoder changes.
+        weights: tensors of the whole pretrained network, with timm's parameter names.
         where: name of the weights in errors.
 
     Raises:
-        ArtifactError: the weights do not fit; the text lists all names that differ.
+        ArtifactError: the weights do not fit; the message lists all names that differ.
     """
     heads, config = _heads(network), network.config
     started = _encoder_with_norms(config) if config.folded_norms else network.encoder  # weights have the norms
@@ -125,13 +125,13 @@ def take_encoder_weights(network: Baseline, weights: Mapping[str, Tensor], *, wh
 
 
 def encoder_parameters(network: Baseline) -> Iterator[nn.Parameter]:
-    """Yield the encoder's parameters without those of its classifier."""
+    """Yield the encoder's parameters, without its classifier's."""
     heads = _heads(network)
     return (value for name, value in network.encoder.named_parameters() if not name.startswith(heads))
 
 
 def prepare(network: Baseline, settings: InferenceSettings) -> None:
-    """Prepare a network with an Xception for inference, in place; others stay as they are."""
+    """Prepare a network with an Xception for inference, in place; other networks stay unchanged."""
     if network.config.encoder in XCEPTIONS:
         prepare_convolutions(network, settings)
 
@@ -143,10 +143,10 @@ def _encoder_with_norms(config: BaselineConfig) -> nn.Module:
 
 
 def _heads(network: Baseline) -> tuple[str, ...]:
-    """Return how the names of the classifier's parameters begin in the encoder."""
+    """Return the prefixes of the classifier's parameter names in the encoder."""
     return tuple(f"{name}." for name in classifier_names(network.config.encoder))
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:
-    """Outputs are never in the half precision that autocast computes in."""
+    """Convert a half-precision tensor, which autocast computes, to float32; keep any other tensor."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -11,11 +11,12 @@ from realface.models.outputs import Gather, Output, StepResult, local_rows
 
 
 class BaselineTask(nn.Module):
-    """The network with RECCE's classification loss, and on pairs with a ranking loss and that of the mask head.
+    """The network with RECCE's classification loss; on pairs also with a ranking loss and the mask head's loss.
 
     Args:
-        network: what is trained.
-        gather: makes the loss that of the batch of all processes; by default each has its own.
+        network: network to train.
+        gather: function that collects the rows of all processes, so that the loss covers the whole batch; by default,
+            each process computes the loss of its rows.
     """
 
     def __init__(self, network: Baseline, *, gather: Gather = local_rows) -> None:
@@ -29,7 +30,7 @@ class BaselineTask(nn.Module):
         Args:
             image: (B, 3, S, S), in [0, 1].
             label: (B,) int64, 1 = fake.
-            manipulation_mask: for a batch of pairs, see `Task`; None for other batches.
+            manipulation_mask: (B, 1, H, W) in [0, 1] for a batch of pairs, see `Task`; None for other batches.
         """
         config = self.network.config
         output: Output = self.network(image)

@@ -28,7 +28,7 @@ class GuidedAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, image: Tensor, reconstruction: Tensor, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """The weighed feature map, and the weights.
+        """Return the weighed feature map, and the weights.
 
         Args:
             image: (B, 3, H, W), in [-1, 1].

@@ -66,7 +66,7 @@ def linked_vertices(feature: Tensor, *, ratio: int) -> Tensor:
 
 
 def _aggregate(a: Tensor, linked: Tensor, reweight: nn.Sequential) -> Tensor:
-    """The weighted sum of each vertex's linked vertices.
+    """Return the weighted sum of each vertex's linked vertices.
 
     A link's weight is the softmax of relu(linear([a, linked])). The part of `a` is the same for all links of a vertex,
     so it is taken once, and the pairs are never laid out in memory.

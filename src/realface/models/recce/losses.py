@@ -43,7 +43,7 @@ def reconstruction_loss(errors: Tensor, label: Tensor) -> Tensor:
 
 
 def metric_loss(similarity: Tensor, label: Tensor, *, margin: float) -> Tensor:
-    """A hinge that wants reals alike and fakes unlike reals; pairs of fakes are free, since forgeries differ.
+    """Return a hinge that wants reals alike and fakes unlike reals; pairs of fakes are free, since forgeries differ.
 
     Args:
         similarity: (B, B), in [0, 1].

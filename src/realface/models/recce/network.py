@@ -132,7 +132,7 @@ class Recce(nn.Module):
         )
 
     def _noisy(self, image: Tensor) -> Tensor:
-        """The image, in training with noise on some of the batch, as in the release; (B, 3, H, W) in [-1, 1]."""
+        """Return the image, in training with noise on some of the batch, as in the release; (B, 3, H, W) in [-1, 1]."""
         if not self.training or self.config.noise_std == 0:
             return image
         chosen = torch.rand(len(image), 1, 1, 1, device=image.device) < self.config.noise_probability

@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 
 def pooled(feature: Tensor) -> Tensor:
-    """The mean over all positions: (B, C, h, w) -> (B, C), in float32 at least."""
+    """Return the mean over all positions: (B, C, h, w) -> (B, C), in float32 at least."""
     return feature.mean(dim=(2, 3), dtype=torch.promote_types(feature.dtype, torch.float32))
 
 
 def similarity_map(embedding: Tensor) -> Tensor:
-    """The similarity of every pair of a batch.
+    """Return the similarity of every pair of a batch.
 
     Args:
         embedding: (B, C).

@@ -37,7 +37,7 @@ class Block:
     owned: tuple[int, ...]
 
     def touches(self, other: Block) -> bool:
-        """Whether the two have a patch in common, or patches side by side or corner to corner."""
+        """Return whether the two have a patch in common, or patches side by side or corner to corner."""
         return abs(self.row - other.row) <= SIDE and abs(self.column - other.column) <= SIDE
 
 
@@ -60,7 +60,7 @@ class BlockGrid:
     @classmethod
     @cache
     def of(cls, side: int, *, outer_ring: bool) -> BlockGrid:
-        """The blocks of a grid.
+        """Return the blocks of a grid.
 
         Args:
             side: patches per side, at least 5.
@@ -81,7 +81,7 @@ class BlockGrid:
         return cls(side, tuple(block for block in blocks if block.owned))
 
     def passes(self, mode: Literal["exact", "fast"]) -> tuple[Pass, ...]:
-        """Which blocks are hidden together: each alone, or as many as do not touch."""
+        """Return which blocks are hidden together: each alone, or as many as do not touch."""
         if mode == "exact":
             return tuple((block,) for block in range(len(self.blocks)))
         inner = range(num_blocks_per_side(self.side) ** 2)
@@ -101,13 +101,13 @@ class BlockGrid:
         return groups
 
     def patches(self, used: Sequence[int] | None = None) -> tuple[int, ...]:
-        """The patches that some blocks own, or all blocks, block by block."""
+        """Return the patches that some blocks own, or all blocks, block by block."""
         chosen = range(len(self.blocks)) if used is None else used
         return tuple(patch for block in chosen for patch in self.blocks[block].owned)
 
 
 def block_patches(row: int, column: int, *, side: int) -> tuple[int, ...]:
-    """The nine patches of the block whose upper left one is at (row, column), row by row."""
+    """Return the nine patches of the block whose upper left one is at (row, column), row by row."""
     return tuple((row + i) * side + column + j for i in range(SIDE) for j in range(SIDE))
 
 

@@ -20,7 +20,7 @@ NO_TRANSFORMER = (AttributeError, LookupError, RuntimeError, TypeError, ValueErr
 
 
 def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransformer:
-    """The transformer of that name with random weights and no classifier.
+    """Return the transformer of that name with random weights and no classifier.
 
     Args:
         name: one that `require_branch` accepts.
@@ -33,7 +33,7 @@ def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransf
 
 
 def build_mae_branch(config: MaeConfig) -> VisionTransformer:
-    """A transformer built as the encoder of an MAE is, with random weights and no classifier."""
+    """Return a transformer built as the encoder of an MAE is, with random weights and no classifier."""
     size = SIZES[config.size]
     return VisionTransformer(
         img_size=config.input_size,
@@ -53,7 +53,7 @@ def start_as_mae(branch: VisionTransformer, mae: MaskedAutoencoder) -> None:
 
 
 def branch_feature(branch: VisionTransformer, image: Tensor, patches: Tensor) -> Tensor:
-    """The class token (B, W) of a transformer that sees some patches (B, K) of images (B, 3, S, S)."""
+    """Return the class token (B, W) of a transformer that sees some patches (B, K) of images (B, 3, S, S)."""
     tokens = placed_tokens(branch, image)
     num_prefix = branch.num_prefix_tokens
     kept = torch.cat([tokens[:, :num_prefix], chosen(tokens, patches + num_prefix)], dim=1)

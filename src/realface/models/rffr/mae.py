@@ -70,7 +70,7 @@ class MaskedAutoencoder(nn.Module):
         return tokens + self.pos_embed[:, 1:]
 
     def predict(self, tokens: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
-        """The hidden patches, predicted from the visible ones.
+        """Return the hidden patches, predicted from the visible ones.
 
         Args:
             tokens: (B, N, W), as `embed` gives them.
@@ -118,7 +118,7 @@ class MaskedAutoencoder(nn.Module):
         return normed
 
     def pixel_range(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """The standard deviation and the mean (P,) that predicted patches have as images in [0, 1].
+        """Return the standard deviation and the mean (P,) that predicted patches have as images in [0, 1].
 
         Args:
             like: whose type and device they get. They are no buffers, which a network in float64 would have rounded.

@@ -74,7 +74,7 @@ class RffrMae(nn.Module):
         )
 
     def inpainted(self, image: Tensor) -> Tensor:
-        """Faces (B, 3, S, S) with all blocks inpainted, not clamped."""
+        """Return faces (B, 3, S, S) with all blocks inpainted, not clamped."""
         section = self.config.residual
         return inpaint(self.mae, image, self.grid, mode=section.mode, chunk_size=section.chunk_size)
 
@@ -226,7 +226,7 @@ def load_mae_weights(network: RffrMae, file: Path) -> None:
 
 
 def _is_of_another_grid(table: Tensor | None, own: Tensor) -> bool:
-    """Whether a table of places (1, 1 + N, W) is not there, or for another number of patches."""
+    """Return whether a table of places (1, 1 + N, W) is not there, or for another number of patches."""
     return table is None or (table.ndim == 3 and table.shape != own.shape and table.shape[2] == own.shape[2])
 
 

@@ -108,7 +108,7 @@ class Rffr(nn.Module):
 
     @torch.no_grad()
     def inpainted(self, image: Tensor, *, used: Tensor | None = None) -> Tensor:
-        """Faces (B, 3, S, S) with all blocks inpainted, or those that are used; not clamped."""
+        """Return faces (B, 3, S, S) with all blocks inpainted, or those that are used; not clamped."""
         section = self.config.residual
         return inpaint(self.mae, image, self.grid, mode=section.mode, chunk_size=section.chunk_size, used=used)
 

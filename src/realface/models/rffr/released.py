@@ -77,7 +77,7 @@ def read_rffr(
     norm_pix: bool = False,
     crop: CropSpec | None = None,
 ) -> tuple[RffrMae | Rffr, ArtifactCard]:
-    """The network of released weights, and what its artifact is to say.
+    """Return the network of released weights, and what its artifact is to say.
 
     Args:
         mae: a masked autoencoder with its decoder: the release's checkpoint, one of MAE's, a bare state dict, or one
@@ -155,7 +155,7 @@ def _card(config: MaeConfig | RffrConfig, crop: CropSpec, **parts: Any) -> Artif
 
 
 def _read_mae(file: Path) -> Checkpoint:
-    """A masked autoencoder's weights, under their own names."""
+    """Return a masked autoencoder's weights, under their own names."""
     with torch.device("meta"):  # for its names only, which are enough to find the prefix of larger ones
         known = MaskedAutoencoder(MaeConfig(size="tiny")).state_dict()
     checkpoint = Checkpoint.read(file)
@@ -180,7 +180,7 @@ def _read_mae(file: Path) -> Checkpoint:
 
 
 def _read_detector(file: Path) -> Checkpoint:
-    """The two branches' weights, under their own names."""
+    """Return the two branches' weights, under their own names."""
     with torch.device("meta"):
         tiny = Rffr(RffrConfig(mae=MaeConfig(size="tiny"), branch="vit_tiny_patch16_224"))
     known = {name for name in tiny.state_dict() if not name.startswith("mae.")}
@@ -201,7 +201,7 @@ def _load_mae(mae: MaskedAutoencoder, checkpoint: Checkpoint) -> None:
 
 
 def _size_of(checkpoint: Checkpoint, input_size: int | None) -> dict[str, Any]:
-    """The settings of the MAE's config that follow from the shapes."""
+    """Return the settings of the MAE's config that follow from the shapes."""
     encoder = _transformer(checkpoint)
     found = (encoder.width, encoder.depth, *_decoder_of(checkpoint))
     sizes = {name: (s.width, s.depth, s.decoder_width, s.decoder_depth) for name, s in SIZES.items()}
@@ -269,7 +269,7 @@ def _decoder_of(checkpoint: Checkpoint) -> tuple[int, int]:
 
 
 def _depth(checkpoint: Checkpoint, start: str) -> int:
-    """How many numbers stand behind `start` in the names."""
+    """Return how many numbers stand behind `start` in the names."""
     return len({name.removeprefix(start).partition(".")[0] for name in checkpoint.tensors if name.startswith(start)})
 
 
@@ -278,6 +278,6 @@ def _in_words(width: int, depth: int, decoder_width: int, decoder_depth: int) ->
 
 
 def _names(checkpoint: Checkpoint) -> str:
-    """Some names of a file that holds something else."""
+    """Return some names of a file that holds something else."""
     first, *others = checkpoint.tensors
     return f"it has {first}" + (f" and {len(others)} more names" if others else "")

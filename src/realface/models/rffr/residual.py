@@ -22,7 +22,7 @@ from realface.models.rffr.mae import MaskedAutoencoder
 
 
 def grid_of(config: MaeConfig, section: ResidualSection) -> BlockGrid:
-    """The blocks that a residual is made of."""
+    """Return the blocks that a residual is made of."""
     return BlockGrid.of(config.grid_side, outer_ring=section.outer_ring)
 
 
@@ -49,7 +49,7 @@ def inpaint(
     chunk_size: int = 16,
     used: Tensor | None = None,
 ) -> Tensor:
-    """Faces with their blocks inpainted, each block from what surrounds it in the face itself.
+    """Return faces with their blocks inpainted, each block from what surrounds it in the face itself.
 
     Args:
         mae: the MAE.
@@ -83,7 +83,7 @@ def inpaint(
 
 
 def residual_of(image: Tensor, inpainted: Tensor, *, amplification: float) -> Tensor:
-    """The residual (B, 3, S, S) in [-1, 1] of faces and their inpainting. Source: release."""
+    """Return the residual (B, 3, S, S) in [-1, 1] of faces and their inpainting. Source: release."""
     return (amplification * (inpainted - image)).clamp(-1, 1)
 
 
@@ -105,7 +105,7 @@ class _Table:
 
 
 def _tables(grid: BlockGrid, mode: Literal["exact", "fast"], device: torch.device) -> Iterator[_Table]:
-    """The passes of a mode, those that hide equally much together."""
+    """Yield the passes of a mode, those that hide equally much together."""
     passes = grid.passes(mode)
     for size in sorted({len(group) for group in passes}):
         groups = [group for group in passes if len(group) == size]
@@ -175,7 +175,7 @@ class ResidualSource:
         return min(rows) * config.patch_size, (max(rows) + 1) * config.patch_size
 
     def residual(self, image: Tensor) -> Tensor:
-        """The residual (B, 3, S, S) of faces (B, 3, S, S) in [0, 1], of all blocks."""
+        """Return the residual (B, 3, S, S) of faces (B, 3, S, S) in [0, 1], of all blocks."""
         section = self.section
         grid = grid_of(self.mae.config, section)
         with torch.no_grad():
@@ -184,7 +184,7 @@ class ResidualSource:
 
 
 def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
-    """The MAE of an `rffr-mae` or `rffr` network, and the network's own way to take the residual.
+    """Return the MAE of an `rffr-mae` or `rffr` network, and the network's own way to take the residual.
 
     Args:
         network: as its artifact gives it.
@@ -203,7 +203,7 @@ def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
 
 
 def mae_of(network: nn.Module, *, where: str) -> MaskedAutoencoder:
-    """The MAE of an `rffr-mae` or `rffr` network; errors are those of `residual_source`."""
+    """Return the MAE of an `rffr-mae` or `rffr` network; errors are those of `residual_source`."""
     return residual_source(network, where=where).mae
 
 

@@ -108,14 +108,14 @@ def inpaint_all_blocks(
 
 
 def draw_corner(side: int, generator: np.random.Generator) -> Corner:
-    """A block anywhere within the outermost patches of a grid with `side` patches. Source: release's demo."""
+    """Return a block anywhere within the outermost patches of a grid with `side` patches. Source: release's demo."""
     row, column = generator.integers(1, side - SIDE, size=2).tolist()
     return row, column
 
 
 @torch.no_grad()
 def validation_sheet(network: RffrMae, image: Tensor) -> NDArray[np.uint8]:
-    """A row for each of some faces (B, 3, S, S), every block inpainted from all that surrounds it.
+    """Return a row for each of some faces (B, 3, S, S), every block inpainted from all that surrounds it.
 
     An MAE that cannot inpaint shows the faces alone.
     """
@@ -129,7 +129,7 @@ def validation_sheet(network: RffrMae, image: Tensor) -> NDArray[np.uint8]:
 def _drawn(
     image: Tensor, masked: Tensor, inpainted: Tensor, hidden: Tensor, *, mae: MaskedAutoencoder, amplification: float
 ) -> list[InpaintedFace]:
-    """The pictures of faces (B, 3, S, S), and the errors of their hidden patches (B, M)."""
+    """Return the pictures of faces (B, 3, S, S), and the errors of their hidden patches (B, M)."""
     difference = (inpainted.clamp(0, 1) - image).abs()
     patches = mae.to_patches(difference)
     errors = patches[torch.arange(len(image), device=image.device)[:, None], hidden].square().mean((1, 2)).sqrt() * 255
@@ -138,7 +138,7 @@ def _drawn(
 
 
 def _greyed(mae: MaskedAutoencoder, image: Tensor, hidden: Tensor) -> Tensor:
-    """Faces (B, 3, S, S) with the patches (B, M) of each in grey."""
+    """Return faces (B, 3, S, S) with the patches (B, M) of each in grey."""
     patches = mae.to_patches(image).clone()
     patches[torch.arange(len(image), device=image.device)[:, None], hidden] = HIDDEN
     return mae.to_image(patches)

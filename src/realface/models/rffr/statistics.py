@@ -50,7 +50,7 @@ class RealStatistics(nn.Module):
         self.register_buffer("tail_scale", torch.ones(()))
 
     def logit(self, differences: Tensor) -> Tensor:
-        """The log-odds (B,) of the score, from mean absolute differences (B, D) in units of [0, 1]."""
+        """Return the log-odds (B,) of the score, from mean absolute differences (B, D) in units of [0, 1]."""
         distance = self.distance(differences)
         last = len(self.quantiles) - 1
         start = self._tail_start()

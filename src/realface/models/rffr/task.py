@@ -28,7 +28,7 @@ class MaeTask(nn.Module):
         self._gather = gather
 
     def forward(self, image: Tensor, label: Tensor) -> StepResult:  # noqa: ARG002 (every task takes it)
-        """The loss of a batch of real faces.
+        """Return the loss of a batch of real faces.
 
         Args:
             image: (B, 3, S, S), in [0, 1].
@@ -59,7 +59,7 @@ class RffrTask(nn.Module):
         self._gather = gather
 
     def forward(self, image: Tensor, label: Tensor, residual: Tensor | None = None) -> StepResult:
-        """The loss of a batch.
+        """Return the loss of a batch.
 
         Args:
             image: (B, 3, S, S), in [0, 1].

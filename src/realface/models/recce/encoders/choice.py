@@ -26,7 +26,7 @@ XCEPTIONS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
 
 
 def build_encoder(name: str) -> Encoder:
-    """The encoder of that name, with random weights; `require_encoder` accepts the name."""
+    """Return the encoder of that name, with random weights; `require_encoder` accepts the name."""
     return XCEPTIONS[name]() if name in XCEPTIONS else TimmEncoder(name)
 
 
@@ -82,7 +82,7 @@ def require_encoder(name: str) -> None:
 
 @functools.cache
 def settings_of_timm_encoder(name: str) -> Mapping[str, Any]:
-    """The fields of `RecceConfig` that suit a network of timm; empty if it is not supported.
+    """Return the fields of `RecceConfig` that suit a network of timm; empty if it is not supported.
 
     The decoder's first width and the vertices' is a third of the embedding's, as a power of two from 64 to 256: of
     both Xceptions this gives the widths that they have.

@@ -101,7 +101,7 @@ FAMILIES = (
 
 @functools.cache
 def timm_encoders() -> Mapping[str, Family]:
-    """Every supported network of the installed timm, by name without tag."""
+    """Return every supported network of the installed timm, by name without tag."""
     return {
         name: family
         for family in FAMILIES

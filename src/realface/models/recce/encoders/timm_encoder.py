@@ -63,7 +63,7 @@ class TimmEncoder(nn.Module):
 
 
 def steps_of(backbone: nn.Module, family: Family) -> Iterator[str]:
-    """The names of the submodules that a map goes through, one after the other, up to the pooling."""
+    """Yield the names of the submodules that a map goes through, one after the other, up to the pooling."""
     stages = family.stages
     if len(stages) == 1:
         stages = tuple(f"{stages[0]}.{name}" for name, _ in backbone.get_submodule(stages[0]).named_children())
@@ -78,7 +78,7 @@ def steps_of(backbone: nn.Module, family: Family) -> Iterator[str]:
 
 
 def cut(steps: Sequence[str], *, stage: str) -> tuple[Sequence[str], ...]:
-    """The steps in four parts: to the embedding, to the reasoning, to the attention, and the rest.
+    """Return the steps in four parts: to the embedding, to the reasoning, to the attention, and the rest.
 
     Args:
         steps: as from `steps_of`.
