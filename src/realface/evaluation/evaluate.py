@@ -57,18 +57,18 @@ CARD_PARTS = (
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found.
+    """Results of an evaluation.
 
     Attributes:
-        out: the folder with `scores.parquet`, `metrics.json`, `examples/`, where masks were compared with error maps
-            `localisation.parquet`, and of an MAE `inpainting.json`.
+        out: the folder with `scores.parquet`, `metrics.json`, `examples/`, `localisation.parquet` if masks were
+            compared with error maps, and `inpainting.json` if the network is an MAE.
         summary: all numbers.
         failed: the rows that could not be scored, in order.
-        notes: what a reader of the numbers must know.
-        document: what `metrics.json` holds.
-        localisation: how well the error map finds what was forged; None if no fake has a mask or the network gives
+        notes: remarks that a reader of the numbers needs.
+        document: content of `metrics.json`.
+        localisation: agreement of the error map with the masks of fakes; None if no fake has a mask or the network has
             no error map.
-        inpainting: how well real faces are inpainted; None where there are none, or the network is no MAE.
+        inpainting: errors of the inpainting of real faces; None if no real face was scored, or the network is no MAE.
     """
 
     out: Path
@@ -82,13 +82,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _TestSet:
-    """One manifest's rows that are to be scored.
+    """Rows of one manifest that are scored.
 
     Attributes:
         path: the manifest's file.
-        whole: all of it.
-        split: which rows, `all` for every one.
-        rows: those rows.
+        whole: the whole manifest.
+        split: split of the rows; `all` for every row.
+        rows: the rows that are scored.
     """
 
     path: Path
@@ -97,7 +97,7 @@ class _TestSet:
     rows: Manifest
 
     def entry(self) -> dict[str, Any]:
-        """What `metrics.json` says of it."""
+        """Return the set's entry in `metrics.json`."""
         return {
             "path": str(self.path),
             "sha256": self.whole.sha256(),
@@ -114,10 +114,11 @@ class _Scored:
 
     Attributes:
         table: the rows that could be read, set after set.
-        rows: per set, the manifest of just those rows.
-        failed: the other rows.
-        measured: how well the error maps fit the masks; None if there is nothing to measure.
-        errors: how badly each row of the table is inpainted; None where the network is no MAE.
+        rows: for each set, the manifest of its rows in the table.
+        failed: the rows that could not be read.
+        measured: agreement of the error maps with the masks; None if no fake has a mask or the network has no error
+            map.
+        errors: inpainting error of each row of the table; None if the network is no MAE.
     """
 
     table: ScoreTable
@@ -154,27 +155,28 @@ def evaluate_artifact(
     The folder appears whole or not at all. The same artifact, manifests and seed give the same scores and numbers.
 
     Args:
-        artifact: an artifact's folder, or a run's that has it in `artifact`.
-        manifests: one or more. With several, the manifest's path is the dataset of rows without one: videos stay apart.
+        artifact: folder of an artifact, or of a run that contains it in `artifact`.
+        manifests: one or more. With several, the manifest's path is the dataset of rows without a dataset, so that
+            videos of different manifests are not mixed.
         out: a new folder.
-        split: which rows; `all` takes every one. By default the `test` rows of a manifest that has any, else all.
+        split: split to evaluate; `all` is every row. Default: the `test` rows of a manifest with test rows, else all.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         batch_size: crops at a time.
-        workers: processes that decode; 0 decodes in this one.
-        num_resamples: of the bootstrap that gives the intervals.
-        seed: of the bootstrap.
+        workers: number of processes that decode; 0: the calling process does it.
+        num_resamples: resamples of the bootstrap that gives the intervals.
+        seed: seed of the bootstrap.
         num_examples: example faces of each kind, up to 100: the hardest and the easiest fakes and reals.
         num_inpainted: real faces on which an MAE is compared with inpainting baselines; 0 compares none.
         quiet: show no progress.
 
     Raises:
         MissingInputError: the artifact or a manifest does not exist.
-        OutputExistsError: `out` has something in it.
+        OutputExistsError: `out` is not empty.
         ArtifactError: the artifact cannot be used.
         ManifestError: a manifest cannot be used, is given twice, or has no rows of the split.
-        CropSpecError: a manifest's crops are not what the artifact expects.
+        CropSpecError: crop settings of a manifest differ from the settings that the artifact expects.
         MediaError: no row at all can be read.
-        MetricError: a video has real and fake rows, or the network gives something that is no probability.
+        MetricError: a video has real and fake rows, or the network returns a value that is no probability.
         LoadingError, StoppedBySignal: worker processes failed; SIGTERM came. Nothing is written then.
 
     Example:
@@ -291,7 +293,7 @@ def _origins(
     notes: list[str],
     device: torch.device,
 ) -> dict[str, Any]:
-    """What `metrics.json` says of what was measured on what."""
+    """Return the part of `metrics.json` that describes the detector, the data and the settings."""
     parts = card.model_dump(mode="json", include=set(CARD_PARTS))
     return {
         "format": FORMAT,
@@ -334,7 +336,7 @@ def _write(
 
 
 def _notes(card: ArtifactCard, folder: Path, test_sets: Sequence[_TestSet], scored: _Scored) -> list[str]:
-    """What a reader of the numbers must know, one line each."""
+    """Return the remarks that a reader of the numbers needs, one line each."""
     notes = [DEMONSTRATION_NOTE] if card.purpose == DEMONSTRATION else []
     crops = {str(each.path): each.whole.header.crop for each in test_sets}
     if unknown := note_of_unknown_crops(crops | {str(folder): card.crop}):

@@ -1,4 +1,4 @@
-"""All example faces of an evaluation as one picture: fakes to the left, reals to the right."""
+"""All example faces of an evaluation as one image: fakes left, reals right."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ KINDS = {
     "real_easiest": "Reals that look most real to it",
 }
 """Kinds of examples, in the order in which they are shown."""
-CELL = 144  # pixels: side of a picture
+CELL = 144  # pixels: side of an image
 BAR = 120  # pixels: width of a legend's colours
-WORDS = 300  # pixels that what is said of a face needs
-SEAM, KINDS_APART, CLASSES_APART = 4, 24, 32  # pixels between a face's pictures, and between groups of faces
+WORDS = 300  # pixels for the text about a face
+SEAM, KINDS_APART, CLASSES_APART = 4, 24, 32  # pixels between a face's images, and between groups of faces
 
 
 def draw_sheet(
@@ -30,8 +30,8 @@ def draw_sheet(
 
     Args:
         entries: the examples, at least one, as in the index: `kind`, `label`, `method`, `score` and `prediction`.
-        pictures: of each example by name, the same names for all.
-        scales: of the maps among the pictures, for the legend.
+        pictures: images of each example by name, the same names for all.
+        scales: scales of the maps in `pictures`, for the legend.
 
     Returns:
         (H, W, 3) RGB.
@@ -53,13 +53,13 @@ def draw_sheet(
 
 
 def _heading(title: str, names: Sequence[str]) -> Picture:
-    """Return a title over the names of the pictures below it."""
+    """Return a title over the names of the images below."""
     heads = beside([line(name, width=CELL, size=14, colour=FAINT) for name in names], gap=SEAM)
     return stacked([line(title, width=max(heads.shape[1], WORDS), size=18), heads])
 
 
 def _strip(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Picture:
-    """Return an example's pictures over what was said of it."""
+    """Return an example's images above the text about the example."""
     method = f", {entry['method']}" if entry["method"] else ""
     words = f"{entry['score']:.3f}  {entry['label']}{method}; called {entry['prediction']}"
     row = beside([resized(picture, height=CELL, width=CELL) for picture in pictures.values()], gap=SEAM)
@@ -67,6 +67,6 @@ def _strip(entry: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Picture
 
 
 def _legend(kind: MapKind, scale: Scale, *, width: int) -> Picture:
-    """What a map's colours mean."""
+    """Return a legend of a map's colours."""
     words = line(f"{kind} {scale}: {kind.meaning}", width=max(width - BAR - GAP, WORDS), size=14, colour=FAINT)
     return beside([colour_bar(height=words.shape[0], width=BAR), words])

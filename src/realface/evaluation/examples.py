@@ -1,4 +1,4 @@
-"""Faces that show what a detector gets right and wrong, with what it reconstructs and the forgery maps over them."""
+"""Faces that a detector gets right and wrong, with their reconstructions and forgery maps."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Choice:
 
 
 def choose_examples(table: ScoreTable, *, per_kind: int = PER_KIND) -> list[Choice]:
-    """Choose the videos at both ends of either class, and of each the frame whose score is nearest to the video's.
+    """Choose the videos at both ends of each class, and of each the frame whose score is nearest to the video's.
 
-    They are extremes by intent: the page that shows them says so. No video is shown twice: where there are
-    few, each end gets a half.
+    The examples are extremes by intent, as the page that shows them explains. No video is shown twice: if a class has
+    few videos, each end gets half of the videos.
     """
     videos = table.video_level()
     numbers = table.video_numbers
@@ -81,16 +81,16 @@ def write_examples(
 ) -> dict[str, Any]:
     """Write the chosen faces as PNG files with an index, `examples.json`, and all of them on one sheet, `sheet.jpg`.
 
-    A network that reconstructs gives more pictures per face: the reconstruction, and the forgery maps that it has over
-    the face, each on one scale for all faces, so that they can be compared.
+    For a network that reconstructs, each face has further images: the reconstruction, and the network's forgery maps
+    over the face. Each kind of map has one scale for all faces, so that they can be compared.
 
     Args:
-        folder: where to; made.
+        folder: folder to write to; it is created.
         network: in eval mode, on the reading's device.
         table: the scores.
         choices: rows of `table`.
         locate: finds a row's file.
-        reading: how the crops are read; its input size is the size of the images.
+        reading: settings for reading crops; its input size is the size of the images.
         threshold: scores from here up are called fake.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The forgery map: where the reconstruction differs from the face, and where that made the network look."""
+"""The forgery map: the difference between reconstruction and face, and the attention that results from it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SMOOTHING = 1 / 64
 MASK_SCALE = 8
 """Enlargement of the mask head's map, so that it is smooth over the face."""
 PERCENTILE = 99
-"""Of all pixels, those below the strongest colour: a few outliers shall not fade the rest."""
+"""Percentage of pixels below the strongest colour, so that a few outliers do not make all further pixels pale."""
 STRONGEST = 0.75
-"""Share of the colour over the face where the map is strongest: what lies below can still be seen."""
+"""Share of the colour over the face at the map's maximum, so that the face below stays visible."""
 
 Picture: TypeAlias = NDArray[np.uint8]
 FaceMap: TypeAlias = NDArray[np.float32]
@@ -30,11 +30,11 @@ FaceMap: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scale:
-    """Which values of a map get which colours; shared by faces that are to be compared.
+    """Range of a map's values that the colours cover; shared by faces that are compared.
 
     Attributes:
-        low: the value that is left without colour; what is lower is too.
-        high: the value that gets the strongest colour; what is higher does too.
+        low: values up to here have no colour.
+        high: values from here up have the strongest colour.
     """
 
     low: float
@@ -65,14 +65,14 @@ class Scale:
 
 
 def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
-    """One map of every face of a batch, at the size of the network's input; that of a mask head at 8 times its own.
+    """Return a map of every face of a batch, at the size of the network's input; a mask head's at 8 times its own size.
 
     The error map is smoothed: its single pixels are noise and edges. Attention, which is coarse, is interpolated
     linearly.
 
     Args:
-        output: of any method.
-        kind: which map.
+        output: output of any method.
+        kind: kind of map.
 
     Returns:
         (H, W) for each face; None when the method has no such map.
@@ -89,19 +89,19 @@ def forgery_maps(output: Output, kind: MapKind) -> list[FaceMap] | None:
         return [_smoothed(face_map, sigma=SMOOTHING * width) for face_map in _arrays(output.error_map)]
     if output.attention is None:
         return None
-    # outermost points on the edges, as the output says
+    # the outermost points are on the edges, as defined for the output
     return _arrays(F.interpolate(output.attention, size=(height, width), mode="bilinear", align_corners=True))
 
 
 def lay_over(picture: Picture, face_map: FaceMap, scale: Scale) -> Picture:
-    """Return a picture in grey, coloured by a map that covers it; where the map is low, grey alone.
+    """Return an image in grey, coloured by a map that covers it; where the map is low, the image is only grey.
 
-    Grey, because the colours of skin are among those of a map.
+    The image is grey because a map also has the colours of skin.
 
     Args:
         picture: (H, W, 3) RGB.
-        face_map: (h, w), upsampled to the picture.
-        scale: of the colours.
+        face_map: (h, w), upsampled to the size of the image.
+        scale: scale of the colours.
 
     Returns:
         (H, W, 3), another array.

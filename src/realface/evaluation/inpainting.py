@@ -1,7 +1,7 @@
-"""How well an MAE inpaints real faces, compared with baselines that do not model faces.
+"""Measure the error with which an MAE inpaints real faces, compared with baselines that do not model faces.
 
-A face's numbers are averaged over its person (or video, where not all persons are known), and those over the persons,
-so that somebody with many pictures counts no more than another. Intervals are from drawing whole persons anew.
+A face's numbers are averaged over its identity (or video, if some identities are unknown), and the results over the
+identities, so that an identity with many images has the same weight as any other. Intervals resample whole identities.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ BYTES_OF_ERRORS = 64  # of a face: one number per baseline
 
 @dataclass(frozen=True)
 class InpaintedFaces:
-    """What was measured on N real faces.
+    """Errors of the inpainting of N real faces.
 
     Attributes:
         paths: their files.
-        drawn: what is drawn anew for the intervals: `person`, or `video`, or `crop` if no face names its video, or
-            `video or crop` if some do not.
-        units: the person, video or crop of each.
+        drawn: unit that the intervals resample: `person`, or `video`, or `crop` if no face has a video, or
+            `video or crop` if some faces have no video.
+        units: the identity, video or crop of each face.
         mae: (N,), the MAE's error.
-        inpainting_baselines: (N,) likewise, by the baseline's name.
+        inpainting_baselines: (N,), the baseline's error, by the baseline's name.
     """
 
     paths: list[str]
@@ -56,7 +56,7 @@ class InpaintedFaces:
     inpainting_baselines: Mapping[str, NDArray[np.float64]]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return one entry a face."""
+        """Return one entry per face."""
         rows = zip(self.paths, self.units, self.mae.tolist(), strict=True)
         errors = {name: values.tolist() for name, values in self.inpainting_baselines.items()}
         return [
@@ -67,12 +67,12 @@ class InpaintedFaces:
 
 @dataclass(frozen=True)
 class BaselineError:
-    """How far one way to fill is from real faces.
+    """Error of the inpainting of real faces, for the MAE or a baseline.
 
     Attributes:
         error: mean squared error, of faces in [0, 1].
         grey_levels: its root, in grey levels, of 255.
-        mae_minus_this: the MAE's error less this one, face by face: below 0 where the MAE is better; None for the
+        mae_minus_this: the MAE's error minus this error, face by face: below 0 if the MAE is better; None for the
             MAE itself.
     """
 
@@ -86,14 +86,14 @@ class Inpainting:
     """All numbers of inpainting.
 
     Attributes:
-        mae: the MAE's.
-        inpainting_baselines: of each baseline, by its name.
-        num_faces: real faces that they rest on.
-        num_units: persons, videos or crops of these.
-        drawn: which of them, as `InpaintedFaces.drawn`.
-        num_real: real faces that there were, of which those were taken evenly spread.
-        num_fakes: fakes that were left out.
-        faces: the errors of each.
+        mae: error of the MAE.
+        inpainting_baselines: error of each baseline, by its name.
+        num_faces: number of real faces measured.
+        num_units: number of identities, videos or crops of these faces.
+        drawn: kind of these units, see `InpaintedFaces.drawn`.
+        num_real: number of real faces available, from which the measured faces were taken evenly spread.
+        num_fakes: number of fakes excluded.
+        faces: the errors of each face.
     """
 
     mae: BaselineError
@@ -119,17 +119,17 @@ class Inpainting:
 def score_and_inpaint(
     network: nn.Module, manifest: Manifest, reading: Reading, *, metric: InpaintingMetric
 ) -> tuple[ScoreTable, list[FailedRow], NDArray[np.float64]]:
-    """Score the rows that can be read, and say in the same passes how badly each is inpainted.
+    """Score the rows that can be read, and measure in the same passes the inpainting error of each row.
 
     Args:
-        network: as for `score_readable_crops`.
+        network: see `score_readable_crops`.
         manifest: the crops.
-        reading: how they are read.
-        metric: of the network's method.
+        reading: settings for reading crops.
+        metric: inpainting metric of the network's method.
 
     Returns:
-        Their scores; the other rows with the reason; and (rows,) the mean squared error over the blocks of those that
-        were scored, of the inpainting brought to [0, 1] as every picture is.
+        The scores of the readable rows; the unreadable rows with the reason; and (rows,) the mean squared error over
+        the blocks of the scored rows, of the inpainting scaled to [0, 1] like every image.
     """
 
     def measure(network: nn.Module, image: Tensor) -> Tensor:
@@ -156,18 +156,18 @@ def measure_inpainting(
 
     Args:
         grid: the MAE's blocks.
-        test_sets: rows that can all be read; fakes are left out and counted.
+        test_sets: rows that can all be read; fakes are excluded and counted.
         errors: (rows,), errors of the MAE for the rows of all test sets, from `score_and_inpaint`.
-        reading: how the faces are read, as for the MAE.
-        most_faces: of more, so many are taken, evenly spread over the rows.
-        num_resamples: of the bootstrap; 0 gives no intervals.
-        seed: of the bootstrap.
+        reading: settings for reading faces, the same as for the MAE.
+        most_faces: largest number of faces; if more are available, the chosen faces are evenly spread over the rows.
+        num_resamples: resamples of the bootstrap; 0 gives no intervals.
+        seed: seed of the bootstrap.
 
     Returns:
-        None where there is no real face.
+        The numbers; None if the test sets contain no real face.
 
     Raises:
-        MediaError: a crop is gone or is no picture.
+        MediaError: a crop is missing or no image.
     """
     reals = np.flatnonzero(np.concatenate([each.labels for each in test_sets]) == Label.REAL)
     if len(reals) == 0 or most_faces == 0:
@@ -192,11 +192,11 @@ def summarise_inpainting(
     """Compute all numbers.
 
     Args:
-        faces: what was measured, of at least one face.
-        num_real: real faces that there were.
-        num_fakes: fakes that were left out.
-        num_resamples: of the bootstrap; 0 gives no intervals.
-        seed: of the bootstrap.
+        faces: measurements of at least one face.
+        num_real: number of real faces available.
+        num_fakes: number of fakes excluded.
+        num_resamples: resamples of the bootstrap; 0 gives no intervals.
+        seed: seed of the bootstrap.
     """
     numbers = np.unique(faces.units, return_inverse=True)[1]
 
@@ -224,12 +224,12 @@ def summarise_inpainting(
 
 
 def baseline_error(baseline: InpaintingBaseline, image: Picture, grid: BlockGrid) -> float:
-    """Return the mean squared error of a baseline over the blocks of a face, each filled with all others visible.
+    """Return the mean squared error of a baseline over the blocks of a face, each filled with all other blocks visible.
 
     Args:
         baseline: the inpainting baseline.
         image: (S, S, 3).
-        grid: its blocks; of each, the patches that it owns count.
+        grid: blocks of the image; of each, only the patches that it owns are counted.
     """
     patch_size = len(image) // grid.side
     differences = []
@@ -270,9 +270,10 @@ def _filling_errors(grid: BlockGrid, parts: Sequence[Manifest], reading: Reading
 
 
 def _units(parts: Sequence[Manifest]) -> tuple[str, list[str]]:
-    """What is drawn anew, and that of each face: the person of its data set where all are known, else the video.
+    """Return the unit to resample, and the unit of each face.
 
-    A face that names no video is drawn by itself.
+    The unit is the identity in its dataset if all identities are known, else the video. A face without a video is its
+    own unit.
     """
     people = [
         (dataset, "+".join(sorted(own or ())))

@@ -1,4 +1,4 @@
-"""Fillings of a hidden square that know nothing of faces: what an MAE must beat to have learned anything."""
+"""Inpainting of a hidden square without a model of faces: an MAE must beat these baselines to have learned anything."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 CV2_RADIUS = 3
-"""Pixels around a hidden one that OpenCV's inpainting look at. Source: OpenCV's example."""
+"""Radius around a hidden pixel, in pixels, that OpenCV's inpainting uses. Source: OpenCV's example."""
 
 Picture = NDArray[np.uint8]
 Filled = NDArray[np.float64]
-"""(side, side, 3), in grey levels, what stands in place of a square."""
+"""(side, side, 3), in grey levels: the content that replaces a square."""
 
 
 @dataclass(frozen=True)
 class Square:
-    """A hidden square of a picture, in pixels.
+    """A hidden square of an image, in pixels.
 
     Attributes:
         top: its first row.
@@ -39,7 +39,7 @@ class Square:
 
 
 InpaintingBaseline = Callable[[Picture, Square], Filled]
-"""A picture (H, W, 3) and the square of it that may not be looked at -> what stands there instead."""
+"""An image (H, W, 3) and its hidden square, whose pixels are not read -> the content that replaces the square."""
 
 
 def mean_colour(image: Picture, square: Square) -> Filled:
@@ -49,10 +49,10 @@ def mean_colour(image: Picture, square: Square) -> Filled:
 
 
 def harmonic(image: Picture, square: Square) -> Filled:
-    """The smoothest baseline: each pixel is the mean of its four neighbours, from the pixels around the square inwards.
+    """Return the smoothest inpainting: each pixel is the mean of its four neighbours, from the square's border inwards.
 
-    That is the discrete Laplace equation, solved exactly in the eigenvectors of its rows and columns. Where the square
-    ends with the picture, a pixel is the mean of the neighbours that it has.
+    This is the discrete Laplace equation, solved exactly in the eigenvectors of its rows and columns. At an edge of the
+    image, a pixel is the mean of the neighbours that exist.
     """
     height, width = image.shape[:2]
     rows, columns = square.pixels
@@ -90,7 +90,7 @@ INPAINTING_BASELINES: Mapping[str, InpaintingBaseline] = {
     "Telea": telea,
     "Navier-Stokes": navier_stokes,
 }
-"""All of them, by the names under which they are reported."""
+"""All baselines, by the names under which they are reported."""
 
 
 def _inpainted_by_cv2(image: Picture, square: Square, method: int) -> Filled:
@@ -99,7 +99,7 @@ def _inpainted_by_cv2(image: Picture, square: Square, method: int) -> Filled:
 
 
 def _mask(image: Picture, square: Square) -> NDArray[np.uint8]:
-    """(H, W), 255 where the square hides the picture."""
+    """Return (H, W), 255 where the square hides the image."""
     mask = np.zeros(image.shape[:2], np.uint8)
     mask[square.pixels] = 255
     return mask

@@ -26,7 +26,7 @@ from realface.manifest.manifest import Manifest
 
 BATCH_SIZE = 16
 SAVE_EVERY = 2000
-"""Crops after which the file is written, at least; a killed process loses no more than a tenth of its work beside."""
+"""Smallest number of crops between writes of the file. The interval grows to a tenth of the stored crops."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def store_landmarks(
 ) -> LocatedLandmarks:
     """Compute the landmarks of all crops that a store does not have yet.
 
-    The face mesh is used where it finds a face. Elsewhere a mean face is fitted to the five landmarks of the manifest,
-    if their place in the crop is known. An interrupted run continues, and the file is the same in the end.
+    The face mesh is used if it finds a face. For all further crops a mean face is fitted to the five landmarks of the
+    manifest, if their position in the crop is known. An interrupted run continues, and the final file is the same.
 
     Args:
         manifest: the crops.
-        file: the store; a new file, or one of an earlier run.
-        known: other stores whose landmarks are taken over.
-        workers: processes that compute; 0: this one.
+        file: the store; a new file, or the file of an earlier run.
+        known: other stores whose landmarks are reused.
+        workers: number of processes that compute; 0: the calling process does it.
         quiet: show no progress.
 
     Raises:
@@ -103,7 +103,7 @@ class _Locator(Dataset[StoredFace]):
         self._files = CropFiles(manifest)
         self._spec = manifest.header.crop
         self._boxes, self._points = manifest.columns["box"], manifest.columns["landmarks"]
-        self._mesh: FaceMesh | None = None  # loaded where it is used: a worker cannot inherit it
+        self._mesh: FaceMesh | None = None  # loaded on first use: a worker cannot inherit it
 
     def __getitem__(self, row: int) -> StoredFace:
         if self._mesh is None:

@@ -1,4 +1,4 @@
-"""Compare the error maps of a network that reconstructs with the masks of what was forged."""
+"""Compare the error maps of a network that reconstructs with the masks of manipulated pixels."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ ALL_FORGED = "the whole crop forged"
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured.
+    """Measurements of the error maps.
 
     Attributes:
-        crops: one entry a fake crop with a usable mask.
-        left_out: the other fake crops that name a mask, counted by reason.
+        crops: one entry per fake crop with a usable mask.
+        left_out: numbers of fake crops whose mask is unusable, by reason.
     """
 
     crops: list[MeasuredCrop] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Measured:
 
     @classmethod
     def joined(cls, parts: Sequence[Measured]) -> Measured | None:
-        """Return all parts as one; None where there is none."""
+        """Return all parts as one; None if no part is given."""
         if not parts:
             return None
         crops = [crop for part in parts for crop in part.crops]
@@ -55,21 +55,21 @@ class Measured:
 def measure_error_map(network: nn.Module, manifest: Manifest, reading: Reading) -> Measured | None:
     """Compare the error map of every fake crop that has a mask with the mask, smoothed as in the images.
 
-    Each is compared with the real crop of its original (same data set and compression) whose frame is nearest, over the
-    same pixels: crops are cut around the face, so a place in one is the same part of the face in the other.
+    Each is compared with the real crop of its original (same dataset and compression) with the nearest frame, over the
+    same pixels: crops are cut around the face, so a position shows the same part of the face in both crops.
 
     Args:
         network: in eval mode, on the reading's device.
         manifest: the crops; all of them can be read. Masks are resized to the network's input by the nearest pixel.
-        reading: how they are read.
+        reading: settings for reading crops.
 
     Returns:
-        None where there is nothing to measure: no fake has a mask, or the network gives no error map.
+        The measurements; None if no fake has a mask, or the network has no error map.
 
     Raises:
         MediaError: a crop is missing or no image.
         DeviceError: the memory of the device is too small for a batch.
-        LoadingError: as `load_batches`.
+        LoadingError: see `load_batches`.
     """
     input_size, batch_size = reading.input_size, reading.batch_size
     groups = _groups(manifest, at_most=max(1, batch_size - 1))  # the real crop makes it full
@@ -104,14 +104,14 @@ def measure_error_map(network: nn.Module, manifest: Manifest, reading: Reading) 
 
 @dataclass(frozen=True)
 class _Group:
-    """Rows of fakes that are compared with one real crop; None where the original has none."""
+    """Rows of fakes that are compared with one real crop; None if the original has no real crop."""
 
     fakes: tuple[int, ...]
     real: int | None
 
 
 def _groups(manifest: Manifest, *, at_most: int) -> list[_Group]:
-    """Return every fake with a mask, in one group of so many; a fake without a real crop is a group of its own."""
+    """Return every fake with a mask, in groups of at most `at_most` fakes; a fake without a real crop is one group."""
     columns = ["label", "dataset", "compression", "video", "original", "frame", "mask"]
     rows = manifest.columns.table(columns).to_pylist()
     reals: dict[tuple[str | None, ...], list[int]] = {}
@@ -142,14 +142,14 @@ def _groups(manifest: Manifest, *, at_most: int) -> list[_Group]:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A group's pictures.
+    """Images of a group.
 
     Attributes:
-        images: (3, S, S) each: the fakes with a usable mask, then the real crop where there is one.
-        masks: (S, S) each, of those fakes.
-        fakes: their rows.
-        real: the real crop's row.
-        left_out: why other fakes have no usable mask.
+        images: (3, S, S) each: the fakes with a usable mask, then the real crop if it exists.
+        masks: (S, S) each, of these fakes.
+        fakes: row numbers of these fakes.
+        real: row number of the real crop.
+        left_out: reasons why masks of further fakes are unusable.
     """
 
     images: list[Tensor]
@@ -186,7 +186,7 @@ class _Groups(Dataset[Any]):
         return loaded
 
     def _mask(self, row: int) -> NDArray[np.bool_] | str:
-        """Return the row's mask, or why it cannot be used."""
+        """Return the row's mask, or the reason why it is unusable."""
         file = self._root / str(self._masks[row])
         try:
             mask = read_forged_pixels(file, (self._input_size, self._input_size))
@@ -200,7 +200,7 @@ class _Groups(Dataset[Any]):
 
 
 def _error_maps(network: nn.Module, images: Sequence[Tensor], reading: Reading) -> list[FaceMap] | None:
-    """Return the map (H, W) of each image (3, H, W), as it is drawn; None if the network has no such map."""
+    """Return the map (H, W) of each image (3, H, W), as in the example images; None if the network has no such map."""
     maps: list[FaceMap] = []
     for start in range(0, len(images), reading.batch_size):
         some = images[start : start + reading.batch_size]

@@ -1,4 +1,4 @@
-"""Looking at pseudo-fakes: contact sheets and the leak audit, on the pairs that a training would see."""
+"""Contact sheets and the leak audit of pseudo-fakes, on the pairs that a training would see."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class FaceSet:
     Attributes:
         images: each (H, W, 3) RGB.
         landmarks: each (468, 3), in pixels of its image.
-        identities: who each face is.
-        num_without_face: crops that were left out because the mesh found no face.
-        renderings: a re-synthesis of each, for the kind `resynthesis`; None: there are none.
-        num_not_rendered: crops that were left out because they have no re-synthesis.
+        identities: identity of each face.
+        num_without_face: number of crops excluded because the mesh found no face.
+        renderings: a re-synthesis of each, for the kind `resynthesis`; None: no re-synthesis.
+        num_not_rendered: number of crops excluded because they have no re-synthesis.
     """
 
     images: Sequence[Image]
@@ -66,8 +66,8 @@ def find_faces(
 
     Args:
         images: each (H, W, 3) RGB, a crop of one face.
-        identities: who each face is.
-        renderings: a re-synthesis of each crop. Crops without one are left out.
+        identities: identity of each face.
+        renderings: a re-synthesis of each crop. Crops without a re-synthesis are excluded.
 
     Raises:
         PseudoFakeError: no crop shows a face, or none has a re-synthesis.
@@ -113,7 +113,7 @@ def draw_pairs(
         kind: name in `KINDS`.
         faces: the real faces.
         count: number of pairs.
-        seed: as of a run.
+        seed: seed of the draws, like the seed of a run.
         input_size: height and width in pixels.
 
     Returns:
@@ -137,7 +137,7 @@ def audit_kind(kind: str, faces: RealFaces, *, num_pairs: int, seed: int = 0) ->
 
 
 def available_kinds(*, with_stored: bool = False) -> list[str]:
-    """Return the kinds that need no stored images; with them, if they are there."""
+    """Return the kinds that can be made without stored images; `with_stored` adds the kinds that read them."""
     return [name for name, entry in KINDS.items() if with_stored or entry.partner != "stored"]
 
 

@@ -1,4 +1,4 @@
-"""The score and the threshold of a network that learned from real faces alone, both found on real faces."""
+"""The score and the threshold of a network that learned only from real faces, both fitted on real faces."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ FALSE_POSITIVE_RATE = 0.05
 
 @dataclass(frozen=True)
 class FittedScore:
-    """What real faces say of a network that they gave its score.
+    """Score and threshold that were fitted on real faces.
 
     Attributes:
-        scores: of these faces.
-        threshold: from which a face is called fake.
-        threshold_rule: how it was chosen, in words.
-        measured: what else was found while fitting.
+        scores: scores of these faces.
+        threshold: scores from here up are called fake.
+        threshold_rule: rule that chose the threshold, in words.
+        measured: further measurements of the fit.
     """
 
     scores: ScoreTable
@@ -56,11 +56,11 @@ class RealRows:
     """The real faces of a manifest that a score may be fitted on.
 
     Attributes:
-        manifest: they, and no others.
-        whole: the manifest that they are of.
-        num_fakes: rows that were left out.
-        num_test: real rows of the test split that were left out.
-        num_more: real rows that were left out because there are enough.
+        manifest: only these faces.
+        whole: the manifest that contains them.
+        num_fakes: number of fakes excluded.
+        num_test: number of real rows of the test split excluded.
+        num_more: number of real rows excluded because enough faces are available.
     """
 
     manifest: Manifest
@@ -84,18 +84,18 @@ def fit_on_reals(
 
     Args:
         network: changed in place; on the reading's device.
-        real_only: how its method is completed.
+        real_only: completes the network of its method.
         reals: real faces that it was not trained on.
-        reading: how they are read.
+        reading: settings for reading crops.
         false_positive_rate: share of their videos that the threshold may call fake.
-        videos_name: what the rule calls the videos; `videos` becomes `crops` if no crop names its video.
+        videos_name: name of the videos in the rule; `videos` becomes `crops` if no crop has a video.
         inputs: precomputed per-row inputs, keyed by the network's keyword argument.
 
     Returns:
-        None for a network that has no score as it is configured; it is left as it was.
+        The score; None for a network that has no score in its configuration, which stays unchanged.
 
     Raises:
-        MediaError: a crop is gone or is no picture.
+        MediaError: a crop is missing or no image.
         TrainingError: too few faces.
         DeviceError: the device's memory is too small for a batch.
     """
@@ -124,9 +124,9 @@ def threshold_of_reals(scores: ScoreTable, *, false_positive_rate: float, videos
     """Choose a threshold on real faces.
 
     Args:
-        scores: of real faces that the network was not trained on.
+        scores: scores of real faces that the network was not trained on.
         false_positive_rate: largest share of their videos that the threshold may call fake, in [0, 1).
-        videos_name: what the rule calls the videos; `videos` becomes `crops` if no crop names its video.
+        videos_name: name of the videos in the rule; `videos` becomes `crops` if no crop has a video.
 
     Returns:
         The threshold, and the rule in words.
@@ -141,7 +141,7 @@ def threshold_of_reals(scores: ScoreTable, *, false_positive_rate: float, videos
 
 
 def real_rows(path: Path, *, fewest: int, most: int = MOST_FACES) -> RealRows:
-    """The real faces of a manifest that are not of its test split, if there are many some evenly spread over its rows.
+    """Return the real faces of a manifest outside its test split; of many, some faces evenly spread over its rows.
 
     Raises:
         MissingInputError: no such file.
@@ -175,19 +175,19 @@ def complete_on_reals(
 
     Args:
         network: changed in place; it ends on `device`.
-        card: what its artifact says; of a method that learns from real faces alone.
-        manifest: its fakes and its test split are left out and counted.
-        device: where it is computed.
-        most_faces: of more, so many are taken, evenly spread over the rows.
+        card: card of the artifact, of a method that learns only from real faces.
+        manifest: file of the manifest; its fakes and its test split are excluded and counted.
+        device: device that computes.
+        most_faces: largest number of faces; if more are available, the chosen faces are evenly spread over the rows.
         quiet: show no progress.
 
     Returns:
-        The card with the threshold, the manifest's crop spec, and what was measured.
+        The card with the threshold, the manifest's crop spec, and the measurements.
 
     Raises:
         MissingInputError: no such manifest.
         ManifestError: no manifest, or too few real faces.
-        MediaError: a crop is gone or is no picture.
+        MediaError: a crop is missing or no image.
         DeviceError: the device's memory is too small for a batch.
     """
     real_only = get_method(card.method).real_only

@@ -35,15 +35,15 @@ StoredType = Literal["float32", "float16"]
 
 @dataclass(frozen=True)
 class ComputedResiduals:
-    """What a store holds after it was filled.
+    """Content of a store after it was filled.
 
     Attributes:
-        out: its folder.
-        header: what its residuals are of.
-        num_there: different crops of the manifests whose residual was there already.
-        num_computed: those whose residual was computed now.
-        failed: rows that cannot be read, in order; `skipped.csv` in the folder names each.
-        notes: what a user must know.
+        out: folder of the store.
+        header: origin of its residuals: the MAE and the settings.
+        num_there: number of different crops of the manifests whose residual was stored before.
+        num_computed: number of crops whose residual was computed now.
+        failed: rows that cannot be read, in order; `skipped.csv` in the folder lists each.
+        notes: remarks for the user.
     """
 
     out: Path
@@ -55,7 +55,7 @@ class ComputedResiduals:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """How many crops cannot be read, by reason."""
+        """Number of crops that cannot be read, by reason."""
         return dict(sorted(Counter(failure.reason for failure in self.failed).items()))
 
 
@@ -79,18 +79,18 @@ def compute_residuals(
     """Fill a store with the residuals of all crops that it does not have yet.
 
     Args:
-        mae: artifact or run folder of `rffr-mae`, or of `rffr`, whose MAE is then taken.
-        manifests: the crops; one that stands in them twice is computed once.
+        mae: artifact or run folder of `rffr-mae`, or of `rffr`, whose MAE is used then.
+        manifests: the crops; a crop that is listed twice is computed once.
         out: a new folder, or a store of the same MAE and settings.
-        mode: `exact` or `fast`; the artifact's own when None.
-        outer_ring: whether to cover the outermost patches too; likewise.
+        mode: `exact` or `fast`; None: the artifact's own mode.
+        outer_ring: whether to cover the outermost patches too; None: the artifact's own setting.
         precision: `bf16` computes in half precision where torch deems it safe.
-        dtype: in which residuals are stored.
+        dtype: type of the stored residuals.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         batch_size: crops at a time.
         chunk_size: passes computed at once; changes time and memory, not the result; the artifact's own when None.
-        workers: processes that decode; 0 decodes in this one.
-        shard_size: crops of a file; a killed process loses at most so many.
+        workers: number of processes that decode; 0: the calling process does it.
+        shard_size: crops per file, the most that a killed process loses.
         quiet: show no progress.
 
     Raises:
@@ -98,9 +98,9 @@ def compute_residuals(
         ArtifactError: the artifact cannot be used, or is of a method without an MAE.
         ModelInputError: an MAE that cannot inpaint.
         ManifestError: no manifest, or one that cannot be used.
-        CropSpecError: a manifest's crops are not what the MAE was trained on.
-        OutputExistsError: `out` holds something else, or another process is writing there.
-        ResidualStoreError: `out` holds residuals of another MAE or other settings, or damaged ones.
+        CropSpecError: a manifest's crops have other settings than the crops that the MAE was trained on.
+        OutputExistsError: `out` contains other files, or another process is writing there.
+        ResidualStoreError: `out` contains residuals of another MAE or other settings, or damaged residuals.
         DeviceError: no such device, or its memory is too small for a batch.
         LoadingError, StoppedBySignal: worker processes failed; SIGTERM came. Whole shards are kept then.
     """
@@ -133,7 +133,7 @@ class _Filling:
     Attributes:
         source: computes a residual.
         store: takes the residuals.
-        reading: how crops are read.
+        reading: settings for reading crops.
         shard_size: residuals per shard.
     """
 
@@ -143,7 +143,7 @@ class _Filling:
     shard_size: int
 
     def fill(self, manifest: Manifest) -> tuple[int, int, list[FailedRow]]:
-        """Compute what is missing: how many crops were there, how many were computed, and which rows cannot be."""
+        """Compute missing residuals; return the numbers of stored and of computed crops, and the unreadable rows."""
         keys = crop_keys(manifest)
         failed = [_without_key(manifest, row) for row, key in enumerate(keys) if not key]
         first = {key: row for row, key in reversed(list(enumerate(keys))) if key}
@@ -194,7 +194,7 @@ def _header_of(source: ResidualSource, precision: Precision, dtype: StoredType) 
 
 
 def _read_manifests(paths: Sequence[Path], mae: Path) -> tuple[Manifest, list[str]]:
-    """Return all crops, and what is to be said of them."""
+    """Return all crops, and remarks for the user."""
     if not paths:
         raise ManifestError("no manifest whose residuals could be computed", hint="give at least one")
     manifests = [Manifest.read(path) for path in paths]

@@ -87,7 +87,7 @@ def pair_results(path: Path, *, data: str, seed: int = 0) -> list[Result]:
     Args:
         path: the table, with `kind`, `identity`, `source`, `real_logit` and `fake_logit` of each pair.
         data: name of the data.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
     """
     table = pq.read_table(path).to_pydict()
     kinds = np.array(table["kind"], dtype=object)
@@ -158,7 +158,7 @@ def share_results(
 
     Args:
         is_counted: (N,) bool, whether each photo or video is counted; N >= 1.
-        name: what was measured, such as `real faces`.
+        name: name of the data measured, such as `real faces`.
         metric: name of the share, such as `false alarms`.
         identities: (N,) names.
         sources: (N,) names; empty: not named.

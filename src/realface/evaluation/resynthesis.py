@@ -37,7 +37,7 @@ RATES: dict[Bottleneck, float] = {"spatial": 2e-3, "dense": 1e-3}
 BETAS = (0.5, 0.999)
 """Of Adam. Source: classic face-swap autoencoders."""
 AGES: dict[Bottleneck, tuple[float, ...]] = {"spatial": (0.3, 0.6, 1.0), "dense": (0.6, 1.0)}
-"""Shares of the steps after which the networks are kept: early ones render softer faces in drifted colours."""
+"""Shares of the steps at which the networks are kept: early networks render softer faces in drifted colours."""
 MOST_TRAINING_FACES = 6000
 """Faces that the networks are trained on at most, drawn at random: 300 MB."""
 FEWEST_TRAINING_FACES = 16
@@ -95,8 +95,8 @@ def resynthesise(
         out: folder of the store; new or empty.
         split: the networks are trained on crops of this split only; `all`: on every crop.
         steps: training steps of each network.
-        seed: of the training. Which network renders a crop depends on the crop's file only.
-        workers: processes that compute landmarks that are not stored beside a manifest.
+        seed: seed of the training. Which network renders a crop depends on the crop's file only.
+        workers: processes that compute landmarks that are not stored next to a manifest.
         quiet: show no progress.
 
     Raises:
@@ -134,8 +134,8 @@ def train_autoencoders(faces: NDArray[np.uint8], *, steps: int, seed: int, quiet
 
     Args:
         faces: (N, 128, 128, 3) RGB, aligned.
-        steps: of each network.
-        seed: of weights and batches; the caller's generators are left as they are.
+        steps: training steps of each network.
+        seed: seed of weights and batches; the caller's generators are left unchanged.
         quiet: show no progress.
     """
     trained: list[TrainedNetwork] = []

@@ -30,7 +30,7 @@ class FailedRow:
     Attributes:
         row: its number in the manifest that was scored, from 0.
         path: the file.
-        reason: what was wrong with it, by which skipped files are counted.
+        reason: kind of error; skipped files are counted by this name.
         text: the whole message.
     """
 
@@ -42,9 +42,9 @@ class FailedRow:
 
 @dataclass(frozen=True)
 class RankShare:
-    """The share of one of several processes: every `size`-th batch, beginning with batch number `rank`.
+    """The share of one of several processes: every `size`-th batch, starting with batch number `rank`.
 
-    The batches are those of a single process, so each score is the same to the last bit.
+    The batches are the same as in a single process, so each score is the same to the last bit.
 
     Attributes:
         rank: number of this process, from 0.
@@ -63,7 +63,7 @@ class Reading:
 
     Attributes:
         input_size: height and width to which crops are resized, in pixels.
-        device: where the network is and the images go.
+        device: device of the network and the images.
         batch_size: number of crops at a time.
         workers: number of processes that decode crops; 0: the calling process does it. Results do not depend on it.
         quiet: show no progress.
@@ -83,10 +83,10 @@ class CropBatch:
     """Some crops of a manifest.
 
     Attributes:
-        image: (B, 3, S, S) float32, in [0, 1], those that could be read; of no crop (0,).
-        inputs: what was computed beforehand for each of them, by name.
-        rows: their numbers in the manifest.
-        failed: those that could not be read.
+        image: (B, 3, S, S) float32, in [0, 1], the readable crops; (0,) if no crop is readable.
+        inputs: precomputed inputs of the readable crops, by name.
+        rows: row numbers of the readable crops in the manifest.
+        failed: the unreadable crops.
     """
 
     image: Tensor
@@ -106,8 +106,8 @@ class CropBatch:
 
 
 Measure = Callable[..., Tensor]
-"""A network, images (B, 3, H, W) in [0, 1] on its device, and by name what was computed beforehand for them -> a number
-for each image, (B,), or several, (B, K)."""
+"""A network, images (B, 3, H, W) in [0, 1] on its device, and their precomputed inputs by name -> a number for each
+image, (B,), or several, (B, K)."""
 
 
 def score_crops(
@@ -119,7 +119,7 @@ def score_crops(
         network: returns an `Output` for (B, 3, H, W) in [0, 1]; on the reading's device. It runs in eval mode, and each
             module is put back into the mode that it had.
         manifest: the crops.
-        reading: how they are read.
+        reading: settings for reading crops.
         inputs: precomputed per-row inputs, keyed by the network's keyword argument.
 
     Returns:
@@ -140,7 +140,7 @@ def score_readable_crops(
 ) -> tuple[ScoreTable, list[FailedRow]]:
     """Score the rows whose file can be read, and return the other rows with the reason.
 
-    Arguments and errors are those of `score_crops`, except that an unreadable file raises nothing.
+    Arguments and errors are the same as for `score_crops`, except that an unreadable file raises no error.
     """
     scores, failed = measure_crops(network, manifest, reading, measure=_score, inputs=inputs)
     kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
@@ -157,14 +157,14 @@ def measure_crops(
 ) -> tuple[NDArray[np.float64], list[FailedRow]]:
     """Measure one number, or several, of every row.
 
-    Arguments are those of `score_crops`, and `measure`: what is computed from the network.
+    Arguments are the same as for `score_crops`, and `measure`, which computes the numbers from the network.
 
     Returns:
         (rows,) or (rows, K) in the manifest's order, NaN where the file cannot be read; and those rows with the reason.
 
     Raises:
         DeviceError: the memory of the device is too small for a batch.
-        LoadingError: as `load_batches`.
+        LoadingError: see `load_batches`.
     """
     rows: list[int] = []
     numbers: list[NDArray[np.float64]] = []
@@ -200,7 +200,7 @@ def read_in_batches(
 
     Args:
         manifest: the crops.
-        reading: how they are read; only the batches of its share are.
+        reading: settings for reading crops; only the batches of its share are read.
         rows: numbers of the rows to read, from 0. Default: all.
         inputs: precomputed per-row inputs, keyed by the network's keyword argument.
     """
@@ -220,7 +220,7 @@ def require_readable(failed: Sequence[FailedRow]) -> None:
     """Refuse rows that could not be read.
 
     Raises:
-        MediaError: there are some; the text names the first and counts the others.
+        MediaError: some rows could not be read. The text gives the first path and counts all further rows.
     """
     if failed:
         more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
@@ -229,10 +229,10 @@ def require_readable(failed: Sequence[FailedRow]) -> None:
 
 @contextmanager
 def explain_out_of_memory(device: torch.device, *, num_crops: int) -> Iterator[None]:
-    """Turn the out-of-memory error of a device into a `DeviceError` that says what to do.
+    """Turn the out-of-memory error of a device into a `DeviceError` with a hint.
 
     Args:
-        device: where the crops are.
+        device: device of the crops.
         num_crops: crops that are computed at once.
 
     Raises:
