@@ -1,1 +1,1 @@
-"""An artifact and a manifest into a score table and its numbers."""
+"""Evaluate an artifact on manifests: a score table and its numbers."""

@@ -1,4 +1,4 @@
-"""An artifact and manifests in; a score table, all numbers and example faces out."""
+"""Evaluate an artifact on manifests: a score table, all numbers and example faces."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _further(parts: Mapping[str, Localisation | Inpainting | None]) -> dict[str,
 
 
 def _open_all(manifests: Sequence[Path], split: str | None, card: ArtifactCard, folder: Path) -> list[_TestSet]:
-    """Read all manifests and refuse what cannot be evaluated, before any time is spent on scoring."""
+    """Read all manifests and refuse unusable manifests, before any time is spent on scoring."""
     if not manifests:
         raise ManifestError("no manifest to evaluate on", hint="give at least one")
     twice = [

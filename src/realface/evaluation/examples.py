@@ -38,7 +38,7 @@ class Choice:
     """A row to be shown.
 
     Attributes:
-        row: in the score table.
+        row: row number in the score table.
         kind: `fake_hardest`, `real_hardest`, `fake_easiest` or `real_easiest`; hardest is furthest on the wrong side.
     """
 

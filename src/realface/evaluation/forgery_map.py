@@ -48,7 +48,7 @@ class Scale:
         """Return the scale on which some maps, at least one, can be read and compared.
 
         The error starts at 0. Attention is nowhere 0 and differs little from place to place, so
-        it starts at the lowest there is. The places of a manipulation are probabilities: 0 to 1 in every file.
+        it starts at its lowest value. The mask head's values are probabilities: 0 to 1 in every file.
         """
         if kind is MapKind.MANIPULATION:
             return cls(0.0, 1.0)

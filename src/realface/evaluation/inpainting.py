@@ -33,7 +33,7 @@ MOST_FACES = 500
 GREY_LEVELS = 255
 UNIT = "mean squared error over the inpainted blocks, of faces in [0, 1]"
 FACES_AT_ONCE = 8
-BYTES_OF_ERRORS = 64  # of a face: one number per baseline
+BYTES_OF_ERRORS = 64  # per face: one number per baseline
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class InpaintedFaces:
     """Errors of the inpainting of N real faces.
 
     Attributes:
-        paths: their files.
+        paths: files of the faces.
         drawn: unit that the intervals resample: `person`, or `video`, or `crop` if no face has a video, or
             `video or crop` if some faces have no video.
         units: the identity, video or crop of each face.
@@ -71,7 +71,7 @@ class BaselineError:
 
     Attributes:
         error: mean squared error, of faces in [0, 1].
-        grey_levels: its root, in grey levels, of 255.
+        grey_levels: root of the mean squared error, in grey levels, of 255.
         mae_minus_this: the MAE's error minus this error, face by face: below 0 if the MAE is better; None for the
             MAE itself.
     """
@@ -138,7 +138,7 @@ def score_and_inpaint(
 
     numbers, failed = measure_crops(network, manifest, reading, measure=measure)
     kept = np.setdiff1d(np.arange(len(manifest)), [failure.row for failure in failed])
-    scores, errors = numbers[kept].reshape(-1, 2).T  # of no readable row: (0,)
+    scores, errors = numbers[kept].reshape(-1, 2).T  # (0,) if no row is readable
     return table_of_scores(manifest.take(kept), scores), failed, errors
 
 
@@ -256,7 +256,7 @@ class _Filled(Dataset[NDArray[np.float64]]):
 
 
 def _filling_errors(grid: BlockGrid, parts: Sequence[Manifest], reading: Reading) -> NDArray[np.float64]:
-    """(N, K) of the faces of all parts."""
+    """Return the errors (N, K) of the faces of all parts."""
     errors: list[NDArray[np.float64]] = []
     with progress("fill", sum(len(part) for part in parts), unit="faces", quiet=reading.quiet) as bar:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Computing the dense landmarks of every crop of a manifest once, for trainings on pseudo-fakes to read."""
+"""Compute the dense landmarks of every crop of a manifest once, for trainings on pseudo-fakes to read."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def measure_error_map(network: nn.Module, manifest: Manifest, reading: Reading) 
         LoadingError: see `load_batches`.
     """
     input_size, batch_size = reading.input_size, reading.batch_size
-    groups = _groups(manifest, at_most=max(1, batch_size - 1))  # the real crop makes it full
+    groups = _groups(manifest, at_most=max(1, batch_size - 1))  # the real crop completes the batch
     if not groups:
         return None
     largest = max(len(group.fakes) + 1 for group in groups)

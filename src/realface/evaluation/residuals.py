@@ -1,4 +1,4 @@
-"""Computing the residual of every crop of some manifests once, for trainings to read."""
+"""Compute the residual of every crop of some manifests once, for trainings to read."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def compute_residuals(
         out: a new folder, or a store of the same MAE and settings.
         mode: `exact` or `fast`; None: the artifact's own mode.
         outer_ring: whether to cover the outermost patches too; None: the artifact's own setting.
-        precision: `bf16` computes in half precision where torch deems it safe.
+        precision: `bf16` computes in half precision where torch considers it safe.
         dtype: type of the stored residuals.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         batch_size: crops at a time.
-        chunk_size: passes computed at once; changes time and memory, not the result; the artifact's own when None.
+        chunk_size: passes computed at once; changes time and memory, not the result. None: the artifact's own.
         workers: number of processes that decode; 0: the calling process does it.
         shard_size: crops per file, the most that a killed process loses.
         quiet: show no progress.
@@ -96,8 +96,8 @@ def compute_residuals(
     Raises:
         MissingInputError: the artifact or a manifest does not exist.
         ArtifactError: the artifact cannot be used, or is of a method without an MAE.
-        ModelInputError: an MAE that cannot inpaint.
-        ManifestError: no manifest, or one that cannot be used.
+        ModelInputError: the MAE cannot inpaint.
+        ManifestError: a file is no manifest, or an unusable manifest.
         CropSpecError: a manifest's crops have other settings than the crops that the MAE was trained on.
         OutputExistsError: `out` contains other files, or another process is writing there.
         ResidualStoreError: `out` contains residuals of another MAE or other settings, or damaged residuals.
@@ -109,7 +109,7 @@ def compute_residuals(
     own = residual_source(load_network(folder, device=on), where=str(folder))
     source = _with_settings(own, mode=mode, outer_ring=outer_ring, chunk_size=chunk_size)
     header = _header_of(source, precision, dtype)
-    if precision == "bf16":  # in float32 other kernels would round otherwise than training does that computes its own
+    if precision == "bf16":  # float32 uses other kernels, which round differently from those of training
         ready = for_inference(source.mae, input_size=header.input_size, dtype=torch.bfloat16)
         source = replace(source, mae=cast("MaskedAutoencoder", ready))
     with filled_store(out, header) as store:

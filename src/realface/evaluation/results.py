@@ -31,7 +31,7 @@ EVALUATED = ("auc", "average_precision", "eer", "accuracy")
 
 
 class Result(Section):
-    """A number."""
+    """A measured number, with its interval and counts."""
 
     name: str = Field(min_length=1, description="what was measured, such as `pseudo-fakes` or `real faces`")
     data: str = Field(min_length=1, description="the data, such as `test identities`")
@@ -57,7 +57,7 @@ def read_results(path: Path) -> list[Result]:
 
     Raises:
         MissingInputError: no such file.
-        MetricError: neither of the two formats.
+        MetricError: the file is in neither of the two formats.
     """
     existing(path, what="results")
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Rendering every face of some manifests once by autoencoders that are trained on the spot, for trainings to blend."""
+"""Render every face of some manifests once with autoencoders trained on these manifests, for trainings to blend."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class TrainedNetwork:
 
     Attributes:
         name: bottleneck and number of steps.
-        network: in evaluation mode.
-        loss: mean training loss of the last steps before.
+        network: the network, in evaluation mode.
+        loss: mean training loss of the last steps before this age.
     """
 
     name: str
@@ -232,7 +232,7 @@ def _in_frame(faces: FaceRows, face: int) -> tuple[Image, NDArray[np.float64]]:
 def _render(
     trained: Sequence[TrainedNetwork], faces: FaceRows, keys: Sequence[str], *, quiet: bool
 ) -> Iterator[tuple[str, RenderedFace]]:
-    """Render each face by a network that is drawn by its key."""
+    """Render each face with the network that the face's key selects."""
     first = {key: face for face, key in reversed(list(enumerate(keys)))}
     drawn = {face: int(np.random.default_rng(int(key[:15], 16)).integers(len(trained))) for key, face in first.items()}
     order = sorted(drawn, key=lambda face: (drawn[face], face))

@@ -28,7 +28,7 @@ class FailedRow:
     """A row that could not be scored.
 
     Attributes:
-        row: its number in the manifest that was scored, from 0.
+        row: row number in the manifest that was scored, from 0.
         path: the file.
         reason: kind of error; skipped files are counted by this name.
         text: the whole message.
@@ -67,7 +67,7 @@ class Reading:
         batch_size: number of crops at a time.
         workers: number of processes that decode crops; 0: the calling process does it. Results do not depend on it.
         quiet: show no progress.
-        share: share of this process where several score together; each gets all results.
+        share: share of this process if several processes score together; each gets all results.
     """
 
     input_size: int
@@ -95,12 +95,12 @@ class CropBatch:
     failed: list[FailedRow]
 
     def on(self, device: torch.device) -> CropBatch:
-        """Return the same on a device."""
+        """Return the batch on a device."""
         inputs = {name: value.to(device, non_blocking=True) for name, value in self.inputs.items()}
         return replace(self, image=self.image.to(device, non_blocking=True), inputs=inputs)
 
     def pin_memory(self) -> CropBatch:
-        """Return the same in memory from which a GPU copies on its own; the loader calls this."""
+        """Return the batch in memory from which a GPU copies by itself; the loader calls this."""
         inputs = {name: value.pin_memory() for name, value in self.inputs.items()}
         return replace(self, image=self.image.pin_memory(), inputs=inputs)
 
@@ -117,7 +117,7 @@ def score_crops(
 
     Args:
         network: returns an `Output` for (B, 3, H, W) in [0, 1]; on the reading's device. It runs in eval mode, and each
-            module is put back into the mode that it had.
+            module returns to its former mode afterwards.
         manifest: the crops.
         reading: settings for reading crops.
         inputs: precomputed per-row inputs, keyed by the network's keyword argument.
@@ -255,7 +255,7 @@ def table_of_scores(manifest: Manifest, scores: NDArray[np.float64]) -> ScoreTab
         scores: (rows,), in the manifest's order.
 
     Raises:
-        MetricError: a score is no probability.
+        MetricError: a score is not a probability.
     """
     rows = manifest.columns.table([name for name in SCHEMA.names if name != "score"])
     return ScoreTable(rows.append_column("score", pa.array(scores)), where="scores of the network")
@@ -312,7 +312,7 @@ def _collated(items: Sequence[CropItem | FailedRow]) -> CropBatch:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put all modules into eval mode, and each back into its own: a frozen part may have been in eval mode."""
+    """Put all modules into eval mode, and restore the mode of each: a frozen part may have been in eval mode."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:

@@ -1,1 +1,1 @@
-"""A recipe into an artifact."""
+"""Train a detector: from a recipe to an artifact."""

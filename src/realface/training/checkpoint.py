@@ -31,7 +31,7 @@ class Checkpoint:
         average: the running mean of the weights; None if the recipe has no `average_decay`.
         optimiser: the optimiser's state.
         schedule: the schedule's state.
-        scaler: the state of fp16's loss scaling; empty without.
+        scaler: the state of fp16's loss scaling; empty for other precisions.
         generators: the random generators' states of each process, by rank.
         means: the losses since the last row of the log.
         tally: the fields of `Tally`.
@@ -110,7 +110,7 @@ class CheckpointFolder:
 
         Raises:
             MissingInputError: no such file.
-            TrainingError: damaged.
+            TrainingError: the file is damaged.
         """
         return _read(self._folder / _best_name(step), BestStep)
 
@@ -166,7 +166,7 @@ def _write(path: Path, stored: Checkpoint | BestStep) -> None:
     with written_atomically(path) as temporary:
         try:
             torch.save({"format": FORMAT, **vars(stored)}, temporary)
-        except RuntimeError as error:  # torch's word for a disk that takes no more
+        except RuntimeError as error:  # torch's error for a full disk
             raise TrainingError(
                 f"{path} cannot be written ({error})", hint="make room on the disk and go on with --resume"
             ) from error
@@ -181,7 +181,7 @@ def _sync(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without this operation
             raise
     finally:
         os.close(descriptor)
@@ -193,7 +193,7 @@ def _read(path: Path, kind: type[Stored], *, in_memory: bool = True) -> Stored:
             existing(path, what="checkpoint"), map_location="cpu", weights_only=True, mmap=not in_memory
         )
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which torch gives for a truncated file
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # torch raises EINVAL for a truncated file
             raise
         raise TrainingError(f"{path} is damaged or no checkpoint of `realface train`") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:

@@ -1,4 +1,4 @@
-"""Loads the samples that a run trains and validates on, and refuses data that cannot be trained on."""
+"""Load the samples that a run trains and validates on, and refuse data that cannot be trained on."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class TrainingData:
         train_inputs: precomputed inputs of the training samples, keyed by the task's keyword argument.
         val_inputs: precomputed inputs of the validation samples, keyed by the network's keyword argument.
         origins: for the provenance, everything else that the run uses, by name.
-        train_fakes: real fakes that pairs are made with; None: none.
-        val_fakes: real fakes that validation pairs are made with; None: none.
+        train_fakes: real fakes that pairs are made with; None: the run uses no real fakes.
+        val_fakes: real fakes that validation pairs are made with; None: the run uses no real fakes.
     """
 
     train: Manifest
@@ -75,7 +75,7 @@ def load_data(
     Raises:
         MissingInputError: a manifest is missing, or crops that it lists.
         ManifestError: a file is no manifest, or its rows make no pairs and the run needs pairs.
-        CropSpecError: manifests with crops made in different ways.
+        CropSpecError: the crops of the manifests have different settings.
         LeakError: a video or an identity is in two splits, or in training and validation.
         TrainingError: no rows, a class that is needed is missing, rows of a test split in validation, or pairs with
             fakes for a method that learns only from real faces.
@@ -253,7 +253,7 @@ def _require_files(rows: Manifest, *, where: str) -> None:
     missing = []
     for chunk in rows.columns["path"].chunks:
         for path in chunk.to_pylist():
-            folder, name = os.path.split(path)  # texts, since a million of Path objects take ten seconds
+            folder, name = os.path.split(path)  # strings, since a million Path objects take ten seconds
             if folder not in listed:
                 there = rows.root / folder
                 listed[folder] = set(os.listdir(there)) if there.is_dir() else set()  # noqa: PTH208

@@ -94,7 +94,7 @@ def load_mae(network: Any, recipe: TrainRecipe, mae: MaeRecord) -> None:
     """Load the MAE into a new network, in place.
 
     Raises:
-        MissingInputError, ArtifactError: it cannot be read any more.
+        MissingInputError, ArtifactError: the MAE cannot be read any more.
         TrainingError: the recipe has no MAE, or its weights have changed.
     """
     source = get_method(recipe.method.name).frozen_part

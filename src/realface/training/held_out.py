@@ -1,4 +1,4 @@
-"""Measuring a finished run on pairs with identities that neither training nor validation has seen."""
+"""Measure a finished run on pairs with identities that neither training nor validation has seen."""
 
 from __future__ import annotations
 

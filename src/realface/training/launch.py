@@ -27,8 +27,8 @@ class Places(NamedTuple):
     """The number of processes.
 
     Attributes:
-        nodes: machines.
-        devices: processes on each.
+        nodes: number of machines.
+        devices: number of processes on each machine.
     """
 
     nodes: int
@@ -38,7 +38,8 @@ class Places(NamedTuple):
 def launch(trainer: TrainerSection) -> Fabric:
     """Start the other processes of the run, if it has several, and connect to them.
 
-    When started by hand with `trainer.devices` above 1, the command line of this process runs again for each process.
+    When started by hand with `trainer.devices` above 1, the command line of this process runs again for each
+    other process.
 
     Raises:
         DeviceError: a device is missing, too few are available, or this kind does not support a setting.

@@ -101,7 +101,7 @@ def _cut(path: Path, first_step: int) -> list[str] | None:
     if not path.exists():
         return None
     header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
-    # a kill may have left half a row, which then has no end
+    # a killed process may leave half a row, without an end of line
     kept = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) < first_step]
     write_text(path, "".join([header, *kept]) if kept else "")
     return header.strip().split(",") if kept else None

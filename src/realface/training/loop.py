@@ -31,8 +31,8 @@ class Loop:
     """Takes a run's steps.
 
     Attributes:
-        state: changed by each step.
-        stepper: takes one.
+        state: state of the run, changed by each step.
+        stepper: takes one step.
         validator: validates the network.
         save: writes a checkpoint of the state.
         images: returns images (3, H, W) of some validation faces, in [0, 1], by name.

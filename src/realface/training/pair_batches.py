@@ -21,7 +21,7 @@ MASK_INPUT = "manipulation_mask"
 
 
 class PairSampler(Sampler[list[Draw]]):
-    """The faces of each batch.
+    """Yields the faces of each batch.
 
     Several processes draw the same stream, and each uses its part of every section of the stream.
 
@@ -66,7 +66,7 @@ class DrawnPairs(Dataset[PairItem | str]):
         self._pairs = pairs
 
     def __getitem__(self, draw: Draw) -> PairItem | str:
-        """Return the pair, or the text of why its crop cannot be read."""
+        """Return the pair, or the text of the error if its crop cannot be read."""
         visit, face = draw
         self._pairs.set_epoch(visit)
         try:

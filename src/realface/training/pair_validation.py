@@ -107,7 +107,7 @@ class PairValidation:
         """Return every metric of `pair_metrics`.
 
         Args:
-            logits: (pairs, 2) as from `score`.
+            logits: (pairs, 2), from `score`.
         """
         kinds = np.array([kind for kind, _ in self.draws()])
         by_kind = {kind: _auc(logits[kinds == kind]) for kind in self.section.validation_kinds}

@@ -1,4 +1,4 @@
-"""Resolves a recipe into everything that a run needs, before anything is written or computed."""
+"""Resolve a recipe into everything that a run needs, before anything is written or computed."""
 
 from __future__ import annotations
 

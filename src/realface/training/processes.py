@@ -23,7 +23,7 @@ class Processes:
     """One process of the run, after the launch.
 
     Attributes:
-        rank: number of this process, from 0; the first one writes the files.
+        rank: number of this process, from 0; process 0 writes the files.
         size: number of processes, over all machines.
     """
 
@@ -40,7 +40,7 @@ class Processes:
         return self.rank == 0
 
     def largest(self, number: int) -> int:
-        """Return the largest of every process's number."""
+        """Return the largest number of all processes."""
         if self.size == 1:
             return number
         value = torch.tensor(number)
@@ -69,7 +69,7 @@ class Processes:
         if self.is_first:
             try:
                 outcome[0] = work()
-            except (RealfaceError, OSError) as error:  # a full disk too
+            except (RealfaceError, OSError) as error:  # OSError: a full disk, for example
                 fault, outcome[1] = error, _text_and_hint(error)
         dist.broadcast_object_list(outcome, src=0, group=self._group)
         if fault is not None:

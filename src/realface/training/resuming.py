@@ -71,7 +71,7 @@ def require_same_run(run: Path, recipe: TrainRecipe, *, train_sha256: str, val_s
     """
     then, now = _settings(load_train_recipe(run / RECIPE_NAME)), _settings(recipe)
     free = set(FREE_SETTINGS)
-    if recipe.schedule.name != "cosine":  # whose every rate depends on the length
+    if recipe.schedule.name != "cosine":  # every rate of a cosine depends on the length
         free.add("trainer.steps")
     changed = [
         f"{name} was {then.get(name)!r}, now {now.get(name)!r}"

@@ -1,4 +1,4 @@
-"""Trains a detector: from a recipe to an artifact."""
+"""Train a detector: from a recipe to an artifact."""
 
 from __future__ import annotations
 

@@ -111,10 +111,10 @@ def rate_factor(config: AnySchedule, step: int, *, num_steps: int, num_drops: in
     """Return the factor of `optim.lr` at a step.
 
     Args:
-        config: the recipe's section.
+        config: section `schedule` of the recipe.
         step: steps already taken, from 0.
         num_steps: length of the run.
-        num_drops: how often the validation has stopped getting better; for `plateau` only.
+        num_drops: number of times that the validation stopped getting better; for `plateau` only.
 
     Returns:
         In [0, 1]. The first step of a warm-up has 1 / warmup_steps, so no step is wasted on a rate of 0.

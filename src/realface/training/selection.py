@@ -37,7 +37,7 @@ class Validation:
 
         If the metric is equal, the lower log-loss is better, then the earlier step. None is never better.
 
-        A small validation set soon gives an AUC of 1; later steps still gain in how sure they are.
+        A small validation set soon gives an AUC of 1; later steps still become more confident.
         """
         if other is None:
             return True
@@ -53,8 +53,8 @@ def metrics_of(method: Method, pairs: PairsSection | None = None) -> tuple[Metri
     """Return the metrics that validation measures; the first is the default of `selection.metric`.
 
     Args:
-        method: the recipe's.
-        pairs: `pseudo_fakes` of the recipe.
+        method: method of the recipe.
+        pairs: section `pseudo_fakes` of the recipe.
     """
     if pairs is not None:
         return (*PAIR_METRICS, "held_out_auc") if pairs.held_out else PAIR_METRICS
@@ -106,7 +106,7 @@ def validation_metrics(scores: ScoreTable) -> dict[str, float]:
     """Return every metric of `SCORE_METRICS`; the score of a video is the mean of its crops' scores.
 
     Raises:
-        MetricError: one class only.
+        MetricError: only one class is present.
     """
     videos = scores.video_level()
     return {
@@ -124,7 +124,7 @@ def error_metrics(errors: NDArray[np.float64]) -> dict[str, float]:
         errors: (rows,) of real faces.
 
     Raises:
-        MetricError: an error is no number.
+        MetricError: an error is not a number.
     """
     if num_faults := int((~np.isfinite(errors)).sum()):
         raise MetricError(f"the inpainting error of {num_faults} of {len(errors)} real faces is no finite number")

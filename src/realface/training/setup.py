@@ -24,7 +24,7 @@ def build_state(plan: RunPlan, fabric: Fabric, processes: Processes, *, is_new: 
 
     Args:
         plan: the run.
-        fabric: carries devices and precision.
+        fabric: sets up devices and precision.
         processes: processes of the run, which gather their losses.
         is_new: whether the run starts here. A resumed run gets its weights from a checkpoint, without access to a file
             or a hub.
@@ -63,5 +63,5 @@ def build_state(plan: RunPlan, fabric: Fabric, processes: Processes, *, is_new: 
 
 
 def crops_per_step(trainer: TrainerSection, processes: Processes) -> int:
-    """Return crops that a step learns from, over all processes."""
+    """Return the number of crops that a step learns from, over all processes."""
     return trainer.batch_size * trainer.accumulate * processes.size

@@ -103,7 +103,7 @@ class Stepper:
         if scaler is not None:
             scaler.unscale_(raw_optimiser)
         norm = self._gradient_norm()
-        is_finite = bool(norm.isfinite())  # waits for a GPU, once a step
+        is_finite = bool(norm.isfinite())  # waits for a GPU, once per step
         if is_finite:
             if self._trainer.clip_norm is not None:
                 torch.nn.utils.clip_grads_with_norm_(self._parameters, self._trainer.clip_norm, norm)
@@ -125,7 +125,7 @@ class Stepper:
         label = batch.label.to(fabric.device, non_blocking=True)
         inputs = {name: value.to(fabric.device, non_blocking=True) for name, value in batch.inputs.items()}
         losses: Any = self._state.losses
-        with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once a step
+        with fabric.no_backward_sync(losses, enabled=not is_last):  # processes meet once per step
             with QuickDepthwiseGradients() if self._is_quickened else nullcontext():
                 loss, parts = losses(image, label, **inputs)
             fabric.backward(loss * share)
