@@ -109,7 +109,7 @@ def compute_residuals(
     own = residual_source(load_network(folder, device=on), where=str(folder))
     source = _with_settings(own, mode=mode, outer_ring=outer_ring, chunk_size=chunk_size)
     header = _header_of(source, precision, dtype)
-    if precision == "bf16":  # float32 uses other kernels, which round differently from those of training
+    if precision == "bf16":  # in float32 these kernels would round differently from training
         ready = for_inference(source.mae, input_size=header.input_size, dtype=torch.bfloat16)
         source = replace(source, mae=cast("MaskedAutoencoder", ready))
     with filled_store(out, header) as store:
