@@ -1,4 +1,4 @@
-"""Convolutions whose weights lie as the CPU's kernels read them, so that they are not laid out anew at every call."""
+"""Convolutions with weights in the memory format of the CPU's kernels, so that no call has to convert them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ KERNELS: Any = torch.ops.mkldnn
 
 
 class PackedConvolution(nn.Module):
-    """A convolution for inference on a CPU, and the ReLU behind it.
+    """A convolution for inference on a CPU, with an optional ReLU after it.
 
-    It answers what the convolution answers in less time: for one face, laying out weights is a fifth of the network's.
+    It gives the same output as the original convolution in less time: for one face, the conversion of the weights takes
+    a fifth of the network's time.
 
     Args:
-        convolution: whose weights, of their data type, are used; padded with zeros.
-        input_shape: (B, C, H, W) for which the layout is chosen; others work too.
+        convolution: convolution with zero padding; its weights are used in their data type.
+        input_shape: (B, C, H, W) for which the memory format is chosen; other shapes work too.
         rectified: whether a ReLU follows.
     """
 
@@ -43,7 +44,7 @@ class PackedConvolution(nn.Module):
         self.bias = None if convolution.bias is None else convolution.bias.detach()
 
     def forward(self, feature: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, K, h, w), in the weights' data type."""
+        """Convolve a map: (B, C, H, W) -> (B, K, h, w), in the weights' data type."""
         answer: Tensor = KERNELS._convolution_pointwise(
             feature.to(self._dtype), self.packed, self.bias, *self._geometry, self._then, [], ""
         )
@@ -86,7 +87,7 @@ def pack_convolutions(network: nn.Module, image: Tensor) -> None:
 
 
 def _followed_by_relu(sequence: nn.Sequential) -> Iterator[tuple[nn.Module, nn.Module]]:
-    """Yield each convolution whose result goes into a ReLU and nowhere else, and that ReLU."""
+    """Yield each convolution with a result that only a ReLU uses, and that ReLU."""
     steps = [step for step in sequence if not isinstance(step, nn.Identity)]
     for step, following in pairwise(steps):
         if type(following) is nn.ReLU:
@@ -94,7 +95,7 @@ def _followed_by_relu(sequence: nn.Sequential) -> Iterator[tuple[nn.Module, nn.M
 
 
 def _input_shapes(network: nn.Module, image: Tensor) -> dict[nn.Conv2d, torch.Size]:
-    """What each plain convolution is given; those that are never called are left out."""
+    """Return the input shape of each plain convolution that the network calls."""
     shapes: dict[nn.Conv2d, torch.Size] = {}
 
     def note(module: nn.Module, inputs: tuple[Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Linear layers whose weights lie as the CPU's kernels read them: those of vision transformers."""
+"""Linear layers of vision transformers with weights in the memory format of the CPU's kernels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from realface.models.packed_convolution import KERNELS
 
 
 class PackedLinear(nn.Module):
-    """A linear layer for inference on a CPU, and the GELU behind it.
+    """A linear layer for inference on a CPU, with an optional GELU after it.
 
-    It answers what the layer answers in less time: oneDNN's kernels multiply float32 twice as fast as torch's own.
+    It gives the same output as the original layer in less time: oneDNN's kernels multiply float32 twice as fast as
+    torch's own kernels.
 
     Args:
-        linear: whose weights, of their data type, are used.
+        linear: linear layer; its weights are used in their data type.
         activated: whether a GELU follows.
     """
 
@@ -33,7 +34,7 @@ class PackedLinear(nn.Module):
         self.bias = None if linear.bias is None else linear.bias.detach()
 
     def forward(self, feature: Tensor) -> Tensor:
-        """(..., D) -> (..., K), in the weights' data type."""
+        """Apply the layer: (..., D) -> (..., K), in the weights' data type."""
         answer: Tensor = KERNELS._linear_pointwise(
             feature.to(self._dtype), self.packed, self.bias, self._then, [], self._algorithm
         )
@@ -41,12 +42,12 @@ class PackedLinear(nn.Module):
 
 
 def pack_linears(network: nn.Module) -> None:
-    """Replace a network's linear layers by packed ones, in place; the GELU within a transformer's block goes into one.
+    """Replace a network's linear layers with packed layers, in place; the GELU in a transformer's block is merged too.
 
-    Attention in half precision is then computed step by step, which is twice as fast as torch's fused kernel for it.
+    Attention in half precision is then computed step by step, which is twice as fast as torch's fused kernel.
 
     Args:
-        network: in eval mode, on the CPU.
+        network: network in eval mode, on the CPU.
     """
     for parent in list(network.modules()):
         if isinstance(parent, Attention):
@@ -61,7 +62,7 @@ def pack_linears(network: nn.Module) -> None:
 
 
 def _linear_before_gelu(module: nn.Module) -> nn.Module | None:
-    """Return the layer of a transformer's block whose result goes into an exact GELU."""
+    """Return the layer of a transformer's block before an exact GELU; None for other modules."""
     if isinstance(module, Mlp) and type(module.act) is nn.GELU and module.act.approximate == "none":
         return module.fc1
     return None

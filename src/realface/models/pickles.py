@@ -1,4 +1,4 @@
-"""What torch pickled, read without executing any of it."""
+"""Read files that torch pickled, without executing code from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_g
 from realface.core.errors import ArtifactError
 from realface.core.files import existing
 
-# what reading raises over files that are damaged or something else; the pickle documentation names the builtins
+# errors from reading a damaged file or another kind of file; the pickle documentation lists the builtins
 DAMAGE = (
     pickle.UnpicklingError,
     AssertionError,
@@ -32,16 +32,16 @@ DAMAGE = (
     struct.error,
 )
 NUMBER_CODES = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
-"""NumPy's types that are read, by kind and bytes."""
+"""Supported NumPy types, by kind and number of bytes."""
 BYTE_ORDERS = frozenset("<>=|")
 
 
 class NumberType:
-    """Stands in for `numpy.dtype`, which a damaged or hostile file could use to crash the process.
+    """Safe replacement for `numpy.dtype`, which a damaged or hostile file could use to crash the process.
 
     Args:
-        code: such as `f8`.
-        _options: what `numpy.dtype` takes besides; of no meaning for a number.
+        code: kind and number of bytes, such as `f8`.
+        _options: other arguments of `numpy.dtype`; ignored, because they do not matter for a number.
     """
 
     def __init__(self, code: str, *_options: bool) -> None:
@@ -49,18 +49,18 @@ class NumberType:
         self.byte_order = "="
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.byte_order = state[1]  # behind the version of the state
+        self.byte_order = state[1]  # item 0 is the version of the state
 
 
 def number(kind: NumberType, raw: bytes) -> float | int | bool:
-    """Stands in for `numpy.core.multiarray.scalar`: the plain number that the bytes are."""
+    """Return the plain number in some bytes: a safe replacement for `numpy.core.multiarray.scalar`."""
     if kind.code not in NUMBER_CODES or kind.byte_order not in BYTE_ORDERS:
         raise ValueError(f"NumPy's type {kind.byte_order}{kind.code} is no number that is read")
     value: float | int | bool = np.frombuffer(raw, np.dtype(kind.byte_order + kind.code)).item()
     return value
 
 
-# numpy 2 moved `scalar` to `_core`; a file names the place where it was when the file was written
+# numpy 2 moved `scalar` to `_core`; a file contains the name from the time when it was written
 STAND_INS: tuple[tuple[Any, str], ...] = (
     (number, "numpy.core.multiarray.scalar"),
     (number, "numpy._core.multiarray.scalar"),
@@ -69,14 +69,14 @@ STAND_INS: tuple[tuple[Any, str], ...] = (
 
 
 def read_pickle(path: Path) -> Any:
-    """The tensors, numbers, texts, lists and mappings of a file that `torch.save` wrote, in its new format or its old.
+    """Return the tensors, numbers, texts, lists and mappings of a `torch.save` file, in the new or the old format.
 
-    NumPy's numbers, as which released checkpoints hold their best metric, come as plain ones, tensors on the CPU.
+    Tensors are on the CPU. NumPy numbers, such as the best metric in released checkpoints, become plain numbers.
 
     Raises:
         MissingInputError: no such file.
-        ArtifactError: it is a folder, empty, damaged, no file of torch's, or would have to execute something; the text
-            names what.
+        ArtifactError: the path is a folder; or the file is empty, damaged, not written by torch, or would execute code.
+            The message names that code.
     """
     if existing(path, what="checkpoint").is_dir():
         raise ArtifactError(f"{path} is a folder", hint="give the checkpoint's file")
@@ -84,7 +84,7 @@ def read_pickle(path: Path) -> Any:
         raise ArtifactError(f"{path} is empty", hint="copy or download it again")
     try:
         with _only_stand_ins_allowed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of pickles that others wrote before it fails at them
+            warnings.simplefilter("ignore")  # torch warns about foreign pickles before it fails
             return torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGE as error:
         raise _refusal(path, error) from error
@@ -92,7 +92,10 @@ def read_pickle(path: Path) -> Any:
 
 @contextmanager
 def _only_stand_ins_allowed() -> Iterator[None]:
-    """Torch's list belongs to the whole process: what others put there is not allowed here, and is back afterwards."""
+    """Allow only the stand-ins in torch's list of safe globals, and restore the list afterwards.
+
+    The list is shared by the whole process, so it can contain entries from other code.
+    """
     others = get_safe_globals()
     clear_safe_globals()
     add_safe_globals(list(STAND_INS))
@@ -104,7 +107,7 @@ def _only_stand_ins_allowed() -> Iterator[None]:
 
 
 def _refusal(path: Path, error: Exception) -> ArtifactError:
-    # torch wraps what its unpickler found into advice on how to execute the file nevertheless
+    # torch's own message advises to execute the file; the unpickler's error is its context
     found = error.__context__ if isinstance(error.__context__, pickle.UnpicklingError) else error
     wanted = re.search(r"\bGLOBAL (\w[\w.]*\w) ", str(found))
     if wanted:
@@ -115,7 +118,7 @@ def _refusal(path: Path, error: Exception) -> ArtifactError:
             ),
         )
     reason = str(found).partition("\n")[0]
-    if not any(letter.isalpha() for letter in reason):  # an unknown opcode is no more than a KeyError of its number
+    if not any(letter.isalpha() for letter in reason):  # for an unknown opcode: a KeyError with only a number
         reason = f"{type(found).__name__} {reason}".rstrip()
     return ArtifactError(
         f"{path} is damaged or not what torch.save writes ({reason})",

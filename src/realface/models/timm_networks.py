@@ -1,4 +1,4 @@
-"""What timm knows of its networks: the tags of their weights, how they want their images, the weights themselves."""
+"""Information from timm about its networks: the tags of their weights, the normalisation of images, the weights."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from realface.core.errors import ArtifactError
 
 
 def require_tag(name: str) -> None:
-    """Accept a name of timm without a tag, or with the tag of weights that timm knows, such as `resnet50.a1_in1k`.
+    """Check that the tag in a timm name exists, such as `resnet50.a1_in1k`; names without a tag are valid.
 
     Raises:
-        ValueError: another tag; says which there are.
+        ValueError: unknown tag; the message lists the known tags.
     """
     architecture, dot, tag = name.partition(".")
     if not dot:
@@ -30,19 +30,19 @@ def require_tag(name: str) -> None:
 
 
 def normalisation_of(name: str) -> dict[str, Any]:
-    """`encoder_mean` and `encoder_std`, in RGB, of images in [0, 1]: what the weights of that tag were trained with."""
+    """Return `encoder_mean` and `encoder_std` of the weights' training images, in RGB, for images in [0, 1]."""
     return {f"encoder_{part}": timm.get_pretrained_cfg_value(name, part) for part in ("mean", "std")}
 
 
 def download_weights(name: str, **settings: Any) -> dict[str, Tensor]:
-    """Return the weights that timm's hub has for a network: those of its tag, or timm's default.
+    """Return the weights of a network from timm's hub: the weights with its tag, or timm's default.
 
     Args:
-        name: with or without tag.
-        settings: with which timm builds the network, and fits the weights to it.
+        name: timm's name, with or without a tag.
+        settings: timm's settings for the network; the weights are fitted to them.
 
     Raises:
-        ArtifactError: the hub has none, or could not be reached.
+        ArtifactError: the hub has no weights for the network, or cannot be reached.
     """
     if not timm.is_model_pretrained(name):
         raise ArtifactError(
@@ -50,7 +50,7 @@ def download_weights(name: str, **settings: Any) -> dict[str, Tensor]:
         )
     try:
         weights: dict[str, Tensor] = timm.create_model(name, pretrained=True, **settings).state_dict()
-    except (OSError, RuntimeError, ValueError) as error:  # the hub's are OSErrors, those of a damaged file the others
+    except (OSError, RuntimeError, ValueError) as error:  # OSError: the hub; the other errors: a damaged file
         reason = " ".join(str(error).split())
         raise ArtifactError(
             f"timm's weights of {name} could not be downloaded ({reason})",
@@ -61,10 +61,10 @@ def download_weights(name: str, **settings: Any) -> dict[str, Tensor]:
 
 @functools.cache
 def require_branch(name: str) -> None:
-    """Accept timm's plain vision transformers whose feature is a class token, with or without a weights' tag.
+    """Check that a name is a plain vision transformer of timm with a class token as its feature; a tag is allowed.
 
     Raises:
-        ValueError: any other name; says why, and which was probably meant.
+        ValueError: invalid name; the message gives the reason and the closest known name.
     """
     architecture = name.partition(".")[0]
     known = timm.list_models("vit_*")
@@ -87,10 +87,10 @@ def require_branch(name: str) -> None:
 
 @functools.cache
 def num_prefix_tokens(name: str) -> int:
-    """Tokens before those of the patches: the class token, and registers where it has some.
+    """Return the number of tokens before the patch tokens: the class token, and the registers if the network has some.
 
     Args:
-        name: one that `require_branch` accepts.
+        name: network name that `require_branch` accepts.
     """
     count: int = _outline(name).num_prefix_tokens
     return count

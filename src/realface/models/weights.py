@@ -1,4 +1,4 @@
-"""Files of weights, and whether they fit a module."""
+"""Read files of weights and load them into modules."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from realface.core.files import existing
 from realface.models.pickles import DAMAGE, read_pickle
 
 NAMED_PER_KIND = 20
-"""How many missing, unexpected or misshapen parameters a message names before it counts the rest."""
+"""Number of missing, unexpected or misshapen parameters that a message names; it only counts further parameters."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the named tensors of a file, without executing what is in it.
+    """Return the named tensors of a file, without executing its content.
 
     Args:
-        path: `.safetensors`, or what `torch.save` wrote of a state dict.
+        path: `.safetensors` file, or a state dict saved by `torch.save`.
 
     Raises:
         MissingInputError: no such file.
-        ArtifactError: as `read_pickle`, or it is a damaged `.safetensors` or holds something else than named tensors.
+        ArtifactError: the file cannot be read (see `read_pickle`), is a damaged `.safetensors` file, or contains other
+            values than named tensors.
     """
     content = _read(existing(path, what="weights file"))
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
@@ -61,18 +62,19 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], *, where: str
 def start_encoder(
     encoder: nn.Module, weights: Mapping[str, Tensor], *, is_classifier: Callable[[str], bool], where: str
 ) -> None:
-    """Set an encoder to pretrained weights, but for a classifier.
+    """Set an encoder to pretrained weights, except for its classifier.
 
     Args:
-        encoder: changed in place.
-        weights: of the whole pretrained network.
-        is_classifier: which names are a classifier's: left out of the weights, and kept in the encoder if it has them.
-        where: the weights' name in errors.
+        encoder: encoder to change in place.
+        weights: tensors of the whole pretrained network.
+        is_classifier: (name) -> whether a parameter belongs to a classifier: ignored in the weights, and kept in the
+            encoder.
+        where: name of the weights in errors.
 
     Raises:
-        ArtifactError: as `load_weights`.
+        ArtifactError: the weights do not fit, see `load_weights`.
     """
-    # old files have no batch counters, which only matter for norms without momentum
+    # old files have no batch counters; the counters only matter for norms without momentum
     kept = {
         name: value
         for name, value in encoder.state_dict().items()
@@ -83,7 +85,7 @@ def start_encoder(
 
 
 def _cut(faults: Sequence[str], kind: str) -> list[str]:
-    """Return the first of many faults, and how many more."""
+    """Return the first faults, and one text with the number of further faults."""
     rest = len(faults) - NAMED_PER_KIND
     return [*faults[:NAMED_PER_KIND], *([f"{rest} more {kind}"] if rest > 0 else [])]
 

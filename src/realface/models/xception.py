@@ -46,8 +46,8 @@ class LegacyXception(Xception):
 class LightXception(nn.Module):
     """Xception's blocks, narrower and fewer, with the same strides.
 
-    Most of a small Xception's time goes into its first blocks, where the maps are large: so one stem convolution
-    instead of two, and few channels before the embedding, more after it.
+    A small Xception spends most of its time in its first blocks, where the maps are large. So this network has one stem
+    convolution instead of two, few channels before the embedding, and more channels after it.
     """
 
     embedding_width = 192

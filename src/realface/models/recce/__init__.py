@@ -1,1 +1,1 @@
-"""RECCE: learn to reconstruct real faces; what cannot be reconstructed was forged (CVPR 2022)."""
+"""RECCE: detect fakes by the errors of a decoder that learnt to reconstruct real faces (CVPR 2022)."""

@@ -1,4 +1,4 @@
-"""RECCE's reconstruction-guided attention: look where the reconstruction fails."""
+"""RECCE's reconstruction-guided attention: direct the classifier to reconstruction errors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch.nn import functional as F
 
 
 class GuidedAttention(nn.Module):
-    """Weighs a feature map by the reconstruction's error; parameters are named as in the authors' checkpoint.
+    """Weighs a feature map by the reconstruction error; parameters have the names of the authors' checkpoint.
 
     Args:
-        width: channels E of the feature map.
-        dropout: on the part of the map that passes unweighted.
+        width: number of channels E of the feature map.
+        dropout: probability of the dropout on the unweighted part of the map.
 
     Source: paper, 3.4.
     """
@@ -28,15 +28,15 @@ class GuidedAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, image: Tensor, reconstruction: Tensor, feature: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weighed feature map, and the weights.
+        """Return the weighted feature map and the attention.
 
         Args:
             image: (B, 3, H, W), in [-1, 1].
             reconstruction: (B, 3, H, W), in [-1, 1].
-            feature: (B, E, h, w).
+            feature: feature map, (B, E, h, w).
 
         Returns:
-            (B, E, h, w), and the attention (B, 1, h, w) in (0, 1).
+            The weighted map (B, E, h, w), and the attention (B, 1, h, w) in (0, 1).
         """
         error = F.interpolate(
             (image - reconstruction).abs(), size=feature.shape[-2:], mode="bilinear", align_corners=True

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 
 from realface.models.config import PairConfig
 
-# Stride 32 must leave at least 2 x 2 values per channel, or batch norm cannot train on a batch of one.
+# Stride 32 must give at least 2 x 2 values per channel, or batch norm cannot train on a batch of 1.
 MIN_INPUT_SIZE = 64
 
 ENCODER_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -25,7 +25,7 @@ class RecceConfig(PairConfig):
     """The `method:` section of a recipe that trains RECCE, and the `config` of its artifacts.
 
     `input_size`, `encoder_mean`, `encoder_std`, `decoder_widths` and `reasoning_width` default to values that suit the
-    encoder; the ones shown are those of `legacy_xception`, the paper's.
+    encoder; the values shown are for `legacy_xception`, the paper's encoder.
     """
 
     name: Literal["recce"] = Field("recce", description="`recce`")

@@ -12,7 +12,7 @@ from torch import nn
 
 
 def doubling(in_width: int, out_width: int) -> nn.Sequential:
-    """(B, in_width, h, w) -> (B, out_width, 2h, 2w)."""
+    """Return layers that double the size of a map: (B, in_width, h, w) -> (B, out_width, 2h, 2w)."""
     return nn.Sequential(
         nn.UpsamplingNearest2d(scale_factor=2),
         SeparableConv2d(in_width, out_width, 3, 1, 1),
@@ -22,10 +22,10 @@ def doubling(in_width: int, out_width: int) -> nn.Sequential:
 
 
 def refinement(width: int) -> Block:
-    """(B, width, h, w) -> the same shape: an Xception block of three separable convolutions."""
+    """Return an Xception block of three separable convolutions: (B, width, h, w) -> (B, width, h, w)."""
     return Block(width, width, 3)
 
 
 def to_rgb(width: int) -> nn.Sequential:
-    """(B, width, h, w) -> (B, 3, h, w) in [-1, 1]."""
+    """Return layers that turn a map into an image: (B, width, h, w) -> (B, 3, h, w) in [-1, 1]."""
     return nn.Sequential(nn.Conv2d(width, 3, 1, bias=False), nn.Tanh())

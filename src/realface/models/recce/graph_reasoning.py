@@ -8,16 +8,17 @@ from torch.nn import functional as F
 
 
 class GraphReasoning(nn.Module):
-    """Carries what the decoder knows at two finer scales into the encoder's map.
+    """Adds information from two finer maps of the decoder to the encoder's map.
 
     Every position of the coarse map is a vertex a, linked to the r x r positions that it covers in a map r times finer:
-    2 x 2 vertices b and 4 x 4 vertices c. There are no biases, and parameters are named as in the authors' checkpoint.
+    2 x 2 vertices b and 4 x 4 vertices c. The layers have no biases; parameters have the names of the authors'
+    checkpoint.
 
     Args:
-        width: channels A of the coarse map.
-        fine_widths: channels of the maps that are 2 and 4 times finer.
-        vertex_width: channels V of every embedded vertex.
-        dropout: on the result.
+        width: number of channels A of the coarse map.
+        fine_widths: numbers of channels of the maps that are 2 and 4 times finer.
+        vertex_width: number of channels V of every embedded vertex.
+        dropout: probability of the dropout on the result.
 
     Source: paper, 3.3; the release computes the same in a loop over the positions.
     """
@@ -39,12 +40,12 @@ class GraphReasoning(nn.Module):
         )
 
     def forward(self, coarse: Tensor, fine: Tensor, finest: Tensor) -> Tensor:
-        """What the finer scales add to the coarse map.
+        """Return the contribution of the finer scales to the coarse map.
 
         Args:
-            coarse: (B, A, h, w).
-            fine: (B, _, 2h, 2w).
-            finest: (B, _, 4h, 4w).
+            coarse: map of the encoder, (B, A, h, w).
+            fine: map of the decoder, (B, _, 2h, 2w).
+            finest: map of the decoder, (B, _, 4h, 4w).
 
         Returns:
             (B, A, h, w).
@@ -59,7 +60,7 @@ class GraphReasoning(nn.Module):
 
 
 def linked_vertices(feature: Tensor, *, ratio: int) -> Tensor:
-    """The vertices that each coarse position covers: (B, C, ratio * h, ratio * w) -> (B, h, w, ratio * ratio, C)."""
+    """Group vertices by the coarse position: (B, C, ratio * h, ratio * w) -> (B, h, w, ratio * ratio, C)."""
     batch, width, rows, columns = feature.shape
     cells = feature.reshape(batch, width, rows // ratio, ratio, columns // ratio, ratio)
     return cells.permute(0, 2, 4, 3, 5, 1).flatten(3, 4)
@@ -69,12 +70,12 @@ def _aggregate(a: Tensor, linked: Tensor, reweight: nn.Sequential) -> Tensor:
     """Return the weighted sum of each vertex's linked vertices.
 
     A link's weight is the softmax of relu(linear([a, linked])). The part of `a` is the same for all links of a vertex,
-    so it is taken once, and the pairs are never laid out in memory.
+    so it is computed once, and the pairs are never stored in memory.
 
     Args:
-        a: (B, V, h, w), the embedded coarse vertices.
-        linked: (B, h, w, K, V), the embedded vertices linked to each.
-        reweight: holds the linear's weights (1, 2V).
+        a: embedded coarse vertices, (B, V, h, w).
+        linked: the embedded vertices linked to each coarse vertex, (B, h, w, K, V).
+        reweight: contains the linear layer with weights (1, 2V).
 
     Returns:
         (B, V, h, w).

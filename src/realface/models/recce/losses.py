@@ -11,25 +11,25 @@ EPSILON = 1e-6  # keeps the mean over no pairs at 0; release
 
 
 def reconstruction_errors(reconstruction: Tensor, image: Tensor) -> Tensor:
-    """How badly each face was reconstructed.
+    """Return the mean absolute reconstruction error of each face.
 
     Args:
         reconstruction: (B, 3, H, W), in [-1, 1], the network's own range.
-        image: (B, 3, H, W), in [-1, 1], what should have been reconstructed.
+        image: target, (B, 3, H, W), in [-1, 1].
 
     Returns:
-        (B,) >= 0, the mean absolute error. In [-1, 1] as in the release, so that lambda_1 means the same.
+        (B,) >= 0, for images in [-1, 1] as in the release, so that lambda_1 has the same meaning.
     """
     return (reconstruction - image).abs().mean(dim=(1, 2, 3))
 
 
 def reconstruction_loss(errors: Tensor, label: Tensor) -> Tensor:
-    """Mean absolute error of the reconstruction, over real faces only.
+    """Return the mean absolute error of the reconstruction, over real faces only.
 
-    Fakes are left out so that the decoder learns what real faces look like and nothing else.
+    Fakes are excluded so that the decoder learns only real faces.
 
     Args:
-        errors: (B,), as `reconstruction_errors` gives them.
+        errors: result of `reconstruction_errors`, (B,).
         label: (B,) int64, 1 = fake.
 
     Returns:
@@ -37,22 +37,24 @@ def reconstruction_loss(errors: Tensor, label: Tensor) -> Tensor:
 
     Source: paper, 3.2.
     """
-    real = label == Label.REAL.value  # of a bare enum torch.compile makes a constant
-    # no branch on whether there is a real: the decoder stays in the graph, as DDP requires, and a GPU need not wait
+    real = label == Label.REAL.value  # torch.compile turns a bare enum into a constant
+    # no branch for a batch without real faces: the decoder stays in the graph, as DDP requires, and a GPU does not wait
     return torch.where(real, errors, 0).sum() / real.sum().clamp(min=1)
 
 
 def metric_loss(similarity: Tensor, label: Tensor, *, margin: float) -> Tensor:
-    """Return a hinge that wants reals alike and fakes unlike reals; pairs of fakes are free, since forgeries differ.
+    """Return a hinge loss that makes real faces similar to each other and fakes different from real faces.
+
+    Pairs of two fakes do not count, because forgeries differ.
 
     Args:
         similarity: (B, B), in [0, 1].
         label: (B,) int64, 1 = fake.
-        margin: how much more alike two reals should be than a real and a fake.
+        margin: minimum difference between the mean similarity of two reals and of a real and a fake.
 
     Returns:
         Scalar >= 0: max(0, margin - mean over (real, real) + mean over (real, fake)). The mean over no pairs is 0, so
-        a batch with a single real, or none, costs at least the margin, without a gradient.
+        the loss of a batch with at most one real is at least the margin, without a gradient.
 
     Source: paper, 3.2; denominators as in the release.
     """

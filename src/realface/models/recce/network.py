@@ -24,29 +24,29 @@ from realface.models.recce.similarity import pooled
 from realface.models.timm_networks import download_weights
 from realface.models.weights import read_weights, start_encoder
 
-# what timm's networks have behind their pooling; of a name that the encoder has too, the encoder's is meant
+# modules after the pooling of timm's networks; a name that the encoder also has refers to the encoder's module
 CLASSIFIERS = ("fc.", "head.", "classifier.", "conv_head.", "norm_head.")
 
 
 @dataclass(frozen=True)
 class RecceOutput(ReconstructionOutput):
-    """What RECCE says.
+    """Output of RECCE.
 
     Attributes:
-        embeddings: pooled features (B, C) of the encoder's embedding and of the decoder's first and second block,
-            from which the metric loss makes its similarity maps.
+        embeddings: pooled features (B, C) of the encoder's embedding and of the decoder's first and second block; the
+            metric loss computes its similarity maps from them.
     """
 
     embeddings: tuple[Tensor, Tensor, Tensor]
 
 
 class Decoded(NamedTuple):
-    """The decoder's maps.
+    """The decoder's maps, for an embedding (B, _, h, w).
 
     Attributes:
-        fine: (B, _, 2h, 2w), where the embedding is (B, _, h, w).
-        finest: (B, _, 4h, 4w).
-        image: (B, 3, 8h, 8w), in [-1, 1].
+        fine: map at twice the embedding's resolution, (B, _, 2h, 2w).
+        finest: map at four times the embedding's resolution, (B, _, 4h, 4w).
+        image: reconstruction, (B, 3, 8h, 8w), in [-1, 1].
     """
 
     fine: Tensor
@@ -55,9 +55,9 @@ class Decoded(NamedTuple):
 
 
 class Recce(nn.Module):
-    """Classifies a face by how its reconstruction, learnt from real faces, fails.
+    """Classifies a face by the errors of its reconstruction, which is learnt from real faces.
 
-    Parameters are named as in the authors' checkpoint, whose `encoder.fc`, which nothing uses, is left out.
+    Parameters have the names of the authors' checkpoint, without the unused `encoder.fc`.
 
     Source: paper, figure 2; order of the encoder's parts as in the release.
     """
@@ -89,19 +89,19 @@ class Recce(nn.Module):
         self.mask_head = mask_head(width) if config.mask_head else None
         self.dropout = nn.Dropout(config.dropout)
         self.fc = nn.Linear(self.encoder.feature_width, config.num_classes)
-        # settings and no weights: they stand in the config, so not in the state dict
+        # settings, not weights: they are part of the config, so the state dict does not contain them
         self.register_buffer("encoder_mean", _per_channel(config.encoder_mean) * 2 - 1, persistent=False)
         self.register_buffer("encoder_std", _per_channel(config.encoder_std) * 2, persistent=False)
-        self.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and what tensor cores want
+        self.to(memory_format=torch.channels_last)  # twice as fast on CPUs; required by tensor cores
 
     def forward(self, image: Tensor) -> RecceOutput:
-        """Classify and reconstruct.
+        """Classify and reconstruct faces.
 
         Args:
-            image: (B, 3, H, W), H = W >= 64, in [0, 1]. In training noise is added to what the encoder sees.
+            image: (B, 3, H, W), H = W >= 64, in [0, 1]. In training, noise is added to the encoder's input.
 
         Raises:
-            ModelInputError: another shape.
+            ModelInputError: invalid shape.
         """
         require_square_rgb(image, method="recce", smallest=MIN_INPUT_SIZE)
         image = to_network_range(image)
@@ -118,14 +118,14 @@ class Recce(nn.Module):
         if self.attention is not None:
             feature, attention = self.attention(image, reconstruction, feature)
         feature = self.encoder.to_features(feature)
-        with torch.autocast(image.device.type, enabled=False):  # else scores would be few, and often equal
+        with torch.autocast(image.device.type, enabled=False):  # half precision gives few distinct scores
             logits = self.fc(self.dropout(pooled(feature)))  # (B, num_classes)
         reconstruction = _at_least_float32(reconstruction)
         return RecceOutput(
             logit=logits[:, 0] if self.config.num_classes == 1 else logits[:, 1] - logits[:, 0],
             manipulation_mask=mask,
             reconstruction=from_network_range(reconstruction),
-            # / 2, because [-1, 1] is twice as long as [0, 1]
+            # / 2, because [-1, 1] is twice as wide as [0, 1]
             error_map=(image - reconstruction).abs().mean(dim=1, keepdim=True) / 2,
             attention=None if attention is None else _at_least_float32(attention),
             embeddings=(pooled(embedding), pooled(decoded.fine), pooled(decoded.finest)),
@@ -145,27 +145,27 @@ class Recce(nn.Module):
 
 
 def load_encoder_weights(network: Recce, file: Path) -> None:
-    """Start the encoder from weights of its own, such as ImageNet's; their classifier is left out.
+    """Start the encoder from the pretrained weights of a file, such as ImageNet's, without their classifier.
 
     Args:
-        network: whose encoder is changed in place.
-        file: safetensors or a state dict saved by torch, named as timm names the encoder's parameters.
+        network: network to change in place; only its encoder changes.
+        file: safetensors file, or a state dict saved by torch, with timm's names of the encoder's parameters.
 
     Raises:
         MissingInputError: no such file.
-        ArtifactError: the file cannot be read, or does not fit; all names that differ are given.
+        ArtifactError: the file cannot be read, or does not fit; the message lists all names that differ.
     """
     take_encoder_weights(network, read_weights(file), where=str(file))
 
 
 def download_encoder_weights(network: Recce) -> None:
-    """Start the encoder from the weights that timm's hub has for it: those of its tag, or timm's default.
+    """Start the encoder from its weights on timm's hub: the weights with its tag, or timm's default.
 
     Args:
-        network: whose encoder is changed in place.
+        network: network to change in place; only its encoder changes.
 
     Raises:
-        ArtifactError: the hub has none, or could not be reached.
+        ArtifactError: the hub has no weights for the encoder, or cannot be reached.
     """
     name = network.config.encoder
     take_encoder_weights(network, download_weights(name), where=f"timm's {name}")
@@ -175,12 +175,12 @@ def take_encoder_weights(network: Recce, weights: Mapping[str, Tensor], *, where
     """Start the encoder from pretrained weights, such as ImageNet's, without their classifier.
 
     Args:
-        network: its encoder is changed in place.
-        weights: of the whole pretrained network, named as timm names its parameters.
+        network: network to change in place; only its encoder changes.
+        weights: tensors of the whole pretrained network, with timm's parameter names.
         where: name of the weights in errors.
 
     Raises:
-        ArtifactError: the weights do not fit; the text lists all names that differ.
+        ArtifactError: the weights do not fit; the message lists all names that differ.
     """
     is_folded = network.config.folded_norms
     started: Any = build_encoder(network.config.encoder) if is_folded else network.encoder  # weights have the norms
@@ -194,7 +194,7 @@ def take_encoder_weights(network: Recce, weights: Mapping[str, Tensor], *, where
 
 
 def encoder_parameters(network: Recce) -> Iterator[nn.Parameter]:
-    """Yield the encoder's parameters; the decoder, the reasoning, the attention and the classifier are the rest."""
+    """Return the encoder's parameters, without the decoder, the reasoning, the attention and the classifier."""
     return network.get_submodule("encoder").parameters()
 
 
@@ -209,10 +209,10 @@ def from_network_range(image: Tensor) -> Tensor:
 
 
 def _per_channel(values: tuple[float, float, float]) -> Tensor:
-    """(1, 3, 1, 1), to meet a batch of images."""
+    """Return values per channel as (1, 3, 1, 1), for a batch of images."""
     return torch.tensor(values).reshape(1, 3, 1, 1)
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:
-    """Outputs are never in the half precision that autocast computes in."""
+    """Convert a half-precision tensor, which autocast computes, to float32; keep any other tensor."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -16,31 +16,30 @@ from realface.models.recce.network import Recce
 from realface.models.weights import load_weights
 
 INPUT_SIZE = 299
-"""What the weights were trained with, WildDeepfake's excepted (224). Source: paper, 4.1."""
+"""Input size that the weights were trained with, in pixels; 224 for WildDeepfake. Source: paper, 4.1."""
 NUMBERS = ("step", "best_step", "best_metric", "eval_metric")
-"""What the release's checkpoints say of the validation."""
+"""Keys of the validation results in the release's checkpoints."""
 UNUSED = "encoder.fc."
-"""ImageNet's classifier, which is in the release's checkpoints and which nothing uses."""
+"""Prefix of ImageNet's classifier, which the release's checkpoints contain and do not use."""
 
 
 def read_recce(file: Path, *, input_size: int = INPUT_SIZE, crop: CropSpec | None = None) -> tuple[Recce, ArtifactCard]:
     """Return the network of RECCE's weights as the authors' code saved them, and the card of its artifact.
 
     Args:
-        file: the release's checkpoint, a bare state dict, or one inside mappings such as {"state_dict": ..}; written by
-            torch, or `.safetensors`. Names may share a prefix, such as `module.`.
-        input_size: height and width that faces had in training, in pixels.
-        crop: how they had been cut out; unknown by default.
+        file: the release's checkpoint, or a state dict, bare or inside mappings such as {"state_dict": ..}; written by
+            torch, or `.safetensors`. Names can have a common prefix, such as `module.`.
+        input_size: height and width of the faces in training, in pixels.
+        crop: crop settings of the faces in training; unknown by default.
 
     Returns:
         The network in eval mode, and the card.
 
     Raises:
         MissingInputError: no such file.
-        RecipeError: an input size that the network cannot take.
-        ArtifactError: the file cannot be read without executing it, or does not hold RECCE's weights as plain, finite
-            numbers; all names that are missing, unknown or of a wrong shape are given, long lists cut with their
-            counts.
+        RecipeError: invalid input size.
+        ArtifactError: the file cannot be read without executing it, or does not contain RECCE's weights as plain,
+            finite numbers; the message lists missing names, unknown names and wrong shapes, and shortens long lists.
     """
     with torch.device("meta"):  # for its names only
         known = Recce(RecceConfig()).state_dict()

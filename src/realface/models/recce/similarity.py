@@ -1,4 +1,4 @@
-"""How alike the faces of a batch are, by their pooled features."""
+"""Similarity of the faces of a batch, computed from their pooled features."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def similarity_map(embedding: Tensor) -> Tensor:
     """Return the similarity of every pair of a batch.
 
     Args:
-        embedding: (B, C).
+        embedding: pooled features, (B, C).
 
     Returns:
-        (B, B), in [0, 1]: 1 = the same direction, 0 = opposite ones.
+        (B, B), in [0, 1]: 1 = same direction, 0 = opposite directions.
 
     Source: paper, 3.2, with (cosine + 1) / 2 as in the release.
     """

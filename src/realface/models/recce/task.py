@@ -13,11 +13,12 @@ from realface.models.recce.similarity import similarity_map
 
 
 class RecceTask(nn.Module):
-    """The network with its three losses, and on pairs with a ranking loss and that of the mask head.
+    """The network with its three losses; on pairs also with a ranking loss and the mask head's loss.
 
     Args:
-        network: what is trained.
-        gather: makes the losses those of the batch of all processes; by default each has its own.
+        network: network to train.
+        gather: function that collects the rows of all processes, so that the losses cover the whole batch; by default,
+            each process computes the losses of its rows.
     """
 
     def __init__(self, network: Recce, *, gather: Gather = local_rows) -> None:

@@ -1,4 +1,4 @@
-"""Which encoders there are, and what suits each."""
+"""The available encoders, and the settings that suit each encoder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ XCEPTIONS: Mapping[str, Callable[[], Encoder]] = MappingProxyType(
 
 
 def build_encoder(name: str) -> Encoder:
-    """Return the encoder of that name, with random weights; `require_encoder` accepts the name."""
+    """Return an encoder with random weights, by a name that `require_encoder` accepts."""
     return XCEPTIONS[name]() if name in XCEPTIONS else TimmEncoder(name)
 
 
@@ -34,7 +34,7 @@ def fold_encoder(encoder: Encoder) -> None:
     """Fold an encoder's batch norms into its convolutions, in place.
 
     Raises:
-        ValueError: the encoder has none, or one that does not follow a convolution.
+        ValueError: the encoder has no batch norm, or has a batch norm that does not follow a convolution.
     """
 
     def run(network: Encoder, image: Tensor) -> Tensor:
@@ -46,10 +46,10 @@ def fold_encoder(encoder: Encoder) -> None:
 
 @functools.cache
 def require_foldable(name: str) -> None:
-    """Accept an encoder whose batch norms can all be folded.
+    """Check that all batch norms of an encoder can be folded.
 
     Raises:
-        ValueError: another one; says why.
+        ValueError: a batch norm cannot be folded; the message gives the reason.
     """
     with torch.device("meta"):  # shapes without memory or random numbers
         encoder = build_encoder(name)
@@ -60,10 +60,10 @@ def require_foldable(name: str) -> None:
 
 
 def require_encoder(name: str) -> None:
-    """Accept the names of encoders: the Xceptions, and networks of timm's families, with or without a weights' tag.
+    """Check that a name is an encoder: an Xception or a network of the supported timm families; a tag is allowed.
 
     Raises:
-        ValueError: any other name; says what is supported and, if there is one, the name that was probably meant.
+        ValueError: unknown name; the message lists the supported names and suggests the closest name.
     """
     architecture = name.partition(".")[0]
     if name in XCEPTIONS:

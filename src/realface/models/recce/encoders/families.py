@@ -1,9 +1,9 @@
-"""The families of timm's networks that RECCE can be cut into, and which part of each is what.
+"""The families of timm networks that RECCE supports, and the parts of each family.
 
-A family is here when its networks are a chain of convolutional blocks with several blocks of one width at stride 16,
-followed by a stage at stride 32. That leaves out transformers and hybrids, which mix all positions before the
-embedding; HRNet, which has no single map at stride 16 before its last fusion; and DenseNet, whose maps widen with
-every layer, so that reasoning and attention would have nothing to be added to.
+RECCE supports a family if its networks are a chain of convolutional blocks with several blocks of one width at stride
+16, followed by a stage at stride 32. It does not support transformers and hybrids, which mix all positions before the
+embedding; HRNet, which has no single map at stride 16 before its last fusion; and DenseNet, where every layer makes the
+maps wider, so that reasoning and attention have no map of the same width to change.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class Family:
     """One architecture of timm.
 
     Attributes:
-        title: what its users call it.
-        example: a small member.
+        title: common name of the family.
+        example: name of a small member.
         module: timm's module that registers the members.
         stem: submodules before the first stage, in order.
-        stages: the submodules that hold the stages, or the one whose children they are.
+        stages: the submodules that are the stages, or the submodule that contains the stages as children.
         tail: submodules after the last stage that work on the whole map.
-        left_out: patterns of members that cannot be used.
+        left_out: name patterns of unsupported members.
     """
 
     title: str
@@ -71,7 +71,7 @@ FAMILIES = (
         stages=("blocks",),
         left_out=("*_hybrid_*",),  # with attention
     ),
-    # the norm of the head stands before its pooling here, as detectors use it on ConvNeXt's maps
+    # the norm of the head is before its pooling here, as in object detectors with ConvNeXt
     Family(
         title="ConvNeXt, ConvNeXt-V2",
         example="convnextv2_atto",

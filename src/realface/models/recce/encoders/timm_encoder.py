@@ -17,14 +17,14 @@ XCEPTION_BLOCKS = 9
 
 
 class TimmEncoder(nn.Module):
-    """A convolutional network of timm, cut where the paper cuts Xception, in proportion to its depth.
+    """A convolutional network of timm, split at the same relative depths as Xception in the paper.
 
-    Cut are the blocks of the last width at stride 16. A network with few of them leaves parts empty, so that reasoning
-    and attention follow closer on each other. Parameters keep timm's names; the classifier, and whatever else comes
-    after the pooling, is left out.
+    The blocks of the last width at stride 16 are split. In a network with few such blocks some parts are empty, so that
+    reasoning and attention are closer together. Parameters keep timm's names; the classifier and all other modules
+    after the pooling are removed.
 
     Args:
-        name: a key of `timm_encoders()`, also with `.` and the tag of its weights behind it.
+        name: a key of `timm_encoders()`, optionally followed by `.` and the tag of its weights.
     """
 
     def __init__(self, name: str) -> None:
@@ -63,14 +63,14 @@ class TimmEncoder(nn.Module):
 
 
 def steps_of(backbone: nn.Module, family: Family) -> Iterator[str]:
-    """Yield the names of the submodules that a map goes through, one after the other, up to the pooling."""
+    """Yield the names of the submodules that process the image in sequence, up to the pooling."""
     stages = family.stages
     if len(stages) == 1:
         stages = tuple(f"{stages[0]}.{name}" for name, _ in backbone.get_submodule(stages[0]).named_children())
     yield from family.stem
     for stage in stages:
         for name, child in backbone.get_submodule(stage).named_children():
-            if name == "blocks":  # beside the stage's downsampling
+            if name == "blocks":  # next to the stage's downsampling
                 yield from (f"{stage}.blocks.{block}" for block, _ in child.named_children())
             else:
                 yield f"{stage}.{name}"
@@ -78,11 +78,11 @@ def steps_of(backbone: nn.Module, family: Family) -> Iterator[str]:
 
 
 def cut(steps: Sequence[str], *, stage: str) -> tuple[Sequence[str], ...]:
-    """Return the steps in four parts: to the embedding, to the reasoning, to the attention, and the rest.
+    """Return the steps in four parts: up to the embedding, the reasoning, the attention and the features.
 
     Args:
-        steps: as from `steps_of`.
-        stage: the name of the stage whose blocks are shared out.
+        steps: result of `steps_of`.
+        stage: name of the stage to split.
     """
     blocks = [
         place for place, step in enumerate(steps) if step.startswith(f"{stage}.") and not step.endswith(".downsample")
@@ -92,7 +92,7 @@ def cut(steps: Sequence[str], *, stage: str) -> tuple[Sequence[str], ...]:
 
 
 def _adopt(owner: nn.Module, name: str, module: nn.Module) -> None:
-    """Set `owner.name`, where `name` may be dotted; what is missing on the way is made."""
+    """Set `owner.name`; `name` can contain dots, and missing parent modules are created."""
     *path, last = name.split(".")
     for part in path:
         if not hasattr(owner, part):
