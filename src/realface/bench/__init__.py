@@ -1,1 +1,1 @@
-"""How fast the program is on this machine."""
+"""Benchmarks: measure how fast Realface runs on this machine."""

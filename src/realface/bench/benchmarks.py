@@ -1,4 +1,4 @@
-"""What can be timed on this machine."""
+"""The benchmarks by name, and functions to run and compare them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ from realface.bench.verdict_bench import bench_verdict, verdict_table
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What a user can set; a benchmark takes what concerns it.
+    """Settings of a user. Each benchmark uses only the settings that apply to it.
 
     Attributes:
-        repeats: how often each thing is timed.
-        models: as for `bench_verdict`; the first is also what `bench_recce` times.
-        device: as for `bench_verdict`, `bench_recce` and `bench_rffr`.
-        batch_size, num_frames: as for `bench_verdict`, the only one that they concern.
-        videos: as for `bench_prepare`; also read by the comparison of `decode` with another commit.
-        crops: as for `bench_recce` and `bench_rffr`.
+        repeats: number of times that each variant is timed.
+        models: artifacts by name. `bench_verdict` times all, `bench_recce` the first.
+        device: device of `bench_verdict`, `bench_recce` and `bench_rffr`, such as `cpu`, `cuda` or `auto`.
+        batch_size: faces per batch in `bench_verdict`.
+        num_frames: frames per video in `bench_verdict`; the artifact's setting when None.
+        videos: folder of videos for `bench_prepare`, and for comparing `decode` with another commit; generated videos
+            when None.
+        crops: folder or manifest of face crops for `bench_recce` and `bench_rffr`; two portraits when None.
     """
 
     repeats: int = 5
@@ -52,12 +54,12 @@ class Benchmark:
 
     Attributes:
         summary: one line.
-        run: settings -> what was measured, ready for JSON.
-        table: what was measured -> lines to read.
-        comparison: settings and an empty folder for inputs -> what both source trees run for `--against`; None if the
-            benchmark cannot be compared with another commit.
-        reference: method whose release is timed beside ours, so that the benchmark needs `has_reference(method)`; None
-            if the benchmark runs everywhere.
+        run: takes the settings and returns the measurements, ready for JSON.
+        table: takes the measurements and returns lines of text.
+        comparison: takes the settings and an empty folder for inputs, and returns the programs that both source trees
+            run for `--against`; None if the benchmark cannot be compared with another commit.
+        reference: method that is compared with its authors' release, so the benchmark needs `has_reference(method)`;
+            None if the benchmark runs everywhere.
     """
 
     summary: str
@@ -104,19 +106,19 @@ BENCHMARKS: dict[str, Benchmark] = {
         loader_table,
     ),
     "decode": Benchmark(
-        "evenly spread frames of a video, beside decoding all of it",
+        "evenly spread frames of a video, compared with decoding the whole video",
         lambda settings: bench_decode(repeats=settings.repeats),
         decode_table,
         lambda settings, folder: compare_decoding(folder, videos=settings.videos),
     ),
     "prepare": Benchmark(
-        "videos to stored face crops, by one process and by two",
+        "videos to stored face crops, with one process and with two",
         lambda settings: bench_prepare(settings.videos, repeats=settings.repeats),
         prepare_table,
         lambda settings, folder: compare_preparing(folder, videos=settings.videos),
     ),
     "manifest": Benchmark(
-        "a manifest of 3,000,000 rows opened, filtered and drawn from",
+        "open, filter and sample a manifest of 3,000,000 rows",
         lambda settings: bench_manifest(repeats=settings.repeats),
         manifest_table,
     ),
@@ -125,41 +127,47 @@ BENCHMARKS: dict[str, Benchmark] = {
         lambda settings: bench_pseudo_fakes(repeats=settings.repeats),
         pseudo_fakes_table,
     ),
-    "recce": Benchmark("RECCE beside itself as the release computes it", _run_recce, recce_table, reference="recce"),
+    "recce": Benchmark(
+        "RECCE compared with a re-implementation of its release", _run_recce, recce_table, reference="recce"
+    ),
     "rffr": Benchmark(
-        "RFFR beside itself as the release computes it",
+        "RFFR compared with a re-implementation of its release",
         lambda settings: bench_rffr(repeats=settings.repeats, device=settings.device, crops=settings.crops),
         rffr_table,
         reference="rffr",
     ),
 }
-"""By name, in the order in which they run."""
+"""The benchmarks by name, in the order in which they run."""
 
 
 def run_benchmark(name: str, settings: BenchSettings) -> dict[str, Any]:
-    """Time one thing.
+    """Run one benchmark.
+
+    Args:
+        name: name of the benchmark.
+        settings: settings of the user.
 
     Returns:
-        Ready for JSON: what was measured, and on what machine; `load_average` is that of the minute before, which tells
-        whether others were at work on it.
+        The measurements and a description of the machine, ready for JSON. `load_average` is the load in the minute
+        before; a high value means that other programs were running.
     """
     load = load_average()
     return _described(name, settings, BENCHMARKS[name].run(settings), load)
 
 
 def run_comparison(name: str, settings: BenchSettings, trees: tuple[SourceTree, SourceTree]) -> dict[str, Any]:
-    """Time one thing with this source tree and with another one, by turns.
+    """Compare two source trees with one benchmark, their runs interleaved.
 
     Args:
-        name: a benchmark that has a comparison.
-        settings: as for `run_benchmark`.
-        trees: this tree and the other one, from `source_trees`.
+        name: name of a benchmark that has a comparison.
+        settings: settings of the user.
+        trees: this tree and the tree that it is compared with, from `source_trees`.
 
     Returns:
-        As `run_benchmark`, with what `compare` measured.
+        The result of `compare`, a description of the machine and its load, ready for JSON.
 
     Raises:
-        BenchmarkError: as `compare`.
+        BenchmarkError: `compare` failed.
     """
     make = BENCHMARKS[name].comparison
     assert make is not None, name
@@ -174,7 +182,7 @@ def run_comparison(name: str, settings: BenchSettings, trees: tuple[SourceTree, 
 
 
 def runnable() -> list[str]:
-    """Return the names of the benchmarks that can run here: all in a checkout, else those without a reference."""
+    """Return the names of the benchmarks that can run here. A benchmark with a reference needs a checkout."""
     return [
         name
         for name, benchmark in BENCHMARKS.items()
@@ -198,7 +206,7 @@ def _described(name: str, settings: BenchSettings, measured: Mapping[str, Any], 
 
 
 def table_of(result: Mapping[str, Any]) -> list[str]:
-    """Return the lines to read of what `run_benchmark` or `run_comparison` returned."""
+    """Return a result of `run_benchmark` or `run_comparison` as lines of text."""
     benchmark, machine = BENCHMARKS[result["bench"]], result["machine"]
     table = comparison_table if "against" in result else benchmark.table
     load = "" if result["load_average"] is None else f", load {result['load_average']:.1f} before"

@@ -1,4 +1,4 @@
-"""The video that is timed: a public-domain portrait that moves over a textured background."""
+"""The generated video of the benchmarks: a public-domain portrait that moves over a textured background."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ from numpy.typing import NDArray
 from realface.media.images import read_image
 from realface.media.video_writing import write_video
 
-PORTRAIT_SHARE = 0.95  # of the clip's height: the face is then some 200 pixels high in 720
+PORTRAIT_SHARE = 0.95  # of the clip's height; the face is then about 200 of 720 pixels high
 
 
 @dataclass(frozen=True)
 class ClipSize:
-    """How large and how long a clip is; sides in pixels."""
+    """Size and duration of a clip.
+
+    Attributes:
+        height: height in pixels.
+        width: width in pixels.
+        fps: frames per second.
+        duration_s: duration in seconds.
+    """
 
     height: int = 720
     width: int = 1280
@@ -28,18 +35,18 @@ class ClipSize:
 
     @property
     def num_frames(self) -> int:
-        """Frames in the clip."""
+        """Number of frames in the clip."""
         return round(self.fps * self.duration_s)
 
 
 def write_clip(path: Path, size: ClipSize) -> Path:
-    """Write the clip, the same every time."""
+    """Write the clip. Its frames are the same every time."""
     write_video(path, portrait_frames(size), fps=size.fps)
     return path
 
 
 def portrait_frames(size: ClipSize) -> Iterator[NDArray[np.uint8]]:
-    """Frames of matplotlib's portrait of Grace Hopper (public domain), swaying, nodding and coming closer.
+    """Yield frames of matplotlib's portrait of Grace Hopper (public domain) that sways, nods and comes closer.
 
     Yields:
         (height, width, 3) RGB.
@@ -61,6 +68,6 @@ def portrait_frames(size: ClipSize) -> Iterator[NDArray[np.uint8]]:
 
 
 def _background(size: ClipSize) -> NDArray[np.uint8]:
-    """Soft noise, so that the codec has something to do."""
+    """Return soft noise, (height, width, 3), so that the frames are not trivial to encode."""
     coarse = np.random.default_rng(0).uniform(90, 150, (size.height // 16 + 1, size.width // 16 + 1, 3))
     return cv2.resize(coarse, (size.width, size.height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)

@@ -48,7 +48,7 @@ def _prepare_case(source: Path, *, workers: int) -> Case:
 
 
 def _has_prepared(cost: ProcessCost, out: Path) -> bool:
-    """Return whether there is a manifest; exit code 2 only says that some file was skipped."""
+    """Return whether the manifest was written. Exit code 2 only means that a file was skipped."""
     return cost.exit_code in {0, 2} and (out / MANIFEST).is_file()
 
 
@@ -66,9 +66,9 @@ def compare_verdicts(
     Args:
         folder: an existing folder, in which clip and artifacts are written.
         models: artifacts by name, which both commits can read; RECCE in two sizes with random weights by default.
-        device: as for `Detector.load`.
-        batch_size: as for `Detector.load`.
-        num_frames: as for `Detector.load`.
+        device: device of the network, such as `cpu`, `cuda` or `auto`.
+        batch_size: faces per batch.
+        num_frames: frames per video; the artifact's setting when None.
         clip: size of the generated video; 10 s of 1280 x 720 pixels at 25 frames per second by default.
     """
     size = clip or ClipSize()

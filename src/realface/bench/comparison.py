@@ -1,4 +1,4 @@
-"""The same programs run with the sources of two commits, by turns in one run."""
+"""Run the same programs with the sources of two commits, interleaved in one run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from realface.core.errors import BenchmarkError
 from realface.core.progress import progress
 
 RATIOS = ("wall_s", "cpu_s", "peak_bytes")
-"""Measurements whose ratio, this tree to the other, is given; below 1 this tree takes less."""
+"""Measurements for which the ratio of the two trees, this to other, is reported. Below 1, this tree takes less."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What is kept of one run of a case.
+    """Measurements of one run of a case.
 
     Attributes:
         wall_s: seconds.
@@ -47,9 +47,9 @@ class Case:
 
     Attributes:
         arguments: takes a path that does not exist, for the program's output, and returns the arguments after
-            `python`. They must mean the same at both commits: the public command line, or a script that knows both.
-        measure: takes what the process took and the output path, and returns what is kept.
-        has_succeeded: takes the same as `measure`, and returns whether the run counts.
+            `python`. They must mean the same at both commits: the public command line, or a script that supports both.
+        measure: takes the cost of the process and the output path, and returns the measurements.
+        has_succeeded: takes the same arguments as `measure`, and returns whether the run is valid.
     """
 
     arguments: Callable[[Path], Sequence[str]]
@@ -59,11 +59,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a benchmark runs with both source trees.
+    """Programs that a benchmark runs with both source trees.
 
     Attributes:
-        summary: one line about what is compared.
-        unit: plural noun for what is counted, such as "frames".
+        summary: one line that describes the programs.
+        unit: unit of work, as a plural noun, such as "frames".
         cases: the programs, by name.
         inputs: JSON-ready description of the files that both trees read.
     """
@@ -83,15 +83,15 @@ def compare(
     title: str = "bench",
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Run every case with both source trees, by turns.
+    """Run every case with both source trees, interleaved.
 
-    In each round, each case runs once with either tree, one right after the other; which one is first changes from
-    round to round, so that a machine that becomes slower or faster favours neither. A first round does not count: it
-    compiles the sources and fills the system's file cache.
+    In each round, each case runs once with each tree, one run directly after the other. The order changes from round to
+    round, so a machine that becomes slower or faster does not favour a tree. One more round runs first and is
+    discarded: it compiles the sources and fills the system's file cache.
 
     Args:
         comparison: the cases.
-        trees: this tree and the other one.
+        trees: this tree and the tree that it is compared with.
         repeats: number of rounds that count.
         folder: an existing folder for outputs, which are removed after each run.
         title: title of the progress bar.
@@ -99,10 +99,10 @@ def compare(
 
     Returns:
         JSON-ready: for each case the wall and CPU seconds, peak bytes, count and units per second of both trees, as
-        median, minimum and maximum of the rounds, and the ratios of the two runs of the same round.
+        median, minimum and maximum of the rounds, and the ratios of the two runs of each round.
 
     Raises:
-        BenchmarkError: a program failed, a tree's sources are not the ones that Python imports, or they changed.
+        BenchmarkError: a program failed, Python does not import a tree's sources, or the sources changed.
     """
     this, other = trees
     for tree in trees:
@@ -130,7 +130,7 @@ def compare(
 
 
 def comparison_table(result: Mapping[str, Any]) -> list[str]:
-    """Return what `compare` measured as lines."""
+    """Return the result of `compare` as lines of text."""
     against, unit = result["against"], result["unit"]
     label = against["revision"]
     dirty = " with uncommitted changes" if against["this_commit"].endswith("-dirty") else ""
@@ -157,10 +157,10 @@ def comparison_table(result: Mapping[str, Any]) -> list[str]:
 
 
 def whole_process(count: Callable[[ProcessCost, Path], int]) -> Callable[[ProcessCost, Path], Measurement]:
-    """Return a `Case.measure` that keeps what the process took from start to end.
+    """Return a `Case.measure` for the cost of the process from start to end.
 
     Args:
-        count: takes what the process took and the output path, and returns the number of units of work done.
+        count: takes the cost of the process and the output path, and returns the number of units of work done.
     """
 
     def measure(cost: ProcessCost, out: Path) -> Measurement:
@@ -170,7 +170,7 @@ def whole_process(count: Callable[[ProcessCost, Path], int]) -> Callable[[Proces
 
 
 def _require_own_sources(tree: SourceTree, folder: Path) -> None:
-    """Refuse an environment whose `realface` is another one than the tree's."""
+    """Refuse an environment in which Python does not import the tree's `realface`."""
     command = [sys.executable, "-c", "import realface; print(realface.__file__)"]
     cost = run_measured(command, environment=tree.environment(), folder=folder)
     found = cost.output.strip()

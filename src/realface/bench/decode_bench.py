@@ -1,4 +1,4 @@
-"""32 frames of a video with few key frames, beside decoding all of it once and beside a seek for each of them."""
+"""Reading 32 frames of a video with few key frames, compared with decoding all frames and with one seek per frame."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from realface.media.opening import open_media
 from realface.media.video_writing import write_video
 
 THREADS = {"1": 1, "all": 0}
-"""Threads that decode, by the name in the result; 0 is FFmpeg's own choice, all cores."""
+"""Number of decoding threads by the name in the result; with 0, FFmpeg uses all cores."""
 GRAIN = 3.0
-"""Deviation of the noise, of 255. With it the video takes some 3 Mbit/s, as 720p from the web does: without, frames
-would be mostly copied from the one before, which costs next to nothing."""
+"""Standard deviation of the noise, in grey levels (0 to 255). It gives a video of about 3 Mbit/s, typical of 720p on
+the web. Without noise, most of a frame would be copied from the previous frame, which takes almost no time."""
 SEQUENTIAL = "sequential"
 
 
 @dataclass(frozen=True)
 class DecodeSize:
-    """What is decoded.
+    """Size of the video and number of frames that are read.
 
     Attributes:
-        clip: the video; x264 puts a key frame every 250 frames, unless the scene changes.
-        num_frames: taken from it.
+        clip: the video; x264 writes a key frame every 250 frames, unless the scene changes.
+        num_frames: number of frames that are read.
     """
 
     clip: ClipSize = field(default_factory=lambda: ClipSize(fps=30))
@@ -43,18 +43,18 @@ class DecodeSize:
 
 
 def bench_decode(*, repeats: int = 5, size: DecodeSize | None = None, quiet: bool = False) -> dict[str, Any]:
-    """Time evenly spread frames of a generated video against decoding all of its frames in order, none made RGB.
+    """Compare reading evenly spread frames of a generated video with decoding all frames in order.
 
-    Each way has a process of its own, and they take turns, so that what else happens on the machine meets all of them,
-    and each round gives one ratio.
+    Each variant runs in a separate process. The variants are interleaved, so other load on the machine affects all
+    variants, and each round produces one ratio. The sequential variant does not convert frames to RGB.
 
     Args:
-        repeats: rounds.
-        size: what is decoded; 32 of 300 frames of 1280 x 720 pixels by default.
+        repeats: number of rounds.
+        size: size of the video and number of frames; 32 of 300 frames of 1280 x 720 pixels by default.
         quiet: show no progress.
 
     Returns:
-        JSON-ready; seconds, and seconds relative to the sequential variant, as median, least and most of the rounds.
+        JSON-ready; seconds, and seconds relative to the sequential variant, as median, minimum and maximum of the rounds.
     """
     size = size or DecodeSize()
     timings = {}
@@ -79,14 +79,14 @@ def bench_decode(*, repeats: int = 5, size: DecodeSize | None = None, quiet: boo
 
 
 def decode_table(result: Mapping[str, Any]) -> list[str]:
-    """What `bench_decode` measured, as lines."""
+    """Return the result of `bench_decode` as lines of text."""
     clip = result["clip"]
     lines = [
         f"  {result['num_frames']} frames of {clip['duration_s']:g} s of {clip['width']} x {clip['height']} at "
         f"{clip['fps']} frames/s, {result['megabits_per_s']:.1f} Mbit/s, {len(result['key_frames'])} key frames"
     ]
     for threads, variants in result["threads"].items():
-        lines.append(f"  threads: {threads}; seconds, and times the seconds of one sequential decode")
+        lines.append(f"  threads: {threads}; seconds, and as a multiple of one sequential decode")
         lines += [
             f"    {name:<12}{format_stats(variant['seconds'], '7.3f')}  "
             f"{format_stats(variant['times_sequential'], '6.2f')}"
@@ -96,7 +96,7 @@ def decode_table(result: Mapping[str, Any]) -> list[str]:
 
 
 def grainy_frames(size: ClipSize) -> Iterator[NDArray[np.uint8]]:
-    """The moving portrait with noise that is new in every frame, as a camera's.
+    """Yield frames of the moving portrait with new noise in every frame, like that of a camera.
 
     Yields:
         (height, width, 3) RGB.
@@ -111,7 +111,7 @@ def grainy_frames(size: ClipSize) -> Iterator[NDArray[np.uint8]]:
 
 
 def sequential(video: Path, threads: int) -> Callable[[], object]:
-    """Decode every frame in order with PyAV alone."""
+    """Return a function that decodes every frame in order, with PyAV only."""
 
     def decode() -> None:
         with av.open(str(video)) as container:
@@ -125,12 +125,12 @@ def sequential(video: Path, threads: int) -> Callable[[], object]:
 
 
 def evenly_spread(video: Path, count: int, threads: int) -> Callable[[], list[NDArray[np.uint8]]]:
-    """Read frames as `prepare` and `detect` do."""
+    """Return a function that reads frames like `prepare` and `detect`."""
     return lambda: [frame.image for frame in open_media(video, threads=threads).frames(count)]
 
 
 def seeking(video: Path, count: int, threads: int) -> Callable[[], list[NDArray[np.uint8]]]:
-    """Read the same frames by a seek for each, to the key frame before it, and decoding from there."""
+    """Return a function that reads the same frames. For each it seeks to the last key frame, and decodes on."""
     info = open_media(video).info()
 
     def read() -> list[NDArray[np.uint8]]:
@@ -151,7 +151,7 @@ def seeking(video: Path, count: int, threads: int) -> Callable[[], list[NDArray[
 
 
 def key_frames(video: Path) -> list[int]:
-    """The numbers of the frames that need no other, in the order stored."""
+    """Return the numbers of the key frames, in the order of storage."""
     with av.open(str(video)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     return [index for index, packet in enumerate(packets) if packet.is_keyframe]

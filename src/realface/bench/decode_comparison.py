@@ -1,4 +1,4 @@
-"""Reading evenly spread frames of several kinds of videos, compared between two commits."""
+"""Comparison of two commits in reading evenly spread frames of several kinds of videos."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from realface.media.discovery import find_media
 from realface.media.opening import open_media
 
 READS = 3
-"""Readings that are timed in each process, after one that is not."""
+"""Number of timed readings in each process, after one reading that is not timed."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Encoder:
     """An encoder of FFmpeg.
 
     Attributes:
-        codec: FFmpeg's name of it.
-        options: its options.
+        codec: name of the codec in FFmpeg.
+        options: options of the encoder.
     """
 
     codec: str
@@ -49,7 +49,7 @@ KINDS: dict[str, Encoder | None] = {
     "mpeg4.avi": Encoder("mpeg4", {"b": "4M", "bf": "2"}),  # AVI stores no presentation times
     "vp8.webm": Encoder("libvpx", {"b": "3M", "cpu-used": "5"}),
 }
-"""How each clip is encoded, by file name; None copies the stream of `h264.mp4`."""
+"""Encoder of each clip by file name; None copies the stream of `h264.mp4`."""
 
 
 def compare_decoding(
@@ -59,7 +59,7 @@ def compare_decoding(
 
     Args:
         folder: an existing folder, in which the clips are written.
-        videos: a folder of real videos, read one after the other, instead of the clips.
+        videos: a folder of real videos, read in sequence, instead of the clips.
         size: size of the clips, and number of frames of each video.
         reads: number of readings that are timed in each process.
 

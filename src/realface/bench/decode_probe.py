@@ -1,12 +1,12 @@
 """Time reading evenly spread frames of videos, with the sources of any commit.
 
-This file is run as a program, with either source tree on Python's path, so it imports nothing from `realface.bench`:
+This file is run as a program, with either source tree on Python's path, so it must not import `realface.bench`:
 
     python decode_probe.py FILES.json COUNT THREADS READS
 
 FILES.json is a list of paths. Each reading takes COUNT frames of every file with THREADS decoding threads (0 uses all
-cores); READS readings are timed after one that is not. The last line of the output is JSON: the wall and CPU seconds of
-each reading, without Python's start and imports, and the number of frames of one reading.
+cores). READS readings are timed, after one reading that is not timed. The last line of the output is JSON: the wall and
+CPU seconds of each reading, without Python's start and imports, and the number of frames of one reading.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def find_reader() -> Read:
     """Return the function that reads frames at this commit."""
     try:
         open_media = importlib.import_module("realface.media.opening").open_media
-    except ModuleNotFoundError:  # before `open_media` came
+    except ModuleNotFoundError:  # commits before `open_media` was added
         spread_frames = importlib.import_module("realface.media.videos").spread_frames
         return lambda path, count, threads: spread_frames(path, count, threads=threads)
     return lambda path, count, threads: open_media(path, threads=threads).frames(count)

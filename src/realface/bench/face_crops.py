@@ -1,4 +1,4 @@
-"""Crops of real faces to compute scores of, without a file at hand."""
+"""Crops of real faces for the benchmarks: from a folder or manifest, or views of two portraits."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from realface.media.images import is_image_name, read_image
 MOST_CROPS = 64
 ANGLES = (-6.0, 0.0, 6.0)
 SCALES = (1.0, 1.2)
-_CLOSER = np.s_[24:256, 36:268]  # only the head of a view
+_CLOSER = np.s_[24:256, 36:268]  # the part of a view that shows the head
 
 
 def read_crops(source: Path | None, image_size: int) -> Tensor:
-    """Face crops, as a network is given them.
+    """Return face crops as the input of a network.
 
     Args:
-        source: a folder of crops, or a manifest; the first 64 are taken. Views of the two public-domain portraits
-            when None.
-        image_size: height and width to which they are resized, in pixels.
+        source: a folder of crops, or a manifest; only the first 64 crops are read. Views of the two public-domain
+            portraits when None.
+        image_size: height and width of the result, in pixels.
 
     Returns:
         (N, 3, image_size, image_size), in [0, 1].
 
     Raises:
-        MissingInputError: there is no such folder or manifest.
+        MissingInputError: the folder or manifest is missing.
         ManifestError: the manifest cannot be read.
-        MediaError: a picture cannot be read, or there is none.
+        MediaError: an image cannot be read, or no image was found.
     """
     transform = FaceTransform(image_size)
     images = portrait_views() if source is None else [read_image(path) for path in _files(source)]
@@ -48,17 +48,20 @@ def read_crops(source: Path | None, image_size: int) -> Tensor:
 
 
 def named_crops(source: Path | None) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    """Return face crops in their own size, and the name of each identity.
+    """Return face crops in their original size, and the name of each identity.
 
     Args:
-        source: as for `read_crops`, but all crops are taken. The name of an identity is that of the file.
+        source: a folder of crops, or a manifest, with one identity per file, named after the file; views of the two
+            public-domain portraits when None.
 
     Raises:
-        MissingInputError, ManifestError, MediaError: as `read_crops`.
+        MissingInputError: the folder or manifest is missing.
+        ManifestError: the manifest cannot be read.
+        MediaError: an image cannot be read, or no image was found.
     """
     if source is None:
         views = [view[_CLOSER] for view in portrait_views()]
-        half = len(views) // 2  # one portrait after the other; here they take turns
+        half = len(views) // 2  # all views of the first portrait, then all of the second; the result alternates
         pairs = list(zip(views[:half], views[half:], strict=True))
         return [view for pair in pairs for view in pair], ["astronaut", "hopper"] * half
     files = _files(source, most=None)
@@ -75,7 +78,7 @@ def crop_hashes(source: Path) -> list[str]:
 
 
 def portrait_views() -> list[NDArray[np.uint8]]:
-    """Both portraits, turned and enlarged: 12 pictures (304, 304, 3) RGB."""
+    """Return rotated and enlarged views of both portraits: 12 images (304, 304, 3) RGB."""
     portraits = load_portraits(face_detector_for(default_crop_spec(), device="cpu"))
     center = (float(FACE_CENTER[0]), float(FACE_CENTER[1]))
     return [
@@ -97,6 +100,6 @@ def _files(source: Path, *, most: int | None = MOST_CROPS) -> list[Path]:
         files = [manifest.file_of(row) for row in range(len(manifest) if most is None else min(len(manifest), most))]
     if not files:
         raise MediaError(
-            f"{source} has no picture", reason="empty folder", hint="give a folder or a manifest of face crops"
+            f"{source} contains no image", reason="empty folder", hint="give a folder or a manifest of face crops"
         )
     return list(islice(files, most))

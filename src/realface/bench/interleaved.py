@@ -49,7 +49,7 @@ class VariantTiming:
 def time_interleaved(
     variants: Mapping[str, Variant], *, repeats: int, advance: Callable[[], object] = lambda: None
 ) -> dict[str, VariantTiming]:
-    """Time every variant once per round, so that other load on the machine affects all variants alike.
+    """Time every variant once per round, so that other load on the machine affects all variants.
 
     Args:
         variants: the variants by name.

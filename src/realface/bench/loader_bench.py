@@ -1,4 +1,4 @@
-"""Images per second through the loader that training uses, and how long a training loop waits for it."""
+"""Images per second of the training loader, and the share of time that a training loop waits for it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from realface.training.batches import Batch, training_batches
 SUFFIXES = {"jpeg": ".jpg", "png": ".png"}
 WORKERS = (0, 1, 2)
 WARM_UP = 4
-"""Batches before the rate is taken, since workers deliver their first ones together; a multiple of 1 and 2 workers."""
+"""Batches before the rate is measured, because workers deliver their first batches together; a multiple of 1 and 2."""
 OCTAVES = ((6, 3, 60.0), (24, 1, 18.0), (75, 1, 9.0), (299, 1, 1.0))
-"""Cells a side, channels and deviation of the noise that a crop is a sum of.
+"""Cells per side, channels and standard deviation of the layers of noise that are added to make a crop.
 
 Chosen so that a crop of 299 px takes 34 kB as JPEG and 136 kB as PNG; crops of that size from photos and videos of
 faces take 24 to 52 kB and 80 to 163 kB.
@@ -33,15 +33,15 @@ faces take 24 to 52 kB and 80 to 163 kB.
 
 @dataclass(frozen=True)
 class LoaderSize:
-    """How much is loaded.
+    """Amount of work of the benchmark.
 
     Attributes:
-        image_size: side of a crop, in pixels.
-        num_crops: files of either format.
-        batch_size: crops of a batch.
-        num_batches: over which a rate is taken, the warm-up apart.
-        num_steps: of the loop that waits, the first batch apart.
-        step_s: seconds that each of its steps takes.
+        image_size: height and width of a crop, in pixels.
+        num_crops: number of files of each format.
+        batch_size: crops per batch.
+        num_batches: number of batches over which the rate is measured, without the warm-up.
+        num_steps: steps of the loop whose waiting is measured, without the first batch.
+        step_s: duration of each of these steps, in seconds.
     """
 
     image_size: int = 299
@@ -54,46 +54,47 @@ class LoaderSize:
 
 @dataclass(frozen=True)
 class Deliveries:
-    """When a loop asked for each batch and when it came, in seconds.
+    """Times at which a loop requested and received each batch, in seconds.
 
     Attributes:
-        asked: (batches,) each after the step of the batch before.
-        came: (batches,)
+        requested: (batches,), each after the step of the previous batch.
+        received: (batches,).
     """
 
-    asked: NDArray[np.float64]
-    came: NDArray[np.float64]
+    requested: NDArray[np.float64]
+    received: NDArray[np.float64]
 
     @property
     def first_s(self) -> float:
-        """What the loop waits once, at its start: the workers start, and nothing has been loaded ahead."""
-        return float(self.came[0] - self.asked[0])
+        """Seconds that the loop waits for the first batch, which includes the start of the workers."""
+        return float(self.received[0] - self.requested[0])
 
     @property
     def batches_per_s(self) -> float:
-        """The rate after the warm-up."""
-        return float((len(self.came) - WARM_UP) / (self.came[-1] - self.came[WARM_UP - 1]))
+        """Batches per second after the warm-up."""
+        return float((len(self.received) - WARM_UP) / (self.received[-1] - self.received[WARM_UP - 1]))
 
     @property
     def waiting(self) -> float:
-        """Share of the time that the loop waits, in [0, 1], from the first batch's coming to the last one's."""
-        return float((self.came[1:] - self.asked[1:]).sum() / (self.came[-1] - self.came[0]))
+        """Share of time that the loop waits, in [0, 1], between the first and the last batch."""
+        return float((self.received[1:] - self.requested[1:]).sum() / (self.received[-1] - self.received[0]))
 
 
 def bench_loader(*, repeats: int = 5, size: LoaderSize | None = None, quiet: bool = False) -> dict[str, Any]:
-    """Time the training loader on made-up crops, which lie in the system's cache of files.
+    """Time the training loader on generated crops, which are in the system's file cache.
 
-    Two questions are asked: how fast batches come to a loop that does nothing else, for either format and several
-    numbers of workers; and how long a loop waits whose steps take `step_s` of sleep, as on a GPU, with JPEG and two
-    workers. All take turns, so that what else happens on the machine meets all of them.
+    Two things are measured: the rate at which a loop without work receives batches, for each format and several numbers
+    of workers; and the share of time that a loop waits if its steps take `step_s`, as on a GPU, with JPEG and two
+    workers. All are interleaved, so other load on the machine affects all measurements.
 
     Args:
-        repeats: how often each is timed, with new workers every time.
-        size: how much is loaded.
+        repeats: number of repeats, each with new workers.
+        size: amount of work; the default `LoaderSize` when None.
         quiet: show no progress.
 
     Returns:
-        JSON-ready. `throughput` and `waiting`: medians, least and most of the repeats, the first batch of each apart.
+        JSON-ready: `throughput` and `waiting` as median, minimum and maximum of the repeats. The wait for the first batch
+            is separate.
     """
     size = size or LoaderSize()
     rates: dict[tuple[str, int], list[Deliveries]] = {(kind, workers): [] for kind in SUFFIXES for workers in WORKERS}
@@ -133,7 +134,7 @@ def bench_loader(*, repeats: int = 5, size: LoaderSize | None = None, quiet: boo
 
 
 def loader_table(result: Mapping[str, Any]) -> list[str]:
-    """What `bench_loader` measured, as lines."""
+    """Return the result of `bench_loader` as lines of text."""
     size, waiting = result["size"], result["waiting"]
     kilobytes = ", ".join(f"{kind} of {mean:.0f} kB" for kind, mean in result["kilobytes"].items())
     return [
@@ -149,7 +150,7 @@ def loader_table(result: Mapping[str, Any]) -> list[str]:
 
 
 def write_crops(folder: Path, suffix: str, size: LoaderSize) -> Manifest:
-    """Write made-up crops, every second one labelled fake; the same every time."""
+    """Write generated crops, half of them labelled fake. They are the same every time."""
     generator = np.random.default_rng(0)
     rows = [{"path": f"{index:04d}{suffix}", "label": index % 2} for index in range(size.num_crops)]
     for row in rows:
@@ -158,7 +159,7 @@ def write_crops(folder: Path, suffix: str, size: LoaderSize) -> Manifest:
 
 
 def face_like(generator: np.random.Generator, image_size: int) -> NDArray[np.uint8]:
-    """A picture that costs as much to store and decode as a face: smooth colours, and texture of every fineness.
+    """Return an image that takes as much space and decoding time as a face: smooth colours, and texture of all scales.
 
     Returns:
         (image_size, image_size, 3) RGB.
@@ -172,19 +173,21 @@ def face_like(generator: np.random.Generator, image_size: int) -> NDArray[np.uin
 
 
 def deliveries(batches: Iterable[Batch], *, step_s: float) -> Deliveries:
-    """Go through all batches, sleep `step_s` with each, and note when they were asked for and came."""
+    """Iterate over all batches, sleep `step_s` seconds after each, and record the times of request and receipt."""
     iterator = iter(batches)
-    asked = [time.perf_counter()]
+    requested = [time.perf_counter()]
     batch = next(iterator, None)
-    came = [time.perf_counter()]
+    received = [time.perf_counter()]
     while batch is not None:
         if step_s > 0:
             time.sleep(step_s)
-        asked.append(time.perf_counter())
+        requested.append(time.perf_counter())
         following = next(iterator, None)
-        came.append(time.perf_counter())
-        batch = following  # only now the one before is let go, as by the training loop; that takes milliseconds
-    return Deliveries(np.array(asked[:-1]), np.array(came[:-1]))  # the last asking was in vain
+        received.append(time.perf_counter())
+        batch = following  # frees the previous batch at the same point as the training loop; that takes milliseconds
+    return Deliveries(
+        np.array(requested[:-1]), np.array(received[:-1])
+    )  # without the last request, which found the end
 
 
 def _batches(rows: Manifest, size: LoaderSize, *, num_batches: int, workers: int) -> Iterable[Batch]:

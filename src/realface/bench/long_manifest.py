@@ -1,4 +1,4 @@
-"""A manifest of as many rows as one likes, with all columns filled as `realface prepare` fills them."""
+"""A generated manifest of any length, with all columns filled as by `realface prepare`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from realface.manifest.manifest import Manifest, ManifestHeader
 from realface.manifest.schema import SCHEMA
 
 FRAMES = 32
-"""Rows of a video."""
+"""Rows per video."""
 STEP = 9
-"""From one of a video's frames to the next."""
+"""Difference between the numbers of successive frames."""
 FRAMES_PER_S = 30.0
 PEOPLE = 9973
 DATASETS = ("FaceForensics++", "Celeb-DF-v2", "DFDC")
@@ -31,10 +31,10 @@ LONGEST_SIDE = 1920.0
 
 
 def write_long_manifest(path: Path, num_rows: int) -> int:
-    """Write a manifest whose crops do not exist, the same every time; every second video is a fake with masks.
+    """Write a manifest whose crops do not exist. It is the same every time. Every second video is a fake with masks.
 
     Returns:
-        The number of its videos.
+        The number of videos.
     """
     videos = pa.Table.from_pylist([_video(number) for number in range(-(-num_rows // FRAMES))])
     generator = np.random.default_rng(0)
@@ -67,7 +67,7 @@ def write_long_manifest(path: Path, num_rows: int) -> int:
 
 
 def _video(number: int) -> dict[str, Any]:
-    """What is the same in all rows of a video; a fake follows its original."""
+    """Return the values that all rows of a video share. Each original is followed by its fake."""
     pair, is_fake = divmod(number, 2)
     target, source = f"{pair % PEOPLE:05d}", f"{(7 * pair + 1) % PEOPLE:05d}"
     real = f"{target}_{pair:06d}"
@@ -91,7 +91,7 @@ def _video(number: int) -> dict[str, Any]:
 
 
 def _digests(generator: np.random.Generator, count: int) -> pa.StringArray:
-    """Made-up hashes of files, 64 hexadecimal digits each."""
+    """Return random hashes of 64 hexadecimal digits."""
     digits = generator.bytes(count * DIGEST_BYTES).hex().encode()
     offsets: NDArray[np.int32] = np.arange(count + 1, dtype=np.int32) * 2 * DIGEST_BYTES
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(digits))

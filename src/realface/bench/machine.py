@@ -1,4 +1,4 @@
-"""What a timing must say of the machine that it was measured on."""
+"""Description of the machine on which a benchmark ran."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROCESSOR_FILE = Path("/proc/cpuinfo")
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, cores, threads, GPUs, system, packages and commit; no name of host or user."""
+    """Return processor, cores, threads, GPUs, system, packages and commit, without names of host or user."""
     return {
         "processor": processor_name(),
         "cores": os.cpu_count(),
@@ -29,7 +29,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def processor_name(processor_file: Path = PROCESSOR_FILE) -> str:
-    """As the system calls it; Linux has the model's name in a file, others give it to Python."""
+    """Return the name of the processor, from the file that Linux provides, or else from Python's `platform`."""
     if processor_file.is_file():
         for line in processor_file.read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")
@@ -39,5 +39,5 @@ def processor_name(processor_file: Path = PROCESSOR_FILE) -> str:
 
 
 def load_average() -> float | None:
-    """Processes that wanted a core during the last minute, on average; None where the system does not count them."""
+    """Return the average number of processes that needed a core in the last minute; None if the system has no count."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -1,4 +1,4 @@
-"""Opening a manifest of millions of rows, choosing and drawing from it, and what each loader's worker adds."""
+"""Time and memory to open, filter and sample a manifest of millions of rows, and memory of each loader worker."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ WORKERS = 4
 ROWS_PER_WORKER = 4000
 STEPS = {
     "open": "opened",
-    "filter": "rows of train chosen",
-    "labels": "their labels taken",
-    "sampler": "balanced order prepared",
-    "epoch": "an epoch of it drawn",
+    "filter": "training rows filtered",
+    "labels": "labels read",
+    "sampler": "balanced sampler built",
+    "epoch": "one epoch sampled",
 }
 PEAKS = {
-    "open": "peak until opened",
-    "draw": "with torch, until drawn",
-    "load": "until the loader is done",
+    "open": "peak after opening",
+    "draw": "peak after sampling",
+    "load": "peak after loading",
 }
 
 
 def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = False) -> dict[str, Any]:
-    """Time a made-up manifest, each time in a fresh process, so that its peak of memory is its own.
+    """Time a generated manifest, each time in a new process, so that peaks of memory are independent.
 
-    The file lies in the system's cache of files. The workers look up the files and labels of their rows, as they do
-    before they decode; the crops themselves do not exist.
+    The file is in the system's file cache. The workers look up the files and labels of their rows, the step before
+    decoding. The crops themselves do not exist.
 
     Args:
-        repeats: how often it is opened and used.
-        num_rows: how long it is.
+        repeats: number of repeats.
+        num_rows: number of rows of the manifest.
         quiet: show no progress.
 
     Returns:
-        JSON-ready. `seconds` by step; `peak_bytes`: the most memory of the process until a moment, Python and packages
-        included, and torch after opening; `worker_bytes`: what the worker with most of it shares with no other process,
-        None where the system does not tell. Of all these the median, least and most of the repeats.
+        JSON-ready: `seconds` by step; `peak_bytes`, the peak memory of the process after each step, including Python and
+        packages, and torch after opening; `worker_bytes`, the largest memory that a worker shares with no other
+        process, None if the system does not report it. Each is the median, minimum and maximum of the repeats.
     """
-    start_method = multiprocessing.get_start_method()  # as training has it; fresh processes have another
+    start_method = multiprocessing.get_start_method()  # used by training; the default differs in new processes
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "manifest.parquet"
         num_videos = _in_fresh_process(write_long_manifest, file, num_rows)
@@ -75,17 +75,17 @@ def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = 
 
 
 def manifest_table(result: Mapping[str, Any]) -> list[str]:
-    """What `bench_manifest` measured, as lines."""
+    """Return the result of `bench_manifest` as lines of text."""
     size, peaks, workers = result["size"], result["peak_bytes"], result["workers"]
-    own = "not told by this system"
+    own = "not reported by this system"
     if workers["worker_bytes"] is not None:
         own = f"{format_stats(_megabytes(workers['worker_bytes']), '.0f')} MB"
     return [
         f"  {size['rows']} rows of {size['videos']} videos, a file of {size['file_bytes'] / 1e6:.0f} MB",
         *(f"  {text:<26}{format_stats(result['seconds'][step], '7.3f')} s" for step, text in STEPS.items()),
         *(f"  {text:<26}{format_stats(_megabytes(peaks[moment]), '7.0f')} MB" for moment, text in PEAKS.items()),
-        f"  own memory of the largest of {workers['number']} workers ({workers['start_method']}) after "
-        f"{workers['rows_each']} rows each: {own}; the paths alone are {workers['path_bytes'] / 1e6:.0f} MB",
+        f"  private memory of the largest of {workers['number']} workers ({workers['start_method']}) after "
+        f"{workers['rows_each']} rows each: {own}; the paths take {workers['path_bytes'] / 1e6:.0f} MB",
     ]
 
 
@@ -95,7 +95,7 @@ def _in_fresh_process(function: Callable[..., Any], *arguments: object) -> Any:
 
 
 def _use(file: Path, start_method: str) -> dict[str, Any]:
-    """Open the manifest and do with it what training does."""
+    """Open the manifest and use it like training."""
     start = time.perf_counter()
     manifest = Manifest.read(file)
     seconds = {"open": time.perf_counter() - start}

@@ -1,4 +1,4 @@
-"""What training does with a manifest before it decodes a crop, and what that costs."""
+"""Work of training on a manifest before it decodes a crop, with its time and memory."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def choose_and_draw(manifest: Manifest) -> tuple[Manifest, dict[str, float]]:
-    """Choose the training rows and draw an epoch of them.
+    """Filter the training rows and sample one epoch.
 
     Returns:
-        The chosen rows; seconds by step.
+        The training rows, and seconds by step.
     """
     seconds = {}
     train, seconds["filter"] = _timed(lambda: manifest.filter(split="train"))
@@ -36,23 +36,23 @@ def choose_and_draw(manifest: Manifest) -> tuple[Manifest, dict[str, float]]:
 
 
 def worker_bytes(rows: Manifest, *, workers: int, rows_each: int, start_method: str) -> int | None:
-    """What the worker with most of it shares with no other process after looking up rows of all over the manifest.
+    """Return the largest private memory of a worker after it has looked up rows from the whole manifest.
 
     Args:
         rows: the manifest.
-        workers: of the loader.
-        rows_each: how many rows each of them looks up, where there are as many.
-        start_method: `fork` or another, how workers are started.
+        workers: number of workers of the loader.
+        rows_each: number of rows that each worker looks up; fewer if the manifest is shorter.
+        start_method: start method of the workers, such as `fork`.
 
     Returns:
-        None where the system does not tell.
+        Bytes that the worker shares with no other process; None if the system does not report them.
     """
     crops = CropDataset(rows, transform=FaceTransform(1), seed=0, training=True)
     with warnings.catch_warnings():
-        # memory is measured, not speed, so that there are more workers than cores does no harm
+        # memory is measured, not speed, so more workers than cores do not matter
         warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
         loader = DataLoader(
-            _LookedUp(crops),
+            _FileDataset(crops),
             batch_size=max(1, rows_each // BATCHES_PER_WORKER),
             sampler=list(islice(build_sampler(rows, sampling="all", seed=0), workers * rows_each)),
             num_workers=workers,
@@ -60,12 +60,12 @@ def worker_bytes(rows: Manifest, *, workers: int, rows_each: int, start_method: 
             worker_init_fn=init_worker,
             multiprocessing_context=start_method,
         )
-        told = [each for each in loader if each is not None]
-    return max(told, default=None)
+        reported = [each for each in loader if each is not None]
+    return max(reported, default=None)
 
 
-class _LookedUp(Dataset[str]):
-    """The file of each row, as far as a worker goes before it decodes."""
+class _FileDataset(Dataset[str]):
+    """Dataset of the file of each row: the work of a worker before it decodes."""
 
     def __init__(self, crops: CropDataset) -> None:
         self._crops = crops
@@ -78,7 +78,7 @@ class _LookedUp(Dataset[str]):
 
 
 def _own_bytes(_files: Sequence[str]) -> int | None:
-    """Called in the worker with each of its batches."""
+    """Return the private memory of the worker. The loader calls this in the worker for each batch."""
     return private_bytes()
 
 

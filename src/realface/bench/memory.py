@@ -1,4 +1,4 @@
-"""How much memory a process takes."""
+"""Memory of this process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ MAPPINGS_FILE = Path("/proc/self/smaps_rollup")
 
 
 def peak_resident_bytes(status_file: Path = STATUS_FILE) -> int:
-    """The most memory that this process had at a time, since it started."""
-    # on Linux a new process starts with its parent's ru_maxrss, so the peak of its own is read where the system tells
+    """Return the peak resident memory of this process since its start, in bytes."""
+    # on Linux a new process starts with its parent's ru_maxrss, so the status file is preferred
     if (peak := _kilobytes(status_file, "VmHWM")) is not None:
         return peak * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -20,13 +20,13 @@ def peak_resident_bytes(status_file: Path = STATUS_FILE) -> int:
 
 
 def private_bytes(mappings_file: Path = MAPPINGS_FILE) -> int | None:
-    """The memory that this process shares with no other; None where the system does not tell."""
+    """Return the bytes that this process shares with no other; None if the system does not report them."""
     clean, dirty = (_kilobytes(mappings_file, name) for name in ("Private_Clean", "Private_Dirty"))
     return None if clean is None or dirty is None else (clean + dirty) * 1024
 
 
 def _kilobytes(file: Path, name: str) -> int | None:
-    """What a file of the system says under a name; None where there is no such file or name."""
+    """Return a value from a file of the system by name; None if the file or the name is missing."""
     if file.is_file():
         for line in file.read_text(encoding="utf-8").splitlines():
             key, _, value = line.partition(":")

@@ -87,6 +87,6 @@ def test_the_table_names_threads_and_ways() -> None:
     }
     assert [" ".join(line.split()) for line in decode_table(result)] == [
         "32 frames of 10 s of 1280 x 720 at 30 frames/s, 3.1 Mbit/s, 2 key frames",
-        "threads: 1; seconds, and times the seconds of one sequential decode",
+        "threads: 1; seconds, and as a multiple of one sequential decode",
         "spread 0.500 ( 0.250 - 1.000) 0.50 ( 0.25 - 1.00)",
     ]

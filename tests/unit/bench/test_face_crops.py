@@ -37,7 +37,7 @@ def test_a_manifest_gives_its_first_64_rows(tmp_path: Path) -> None:
 
 def test_a_folder_of_videos_only_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
-    with pytest.raises(MediaError, match="has no picture; give a folder or a manifest of face crops"):
+    with pytest.raises(MediaError, match="contains no image; give a folder or a manifest of face crops"):
         read_crops(tmp_path, 64)
 
 

@@ -27,12 +27,12 @@ TINY = LoaderSize(image_size=16, num_crops=4, batch_size=2, num_batches=2, num_s
 def test_the_rate_leaves_out_the_warm_up() -> None:
     came = np.array([9.0, 9.0, 9.5, 10.0, 10.5, 11.0])  # two batches in the second after the fourth
     assert WARM_UP == 4
-    assert Deliveries(asked=np.zeros(6), came=came).batches_per_s == 2
+    assert Deliveries(requested=np.zeros(6), received=came).batches_per_s == 2
 
 
 def test_the_waiting_leaves_out_the_first_batch_only() -> None:
     asked, came = np.array([0.0, 4.0, 6.0]), np.array([3.0, 5.0, 7.0])
-    moments = Deliveries(asked=asked, came=came)
+    moments = Deliveries(requested=asked, received=came)
     assert moments.waiting == 2 / 4  # from 4 to 5 and from 6 to 7, of the time from 3 to 7
     assert moments.first_s == 3
 
@@ -40,9 +40,9 @@ def test_the_waiting_leaves_out_the_first_batch_only() -> None:
 def test_a_loop_asks_again_after_its_step() -> None:
     batch = Batch(torch.zeros(1, 3, 2, 2), torch.zeros(1, dtype=torch.int64))
     moments = deliveries([batch] * 3, step_s=0.02)
-    assert len(moments.came) == len(moments.asked) == 3
-    assert (moments.asked[1:] - moments.came[:-1] >= 0.02).all()
-    assert (moments.came >= moments.asked).all()
+    assert len(moments.received) == len(moments.requested) == 3
+    assert (moments.requested[1:] - moments.received[:-1] >= 0.02).all()
+    assert (moments.received >= moments.requested).all()
 
 
 def test_a_batch_is_let_go_when_the_next_has_come() -> None:

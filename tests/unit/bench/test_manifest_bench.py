@@ -49,11 +49,11 @@ def test_the_table_has_a_line_for_every_number() -> None:
     assert lines[0] == "3000 rows of 94 videos, a file of 467 MB"
     assert lines[1] == "opened 0.250 ( 0.125 - 0.500) s"
     assert lines[6:9] == [
-        "peak until opened 200 ( 100 - 300) MB",
-        "with torch, until drawn 200 ( 100 - 300) MB",
-        "until the loader is done 200 ( 100 - 300) MB",
+        "peak after opening 200 ( 100 - 300) MB",
+        "peak after sampling 200 ( 100 - 300) MB",
+        "peak after loading 200 ( 100 - 300) MB",
     ]
     told = "own memory of the largest of 4 workers (fork) after 4000 rows each: "
-    assert lines[9:] == [told + "200 (100 - 300) MB; the paths alone are 166 MB"]
+    assert lines[9:] == [told + "200 (100 - 300) MB; the paths take 166 MB"]
     unknown = {**measured, "workers": {**workers, "worker_bytes": None}}
-    assert told + "not told by this system; the paths alone are 166 MB" in manifest_table(unknown)[-1]
+    assert told + "not reported by this system; the paths take 166 MB" in manifest_table(unknown)[-1]
