@@ -12,7 +12,7 @@ from realface.models.recce.network import Recce
 
 
 class LoopedReasoning(GraphReasoning):
-    """Graph reasoning that computes one position after the other, with the parameters of a batched one.
+    """Graph reasoning that computes the positions in sequence, with the parameters of a batched module.
 
     As in the release, all vertices are embedded at once, and the links are weighted position by position.
 
@@ -26,7 +26,7 @@ class LoopedReasoning(GraphReasoning):
             self.add_module(name, part)
 
     def forward(self, coarse: Tensor, fine: Tensor, finest: Tensor) -> Tensor:
-        """Return what the finer scales add to the coarse map, as `GraphReasoning.forward` does.
+        """Return the contribution of the finer scales to the coarse map, like `GraphReasoning.forward`.
 
         Args:
             coarse: (B, C1, h, w), the vertices.

@@ -20,7 +20,7 @@ class SequentialResidual(nn.Module):
     """Residual of a masked autoencoder, computed block by block.
 
     As in the release, each pass embeds the image again, puts visible and mask tokens back into the image's order, sends
-    all of them through all layers and the head, and computes the training loss, although nothing uses it.
+    all of them through all layers and the head, and computes the training loss, although it is not used.
 
     Args:
         mae: the network whose parameters are used. They are shared, not copied.
@@ -80,7 +80,7 @@ class SequentialResidual(nn.Module):
 
 
 class ReleasedTask(nn.Module):
-    """Loss of a training step as the release computes it: the used blocks one by one, then both branches.
+    """Loss of a training step as the release computes it: the used blocks in sequence, then both branches.
 
     Args:
         network: the network whose parameters are used. They are shared, not copied.

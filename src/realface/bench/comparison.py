@@ -85,7 +85,7 @@ def compare(
 ) -> dict[str, Any]:
     """Run every case with both source trees, interleaved.
 
-    In each round, each case runs once with each tree, one run directly after the other. The order changes from round to
+    In each round, each case runs once with each tree, in direct succession. The order changes from round to
     round, so a machine that becomes slower or faster does not favour a tree. One more round runs first and is
     discarded: it compiles the sources and fills the system's file cache.
 

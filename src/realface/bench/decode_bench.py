@@ -54,7 +54,7 @@ def bench_decode(*, repeats: int = 5, size: DecodeSize | None = None, quiet: boo
         quiet: show no progress.
 
     Returns:
-        JSON-ready; seconds, and seconds relative to the sequential variant, as median, minimum and maximum of the rounds.
+        JSON-ready: seconds, and seconds relative to the sequential variant, as median, minimum and maximum.
     """
     size = size or DecodeSize()
     timings = {}

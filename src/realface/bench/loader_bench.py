@@ -93,8 +93,8 @@ def bench_loader(*, repeats: int = 5, size: LoaderSize | None = None, quiet: boo
         quiet: show no progress.
 
     Returns:
-        JSON-ready: `throughput` and `waiting` as median, minimum and maximum of the repeats. The wait for the first batch
-            is separate.
+        JSON-ready: `throughput` and `waiting` as median, minimum and maximum of the repeats. The first batch is
+        reported separately.
     """
     size = size or LoaderSize()
     rates: dict[tuple[str, int], list[Deliveries]] = {(kind, workers): [] for kind in SUFFIXES for workers in WORKERS}

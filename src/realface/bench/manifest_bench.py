@@ -45,8 +45,8 @@ def bench_manifest(*, repeats: int = 5, num_rows: int = NUM_ROWS, quiet: bool = 
         quiet: show no progress.
 
     Returns:
-        JSON-ready: `seconds` by step; `peak_bytes`, the peak memory of the process after each step, including Python and
-        packages, and torch after opening; `worker_bytes`, the largest memory that a worker shares with no other
+        JSON-ready: `seconds` by step; `peak_bytes`, the peak memory of the process after each step, including Python
+        and packages, and torch after opening; `worker_bytes`, the largest memory that a worker shares with no other
         process, None if the system does not report it. Each is the median, minimum and maximum of the repeats.
     """
     start_method = multiprocessing.get_start_method()  # used by training; the default differs in new processes

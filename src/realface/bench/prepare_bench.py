@@ -1,4 +1,4 @@
-"""Faces found and cut out of videos per second, by one process and by two, and where the time goes."""
+"""Faces detected and cropped per second, with one process and with two, and the time of each stage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from realface.prepare.record import PrepareJob
 PROCESSES = (1, 2)
 STAGES = ("decode", "find", "crop", "write", "hash")
 CLIPS = tuple(ClipSize(duration_s=duration_s) for duration_s in (3, 4, 5, 6, 7, 8, 9))
-"""Seven videos of different lengths, as the default."""
+"""Sizes of the seven generated videos, of different durations."""
 
 
 def bench_prepare(
@@ -38,21 +38,23 @@ def bench_prepare(
 ) -> dict[str, Any]:
     """Time the preparation of a folder of videos, from files to stored crops and their records.
 
-    Each process has one thread, and is at work before the time is taken, as it is on any data set that is worth two.
-    One process and two take turns. The stages are timed apart, in one process.
+    Each process has one thread. Timing begins once all processes have started and loaded the face detector, because
+    their start is negligible for a large dataset. The runs with one process and with two are interleaved. The stages
+    are timed separately, in one process.
 
     Args:
         source: a folder of real videos that `prepare` reads; generated videos of a portrait when None.
-        repeats: rounds.
-        clips: the generated videos.
+        repeats: number of rounds.
+        clips: sizes of the generated videos.
         quiet: show no progress.
 
     Returns:
-        JSON-ready; seconds and faces per second as median, least and most of the rounds, and each stage's seconds and
-        share of one pass.
+        JSON-ready: seconds and faces per second as median, minimum and maximum of the rounds, and the seconds of each
+        stage and its share of one pass.
 
     Raises:
-        MissingInputError, DatasetError: as `choose_reader`.
+        MissingInputError: the folder is missing.
+        DatasetError: no dataset reader recognises the folder.
     """
     spec = default_crop_spec()
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as pools:
@@ -95,7 +97,7 @@ def bench_prepare(
 def _seconds(
     at_work: Mapping[int, Do], tasks: Sequence[PrepareJob], *, repeats: int, quiet: bool
 ) -> dict[int, list[float]]:
-    """What each number of processes takes in each round."""
+    """Return the seconds of each round by number of processes."""
     seconds: dict[int, list[float]] = {count: [] for count in at_work}
     with progress("bench prepare", repeats * len(at_work), unit="runs", quiet=quiet) as bar:
         for _ in range(repeats):
@@ -109,10 +111,8 @@ def _seconds(
 
 
 def prepare_table(result: Mapping[str, Any]) -> list[str]:
-    """What `bench_prepare` measured, as lines."""
-    lines = [
-        f"  {result['num_faces']} faces of {result['num_videos']} videos; seconds, faces per second, times as fast"
-    ]
+    """Return the result of `bench_prepare` as lines of text."""
+    lines = [f"  {result['num_faces']} faces of {result['num_videos']} videos; seconds, faces per second, speed-up"]
     lines += [
         f"    {count} process{'es' * (count != '1'):<4}{format_stats(timing['seconds'], '7.2f')}  "
         f"{format_stats(timing['faces_per_s'], '6.1f')}  {format_stats(timing['times_as_fast'], '5.2f')}"
@@ -127,7 +127,7 @@ def prepare_table(result: Mapping[str, Any]) -> list[str]:
 
 
 def stage_seconds(items: Sequence[SourceVideo], spec: CropSpec) -> dict[str, float]:
-    """Seconds that each stage takes over all files, one after the other; every face that is found is written."""
+    """Return the seconds of each stage over all files, in sequence. All detected faces are written."""
     face_detector = face_detector_for(spec)
     seconds = dict.fromkeys(STAGES, 0.0)
     watch = _Watch(seconds)
@@ -167,7 +167,7 @@ class _Watch:
 
 
 def write_clips(folder: Path, clips: Sequence[ClipSize]) -> Path:
-    """A folder of the plain dataset."""
+    """Write the clips as a folder of the plain dataset, and return the folder."""
     for number, clip in enumerate(clips):
         write_clip(folder / "real" / f"{number}.mp4", clip)
     return folder

@@ -1,7 +1,7 @@
-"""Seconds and memory that a program takes, from its start to its end.
+"""Seconds and memory of a program, from its start to its end.
 
-This file is also a program of its own, which imports nothing but the standard library: it starts the command that is
-measured. A new process begins with the peak memory of the process that started it, so that process must be small.
+This file is also a program that imports only the standard library. It starts the measured command. A new process begins
+with the peak memory of the process that started it, so that process must be small.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """What one run of a program took, and what it printed.
+    """Time, memory and output of one run of a program.
 
     Attributes:
         wall_s: seconds from start to end.
-        cpu_s: seconds of user and system time, with all processes that it started and waited for.
-        peak_bytes: the most memory of any one of these processes, not of their sum.
-        exit_code: its exit code; minus the signal's number if a signal ended it.
-        output: its standard output.
-        errors: its standard error.
+        cpu_s: seconds of user and system time, including all processes that it started and waited for.
+        peak_bytes: peak memory of the largest of these processes, not of their sum.
+        exit_code: exit code of the program; minus the number of the signal if a signal ended it.
+        output: standard output of the program.
+        errors: standard error of the program.
     """
 
     wall_s: float
@@ -43,12 +43,12 @@ class ProcessCost:
 def run_measured(command: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> ProcessCost:
     """Run a command and measure it.
 
-    If this process is interrupted, the command and all that it started are killed.
+    If this process is interrupted, the command and all processes that it started are killed.
 
     Args:
         command: the program's path and its arguments.
         environment: all environment variables of the program.
-        folder: its working directory.
+        folder: working directory of the program.
     """
     with tempfile.TemporaryDirectory() as temporary:
         output, errors, cost = (Path(temporary, name) for name in ("output", "errors", "cost"))
@@ -61,7 +61,7 @@ def run_measured(command: Sequence[str], *, environment: Mapping[str, str], fold
                 stderr=err,
                 env=environment,
                 cwd=folder,
-                start_new_session=True,  # a group of its own, so that it can be killed as a whole
+                start_new_session=True,  # a separate process group, so that all its processes can be killed together
             )
             try:
                 process.wait()
@@ -77,7 +77,7 @@ def run_measured(command: Sequence[str], *, environment: Mapping[str, str], fold
 
 
 def _launch(cost_file: str, *command: str) -> None:
-    """Run the command with this process's environment and streams, and write what it took as JSON."""
+    """Run the command with this process's environment and streams, and write its cost as JSON."""
     start = time.perf_counter()
     _, status, usage = os.wait4(os.posix_spawn(command[0], command, os.environ), 0)
     cost = {

@@ -54,8 +54,8 @@ def bench_pseudo_fakes(
     Args:
         repeats: number of rounds.
         size: amount of work; 224 pixels and 60 pairs by default.
-        faces: real faces; views of the two public-domain portraits by default, with a store of blurred faces in place
-            of what a network renders, because the cost does not depend on the content.
+        faces: real faces; views of the two public-domain portraits by default, with a store of blurred faces
+            instead of faces rendered by a network, because the cost does not depend on the content.
         quiet: show no progress.
 
     Returns:

@@ -1,4 +1,4 @@
-"""RECCE beside itself as the release computes it: inference, a training step, scores and memory."""
+"""RECCE compared with a re-implementation of its release: inference, a training step, scores and memory."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from realface.models.recce.config import RecceConfig
 from realface.models.recce.network import Recce, RecceOutput
 from realface.models.recce.task import RecceTask
 
-LEARNING_RATE, WEIGHT_DECAY = 2e-4, 1e-5  # of Adam; as in the release; time does not depend on them
+LEARNING_RATE, WEIGHT_DECAY = 2e-4, 1e-5  # of Adam, as in the release; they do not affect the time
 SCORED_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class RecceSize:
-    """What is timed.
+    """Network and batch sizes of the benchmark.
 
     Attributes:
-        config: of the network with random weights that is timed when no artifact is given.
-        inference_batches: crops at a time.
-        training_batches: likewise.
+        config: settings of the network with random weights that is timed if no artifact is given.
+        inference_batches: batch sizes of inference, in crops.
+        training_batches: batch sizes of training, in crops.
     """
 
     config: RecceConfig
@@ -45,14 +45,14 @@ class RecceSize:
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to compute the network.
+    """One implementation of the network.
 
     Attributes:
-        name: in the results.
+        name: name in the results.
         precision: `fp32`, or `bf16` for autocast.
-        released: with the loop and the memory layout of the release.
-        compiled: by torch.compile.
-        keeps_memory: whether the process keeps freed memory, as our commands do.
+        released: whether it uses the loop and the memory layout of the release.
+        compiled: whether it is compiled by torch.compile.
+        keeps_memory: whether the process keeps freed memory, as the commands of `realface` do.
     """
 
     name: str
@@ -84,35 +84,36 @@ def bench_recce(
     size: RecceSize | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Time RECCE against the same network with the release's loop over positions, in contiguous float32.
+    """Compare RECCE with the same network with the release's loop over positions, in contiguous float32.
 
-    Each way to compute has a process of its own with random weights, and they take turns, so that what else happens on
-    the machine meets all of them, and each round gives one ratio. The release's way runs as Python runs it; a second
-    time it runs with the memory kept, as in our commands.
+    Each implementation runs in a separate process with random weights. They are interleaved, so other load on the
+    machine affects all implementations. Each round gives one ratio. The release's implementation runs twice: with
+    Python's default handling of freed memory, and with freed memory kept, as in the commands of `realface`.
 
     Args:
-        model: artifact of a RECCE network; random weights when None, with the crops' own batch statistics.
-        repeats: rounds.
-        device: as for `Detector.load`; a GPU is also timed with larger batches and torch.compile.
-        crops: folder or manifest of face crops, on which scores are compared; two portraits' when None.
-        size: what is timed; the paper's network by default.
+        model: artifact of a RECCE network; random weights when None, with batch statistics of the crops.
+        repeats: number of rounds.
+        device: device of the network, such as `cpu`, `cuda` or `auto`. On a GPU, larger batches and torch.compile are
+            timed too.
+        crops: folder or manifest of face crops, on which scores are compared; views of two portraits when None.
+        size: network and batch sizes; the paper's network by default.
         quiet: show no progress.
 
     Returns:
-        JSON-ready; seconds, images per second and ratios as median, least and most of the rounds.
+        JSON-ready: seconds, images per second and ratios as median, minimum and maximum of the rounds.
 
     Raises:
-        BenchmarkError: the release's re-implementation is missing; see `load_reference`.
-        ArtifactError: the artifact is not RECCE's.
+        BenchmarkError: the re-implementation of the release is missing; see `load_reference`.
+        ArtifactError: the artifact contains another method.
     """
     load_reference("recce")  # fails before anything is timed
-    place = resolve_device(device)
-    size = size or _default_size(place)
+    target = resolve_device(device)
+    size = size or _default_size(target)
     network = _network(model, size.config)
     images = read_crops(crops, network.config.input_size)
     if model is None:
         _settle_norms(network, images)
-    implementations = (*EAGER, *COMPILED) if place.type == "cuda" else EAGER
+    implementations = (*EAGER, *COMPILED) if target.type == "cuda" else EAGER
     plans = [("inference", batch) for batch in size.inference_batches]
     plans += [("training", batch) for batch in size.training_batches]
     timings = []
@@ -120,7 +121,7 @@ def bench_recce(
         for kind, batch in plans:
             variants = {
                 implementation.name: Variant(
-                    _work, (network.config, implementation, kind, batch, str(place)), implementation.keeps_memory
+                    _work, (network.config, implementation, kind, batch, str(target)), implementation.keeps_memory
                 )
                 for implementation in implementations
             }
@@ -130,17 +131,17 @@ def bench_recce(
         "encoder": network.config.encoder,
         "input_size": network.config.input_size,
         "weights": "random" if model is None else "artifact",
-        "device": str(place),
+        "device": str(target),
         "timings": timings,
-        "scores": _score_differences(network, images, place),
+        "scores": _score_differences(network, images, target),
     }
 
 
 def recce_table(result: Mapping[str, Any]) -> list[str]:
-    """What `bench_recce` measured, as lines."""
+    """Return the result of `bench_recce` as lines of text."""
     lines = [f"  {result['encoder']}, {result['input_size']} px, {result['weights']} weights, on {result['device']}"]
     for timing in result["timings"]:
-        lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; times as fast as the release's way")
+        lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; speed-up over the release")
         lines += [
             f"    {name:<20}{format_stats(row['seconds'], '8.3f')}  x {format_stats(row['times_as_fast'], '5.2f')}"
             f"  {row['images_per_s']['median']:.1f} images/s, {max(row['peak_bytes'].values()) / 1e6:.0f} MB at most"
@@ -148,7 +149,7 @@ def recce_table(result: Mapping[str, Any]) -> list[str]:
         ]
     for name, row in result["scores"]["variants"].items():
         lines.append(
-            f"  scores of {result['scores']['num_crops']} crops, {name} from the release's way: "
+            f"  scores of {result['scores']['num_crops']} crops, {name}, difference from the release: "
             f"at most {row['score']['max']:.1e}, mean {row['score']['mean']:.1e}"
         )
     return lines
@@ -167,12 +168,14 @@ def _network(model: Path | None, config: RecceConfig) -> Recce:
         return Recce(config)
     network = load_network(find_artifact(model))
     if not isinstance(network, Recce):
-        raise ArtifactError(f"{model} holds {read_card(find_artifact(model)).method}, and only recce can be timed here")
+        raise ArtifactError(
+            f"{model} contains method {read_card(find_artifact(model)).method}, but this benchmark needs recce"
+        )
     return network
 
 
 def _settle_norms(network: Recce, images: Tensor) -> None:
-    """Give the norms the statistics of some crops, without which random weights answer alike to all."""
+    """Set the batch norms to the statistics of some crops. Without it, random weights give nearly equal outputs."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -186,7 +189,10 @@ def _settle_norms(network: Recce, images: Tensor) -> None:
 def _work(
     config: RecceConfig, implementation: Implementation, kind: str, batch: int, device: str
 ) -> Callable[[], object]:
-    """A forward pass in eval mode, or a step of training: losses, gradients and Adam; weights and images are random."""
+    """Return a function that runs a forward pass in eval mode, or a training step: losses, gradients and Adam.
+
+    Weights and images are random.
+    """
     image = torch.rand(batch, 3, config.input_size, config.input_size).to(device)
     if not implementation.released:
         image = image.contiguous(memory_format=torch.channels_last)
@@ -237,14 +243,14 @@ def _training_step(network: Recce, implementation: Implementation, image: Tensor
 
 
 def _score_differences(network: Recce, images: Tensor, device: torch.device) -> dict[str, Any]:
-    """How far scores and logits are from the release's, over all crops."""
-    outputs = {implementation.name: _answers(network, implementation, images, device) for implementation in EAGER}
+    """Return the differences of scores and logits from the release, over all crops."""
+    outputs = {implementation.name: _outputs(network, implementation, images, device) for implementation in EAGER}
     expected = outputs[REFERENCE.name]
     return {
         "num_crops": len(images),
         "variants": {
             implementation.name: {
-                what: _far(outputs[implementation.name][what], expected[what]) for what in ("score", "logit")
+                what: _difference(outputs[implementation.name][what], expected[what]) for what in ("score", "logit")
             }
             for implementation in EAGER
             if implementation is not REFERENCE
@@ -252,7 +258,7 @@ def _score_differences(network: Recce, images: Tensor, device: torch.device) -> 
     }
 
 
-def _answers(network: Recce, implementation: Implementation, images: Tensor, device: torch.device) -> dict[str, Tensor]:
+def _outputs(network: Recce, implementation: Implementation, images: Tensor, device: torch.device) -> dict[str, Tensor]:
     infer = _inference(network, implementation, device)
     outputs = [infer(part.to(device)) for part in torch.split(images, SCORED_AT_ONCE)]
     return {
@@ -261,6 +267,6 @@ def _answers(network: Recce, implementation: Implementation, images: Tensor, dev
     }
 
 
-def _far(values: Tensor, expected: Tensor) -> dict[str, float]:
+def _difference(values: Tensor, expected: Tensor) -> dict[str, float]:
     difference = (values - expected).abs()
     return {"max": difference.max().item(), "mean": difference.mean().item()}

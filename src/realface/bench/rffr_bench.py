@@ -1,4 +1,4 @@
-"""RFFR beside itself as the release computes it: the residual, a training step, differences and memory."""
+"""RFFR compared with a re-implementation of its release: the residual, a training step, differences and memory."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from realface.models.rffr.network import Rffr
 from realface.models.rffr.residual import ResidualSource, grid_of
 from realface.models.rffr.task import RffrTask
 
-LEARNING_RATE = 2e-5  # of Adam; as in the release; time does not depend on it
+LEARNING_RATE = 2e-5  # of Adam, as in the release; it does not affect the time
 MOST_COMPARED = 8
 
 
 @dataclass(frozen=True)
 class RffrSize:
-    """What is timed.
+    """Networks and batch sizes of the benchmark.
 
     Attributes:
-        config: of the detector and its MAE; the paper's by default.
-        residual_batches: crops at a time.
-        training_batches: likewise; the release's is 32.
+        config: settings of the detector and its MAE; the paper's by default.
+        residual_batches: batch sizes of computing the residual, in crops.
+        training_batches: batch sizes of training, in crops; the release uses 32.
     """
 
     config: RffrConfig = field(default_factory=RffrConfig)
@@ -45,15 +45,15 @@ class RffrSize:
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to compute the residual, or a training step.
+    """One implementation of the residual, or of a training step.
 
     Attributes:
-        name: in the results.
+        name: name in the results.
         precision: `fp32`, or `bf16` for autocast.
-        mode: of the residual.
-        released: block by block, as the release does.
-        cached: whether a training step is given the residual.
-        keeps_memory: whether the process keeps freed memory, as our commands do.
+        mode: mode of the residual.
+        released: whether blocks are computed in sequence, as in the release.
+        cached: whether a training step uses a stored residual.
+        keeps_memory: whether the process keeps freed memory, as the commands of `realface` do.
     """
 
     name: str
@@ -90,26 +90,28 @@ def bench_rffr(
     size: RffrSize | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Time RFFR with random weights against the release's way: a pass for each block, in float32, and a loop to paste.
+    """Compare RFFR with its release: one pass per block in float32, and a loop that pastes the patches.
 
-    Each way to compute has a process of its own, and they take turns, so that what else happens on the machine meets
-    all of them, and each round gives one ratio. In a training step all ways of a round draw the same blocks.
+    Weights are random. Each implementation runs in a separate process. They are interleaved, so other load on the
+    machine affects all implementations. Each round gives one ratio. In a training step, all implementations of a round
+    draw the same blocks.
 
     Args:
-        repeats: rounds.
-        device: as for `Detector.load`.
-        crops: folder or manifest of face crops, of which some are compared; the two portraits when None.
-        size: what is timed; the paper's networks by default.
+        repeats: number of rounds.
+        device: device of the networks, such as `cpu`, `cuda` or `auto`.
+        crops: folder or manifest of face crops; the residuals of the first 8 are compared. Views of two portraits when
+            None.
+        size: networks and batch sizes; the paper's by default.
         quiet: show no progress.
 
     Returns:
-        JSON-ready; seconds, images per second and ratios as median, least and most of the rounds.
+        JSON-ready: seconds, images per second and ratios as median, minimum and maximum of the rounds.
 
     Raises:
-        BenchmarkError: the release's re-implementation is missing; see `load_reference`.
+        BenchmarkError: the re-implementation of the release is missing; see `load_reference`.
     """
     load_reference("rffr")  # fails before anything is timed
-    place = resolve_device(device)
+    target = resolve_device(device)
     size = size or RffrSize()
     plans = [("residual", batch, RESIDUAL) for batch in size.residual_batches]
     plans += [("training", batch, TRAINING) for batch in size.training_batches]
@@ -118,7 +120,7 @@ def bench_rffr(
         for kind, batch, implementations in plans:
             variants = {
                 implementation.name: Variant(
-                    _work, (size.config, implementation, kind, batch, str(place)), implementation.keeps_memory
+                    _work, (size.config, implementation, kind, batch, str(target)), implementation.keeps_memory
                 )
                 for implementation in implementations
             }
@@ -130,20 +132,20 @@ def bench_rffr(
         "branch": size.config.branch,
         "input_size": mae.input_size,
         "weights": "random",
-        "device": str(place),
+        "device": str(target),
         "timings": timings,
-        "residuals": _differences(size.config, read_crops(crops, mae.input_size)[:MOST_COMPARED].to(place)),
+        "residuals": _differences(size.config, read_crops(crops, mae.input_size)[:MOST_COMPARED].to(target)),
     }
 
 
 def rffr_table(result: Mapping[str, Any]) -> list[str]:
-    """What `bench_rffr` measured, as lines."""
+    """Return the result of `bench_rffr` as lines of text."""
     lines = [
         f"  {result['mae']} MAE, {result['branch']}, {result['input_size']} px, {result['weights']} weights, on "
         f"{result['device']}"
     ]
     for timing in result["timings"]:
-        lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; times as fast as the release's way")
+        lines.append(f"  {timing['kind']}, batch {timing['batch_size']}: seconds; speed-up over the release")
         lines += [
             f"    {name:<12}{format_stats(row['seconds'], '8.3f')}  x {format_stats(row['times_as_fast'], '5.2f')}"
             f"  {row['images_per_s']['median']:.2f} images/s, {max(row['peak_bytes'].values()) / 1e6:.0f} MB at most"
@@ -151,8 +153,8 @@ def rffr_table(result: Mapping[str, Any]) -> list[str]:
         ]
     for name, row in result["residuals"]["variants"].items():
         lines.append(
-            f"  residuals of {result['residuals']['num_crops']} crops, {name} from {EXACT.name}: "
-            f"at most {row['max']:.1e}, mean {row['mean']:.1e}, {row['share']:.1e} of the residual's size"
+            f"  residuals of {result['residuals']['num_crops']} crops, {name}, difference from {EXACT.name}: "
+            f"at most {row['max']:.1e}, mean {row['mean']:.1e}, {row['share']:.1e} of the mean residual"
         )
     return lines
 
@@ -160,7 +162,10 @@ def rffr_table(result: Mapping[str, Any]) -> list[str]:
 def _work(
     config: RffrConfig, implementation: Implementation, kind: str, batch: int, device: str
 ) -> Callable[[], object]:
-    """The residual of all blocks, or a step of training: loss, gradients and Adam; weights and images are random."""
+    """Return a function that computes the residual of all blocks, or a training step: loss, gradients and Adam.
+
+    Weights and images are random.
+    """
     image = torch.rand(batch, 3, config.input_size, config.input_size).to(device)
     if kind == "residual":
         residual = _residual(MaskedAutoencoder(config.mae).to(device), config, implementation)
@@ -194,7 +199,7 @@ def _training_step(network: Rffr, implementation: Implementation, image: Tensor)
     rounds = count()
 
     def step() -> None:
-        torch.manual_seed(next(rounds))  # which blocks are used
+        torch.manual_seed(next(rounds))  # decides the used blocks
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(image.device.type, torch.bfloat16, enabled=implementation.precision == "bf16"):
             loss: Tensor = released.loss(image, label) if implementation.released else ours(image, label, stored).loss
@@ -205,7 +210,7 @@ def _training_step(network: Rffr, implementation: Implementation, image: Tensor)
 
 
 def _differences(config: RffrConfig, images: Tensor) -> dict[str, Any]:
-    """How far residuals are from the exact ones in float32, where there are blocks."""
+    """Return the differences of residuals from the exact residual in float32, over the pixels of the blocks."""
     torch.manual_seed(0)
     mae = MaskedAutoencoder(config.mae).to(images.device)
     patches = list(grid_of(config.mae, config.residual).patches())

@@ -16,7 +16,7 @@ from realface.core.errors import BenchmarkError
 
 CHECKOUT = Path(__file__).parents[3]
 """The folder of the checkout, if the package runs from one."""
-_REPOSITORY_VARIABLES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}  # git hooks set them, for their own repository
+_REPOSITORY_VARIABLES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}  # git hooks set them for the hook's repository
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SourceTree:
     """The package's sources at one commit.
 
     Attributes:
-        label: name in tables: "this tree", or the revision as the user gave it.
+        label: name in tables: "this tree", or the revision that the user passed.
         commit: full hash of the commit; ends in "-dirty" if tracked files differ from it.
         sources: folder that contains the package `realface`.
     """
@@ -36,7 +36,7 @@ class SourceTree:
     def environment(self) -> dict[str, str]:
         """Return this process's environment, changed to import `realface` from these sources.
 
-        Bytecode is written for both trees, so that neither is compiled again in each run.
+        Bytecode is written for both trees, so the sources are not compiled again in each run.
         """
         paths = [str(self.sources), *filter(None, [os.environ.get("PYTHONPATH")])]
         own = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": ""}
@@ -54,14 +54,14 @@ class SourceTree:
 
 @contextmanager
 def source_trees(revision: str, *, checkout: Path = CHECKOUT) -> Iterator[tuple[SourceTree, SourceTree]]:
-    """Give this checkout and another commit of it, which is in a temporary worktree until the end of the block.
+    """Provide this checkout and another commit of its repository, in a temporary worktree until the end of the block.
 
     Args:
         revision: anything that git resolves to a commit: a hash, a branch, a tag, "HEAD~3".
         checkout: folder of the checkout, which may have uncommitted changes.
 
     Yields:
-        This tree and the other one.
+        This tree, and the tree of the revision.
 
     Raises:
         BenchmarkError: the package does not run from a git checkout, git is missing or fails, the revision is unknown,
@@ -94,11 +94,11 @@ def source_trees(revision: str, *, checkout: Path = CHECKOUT) -> Iterator[tuple[
 
 @contextmanager
 def _worktree(checkout: Path, commit: str) -> Iterator[Path]:
-    """Give a folder with the commit checked out, and remove it at the end, also after an error or a signal."""
+    """Provide a folder with the commit checked out, and remove it at the end, also after an error or a signal."""
     with tempfile.TemporaryDirectory(prefix="realface-bench-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary, f"realface-{commit[:12]}")
         try:
-            # without hooks: post-checkout would run for a tree that nobody works in
+            # without hooks: post-checkout is meant for worktrees that a user works in
             _git(checkout, "-c", f"core.hooksPath={os.devnull}", "worktree", "add", "--detach", str(folder), commit)
             yield folder
         finally:
@@ -106,9 +106,9 @@ def _worktree(checkout: Path, commit: str) -> Iterator[Path]:
 
 
 def _remove_worktree(checkout: Path, folder: Path) -> None:
-    """Remove a worktree and git's record of it; nothing happens if there is none.
+    """Remove a worktree and git's record, if they exist.
 
-    A general `git worktree prune` would also drop the user's own worktrees on disks that are not mounted now.
+    A general `git worktree prune` would also drop the user's worktrees on disks that are not mounted.
     """
     pointer = folder / ".git"
     if pointer.is_file():
@@ -120,7 +120,7 @@ def _remove_worktree(checkout: Path, folder: Path) -> None:
 
 
 def _resolve(checkout: Path, name: str) -> str:
-    """Return the hash of an object, or nothing if there is none of that name."""
+    """Return the hash of an object; empty if the name is unknown."""
     return _run_git(checkout, "rev-parse", "--verify", "--quiet", name).stdout.strip()
 
 
@@ -128,7 +128,7 @@ def _git(checkout: Path, *arguments: str) -> str:
     """Return what git prints.
 
     Raises:
-        BenchmarkError: git fails, with its last line.
+        BenchmarkError: git fails; the text is the last line that it printed.
     """
     done = _run_git(checkout, *arguments)
     if done.returncode:

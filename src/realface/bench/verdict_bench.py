@@ -34,22 +34,22 @@ def bench_verdict(
     clip: ClipSize | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Time the way from a generated clip to its verdict.
+    """Time detection on a generated clip.
 
-    The models take turns, so that what else happens on the machine meets all of them. The first verdict of each, which
-    loads the face detector too, is reported apart.
+    The models are interleaved, so other load on the machine affects all models. The first verdict of each model, which
+    includes loading the face detector, is reported separately.
 
     Args:
-        models: name -> artifact; RECCE in its two sizes with random weights when None, for which time is the same.
-        repeats: verdicts that are timed per model.
-        device: as for `Detector.load`.
-        batch_size: likewise.
-        num_frames: likewise.
+        models: artifacts by name; RECCE in two sizes with random weights when None. Weights do not affect the time.
+        repeats: number of timed verdicts per model.
+        device: device of the network, such as `cpu`, `cuda` or `auto`.
+        batch_size: faces per batch.
+        num_frames: frames per video; the artifact's setting when None.
         clip: size of the video; 10 s of 1280 x 720 at 25 frames per second by default.
         quiet: show no progress.
 
     Returns:
-        JSON-ready; per model and stage the median, least and most seconds of the repeats.
+        JSON-ready: seconds per model and stage, as median, minimum and maximum of the repeats.
     """
     size = clip or ClipSize()
     with tempfile.TemporaryDirectory() as temporary:
@@ -81,7 +81,7 @@ def bench_verdict(
 
 
 def verdict_table(result: Mapping[str, Any]) -> list[str]:
-    """What `bench_verdict` measured, as lines."""
+    """Return the result of `bench_verdict` as lines of text."""
     clip = result["clip"]
     lines = [f"  {clip['duration_s']:g} s of {clip['width']} x {clip['height']} at {clip['fps']} frames/s; seconds"]
     for name, model in result["models"].items():
@@ -89,7 +89,7 @@ def verdict_table(result: Mapping[str, Any]) -> list[str]:
             f"  {name}: {model['num_frames']} frames, {model['input_size']} px, loaded in {model['load_s']:.2f} s"
         )
         lines += [f"    {stage:<8}{format_stats(seconds, '8.3f')}" for stage, seconds in model["seconds"].items()]
-        lines.append(f"    {'first':<8}{model['first_s']['total']:8.3f}  with the face detector's loading")
+        lines.append(f"    {'first':<8}{model['first_s']['total']:8.3f}  including loading the face detector")
     return lines
 
 
@@ -111,7 +111,12 @@ def _size_of(detector: Detector) -> dict[str, Any]:
 
 
 def random_recce(folder: Path, encoder: str) -> Path:
-    """An artifact that has seen no data."""
+    """Write an artifact of RECCE with random weights, and return its folder.
+
+    Args:
+        folder: an existing folder, in which the artifact is written.
+        encoder: name of the encoder, also of the new folder.
+    """
     method = get_method("recce")
     config = method.config_type.model_validate({"encoder": encoder})
     torch.manual_seed(0)

@@ -53,7 +53,7 @@ def test_the_table_has_a_line_for_every_number() -> None:
         "peak after sampling 200 ( 100 - 300) MB",
         "peak after loading 200 ( 100 - 300) MB",
     ]
-    told = "own memory of the largest of 4 workers (fork) after 4000 rows each: "
+    told = "private memory of the largest of 4 workers (fork) after 4000 rows each: "
     assert lines[9:] == [told + "200 (100 - 300) MB; the paths take 166 MB"]
     unknown = {**measured, "workers": {**workers, "worker_bytes": None}}
     assert told + "not reported by this system; the paths take 166 MB" in manifest_table(unknown)[-1]

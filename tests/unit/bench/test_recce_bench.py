@@ -84,7 +84,7 @@ def test_an_artifact_is_timed_with_its_own_weights(tmp_path: Path, no_child: Non
 
 def test_an_artifact_of_another_method_is_refused(tmp_path: Path) -> None:
     other = save(tmp_path / "b", "baseline", {"encoder": "resnet18", "input_size": 64}, default_crop_spec())
-    with pytest.raises(ArtifactError, match="holds baseline, and only recce can be timed here"):
+    with pytest.raises(ArtifactError, match="contains method baseline, but this benchmark needs recce"):
         bench_recce(other, device="cpu", quiet=True)
 
 
@@ -114,7 +114,7 @@ def test_the_table_says_times_scores_and_memory() -> None:
     )
     assert [" ".join(line.split()) for line in lines] == [
         "light, 64 px, random weights, on cpu",
-        "training, batch 8: seconds; times as fast as the release's way",
+        "training, batch 8: seconds; speed-up over the release",
         "bf16 1.000 ( 0.500 - 2.000) x 1.00 ( 0.50 - 2.00) 1.0 images/s, 3000 MB at most",
-        "scores of 12 crops, bf16 from the release's way: at most 1.0e-02, mean 2.0e-03",
+        "scores of 12 crops, bf16, difference from the release: at most 1.0e-02, mean 2.0e-03",
     ]

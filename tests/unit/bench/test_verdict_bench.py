@@ -46,5 +46,5 @@ def test_the_table_names_clip_models_and_stages() -> None:
         "10 s of 1280 x 720 at 25 frames/s; seconds",
         "light: 32 frames, 128 px, loaded in 0.50 s",
         *(f"{stage} 1.000 ( 0.500 - 2.000)" for stage in seconds),
-        "first 3.000 with the face detector's loading",
+        "first 3.000 including loading the face detector",
     ]
