@@ -87,7 +87,7 @@ def bench_recce(
     """Compare RECCE with the same network with the release's loop over positions, in contiguous float32.
 
     Each implementation runs in a separate process with random weights. They are interleaved, so other load on the
-    machine affects all implementations. Each round gives one ratio. The release's implementation runs twice: with
+    machine affects all implementations. Each round produces a ratio. The release's implementation runs twice: with
     Python's default handling of freed memory, and with freed memory kept, as in the commands of `realface`.
 
     Args:

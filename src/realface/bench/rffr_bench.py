@@ -93,7 +93,7 @@ def bench_rffr(
     """Compare RFFR with its release: one pass per block in float32, and a loop that pastes the patches.
 
     Weights are random. Each implementation runs in a separate process. They are interleaved, so other load on the
-    machine affects all implementations. Each round gives one ratio. In a training step, all implementations of a round
+    machine affects all implementations. Each round produces a ratio. In a training step, all implementations of a round
     draw the same blocks.
 
     Args:
