@@ -1,1 +1,1 @@
-"""RFFR: a masked autoencoder learns real faces, inpaints a face block by block, and the residual tells fakes."""
+"""RFFR: a masked autoencoder learns real faces and inpaints a face block by block; the residual reveals fakes."""

@@ -1,4 +1,4 @@
-"""The blocks of 3 x 3 patches by which a face is inpainted, and which of them are hidden together."""
+"""The blocks of 3 x 3 patches that are hidden and inpainted, and the groups of blocks hidden in one pass."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from realface.models.eager import eager
 from realface.models.rffr.config import MaeConfig, num_blocks_per_side, num_visible
 
 SIDE = 3
-"""Patches per side of a block. Source: paper."""
+"""Number of patches per side of a block. Source: paper."""
 
 Pass = tuple[int, ...]
-"""The blocks that are hidden together."""
+"""Numbers of the blocks that are hidden together."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Block:
     """A square of 3 x 3 patches.
 
     Attributes:
-        row: of its upper left patch, from 0.
-        column: likewise.
-        hidden: its nine patches, row by row, as numbers in the grid.
-        owned: those whose inpainting is kept: each patch is owned by one block.
+        row: row of the upper left patch, from 0.
+        column: column of the upper left patch, from 0.
+        hidden: numbers of the nine patches in the grid, row by row.
+        owned: numbers of the patches for which this block's inpainting is kept; each patch is owned by one block.
     """
 
     row: int
@@ -37,7 +37,7 @@ class Block:
     owned: tuple[int, ...]
 
     def touches(self, other: Block) -> bool:
-        """Return whether the two have a patch in common, or patches side by side or corner to corner."""
+        """Return whether the two blocks overlap, or are adjacent at a side or a corner."""
         return abs(self.row - other.row) <= SIDE and abs(self.column - other.column) <= SIDE
 
 
@@ -45,13 +45,13 @@ class Block:
 class BlockGrid:
     """The blocks that cover a face.
 
-    The inner ones are RFFR's: side by side, centred, within a ring of patches that they leave out; with 14 x 14 patches
-    16 blocks from row and column 1. With the ring covered too, as many more stand along the edges, hide 3 x 3 patches
-    each like the others, and own what the inner ones do not.
+    The inner blocks are RFFR's: side by side and centred, inside a ring of patches that no block covers. A grid of
+    14 x 14 patches has 16 inner blocks, from row and column 1. To cover the ring, the same number of blocks is added
+    along the edges. These blocks also hide 3 x 3 patches each, and own the patches that no inner block owns.
 
     Attributes:
-        side: patches per side of the grid.
-        blocks: the inner ones row by row, then those of the ring.
+        side: number of patches per side of the grid.
+        blocks: the inner blocks row by row, then the blocks of the ring.
     """
 
     side: int
@@ -63,8 +63,8 @@ class BlockGrid:
         """Return the blocks of a grid.
 
         Args:
-            side: patches per side, at least 5.
-            outer_ring: whether every patch is covered.
+            side: number of patches per side, at least 5.
+            outer_ring: whether to cover the outermost patches too.
         """
         per_side = num_blocks_per_side(side)
         start = (side - SIDE * per_side) // 2
@@ -81,12 +81,12 @@ class BlockGrid:
         return cls(side, tuple(block for block in blocks if block.owned))
 
     def passes(self, mode: Literal["exact", "fast"]) -> tuple[Pass, ...]:
-        """Return which blocks are hidden together: each alone, or as many as do not touch."""
+        """Return the groups of blocks that are hidden together: single blocks, or blocks that do not touch."""
         if mode == "exact":
             return tuple((block,) for block in range(len(self.blocks)))
         inner = range(num_blocks_per_side(self.side) ** 2)
         ring = range(len(inner), len(self.blocks))
-        return (*self._groups(inner), *self._groups(ring))  # apart, so that the ring changes nothing within it
+        return (*self._groups(inner), *self._groups(ring))  # separate, so the ring does not change inner passes
 
     def _groups(self, numbers: Sequence[int]) -> list[Pass]:
         groups: list[Pass] = []
@@ -101,18 +101,18 @@ class BlockGrid:
         return groups
 
     def patches(self, used: Sequence[int] | None = None) -> tuple[int, ...]:
-        """Return the patches that some blocks own, or all blocks, block by block."""
+        """Return the patches that the used blocks own, block by block; by default, all blocks are used."""
         chosen = range(len(self.blocks)) if used is None else used
         return tuple(patch for block in chosen for patch in self.blocks[block].owned)
 
 
 def block_patches(row: int, column: int, *, side: int) -> tuple[int, ...]:
-    """Return the nine patches of the block whose upper left one is at (row, column), row by row."""
+    """Return the nine patches of the block with its upper left patch at (row, column), row by row."""
     return tuple((row + i) * side + column + j for i in range(SIDE) for j in range(SIDE))
 
 
 def _ring_corners(side: int) -> list[tuple[int, int]]:
-    """Blocks along the four edges; the last of an edge is moved back to end with it."""
+    """Return the corners of the blocks along the four edges; the last block of an edge is moved back to fit."""
     last = side - SIDE
     along = [min(place, last) for place in range(0, side, SIDE)]
     rows = [(row, column) for row in (0, last) for column in along]
@@ -121,22 +121,22 @@ def _ring_corners(side: int) -> list[tuple[int, int]]:
 
 
 PERIOD = SIDE + 1
-"""Patches from block to block, so that one stays visible between them."""
+"""Distance of neighbouring blocks, in patches; one patch stays visible between two blocks."""
 
 
 @eager
 def draw_masks(
     config: MaeConfig, num_images: int, *, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Patches to hide in each of some images, by the config's masking.
+    """Draw the patches to hide in each image, with the config's masking.
 
     Args:
-        config: of the MAE.
-        num_images: B.
-        generator: on the CPU; torch's global one by default.
+        config: config of the MAE.
+        num_images: number of images B.
+        generator: generator on the CPU; torch's global generator by default.
 
     Returns:
-        The visible patches (B, N - M) and the hidden ones (B, M), int64.
+        The visible patches (B, N - M) and the hidden patches (B, M), int64.
     """
     side = config.grid_side
     if config.masking == "random":
@@ -149,7 +149,7 @@ def draw_masks(
 
 
 def _spread_blocks(config: MaeConfig, generator: torch.Generator | None) -> Tensor:
-    """(9 x blocks,) the patches of some blocks that do not touch: cells of a lattice with a random origin."""
+    """Draw blocks that do not touch, from a lattice with a random origin; return their patches (9 x blocks,)."""
     side = config.grid_side
     origins = [int(torch.randint(min(PERIOD, side - SIDE + 1), (), generator=generator)) for _ in range(2)]
     rows, columns = ([*range(origin, side - SIDE + 1, PERIOD)] for origin in origins)
@@ -162,7 +162,7 @@ def _spread_blocks(config: MaeConfig, generator: torch.Generator | None) -> Tens
 def draw_common_blocks(
     num_blocks: int, num_images: int, *, probability: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """(B, blocks) bool: each block with some probability, the same in all images; all where none is drawn.
+    """Draw each block with a probability, the same for all images: (B, blocks) bool; all blocks if the draw is empty.
 
     Source: RFFR's release, which draws for the whole batch.
     """
@@ -172,6 +172,6 @@ def draw_common_blocks(
 
 @eager
 def draw_blocks(num_blocks: int, num_images: int, *, count: int, generator: torch.Generator | None = None) -> Tensor:
-    """(B, blocks) bool: so many blocks of each image, drawn for each."""
+    """Draw `count` blocks for each image: (B, blocks) bool."""
     first = torch.rand(num_images, num_blocks, generator=generator).argsort(dim=1)[:, :count]
     return torch.zeros(num_images, num_blocks, dtype=torch.bool).scatter(1, first, True)

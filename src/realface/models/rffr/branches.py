@@ -15,17 +15,17 @@ from realface.models.rffr.config import MaeConfig
 from realface.models.rffr.mae import MLP_RATIO, SIZES, MaskedAutoencoder
 from realface.models.weights import start_encoder
 
-# what timm raises over weights that have a transformer's names and other shapes, or some of its names
+# timm's errors for weights with a transformer's names and other shapes, or with only some of the names
 NO_TRANSFORMER = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransformer:
-    """Return the transformer of that name with random weights and no classifier.
+    """Return a transformer by name, with random weights and no classifier.
 
     Args:
-        name: one that `require_branch` accepts.
-        input_size: height and width of its images, in pixels.
-        patch_size: of a patch, in pixels.
+        name: network name that `require_branch` accepts.
+        input_size: height and width of the images, in pixels.
+        patch_size: height and width of a patch, in pixels.
     """
     branch: Any = timm.create_model(name, num_classes=0, img_size=input_size, patch_size=patch_size)
     assert isinstance(branch, VisionTransformer)
@@ -33,7 +33,7 @@ def build_branch(name: str, *, input_size: int, patch_size: int) -> VisionTransf
 
 
 def build_mae_branch(config: MaeConfig) -> VisionTransformer:
-    """Return a transformer built as the encoder of an MAE is, with random weights and no classifier."""
+    """Return a transformer with the structure of an MAE's encoder, random weights and no classifier."""
     size = SIZES[config.size]
     return VisionTransformer(
         img_size=config.input_size,
@@ -47,7 +47,7 @@ def build_mae_branch(config: MaeConfig) -> VisionTransformer:
 
 
 def start_as_mae(branch: VisionTransformer, mae: MaskedAutoencoder) -> None:
-    """Set a branch that `build_mae_branch` made to the weights of the MAE's encoder, in place."""
+    """Set a branch from `build_mae_branch` to the weights of the MAE's encoder, in place."""
     weights = mae.state_dict()
     branch.load_state_dict({name: weights[name] for name in branch.state_dict()})
 
@@ -61,30 +61,30 @@ def branch_feature(branch: VisionTransformer, image: Tensor, patches: Tensor) ->
 
 
 def released_feature(branch: VisionTransformer, image: Tensor, patches: Tensor, *, offset: int) -> Tensor:
-    """The same as the release computes it: the feature (B, W) is the first kept token, and the class token is dropped.
+    """Return the feature (B, W) as the release computes it: the first kept token, without the class token.
 
     Args:
-        branch: a transformer whose only token before the patches is the class token.
+        branch: transformer with the class token as its only token before the patches.
         image: (B, 3, S, S).
-        patches: (B, K), those to be kept.
-        offset: added to their numbers to find their tokens; the release's list of numbers grows by 1 with each branch.
+        patches: numbers of the patches to keep, (B, K).
+        offset: added to the patch numbers to get token numbers; the release's numbers grow by 1 with each branch.
     """
     return _transformed(branch, chosen(placed_tokens(branch, image), patches + offset))[:, 0]
 
 
 def placed_tokens(branch: VisionTransformer, image: Tensor) -> Tensor:
-    """(B, 3, S, S) -> (B, prefix + N, W): the class token and all patches, with their places."""
+    """Return the class token and all patch tokens, with positions: (B, 3, S, S) -> (B, prefix + N, W)."""
     tokens: Tensor = branch.norm_pre(branch._pos_embed(branch.patch_embed(image)))
     return tokens
 
 
 def chosen(tokens: Tensor, numbers: Tensor) -> Tensor:
-    """(B, T, W), (B, K) -> (B, K, W): each image's tokens of those numbers."""
+    """Select each image's tokens by number: (B, T, W), (B, K) -> (B, K, W)."""
     return tokens.gather(1, numbers[..., None].expand(-1, -1, tokens.shape[2]))
 
 
 def load_branch(branch: VisionTransformer, weights: Mapping[str, Tensor], *, where: str) -> None:
-    """Start a branch from a timm transformer's weights, such as ImageNet's; its places and patches are resized to fit.
+    """Start a branch from a timm transformer's weights, such as ImageNet's; positions and patches are resized to fit.
 
     Raises:
         ArtifactError: names or shapes differ.

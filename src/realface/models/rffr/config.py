@@ -1,4 +1,4 @@
-"""Every setting of RFFR's two tasks: the MAE that knows real faces, and the detector on top of it."""
+"""All settings of RFFR's two tasks: the MAE, which learns real faces, and the detector that uses it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from realface.core.recipe import Section
 from realface.models.config import MethodConfig
 
 AS_MAE = "mae"
-"""The branch that is built as the MAE's encoder is."""
+"""Name of the branch with the structure of the MAE's encoder."""
 SMALLEST_GRID = 5
-"""Patches per side that hold one block of 3 x 3 within an outer ring."""
+"""Smallest number of patches per side: one block of 3 x 3 patches and an outer ring."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 def num_blocks_per_side(grid_side: int) -> int:
-    """Blocks of 3 patches that fit between the first and the last patch of a side."""
+    """Return the number of blocks of 3 patches that fit between the first and the last patch of a side."""
     return (grid_side - 2) // 3
 
 
 def num_visible(num_patches: int, mask_ratio: float) -> int:
-    """Patches that `random` masking leaves visible."""
+    """Return the number of patches that stay visible with `random` masking."""
     return int(num_patches * (1 - mask_ratio))
 
 
 def most_blocks(grid_side: int) -> int:
-    """Blocks of 3 x 3 patches, with a patch between them, that fit anywhere in a grid, whatever the offset up to 3."""
+    """Return the number of blocks of 3 x 3 patches, one patch apart, that fit in a grid at any offset up to 3."""
     return max(1, (grid_side - 2) // 4) ** 2
 
 
 class ResidualSection(Section):
-    """How the difference between a face and its inpainting is taken."""
+    """Settings of the difference between a face and its inpainting."""
 
     mode: Literal["exact", "fast"] = Field(
         "exact",
@@ -88,7 +88,7 @@ class MaeConfig(MethodConfig):
 
     @property
     def grid_side(self) -> int:
-        """Patches per side."""
+        """Number of patches per side."""
         return self.input_size // self.patch_size
 
     @model_validator(mode="after")

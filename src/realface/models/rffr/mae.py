@@ -1,6 +1,6 @@
-"""The masked autoencoder: sees some patches of a face and predicts others.
+"""The masked autoencoder: sees some patches of a face and predicts the hidden patches.
 
-Parameters have the names of MAE's public release, so its checkpoints and those of RFFR's fit.
+Parameters have the names of MAE's public release, so the checkpoints of MAE and RFFR fit.
 
 Source: MAE, arXiv 2111.06377; RFFR, arXiv 2303.08439.
 """
@@ -27,15 +27,15 @@ from realface.models.preparation import prepare_linears
 from realface.models.rffr.config import MaeConfig
 
 TOKEN_STD = 0.02
-"""Of the class and mask tokens' first values. Source: MAE."""
+"""Standard deviation of the initial class and mask tokens. Source: MAE."""
 LayerNorm = partial(nn.LayerNorm, eps=1e-6)
 
 
 class MaskedAutoencoder(nn.Module):
-    """Encoder over the visible patches, decoder over them and the hidden ones.
+    """An encoder for the visible patches, and a decoder for all patches.
 
     Args:
-        config: its size, and of images and patches.
+        config: sizes of the network, the images and the patches.
     """
 
     pos_embed: Tensor
@@ -60,25 +60,25 @@ class MaskedAutoencoder(nn.Module):
 
     @property
     def num_patches(self) -> int:
-        """Patches of an image."""
+        """Number of patches of an image."""
         return self.config.grid_side**2
 
     def embed(self, image: Tensor) -> Tensor:
-        """(B, 3, S, S) in [0, 1] -> the tokens (B, N, W) of all patches, with their places."""
+        """Return the tokens (B, N, W) of all patches, with positions, of images (B, 3, S, S) in [0, 1]."""
         require_size(image, method="MAE of RFFR", size=self.config.input_size)
         tokens: Tensor = self.patch_embed(self.to_range(image))
         return tokens + self.pos_embed[:, 1:]
 
     def predict(self, tokens: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
-        """Return the hidden patches, predicted from the visible ones.
+        """Predict the hidden patches from the visible patches.
 
         Args:
-            tokens: (B, N, W), as `embed` gives them.
-            visible: (B, V) int64, patches that the encoder sees.
-            hidden: (B, M) int64, patches to be predicted.
+            tokens: result of `embed`, (B, N, W).
+            visible: patches that the encoder sees, (B, V) int64.
+            hidden: patches to predict, (B, M) int64.
 
         Returns:
-            (B, M, P), P = 3 x patch side squared, ordered (row, column, RGB), in the range that the MAE works on.
+            (B, M, P), P = 3 x patch side squared, ordered (row, column, RGB), in the MAE's range of pixels.
         """
         seen = tokens.gather(1, visible[..., None].expand(-1, -1, tokens.shape[2]))
         cls_token = (self.cls_token + self.pos_embed[:, :1]).expand(len(tokens), -1, -1)
@@ -88,7 +88,7 @@ class MaskedAutoencoder(nn.Module):
         return self._decode(self.decoder_embed(self.norm(latent)), visible, hidden)
 
     def _decode(self, latent: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
-        """Attention does not depend on the order of tokens, so the hidden ones simply stand last."""
+        """Decode with the hidden tokens last: attention does not depend on the order of tokens."""
         places = self.decoder_pos_embed[0]
         shown = latent + torch.cat([places[:1].expand(len(latent), 1, -1), places[1 + visible]], dim=1)
         masked = self.mask_token + places[1 + hidden]
@@ -101,34 +101,36 @@ class MaskedAutoencoder(nn.Module):
         return prediction
 
     def to_patches(self, image: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, N, P), the pixels of each patch, ordered (row, column, RGB)."""
+        """Return the pixels of each patch, ordered (row, column, RGB): (B, 3, S, S) -> (B, N, P)."""
         side, patch = self.config.grid_side, self.config.patch_size
         squares = image.reshape(len(image), 3, side, patch, side, patch)
         return squares.permute(0, 2, 4, 3, 5, 1).reshape(len(image), side**2, -1)
 
     def to_image(self, patches: Tensor) -> Tensor:
-        """(B, N, P) -> (B, 3, S, S), the inverse of `to_patches`."""
+        """Return images from patches: (B, N, P) -> (B, 3, S, S), the inverse of `to_patches`."""
         side, patch = self.config.grid_side, self.config.patch_size
         squares = patches.reshape(len(patches), side, side, patch, patch, 3)
         return squares.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), 3, side * patch, side * patch)
 
     def to_range(self, image: Tensor) -> Tensor:
-        """Images (B, 3, S, S) in [0, 1] in the range that the MAE works on."""
+        """Convert images (B, 3, S, S) in [0, 1] to the MAE's range of pixels."""
         normed: Tensor = normalize(image, list(self.config.pixel_mean), list(self.config.pixel_std))
         return normed
 
     def pixel_range(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the standard deviation and the mean (P,) that predicted patches have as images in [0, 1].
+        """Return the standard deviation and the mean (P,) that convert predicted patches to the range [0, 1].
+
+        They are not buffers, because a network in float64 would contain rounded values.
 
         Args:
-            like: whose type and device they get. They are no buffers, which a network in float64 would have rounded.
+            like: tensor with the data type and device of the result, any shape.
         """
         count = self.config.patch_size**2
         std, mean = (like.new_tensor(part * count) for part in (self.config.pixel_std, self.config.pixel_mean))
         return std, mean
 
     def _initialise(self) -> None:
-        """Source: MAE: linear layers and the patches' projection, as one, uniform after Xavier; biases 0."""
+        """Set initial weights: Xavier uniform for linear layers and the patch projection; biases 0. Source: MAE."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight.view(len(module.weight), -1))
@@ -139,13 +141,13 @@ class MaskedAutoencoder(nn.Module):
 
 
 def last_tokens(block: Block, tokens: Tensor, *, count: int) -> Tensor:
-    """What a block of timm gives for the last tokens (B, count, W), at the price of those alone.
+    """Return the output of a timm block for the last tokens (B, count, W) only.
 
-    They still attend to all tokens (B, T, W); what the others would become is not computed.
+    The last tokens attend to all tokens (B, T, W). The output for earlier tokens is not computed.
     """
     attention: Any = block.attn
     normed = block.norm1(tokens)
-    query, key, value = attention.qkv(normed).chunk(3, dim=2)  # the others' queries cost 0.2 %
+    query, key, value = attention.qkv(normed).chunk(3, dim=2)  # the unused queries cost 0.2 %
     query, width = query[:, -count:], tokens.shape[2]
     shape = (len(tokens), -1, attention.num_heads, width // attention.num_heads)
     query, key, value = (part.reshape(shape).transpose(1, 2) for part in (query, key, value))
@@ -167,15 +169,15 @@ PERIOD = 10_000.0
 
 
 def position_table(width: int, grid_side: int) -> Tensor:
-    """Sines and cosines of column and row, for the class token and each patch.
+    """Return the position table: sines and cosines of column and row, for the class token and each patch.
 
     Args:
         width: D, a multiple of 4.
-        grid_side: patches per side.
+        grid_side: number of patches per side.
 
     Returns:
-        (1, 1 + patches, D) float32: the class token's row is 0; of a patch the first half is its column's, the second
-        its row's; each half sines, then cosines, of place x 10,000^(-i / (D/4)).
+        (1, 1 + patches, D) float32. The class token's row is 0. In a patch's row the first half describes the column,
+        the second half the row; each half contains sines, then cosines, of position x 10,000^(-i / (D/4)).
 
     Source: MAE's release, whose weights depend on the order.
     """
@@ -189,7 +191,7 @@ def position_table(width: int, grid_side: int) -> Tensor:
 
 
 MLP_RATIO = 4
-"""Width of a block's hidden layer in widths of the block. Source: MAE."""
+"""Width of a block's hidden layer, as a multiple of the block's width. Source: MAE."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class MaeSize:
 SIZES: Mapping[str, MaeSize] = MappingProxyType(
     {
         "tiny": MaeSize(192, 6, 3, 128, 2, 4),  # as wide as ViT-Ti, half as deep: trains on two CPU cores
-        "small": MaeSize(384, 12, 6, 256, 8, 8),  # ViT-S, likewise
+        "small": MaeSize(384, 12, 6, 256, 8, 8),  # ViT-S
         "base": MaeSize(768, 12, 12, 512, 8, 16),  # source: MAE, and RFFR
         "large": MaeSize(1024, 24, 16, 512, 8, 16),  # source: MAE
     }
@@ -215,7 +217,7 @@ SIZES: Mapping[str, MaeSize] = MappingProxyType(
 
 
 NORM_EPS = 1e-6
-"""Added to a patch's variance. Source: MAE."""
+"""Constant added to a patch's variance. Source: MAE."""
 
 
 def normalised_patches(patches: Tensor) -> Tensor:
@@ -225,12 +227,12 @@ def normalised_patches(patches: Tensor) -> Tensor:
 
 
 def inpainting_losses(prediction: Tensor, target: Tensor) -> Tensor:
-    """(B,) the mean squared error of each image's hidden patches, both (B, M, P). Source: MAE; RFFR."""
+    """Return the mean squared error (B,) of each image's hidden patches, both (B, M, P). Source: MAE; RFFR."""
     return (prediction - target).square().flatten(1).mean(1)
 
 
 def fingerprint(mae: MaskedAutoencoder) -> str:
-    """SHA-256 of the range of images that an MAE works on, and of its weights: names, types, shapes and bytes."""
+    """Return the SHA-256 of an MAE's range of pixels and its weights: names, types, shapes and bytes."""
     digest = hashlib.sha256(f"{mae.config.pixel_mean} {mae.config.pixel_std}\n".encode())
     for name, tensor in sorted(mae.state_dict().items()):
         values = tensor.cpu().contiguous().numpy()
@@ -243,8 +245,8 @@ def prepare_transformers(network: nn.Module, settings: InferenceSettings) -> Non
     """Prepare the transformers of a network, in place; the classifier stays in float32.
 
     Args:
-        network: of `rffr` or `rffr-mae`, or a masked autoencoder, in eval mode.
-        settings: of the inference.
+        network: network of `rffr` or `rffr-mae`, or a masked autoencoder, in eval mode.
+        settings: settings of the inference.
     """
     for part in list(network.modules()):
         if isinstance(part, MaskedAutoencoder | VisionTransformer):

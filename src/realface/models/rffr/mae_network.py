@@ -1,4 +1,4 @@
-"""RFFR's MAE as a detector of its own: what it cannot inpaint surprises it."""
+"""RFFR's MAE as a detector: fakes have larger inpainting errors than real faces."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from realface.models.rffr.statistics import FEWEST_FACES, RealStatistics
 from realface.models.weights import load_weights
 
 BANDS = ("fine", "coarse")
-"""What a block's difference is told apart into: a forgery may change its grain and not its shape, or the reverse."""
+"""Parts of a block's difference: a forgery can change the grain and not the shape, or the shape and not the grain."""
 FINE = 3
-"""Pixels over which a difference is averaged, to be taken off for its fine part. Coarse: over a patch."""
+"""Window in pixels: the fine part is the difference minus its mean over this window. The coarse window is a patch."""
 TABLES = ("pos_embed", "decoder_pos_embed")
 DECODER = ("decoder_", "mask_token")
-"""How the names of all that an encoder does without begin."""
+"""Prefixes of the parameters that an encoder without a decoder does not have."""
 COMPARED_FACES = 64
-"""Real faces on which the fast residual is compared with the exact one."""
+"""Number of real faces for the comparison of the fast residual with the exact residual."""
 
 
 class RffrMae(nn.Module):
@@ -36,7 +36,7 @@ class RffrMae(nn.Module):
 
     Attributes:
         mae: the autoencoder.
-        statistics: what real faces' residuals are like; fitted once it is trained.
+        statistics: distribution of the residuals of real faces; fitted after training.
     """
 
     _shares: Tensor
@@ -50,13 +50,13 @@ class RffrMae(nn.Module):
         self.register_buffer("_shares", _block_shares(self.grid), persistent=False)
 
     def forward(self, image: Tensor) -> ResidualOutput:
-        """How surprising faces are.
+        """Score faces by their distance from real faces.
 
         Args:
-            image: (B, 3, S, S) in [0, 1], of the size that the MAE was built for.
+            image: (B, 3, S, S) in [0, 1], with the size that the MAE was built for.
 
         Raises:
-            ModelInputError: images of another size, an MAE that cannot inpaint, or one that was not fitted.
+            ModelInputError: wrong image size, an MAE that cannot inpaint, or statistics that were not fitted.
         """
         require_residual_source(self.config, where="scoring faces")
         if not self.statistics.num_faces:
@@ -79,10 +79,11 @@ class RffrMae(nn.Module):
         return inpaint(self.mae, image, self.grid, mode=section.mode, chunk_size=section.chunk_size)
 
     def differences(self, image: Tensor, inpainted: Tensor) -> Tensor:
-        """Mean absolute differences of images (B, 3, S, S), over the patches of each block.
+        """Return the mean absolute differences of images (B, 3, S, S), over the patches of each block.
 
         Returns:
-            (B, 2 x blocks): of fine detail, such as grain and edges; then of coarse parts, such as a colour or a shape.
+            (B, 2 x blocks): differences in fine detail, such as grain and edges; then in coarse parts, such as colours
+            and shapes.
         """
         difference = inpainted - image
         size = self.config.patch_size // 2 * 2 + 1
@@ -92,16 +93,16 @@ class RffrMae(nn.Module):
             return torch.cat([self.mae.to_patches(part.abs()).mean(2) @ self._shares for part in (fine, coarse)], dim=1)
 
     def target(self, image: Tensor, hidden: Tensor) -> Tensor:
-        """(B, M, P) what the autoencoder should predict of the hidden patches (B, M)."""
+        """Return the target (B, M, P) of the autoencoder for the hidden patches (B, M)."""
         patches = self.mae.to_patches(self.mae.to_range(image))
         wanted = patches.gather(1, hidden[..., None].expand(-1, -1, patches.shape[2]))
         return normalised_patches(wanted) if self.config.norm_pix else wanted
 
 
 def inpainting_errors(network: RffrMae, image: Tensor) -> Tensor:
-    """(B,) the mean squared error of each face's inpainted blocks, in units of [0, 1].
+    """Return the mean squared error (B,) of the inpainted blocks of faces (B, 3, S, S) in [0, 1].
 
-    For an MAE trained with per-patch normalised targets: the loss under one fixed mask, the same for every face.
+    For an MAE trained with per-patch normalised targets, return the loss with one fixed mask for all faces.
     """
     if network.config.norm_pix:
         masks = draw_masks(network.config, 1, generator=torch.Generator().manual_seed(0))
@@ -117,8 +118,8 @@ def block_errors(network: RffrMae, output: ResidualOutput, image: Tensor) -> Ten
     """Return the mean squared error (B,) over the inpainted blocks of images (B, 3, S, S) in [0, 1].
 
     Args:
-        network: gave the output.
-        output: for the images; its reconstruction is in [0, 1].
+        network: network that computed the output.
+        output: output for the images; its reconstruction is in [0, 1].
         image: (B, 3, S, S) in [0, 1].
     """
     patches = torch.tensor(network.grid.patches(), device=image.device)
@@ -133,14 +134,14 @@ def blocks_of(network: RffrMae) -> BlockGrid:
 
 @torch.no_grad()
 def fit_statistics(network: RffrMae, batches: Iterable[Tensor]) -> dict[str, Any]:
-    """Learn what the residuals of real faces are like, and what the fast residual changes.
+    """Fit the statistics of real faces' residuals, and measure the error of the fast residual.
 
     Args:
-        network: changed in place.
-        batches: (B, 3, S, S) each, of real faces that the MAE was not trained on.
+        network: network to change in place.
+        batches: batches (B, 3, S, S) of real faces that the MAE was not trained on.
 
     Returns:
-        What was measured, for the artifact; nothing for an MAE that cannot inpaint, which is left as it is.
+        Measurements for the artifact; empty for an MAE that cannot inpaint, which stays unchanged.
 
     Raises:
         TrainingError: too few faces.
@@ -163,14 +164,14 @@ def fit_statistics(network: RffrMae, batches: Iterable[Tensor]) -> dict[str, Any
 
 
 class FastDifference:
-    """How much the fast residual differs from the exact one, over the first faces that are added."""
+    """Difference between the fast and the exact residual, over the first faces."""
 
     def __init__(self) -> None:
         self._num_faces = 0
         self._absolute = self._size = self._largest = 0.0
 
     def add(self, network: RffrMae, image: Tensor) -> None:
-        """Compare on a batch (B, 3, S, S)."""
+        """Add the differences on a batch (B, 3, S, S)."""
         image = image[: COMPARED_FACES - self._num_faces]
         if not len(image):
             return
@@ -193,7 +194,7 @@ class FastDifference:
         self._num_faces += len(image)
 
     def measured(self) -> dict[str, Any]:
-        """In units of the residual, [-1, 1]."""
+        """Return the differences by name, in units of the residual, [-1, 1]."""
         return {
             "faces": self._num_faces,
             "mean_absolute_difference": self._absolute / self._num_faces,
@@ -203,14 +204,14 @@ class FastDifference:
 
 
 def load_mae_weights(network: RffrMae, file: Path) -> None:
-    """Start the autoencoder from weights of its size, such as the public ones.
+    """Start the autoencoder from weights of its size, such as public weights.
 
-    The decoder keeps its random start where the file has an encoder alone, which is told. Tables of places that the
-    file lacks or has for another grid are ours: they are fixed, not learned.
+    If the file contains only an encoder, the decoder keeps its random weights and a message is printed. Position tables
+    that are missing in the file, or belong to another grid, keep our values: they are fixed, not learned.
 
     Args:
-        network: whose autoencoder is changed in place.
-        file: a state dict as MAE's release names it, alone or in a checkpoint, or an artifact's `model.safetensors`.
+        network: network to change in place; only its autoencoder changes.
+        file: state dict with the names of MAE's release, bare or in a checkpoint, or an artifact's `model.safetensors`.
 
     Raises:
         MissingInputError: no such file.
@@ -226,12 +227,12 @@ def load_mae_weights(network: RffrMae, file: Path) -> None:
 
 
 def _is_of_another_grid(table: Tensor | None, own: Tensor) -> bool:
-    """Return whether a table of places (1, 1 + N, W) is not there, or for another number of patches."""
+    """Return whether a position table (1, 1 + N, W) is missing, or has another number of patches."""
     return table is None or (table.ndim == 3 and table.shape != own.shape and table.shape[2] == own.shape[2])
 
 
 def _block_shares(grid: BlockGrid) -> Tensor:
-    """(N, blocks) with which the patches of each block are averaged."""
+    """Return the weights (N, blocks) that average the patches of each block."""
     shares = torch.zeros(grid.side**2, len(grid.blocks))
     for number, block in enumerate(grid.blocks):
         shares[list(block.owned), number] = 1 / len(block.owned)

@@ -30,15 +30,15 @@ from realface.models.weights import read_weights
 
 
 class Rffr(nn.Module):
-    """The detector.
+    """The detector with two branches.
 
     Attributes:
         mae: the masked autoencoder; never trained here, always in eval mode.
-        backbone_1: the transformer that sees the face.
-        backbone_2: the one that sees the residual.
-        classifier: of both features.
+        backbone_1: transformer for the face.
+        backbone_2: transformer for the residual.
+        classifier: classifier of the features of both branches.
 
-    Source: RFFR, whose names the parts have.
+    Source: RFFR; the parts have the names of its release.
     """
 
     def __init__(self, config: RffrConfig) -> None:
@@ -50,28 +50,28 @@ class Rffr(nn.Module):
         self.grid = grid_of(config.mae, config.residual)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all but the MAE, which stays in eval mode."""
+        """Set the mode of all parts except the MAE, which stays in eval mode."""
         super().train(mode)
         self.mae.eval()
         return self
 
     def take_mae(self, mae: MaskedAutoencoder) -> None:
-        """Take over a trained MAE's weights, in place; branches that are built as its encoder is start from it."""
+        """Copy a trained MAE's weights, in place; branches with the MAE's structure start from its encoder."""
         self.mae.load_state_dict(mae.state_dict())
         if self.config.branch == AS_MAE:
             for branch in (self.backbone_1, self.backbone_2):
                 start_as_mae(branch, mae)
 
     def forward(self, image: Tensor, *, residual: Tensor | None = None, used: Tensor | None = None) -> RffrOutput:
-        """What the detector says of faces.
+        """Classify faces.
 
         Args:
-            image: (B, 3, S, S) in [0, 1], of the size that the MAE was built for.
-            residual: (B, 3, S, S) of these faces, as computed before; computed here by default.
-            used: (B, blocks) bool, the blocks that are looked at, equally many patches in each row; all by default.
+            image: (B, 3, S, S) in [0, 1], with the size that the MAE was built for.
+            residual: precomputed residual of these faces, (B, 3, S, S); computed here by default.
+            used: blocks to use, (B, blocks) bool, with the same number of patches in each row; all by default.
 
         Raises:
-            ModelInputError: images of another size, or an MAE that cannot inpaint.
+            ModelInputError: wrong image size, or an MAE that cannot inpaint.
         """
         require_size(image, method="rffr", size=self.config.input_size)
         amplification = self.config.residual.amplification
@@ -82,7 +82,7 @@ class Rffr(nn.Module):
         else:
             if used is not None:
                 residual = self._only(patches, residual)
-            inpainted = image + residual / amplification  # but for what the residual's clamp took away
+            inpainted = image + residual / amplification  # up to the residual's clamp
         normed = normalize(image, list(self.config.image_mean), list(self.config.image_std))
         if self.config.released_indexing:
             features = [
@@ -95,7 +95,7 @@ class Rffr(nn.Module):
                 branch_feature(self.backbone_2, residual, patches),
             ]
         feature = torch.cat(features, dim=1)
-        with torch.autocast(image.device.type, enabled=False):  # else scores would be few, and often equal
+        with torch.autocast(image.device.type, enabled=False):  # half precision gives few distinct scores
             logits: Tensor = self.classifier(feature.to(self.classifier.weight.dtype))
         return RffrOutput(
             logit=logits[:, 1] - logits[:, 0],
@@ -108,12 +108,12 @@ class Rffr(nn.Module):
 
     @torch.no_grad()
     def inpainted(self, image: Tensor, *, used: Tensor | None = None) -> Tensor:
-        """Return faces (B, 3, S, S) with all blocks inpainted, or those that are used; not clamped."""
+        """Return faces (B, 3, S, S) with the used blocks inpainted (default: all blocks), not clamped."""
         section = self.config.residual
         return inpaint(self.mae, image, self.grid, mode=section.mode, chunk_size=section.chunk_size, used=used)
 
     def _patches(self, used: Tensor | None, image: Tensor) -> Tensor:
-        """(B, K) the patches of the used blocks, block by block."""
+        """Return the patches (B, K) of the used blocks, block by block."""
         owners = [number for number, block in enumerate(self.grid.blocks) for _ in block.owned]
         patches = torch.tensor(self.grid.patches(), device=image.device).expand(len(image), -1)
         if used is None:
@@ -121,7 +121,7 @@ class Rffr(nn.Module):
         return patches[used[:, owners]].view(len(image), -1)
 
     def _only(self, patches: Tensor, residual: Tensor) -> Tensor:
-        """A residual (B, 3, S, S) where the patches (B, K) are, and 0 elsewhere, as if no others were inpainted."""
+        """Return a residual (B, 3, S, S) with 0 outside the patches (B, K), as if only they were inpainted."""
         every = self.mae.to_patches(residual)
         is_kept = torch.zeros(every.shape[:2], dtype=torch.bool, device=every.device).scatter(1, patches, True)
         return self.mae.to_image(every * is_kept[..., None])
@@ -142,8 +142,8 @@ def load_encoder_weights(network: Rffr, file: Path) -> None:
     """Start both branches from a vision transformer's weights, such as ImageNet's.
 
     Args:
-        network: whose branches are changed in place.
-        file: safetensors or a state dict saved by torch, named as timm names the transformer's parameters.
+        network: network to change in place; only its branches change.
+        file: safetensors file, or a state dict saved by torch, with timm's names of the transformer's parameters.
 
     Raises:
         MissingInputError: no such file.
@@ -155,10 +155,10 @@ def load_encoder_weights(network: Rffr, file: Path) -> None:
 
 
 def download_encoder_weights(network: Rffr) -> None:
-    """Start both branches from the weights that timm's hub has for them.
+    """Start both branches from their weights on timm's hub.
 
     Raises:
-        ArtifactError: the hub has none, or could not be reached.
+        ArtifactError: the hub has no weights for a branch, or cannot be reached.
     """
     config = network.config
     weights = download_weights(config.branch, img_size=config.input_size, patch_size=config.mae.patch_size)
@@ -167,10 +167,10 @@ def download_encoder_weights(network: Rffr) -> None:
 
 
 def encoder_parameters(network: Rffr) -> Iterator[nn.Parameter]:
-    """Yield the parameters of both branches; the classifier is the rest that is trained."""
+    """Yield the parameters of both branches, without the classifier."""
     return chain(network.backbone_1.parameters(), network.backbone_2.parameters())
 
 
 def classification_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy of logits (B, 2) and labels (B,) int64. Source: RFFR's release."""
+    """Return the cross-entropy of logits (B, 2) and labels (B,) int64. Source: RFFR's release."""
     return F.cross_entropy(logits, label)

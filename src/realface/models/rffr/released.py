@@ -1,4 +1,4 @@
-"""RFFR's released checkpoints, and public ones of masked autoencoders, into our networks."""
+"""Read RFFR's released checkpoints, and public checkpoints of masked autoencoders, into our networks."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ PIXELS: Mapping[Pixels, dict[str, Any]] = {
     "plain": {},
     "imagenet": {"pixel_mean": IMAGENET_DEFAULT_MEAN, "pixel_std": IMAGENET_DEFAULT_STD},
 }
-"""What an autoencoder was shown: pixels in [0, 1] (source: RFFR's release), or less ImageNet's mean, by its standard
-deviation (source: MAE's release)."""
+"""Pixels that an autoencoder was trained on: in [0, 1] (source: RFFR's release), or normalised with ImageNet's mean and
+standard deviation (source: MAE's release)."""
 INPUT_SIZE = 224
-"""Of a file without tables of places, which would say it. Source: RFFR, MAE."""
+"""Input size, in pixels, for a file without position tables, which give the size. Source: RFFR, MAE."""
 TABLES = ("pos_embed", "decoder_pos_embed")
 BRANCHES: Mapping[str, tuple[int, int]] = {
     "vit_tiny_patch16_224": (192, 12),
@@ -43,23 +43,23 @@ BRANCHES: Mapping[str, tuple[int, int]] = {
 }
 """Width and blocks of the transformers that a detector's branches can be; the release's are base."""
 NUMBERS = ("epoch", "aucs", "best_aucs")
-"""What the release's checkpoints say of the training."""
+"""Keys of the training results in the release's checkpoints."""
 UNUSED = ("backbone_1.head.", "backbone_2.head.")
-"""ImageNet's classifiers, which are in the release's checkpoints and which nothing uses."""
+"""Prefixes of ImageNet's classifiers, which the release's checkpoints contain and do not use."""
 OWN_SCORE = "statistics."
-"""What an artifact of ours has beside the autoencoder; it is fitted anew."""
+"""Prefix of the statistics in our artifacts; they are fitted again."""
 WHOLE = "an RFFR MAE, or a masked autoencoder's pre-training with encoder and decoder"
 
 
 @dataclass(frozen=True)
 class _Transformer:
-    """What the shapes of a vision transformer's weights say.
+    """Structure of a vision transformer, derived from the shapes of its weights.
 
     Attributes:
-        width: of a token.
-        depth: blocks.
-        patch_size: in pixels.
-        grid_side: patches per side; None without a table of places.
+        width: width of a token.
+        depth: number of blocks.
+        patch_size: height and width of a patch, in pixels.
+        grid_side: number of patches per side; None without a position table.
     """
 
     width: int
@@ -77,26 +77,26 @@ def read_rffr(
     norm_pix: bool = False,
     crop: CropSpec | None = None,
 ) -> tuple[RffrMae | Rffr, ArtifactCard]:
-    """Return the network of released weights, and what its artifact is to say.
+    """Return the network of released weights, and the card of its artifact.
 
     Args:
-        mae: a masked autoencoder with its decoder: the release's checkpoint, one of MAE's, a bare state dict, or one
-            inside mappings; written by torch, or `.safetensors`. Names may share a prefix, such as `module.`.
-        detector: the release's checkpoint of the two branches, likewise; without it the MAE alone is read.
-        input_size: height and width that faces had in training, in pixels; the file's by default.
-        pixels: what the autoencoder was shown.
-        norm_pix: whether it was trained with per-patch normalised targets.
-        crop: how the faces had been cut out; unknown by default.
+        mae: masked autoencoder with its decoder: a checkpoint of RFFR's or MAE's release, or a state dict, bare or
+            inside mappings; written by torch, or `.safetensors`. Names can have a common prefix, such as `module.`.
+        detector: the release's checkpoint of the two branches, in the same formats; by default, only the MAE is read.
+        input_size: height and width of the faces in training, in pixels; the file's by default.
+        pixels: pixels that the autoencoder was trained on, a key of `PIXELS`.
+        norm_pix: whether the autoencoder was trained with per-patch normalised targets.
+        crop: crop settings of the faces in training; unknown by default.
 
     Returns:
-        An `Rffr` with a detector, else an `RffrMae`, which has no score until it is fitted on real faces.
+        An `Rffr` with a detector, otherwise an `RffrMae`, which has no score until it is fitted on real faces.
 
     Raises:
         MissingInputError: no such file.
-        RecipeError: patches and input size that make no grid.
-        ModelInputError: `norm_pix` with a detector, whose residuals need pixels.
-        ArtifactError: a file cannot be read without executing it, holds something else (names, shapes and sizes are
-            given), or weights that are no plain, finite numbers; or MAE and detector do not belong together.
+        RecipeError: the patches do not fit the input size.
+        ModelInputError: `norm_pix` with a detector, because its residuals require pixels.
+        ArtifactError: a file cannot be read without executing it, does not contain these weights as plain, finite
+            numbers (the message gives names, shapes and sizes), or the MAE and the detector do not fit together.
     """
     checkpoint = _read_mae(mae)
     settings = {**_size_of(checkpoint, input_size), **PIXELS[pixels], "norm_pix": norm_pix}
@@ -155,8 +155,8 @@ def _card(config: MaeConfig | RffrConfig, crop: CropSpec, **parts: Any) -> Artif
 
 
 def _read_mae(file: Path) -> Checkpoint:
-    """Return a masked autoencoder's weights, under their own names."""
-    with torch.device("meta"):  # for its names only, which are enough to find the prefix of larger ones
+    """Return a masked autoencoder's weights, without a prefix in their names."""
+    with torch.device("meta"):  # for the names only, which are enough to find the prefix of larger networks
         known = MaskedAutoencoder(MaeConfig(size="tiny")).state_dict()
     checkpoint = Checkpoint.read(file)
     if any("backbone_2." in name for name in checkpoint.tensors):
@@ -180,7 +180,7 @@ def _read_mae(file: Path) -> Checkpoint:
 
 
 def _read_detector(file: Path) -> Checkpoint:
-    """Return the two branches' weights, under their own names."""
+    """Return the weights of the two branches, without a prefix in their names."""
     with torch.device("meta"):
         tiny = Rffr(RffrConfig(mae=MaeConfig(size="tiny"), branch="vit_tiny_patch16_224"))
     known = {name for name in tiny.state_dict() if not name.startswith("mae.")}
@@ -194,7 +194,7 @@ def _read_detector(file: Path) -> Checkpoint:
 
 
 def _load_mae(mae: MaskedAutoencoder, checkpoint: Checkpoint) -> None:
-    """Set the autoencoder; tables of places that the file does not have are ours, which are the release's."""
+    """Set the autoencoder's weights; position tables missing in the file are ours, which equal the release's."""
     checkpoint.require_numbers()
     tables = {name: tensor for name, tensor in mae.state_dict().items() if name in TABLES}
     load_weights(mae, tables | checkpoint.tensors, where=checkpoint.where)
@@ -219,7 +219,7 @@ def _size_of(checkpoint: Checkpoint, input_size: int | None) -> dict[str, Any]:
 
 
 def _branch_of(branches: Checkpoint, mae: Checkpoint, config: MaeConfig) -> str:
-    """Timm's name of the transformer that the branches are."""
+    """Return timm's name of the branches' transformer."""
     branch = _transformer(branches, within="backbone_1.")
     found = (branch.patch_size, branch.grid_side or config.grid_side)
     if found != (config.patch_size, config.grid_side):
@@ -238,7 +238,7 @@ def _branch_of(branches: Checkpoint, mae: Checkpoint, config: MaeConfig) -> str:
 
 
 def _transformer(checkpoint: Checkpoint, *, within: str = "") -> _Transformer:
-    """What the names and shapes behind a prefix say of a transformer."""
+    """Return a transformer's structure from the names and shapes after a prefix."""
     projection = checkpoint.tensors[f"{within}patch_embed.proj.weight"]
     if projection.ndim != 4 or projection.shape[2] != projection.shape[3]:
         raise ArtifactError(
@@ -269,7 +269,7 @@ def _decoder_of(checkpoint: Checkpoint) -> tuple[int, int]:
 
 
 def _depth(checkpoint: Checkpoint, start: str) -> int:
-    """Return how many numbers stand behind `start` in the names."""
+    """Return the number of blocks: the count of distinct numbers after `start` in the names."""
     return len({name.removeprefix(start).partition(".")[0] for name in checkpoint.tensors if name.startswith(start)})
 
 
@@ -278,6 +278,6 @@ def _in_words(width: int, depth: int, decoder_width: int, decoder_depth: int) ->
 
 
 def _names(checkpoint: Checkpoint) -> str:
-    """Return some names of a file that holds something else."""
+    """Return some names from a file with other contents, for an error."""
     first, *others = checkpoint.tensors
     return f"it has {first}" + (f" and {len(others)} more names" if others else "")

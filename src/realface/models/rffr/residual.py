@@ -1,6 +1,6 @@
-"""Inpainting a face block by block, and the residual: what does not belong to the world of real faces.
+"""Inpaint a face block by block and compute the residual: the deviation from real faces.
 
-The passes are independent, so those of all images are computed together, a chunk at a time.
+The passes are independent, so the passes of all images are computed together, in chunks.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from realface.models.rffr.mae import MaskedAutoencoder
 
 
 def grid_of(config: MaeConfig, section: ResidualSection) -> BlockGrid:
-    """Return the blocks that a residual is made of."""
+    """Return the blocks that a residual consists of."""
     return BlockGrid.of(config.grid_side, outer_ring=section.outer_ring)
 
 
 def require_residual_source(config: MaeConfig, *, where: str) -> None:
-    """Refuse an MAE trained with per-patch normalised targets, because it cannot inpaint.
+    """Check that an MAE can inpaint: it must not be trained with per-patch normalised targets.
 
     Raises:
-        ModelInputError: after `where`.
+        ModelInputError: the MAE cannot inpaint; the message starts with `where`.
     """
     if config.norm_pix:
         raise ModelInputError(
@@ -39,7 +39,7 @@ def require_residual_source(config: MaeConfig, *, where: str) -> None:
         )
 
 
-@eager  # how many passes there are depends on what is drawn
+@eager  # the number of passes depends on the drawn blocks
 def inpaint(
     mae: MaskedAutoencoder,
     image: Tensor,
@@ -49,27 +49,27 @@ def inpaint(
     chunk_size: int = 16,
     used: Tensor | None = None,
 ) -> Tensor:
-    """Return faces with their blocks inpainted, each block from what surrounds it in the face itself.
+    """Return faces with their blocks inpainted, each block from its surroundings in the face.
 
     Args:
         mae: the MAE.
         image: (B, 3, S, S) in [0, 1].
-        grid: which blocks there are.
-        mode: `exact`: one block is hidden in a pass; `fast`: all of a group that do not touch.
-        chunk_size: passes computed at once, over all images.
-        used: (B, blocks) bool, those to be inpainted; all by default.
+        grid: blocks of the face.
+        mode: `exact`: one block is hidden in a pass; `fast`: a group of blocks that do not touch.
+        chunk_size: number of passes computed at once, over all images.
+        used: blocks to inpaint, (B, blocks) bool; all by default.
 
     Returns:
-        (B, 3, S, S), not clamped; the face itself where no block was inpainted.
+        (B, 3, S, S), not clamped; equal to the face outside the inpainted blocks.
 
     Raises:
-        ModelInputError: images of another size, or an MAE that cannot inpaint.
+        ModelInputError: wrong image size, or an MAE that cannot inpaint.
     """
     require_residual_source(mae.config, where="inpainting")
     tokens = mae.embed(image)
     std, mean = mae.pixel_range(image)
     num_patches = mae.num_patches
-    patches = F.pad(mae.to_patches(image), (0, 0, 0, 1))  # what is not kept goes into one more, of each image
+    patches = F.pad(mae.to_patches(image), (0, 0, 0, 1))  # one extra patch per image for unused results
     for table in _tables(grid, mode, image.device):
         wanted = _wanted(table, used, len(image)).nonzero()
         for start in range(0, len(wanted), chunk_size):
@@ -89,13 +89,13 @@ def residual_of(image: Tensor, inpainted: Tensor, *, amplification: float) -> Te
 
 @dataclass(frozen=True)
 class _Table:
-    """P passes that hide M patches each.
+    """P passes, with M hidden patches in each pass.
 
     Attributes:
-        hidden: (P, M) int64, patches.
-        visible: (P, N - M) int64, the others.
-        block: (P, M) int64, the block for which each is hidden.
-        is_owned: (P, M) bool, whether that block owns it.
+        hidden: hidden patches, (P, M) int64.
+        visible: visible patches, (P, N - M) int64.
+        block: block of each hidden patch, (P, M) int64.
+        is_owned: whether that block owns the patch, (P, M) bool.
     """
 
     hidden: Tensor
@@ -105,7 +105,7 @@ class _Table:
 
 
 def _tables(grid: BlockGrid, mode: Literal["exact", "fast"], device: torch.device) -> Iterator[_Table]:
-    """Yield the passes of a mode, those that hide equally much together."""
+    """Yield the passes of a mode, grouped by the number of hidden patches."""
     passes = grid.passes(mode)
     for size in sorted({len(group) for group in passes}):
         groups = [group for group in passes if len(group) == size]
@@ -122,7 +122,7 @@ def _tables(grid: BlockGrid, mode: Literal["exact", "fast"], device: torch.devic
 
 
 def _wanted(table: _Table, used: Tensor | None, num_images: int) -> Tensor:
-    """(B, P) bool: whether a pass hides a block that is used."""
+    """Return whether each pass hides a used block, (B, P) bool."""
     if used is None:
         return torch.ones(num_images, len(table.hidden), dtype=torch.bool, device=table.hidden.device)
     return used[:, table.block].any(2)
@@ -130,13 +130,13 @@ def _wanted(table: _Table, used: Tensor | None, num_images: int) -> Tensor:
 
 @dataclass(frozen=True)
 class ResidualOutput(ReconstructionOutput):
-    """What is said of faces by their residual.
+    """Output of a detector that uses residuals.
 
-    The reconstruction is the face with every block inpainted, each from all that surrounds it; the error map is the
-    residual's mean size over the colours.
+    The reconstruction is the face with every block inpainted from its surroundings; the error map is the mean absolute
+    residual over the colours.
 
     Attributes:
-        residual: (B, 3, S, S) in [-1, 1], the amplified difference of inpainting and face; 0 where there is none.
+        residual: (B, 3, S, S) in [-1, 1], the amplified difference of inpainting and face; 0 outside the blocks.
     """
 
     residual: Tensor
@@ -144,11 +144,11 @@ class ResidualOutput(ReconstructionOutput):
 
 @dataclass(frozen=True)
 class RffrOutput(ResidualOutput):
-    """What the two branches say.
+    """Output of the two branches.
 
     Attributes:
         logits: (B, 2), real and fake.
-        feature: (B, 2 W), of the RGB branch, then of the residual branch.
+        feature: (B, 2 W), the feature of the RGB branch, then of the residual branch.
     """
 
     logits: Tensor
@@ -157,11 +157,11 @@ class RffrOutput(ResidualOutput):
 
 @dataclass(frozen=True)
 class ResidualSource:
-    """What residuals are computed with.
+    """An MAE and the settings of its residual.
 
     Attributes:
         mae: the MAE.
-        section: how the residual is taken.
+        section: settings of the residual.
     """
 
     mae: MaskedAutoencoder
@@ -169,7 +169,7 @@ class ResidualSource:
 
     @property
     def covered(self) -> tuple[int, int]:
-        """First row and column of pixels where the residual is not always 0, and the one behind the last."""
+        """Range of rows and columns, in pixels, where the residual is not always 0: first, and last + 1."""
         config: MaeConfig = self.mae.config
         rows = [patch // config.grid_side for patch in grid_of(config, self.section).patches()]
         return min(rows) * config.patch_size, (max(rows) + 1) * config.patch_size
@@ -184,11 +184,11 @@ class ResidualSource:
 
 
 def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
-    """Return the MAE of an `rffr-mae` or `rffr` network, and the network's own way to take the residual.
+    """Return the MAE of an `rffr-mae` or `rffr` network, and the network's settings of the residual.
 
     Args:
-        network: as its artifact gives it.
-        where: its name in errors.
+        network: network of an artifact.
+        where: name of the network in errors.
 
     Raises:
         ArtifactError: a network of another method.
@@ -203,12 +203,12 @@ def residual_source(network: nn.Module, *, where: str) -> ResidualSource:
 
 
 def mae_of(network: nn.Module, *, where: str) -> MaskedAutoencoder:
-    """Return the MAE of an `rffr-mae` or `rffr` network; errors are those of `residual_source`."""
+    """Return the MAE of an `rffr-mae` or `rffr` network; raise the same errors as `residual_source`."""
     return residual_source(network, where=where).mae
 
 
 def residual_key(config: RffrConfig) -> dict[str, Any]:
-    """Return the settings of a detector that its residuals depend on, besides the crop and the MAE."""
+    """Return the settings of a detector that its residuals depend on, apart from the crop and the MAE."""
     section = config.residual
     return {
         "input_size": config.input_size,

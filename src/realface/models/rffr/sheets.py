@@ -1,4 +1,4 @@
-"""What an MAE makes of faces, as pictures: face | masked | inpainted | amplified difference.
+"""Draw sheets of an MAE's results: face | masked | inpainted | amplified difference.
 
 Source: the demo of RFFR's release, which hides one random block of each face.
 """
@@ -21,11 +21,11 @@ from realface.models.rffr.mae_network import RffrMae
 from realface.models.rffr.residual import inpaint
 
 AMPLIFICATION = 4.0
-"""Of the difference. Source: release."""
+"""Amplification of the difference. Source: release."""
 HIDDEN = 0.5
-"""Grey of what is hidden, in [0, 1]."""
+"""Grey level of hidden parts, in [0, 1]."""
 VEIL = 0.7
-"""Share of that grey over blocks that are hidden one after the other, none of them always."""
+"""Opacity of the grey over blocks that are hidden in separate passes."""
 VALIDATION_GAP = 4
 
 Corner = tuple[int, int]
@@ -34,14 +34,14 @@ Corner = tuple[int, int]
 
 @dataclass(frozen=True)
 class InpaintedFace:
-    """One face's four pictures, (S, S, 3) each.
+    """Four images of one face, (S, S, 3) each.
 
     Attributes:
-        face: as the MAE is given it.
-        masked: with its hidden parts in grey.
-        inpainted: with them inpainted.
-        difference: of the two, absolute and amplified.
-        error: root mean squared difference of the hidden parts, in grey levels, of 255.
+        face: input of the MAE.
+        masked: the face with its hidden parts in grey.
+        inpainted: the face with its hidden parts inpainted.
+        difference: absolute, amplified difference between the inpainted and the original face.
+        error: root mean squared difference of the hidden parts, in grey levels from 0 to 255.
     """
 
     face: Picture
@@ -52,7 +52,7 @@ class InpaintedFace:
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """In the sheet's order."""
+        """Images in the sheet's order."""
         return self.face, self.masked, self.inpainted, self.difference
 
 
@@ -69,9 +69,9 @@ def inpaint_one_block(
     Args:
         mae: the MAE.
         image: (B, 3, S, S) in [0, 1].
-        corners: B of them, where each face's block stands; anywhere in the grid.
-        amplification: what the absolute difference is multiplied by.
-        chunk_size: passes computed at once.
+        corners: upper left patch of each face's block, B corners; any position in the grid is valid.
+        amplification: factor for the absolute difference.
+        chunk_size: number of passes computed at once.
     """
     side = mae.config.grid_side
     distinct = sorted(set(corners))
@@ -92,15 +92,15 @@ def inpaint_all_blocks(
     amplification: float = AMPLIFICATION,
     chunk_size: int = 16,
 ) -> list[InpaintedFace]:
-    """Inpaint every block from all that surrounds it, and put them together: where the detector's residual comes from.
+    """Inpaint every block from its surroundings and combine the blocks, as for the detector's residual.
 
     Args:
         mae: the MAE.
         image: (B, 3, S, S) in [0, 1].
-        grid: the blocks.
-        mode: whether each is hidden alone, or as many as do not touch.
-        amplification: what the absolute difference is multiplied by.
-        chunk_size: passes computed at once.
+        grid: blocks of the face.
+        mode: `exact`: one block is hidden in a pass; `fast`: a group of blocks that do not touch.
+        amplification: factor for the absolute difference.
+        chunk_size: number of passes computed at once.
     """
     inpainted = inpaint(mae, image, grid, mode=mode, chunk_size=chunk_size)
     hidden = torch.tensor(grid.patches(), device=image.device).expand(len(image), -1)
@@ -115,9 +115,9 @@ def draw_corner(side: int, generator: np.random.Generator) -> Corner:
 
 @torch.no_grad()
 def validation_sheet(network: RffrMae, image: Tensor) -> NDArray[np.uint8]:
-    """Return a row for each of some faces (B, 3, S, S), every block inpainted from all that surrounds it.
+    """Return an image with one row per face (B, 3, S, S), with every block inpainted from its surroundings.
 
-    An MAE that cannot inpaint shows the faces alone.
+    For an MAE that cannot inpaint, the image shows only the faces.
     """
     if network.config.norm_pix:
         return stacked([beside(_as_pictures(image), gap=VALIDATION_GAP)])
@@ -129,7 +129,7 @@ def validation_sheet(network: RffrMae, image: Tensor) -> NDArray[np.uint8]:
 def _drawn(
     image: Tensor, masked: Tensor, inpainted: Tensor, hidden: Tensor, *, mae: MaskedAutoencoder, amplification: float
 ) -> list[InpaintedFace]:
-    """Return the pictures of faces (B, 3, S, S), and the errors of their hidden patches (B, M)."""
+    """Return the images of faces (B, 3, S, S), and the errors of their hidden patches (B, M)."""
     difference = (inpainted.clamp(0, 1) - image).abs()
     patches = mae.to_patches(difference)
     errors = patches[torch.arange(len(image), device=image.device)[:, None], hidden].square().mean((1, 2)).sqrt() * 255
@@ -138,14 +138,14 @@ def _drawn(
 
 
 def _greyed(mae: MaskedAutoencoder, image: Tensor, hidden: Tensor) -> Tensor:
-    """Return faces (B, 3, S, S) with the patches (B, M) of each in grey."""
+    """Return faces (B, 3, S, S) with their patches (B, M) in grey."""
     patches = mae.to_patches(image).clone()
     patches[torch.arange(len(image), device=image.device)[:, None], hidden] = HIDDEN
     return mae.to_image(patches)
 
 
 def _veiled(mae: MaskedAutoencoder, image: Tensor, grid: BlockGrid) -> Tensor:
-    """Faces (B, 3, S, S) with grey over every block, through which they are seen, and lines between the blocks."""
+    """Return faces (B, 3, S, S) with transparent grey over every block, and lines between the blocks."""
     size = mae.config.patch_size
     veil = torch.zeros_like(image[0, 0])
     for block in grid.blocks:

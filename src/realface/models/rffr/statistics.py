@@ -1,4 +1,4 @@
-"""How surprising a face's residual is beside those of real faces: the score of a detector that never saw a fake."""
+"""Distance of a face's residual from the residuals of real faces: the score of a detector that never saw a fake."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
 SMALLEST_DIFFERENCE = 1e-4
-"""Added before the logarithm, in units of [0, 1]: a fortieth of a grey level."""
+"""Constant added before the logarithm, in units of [0, 1]: a fortieth of a grey level."""
 NUM_QUANTILES = 201
 TAIL = 0.1
-"""Share of the real faces, the most surprising, whose distances are described by the tail of a power law."""
+"""Share of the real faces with the largest distances, which are described by the tail of a power law."""
 TAIL_INDEX = 2
-"""Power by which that tail falls. An exponential one would give all faces of another world the same score of 1."""
+"""Exponent of that tail. An exponential tail would give all faces from very different data the same score of 1."""
 LARGEST_LOGIT = 15.0
-"""Whose score is still below 1 in float32."""
+"""Upper limit of the logit; its score is still below 1 in float32."""
 SMALLEST_SPREAD = 0.01
-"""Of real faces' logarithms, and of the tail's distances: a hundredth, for real faces that are the same picture."""
+"""Smallest spread of real faces' logarithms and of the tail's distances, in case all real faces are the same image."""
 FEWEST_FACES = 20
 
 
 class RealStatistics(nn.Module):
     """Mean, spread and distances of the residuals of real faces.
 
-    A face's features are the logarithms of the mean absolute differences of each block, fine and coarse. Their
-    Mahalanobis distance from those of real faces, with a covariance shrunk after Ledoit and Wolf, is the surprise. The
-    score is the share of the real faces that surprise less, so 0.95 is a face such as one real face in twenty. Beyond
-    the last tenth of them the share that surprises more falls with the square of the distance, and never reaches 0.
+    A face's features are the logarithms of the mean absolute differences of each block, fine and coarse. The distance
+    of a face is the Mahalanobis distance of its features from real faces' features, with the Ledoit-Wolf shrunk
+    covariance. The score is the share of real faces with a smaller distance: one real face in twenty has a score above
+    0.95. In the last tenth, the share of faces with a larger distance falls with the square of the distance and never
+    reaches 0.
 
     Attributes:
-        num_faces: faces that it was fitted on; 0: not yet.
+        num_faces: number of faces for the fit; 0 before the fit.
     """
 
     num_faces: Tensor
@@ -64,13 +65,13 @@ class RealStatistics(nn.Module):
         return torch.where(distance > start, tail, share.logit()).clamp_max(LARGEST_LOGIT)
 
     def distance(self, differences: Tensor) -> Tensor:
-        """(B, D) -> (B,), how far a face lies from the real ones, in their standard deviations."""
+        """Return the distance of each face from real faces, in standard deviations: (B, D) -> (B,)."""
         with torch.autocast(differences.device.type, enabled=False):
             return ((features_of(differences) - self.mean) @ self.whitening.T).square().mean(1).sqrt()
 
     @torch.no_grad()
     def fit(self, differences: Tensor) -> None:
-        """Take over what real faces (N, D) have, N >= `FEWEST_FACES`."""
+        """Fit the statistics to the differences of real faces (N, D), N >= `FEWEST_FACES`."""
         estimate = LedoitWolf().fit(features_of(differences.cpu().double()).numpy())
         values, vectors = np.linalg.eigh(estimate.covariance_)
         spreads = np.sqrt(values.clip(SMALLEST_SPREAD**2))
@@ -80,7 +81,7 @@ class RealStatistics(nn.Module):
         distances = self.distance(differences.to(self.mean.dtype))
         self.quantiles.copy_(torch.quantile(distances, torch.linspace(0, 1, NUM_QUANTILES).to(distances)))
         excess = (distances - self._tail_start()).clamp_min(0)
-        in_tail = (excess > 0).sum().clamp_min(1)  # none, where the most surprising faces are the same one
+        in_tail = (excess > 0).sum().clamp_min(1)  # 0 if the faces with the largest distances are equal
         self.tail_scale.copy_((excess.sum() / in_tail).clamp_min(SMALLEST_SPREAD))
 
     def _tail_start(self) -> Tensor:

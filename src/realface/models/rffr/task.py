@@ -15,11 +15,12 @@ from realface.models.rffr.network import Rffr, classification_loss
 class MaeTask(nn.Module):
     """The MAE predicts hidden patches of real faces.
 
-    What is hidden is drawn from torch's global generator, as dropout is.
+    The hidden patches are drawn from torch's global generator, like dropout.
 
     Args:
-        network: what is trained.
-        gather: makes the loss that of the batch of all processes; by default each has its own.
+        network: network to train.
+        gather: function that collects the rows of all processes, so that the loss covers the whole batch; by default,
+            each process computes the loss of its rows.
     """
 
     def __init__(self, network: RffrMae, *, gather: Gather = local_rows) -> None:
@@ -32,7 +33,7 @@ class MaeTask(nn.Module):
 
         Args:
             image: (B, 3, S, S), in [0, 1].
-            label: (B,) int64; the run has left out fakes already.
+            label: (B,) int64; ignored, because the run trains on real faces only.
         """
         mae = self.network.mae
         visible, hidden = (part.to(image.device) for part in draw_masks(mae.config, len(image)))
@@ -44,13 +45,14 @@ class MaeTask(nn.Module):
 
 
 class RffrTask(nn.Module):
-    """The two branches learn to tell fakes from some blocks of a face and their residual.
+    """The two branches learn to detect fakes from some blocks of a face and their residual.
 
-    Which blocks is drawn from torch's global generator, as dropout is.
+    The blocks are drawn from torch's global generator, like dropout.
 
     Args:
-        network: what is trained, but for its MAE.
-        gather: makes the loss that of the batch of all processes; by default each has its own.
+        network: network to train, except for its MAE.
+        gather: function that collects the rows of all processes, so that the loss covers the whole batch; by default,
+            each process computes the loss of its rows.
     """
 
     def __init__(self, network: Rffr, *, gather: Gather = local_rows) -> None:
