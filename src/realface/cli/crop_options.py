@@ -29,7 +29,7 @@ FaceDetectorWord = Annotated[str | None, typer.Option(metavar="NAME=FILE", help=
 
 
 def parse_crop_spec(word: str) -> CropSpec:
-    """The crop spec that a word or path stands for.
+    """Return the crop spec that a word or path stands for.
 
     Args:
         word: `default`, `unknown`, a YAML or JSON file with a crop spec's fields, a manifest, or an artifact or a run
@@ -71,7 +71,7 @@ def parse_crop_spec(word: str) -> CropSpec:
 
 
 def parse_face_detector(word: str | None, *, device: str) -> FaceDetector | None:
-    """The face detector that was given with `--face-detector`; None without.
+    """Return the face detector that was given with `--face-detector`; None without.
 
     Args:
         word: `mtcnn`, or `yunet=FILE` and its like.
@@ -110,7 +110,7 @@ def warn_of_unknown_crops(crop: CropSpec) -> None:
 
 
 def _holds_settings(path: Path) -> bool:
-    """Whether a file is a crop spec and no manifest; a manifest in JSON is a list, a crop spec a mapping.
+    """Return whether a file is a crop spec and no manifest; a manifest in JSON is a list, a crop spec a mapping.
 
     An empty file counts as a crop spec without settings.
     """

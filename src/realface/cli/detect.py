@@ -157,7 +157,7 @@ def _run(
 def _answers(
     detector: Detector, found: Sequence[Path], overlay: Path | None, map_kind: MapKind | None
 ) -> Iterator[tuple[Verdict | Failure, Path | None]]:
-    """Each file's answer with the picture drawn of it."""
+    """Yield each file's answer with the picture drawn of it."""
     from realface.core.errors import MediaError
     from realface.detection.overlay import write_overlay
     from realface.detection.verdict import Verdict, failure_of

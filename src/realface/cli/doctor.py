@@ -69,7 +69,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.
 
 
 def all_checks() -> list[Check]:
-    """Every check, in the order in which it is printed."""
+    """Return every check, in the order in which it is printed."""
     from packaging.requirements import Requirement
 
     requirements = [Requirement(text) for text in metadata.requires("realface") or []]
@@ -84,7 +84,7 @@ def all_checks() -> list[Check]:
 
 
 def package_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
-    """Whether each required package is here, in a fitting version, and can be imported."""
+    """Yield whether each required package is here, in a fitting version, and can be imported."""
     for requirement in requirements:
         version = installed_version(requirement.name)
         remedy = f"pip install '{requirement.name}{requirement.specifier}'"
@@ -105,7 +105,7 @@ def package_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
 
 
 def extra_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
-    """Whether each extra's packages are here; an extra is an option, so none is ever broken."""
+    """Yield whether each extra's packages are here; an extra is an option, so none is ever broken."""
     lines = list(requirements)
     for extra in sorted(metadata.metadata("realface").get_all("Provides-Extra") or []):
         names = [
@@ -132,7 +132,7 @@ def machine_checks() -> Iterator[Check]:
 
 
 def device_checks() -> Iterator[Check]:
-    """The accelerators that torch can use."""
+    """Yield the accelerators that torch can use."""
     import torch
 
     for index in range(torch.cuda.device_count()):
@@ -146,7 +146,7 @@ def device_checks() -> Iterator[Check]:
 
 
 def video_checks() -> Iterator[Check]:
-    """The codecs that PyAV brings; H.264 must be read, and is written by the sample study."""
+    """Yield the codecs that PyAV brings; H.264 must be read, and is written by the sample study."""
     import av.codec
 
     remedy = "pip install --force-reinstall --only-binary av av"
@@ -165,7 +165,7 @@ def video_checks() -> Iterator[Check]:
 
 
 def face_detector_check() -> Check:
-    """Whether the default face detector loads its weights and answers."""
+    """Return whether the default face detector loads its weights and answers."""
     import numpy as np
 
     from realface.faces.detectors.registry import build_face_detector, default_crop_spec
@@ -180,7 +180,7 @@ def face_detector_check() -> Check:
 
 
 def browser_check() -> Check:
-    """A browser, in which the tests look at the report; nothing else needs one."""
+    """Return a browser, in which the tests look at the report; nothing else needs one."""
     import shutil
 
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -190,7 +190,7 @@ def browser_check() -> Check:
 
 
 def installed_version(name: str) -> str | None:
-    """The version of a distribution, or None."""
+    """Return the version of a distribution, or None."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

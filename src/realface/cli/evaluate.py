@@ -180,7 +180,7 @@ def _print_localisation(localisation: Localisation) -> None:
 
 
 def _extent(numbers: LocalisationNumbers) -> str:
-    """How many crops of how many videos."""
+    """Return how many crops of how many videos."""
     if numbers.num_unnamed == numbers.num_crops > 0:
         return f"{numbers.num_crops} fake crops that name no video"
     return f"{numbers.num_crops} crops of {numbers.num_videos} fake videos"

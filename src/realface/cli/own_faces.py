@@ -141,7 +141,7 @@ def _prepare(recipe: TrainRecipe, folder: Path, out: Path, *, quiet: bool) -> Pr
 
 
 def _usable(found: PrepareResult, out: Path, *, workers: int | None, quiet: bool) -> Manifest:
-    """The rows that show a whole face, each image once."""
+    """Return the rows that show a whole face, each image once."""
     import os
 
     import numpy as np

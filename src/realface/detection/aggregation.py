@@ -1,4 +1,4 @@
-"""From the scores of faces to the score of a file."""
+"""Combine the scores of faces into the score of a file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ RULE = (
 
 
 def score_tracks(frames: Sequence[FrameScore], *, frames_needed: int = 1) -> tuple[TrackScore, ...]:
-    """Score every track and say which ones count.
+    """Score every track and decide which tracks count.
 
-    A face found by mistake in one or two frames of a video makes a short track; it must not decide. In a picture each
-    face is a track that covers the one frame, so all count. In a video cut from many short shots, people outside
-    the longest shots do not count, but their scores stand in the answer.
+    A face found by mistake in one or two frames of a video makes a short track, which must not decide. In an image
+    every face is a track that covers the single frame, so all tracks count. In a video cut from many short shots,
+    people outside the longest shots do not count, but the result contains their scores.
 
     Args:
-        frames: with their faces scored and numbered by track.
-        frames_needed: a track with fewer faces that are not ignored is ignored.
+        frames: frames with scored faces, numbered by track.
+        frames_needed: smallest number of faces that are not ignored for a track to count.
 
     Returns:
-        One per track, in the order of their numbers.
+        One entry per track, in the order of track numbers.
     """
     tracks: dict[int, list[FaceScore]] = defaultdict(list)
     for frame in frames:
@@ -65,12 +65,12 @@ def _scored(number: int, faces: Sequence[FaceScore], *, counts: bool, frames_nee
 
 
 def deciding_track(tracks: Sequence[TrackScore]) -> TrackScore | None:
-    """Return the track whose score is the file's: the highest one that counts and is not ignored; None without one."""
+    """Return the track whose score is the file's: the highest score that counts and is not ignored, or None."""
     able = [(track.score, track) for track in tracks if track.counts and track.score is not None and not track.ignored]
     return max(able, key=lambda pair: pair[0])[1] if able else None
 
 
 def reason_without_score(tracks: Sequence[TrackScore]) -> Reason:
-    """Return why a file has no score: that no face was found, or why most of the tracks that count are ignored."""
+    """Return the reason for a missing score: no face was found, or the main reason for ignoring the counting tracks."""
     reasons = [track.ignored for track in tracks if track.counts and track.ignored is not None]
     return main_reason(reasons) if reasons else Reason.NO_FACE

@@ -1,7 +1,7 @@
-"""From the JSON of `realface detect` on held-out files to the calibration of a detector.
+"""Calibrate a detector on the JSON output of `realface detect` for held-out files.
 
-Files are scored as `detect` sees them, so everything that it does to a file (finding faces, choosing people, averaging
-frames) is part of what is calibrated.
+`detect` computes the scores, so the calibration covers all its steps: it detects faces, chooses people and averages
+frames.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ from realface.metrics.conformal import (
 COLUMNS = ("path", "source", "identity", "label")
 KINDS: tuple[MediaKind, ...] = ("image", "video")
 LIMITS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
-"""Shares of the real files that a candidate for the smallest face size, or the smallest sharpness, leaves out."""
+"""Shares of the real files excluded by a candidate for the smallest face size or the smallest sharpness."""
 VIDEOS_AS_IMAGES = (
     "; videos: the band of images, since too few people are seen in videos. A video's score is a mean over frames, "
     "which varies less than the score of one image, but no bound is proved for it"
 )
 FRAMES_SHARE = 4
-"""A video needs a face within the range in a quarter of the frames that are looked at, rounded up."""
+"""A video needs a face within the range in a quarter of the searched frames, rounded up."""
 
 
 @dataclass(frozen=True)
 class HeldOutFile:
-    """A file that `detect` has scored, and what is known of it.
+    """A file scored by `detect`, with its label and origin.
 
     Attributes:
         kind: image or video.
-        frames: with the scores, sizes and sharpness of their faces.
-        source: of the file, such as a dataset; of a fake, the kind of fakes.
-        identity: of the person in it.
-        is_fake: whether it is.
-        pair: name that a real file and the fake made from it share; empty: none.
+        frames: frames with the scores, sizes and sharpness of their faces.
+        source: origin of the file, such as a dataset; for a fake, the kind of fakes.
+        identity: identity of the person shown.
+        is_fake: whether the file is fake.
+        pair: name shared by a real file and the fake made from it; empty without a pair.
     """
 
     kind: MediaKind
@@ -84,7 +84,7 @@ class HeldOutFile:
         return float(size), float(sharpness)
 
     def score(self, validated: ValidatedRange) -> float:
-        """The file's score when faces outside a range are ignored; NaN where there is none."""
+        """Return the file's score when faces outside a range are ignored, or NaN without such a score."""
         rule = DecisionRule(0.5, is_calibrated=True, validated_on=validated)
         frames = [
             replace(
@@ -102,12 +102,12 @@ class HeldOutFile:
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """A calibration and what it does to the files that chose it.
+    """A calibration and its effect on the files used to choose it.
 
     Attributes:
-        card: of the detector, with the calibration.
+        card: card of the detector, with the calibration.
         shares: by kind of file: `false_alarms` by real source, `answered`, `fakes_found` and `fakes_called_real`.
-        notes: what limits the calibration, one sentence each.
+        notes: limits of the calibration, as separate sentences.
     """
 
     card: ArtifactCard
@@ -121,15 +121,15 @@ def calibrate(
     """Choose the bands and the validated range of a detector on held-out files.
 
     Args:
-        card: of the detector.
+        card: card of the detector.
         verdicts: documents that `realface detect --json` printed with that detector.
-        identities: CSV with the columns of `COLUMNS`; a file's path is as in the documents, label is real or fake.
+        identities: CSV with the columns of `COLUMNS`; paths match the paths in the documents, label is real or fake.
         alpha: bound on the share of held-out real files that are called fake, in (0, 1).
         beta: bound on the share of held-out fakes that are called real, in (0, 1).
 
     Raises:
         MissingInputError: a file does not exist.
-        CalibrationError: a document or the CSV cannot be used, or they do not belong together.
+        CalibrationError: a document or the CSV cannot be used, or they do not match.
         MetricError: too few people for the bound, in images and in videos.
     """
     settings, answers = read_documents(verdicts, card)
@@ -178,7 +178,7 @@ def calibrate(
 def _kinds_with_enough_people(
     pairs: Mapping[MediaKind, tuple[FileScores, FileScores]], alpha: float, notes: list[str]
 ) -> list[MediaKind]:
-    """The kinds of files that can have a band, and a note for each that cannot.
+    """Return the kinds of files that can have a band, and a note for each that cannot.
 
     Raises:
         MetricError: none can.
@@ -205,7 +205,7 @@ def _kinds_with_enough_people(
 def _enough_fakes(
     kind: MediaKind, fakes: FileScores, pairs: Mapping[MediaKind, tuple[FileScores, FileScores]], notes: list[str]
 ) -> FileScores:
-    """The fakes of a kind of file, or those of all kinds where it has too few."""
+    """Return the fakes of a kind of file, or the fakes of all kinds if that kind has too few."""
     if _num_people(fakes) >= FEWEST_IDENTITIES:
         return fakes
     everything = [fakes for _, fakes in pairs.values()]
@@ -234,7 +234,7 @@ def _rule(alpha: float, beta: float) -> str:
 
 
 def _candidate_ranges(files: Sequence[HeldOutFile], min_frames: int) -> list[ValidatedRange]:
-    """Ranges of faces, those that leave out least first."""
+    """Return candidate ranges of faces, starting with the widest range."""
     faces = np.array([face for file in files if not file.is_fake and (face := file.typical_face) is not None])
     if not len(faces):
         raise CalibrationError("no real file has a face", hint="check that the documents are those of the real files")
@@ -251,7 +251,7 @@ def _candidate_ranges(files: Sequence[HeldOutFile], min_frames: int) -> list[Val
 def _scored_within(
     files: Sequence[HeldOutFile], kinds: Sequence[MediaKind], validated: ValidatedRange
 ) -> dict[MediaKind, tuple[FileScores, FileScores]]:
-    """The real and the fake files of each kind, scored within a range."""
+    """Return the real and the fake files of each kind, scored within a range."""
     return {
         kind: (
             _scores([file for file in files if file.kind == kind and not file.is_fake], validated),
@@ -297,15 +297,15 @@ def _source_counts(files: Sequence[HeldOutFile], validated: ValidatedRange) -> l
 
 
 def read_documents(paths: Sequence[Path], card: ArtifactCard) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
-    """Return the settings of documents of `realface detect --json`, which must agree, and their answers by path.
+    """Return the settings of documents of `realface detect --json`, which must agree, and their results by path.
 
     Args:
-        paths: of the documents.
-        card: of the detector that they must be of.
+        paths: paths of the documents.
+        card: card of the detector that the documents must come from.
 
     Raises:
         MissingInputError: a document does not exist.
-        CalibrationError: a document is incomplete, of another detector or of face crops, or the settings differ.
+        CalibrationError: a document is incomplete, from another detector or of face crops, or the settings differ.
     """
     settings: dict[str, int] = {}
     answers: dict[str, dict[str, Any]] = {}
@@ -381,8 +381,8 @@ def join_files(
     """Return every file of the documents with its row of the CSV; rows of other files are ignored.
 
     Args:
-        answers: by path, as from `read_documents`.
-        rows: as from `read_identities`.
+        answers: results by path, from `read_documents`.
+        rows: rows from `read_identities`.
         identities: path of the CSV, for errors.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From a picture or a video to a verdict."""
+"""Detect fakes: compute the verdict on an image or a video."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ from realface.models.inference import for_inference
 
 
 class Detector:
-    """Finds, crops and scores the faces of files with one artifact.
+    """Detects, crops and scores the faces of files with one artifact.
 
     Args:
         network: the artifact's network, in eval mode, on `device`.
-        card: what the artifact says of itself.
-        face_detector: the one of the artifact's crop spec; None when the files are face crops already.
-        device: where the network computes.
-        image_size: height and width given to the network, in pixels; the artifact's input size by default.
-        batch_size: frames that are searched and faces that are scored together.
-        threshold: from which score on a file is called fake, in place of the artifact's threshold and bands.
-        num_frames: frames looked at per video, evenly spread; those of the artifact's crop spec by default.
-        precision: what the network computes in. `bf16` is faster on processors and GPUs that have it, and moves scores
-            by what `realface bench recce` tells of a model; `fp32` gives those of `evaluate`.
+        card: card of the artifact.
+        face_detector: face detector of the artifact's crop spec; None if the files are face crops.
+        device: device of the network.
+        image_size: height and width of the network's input, in pixels. Default: the artifact's input size.
+        batch_size: number of frames that are searched together, and of faces that are scored together.
+        threshold: smallest score of a file that is called fake; replaces the artifact's threshold and bands.
+        num_frames: frames searched per video, evenly spaced. Default: the number in the artifact's crop spec.
+        precision: number format of the network's computations. `bf16` is faster on processors and GPUs that support it
+            and changes scores by the amount that `realface bench recce` reports; `fp32` gives the scores of `evaluate`.
 
     Example:
         >>> detector = Detector.load(device="cpu", crops=True)
@@ -114,20 +114,20 @@ class Detector:
             folder: the artifact, the run folder that contains it, or the name of a shipped detector. Default: the
                 shipped `realface.core.shipped.DEFAULT_NAME`.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-            crops: the files will be face crops already, so no face is looked for.
-            crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
-            face_detector: in place of the artifact's own; it must be the same one in the same version.
-            image_size: as in the constructor, like all that follow.
-            batch_size: likewise.
-            threshold: likewise.
-            num_frames: likewise.
-            precision: likewise.
+            crops: whether the files are face crops, in which no faces are detected.
+            crop: crop settings for an artifact without its own, because its weights came from elsewhere.
+            face_detector: replaces the artifact's own; must be the same face detector in the same version.
+            image_size: height and width of the network's input, in pixels. Default: the artifact's input size.
+            batch_size: number of frames that are searched together, and of faces that are scored together.
+            threshold: smallest score of a file that is called fake; replaces the artifact's threshold and bands.
+            num_frames: frames searched per video, evenly spaced. Default: the number in the artifact's crop spec.
+            precision: number format of the network's computations, see `Detector`.
 
         Raises:
             MissingInputError: no such folder, and no such shipped detector.
-            ArtifactError: there is no artifact, or it is damaged.
+            ArtifactError: the artifact is missing or damaged.
             CropSpecError: the artifact's crops cannot be made here.
-            DeviceError: the device is not here.
+            DeviceError: the device does not exist.
         """
         torch_device = resolve_device(device)
         artifact = default_artifact() if folder is None else find_artifact(Path(folder))
@@ -163,11 +163,11 @@ class Detector:
         return "anomaly score" if get_method(self.card.method).real_only is not None else "score"
 
     def detect(self, path: Path | str) -> Verdict:
-        """The verdict on one picture or video.
+        """Return the verdict on one image or video.
 
         Raises:
             MissingInputError: no such file.
-            MediaError: it cannot be read.
+            MediaError: the file cannot be read.
         """
         job = next(self._finished_jobs([Path(path)]))
         if job.error is not None:
@@ -175,15 +175,15 @@ class Detector:
         return self._verdict(job)
 
     def detect_many(self, paths: Iterable[Path | str]) -> Iterator[Verdict | Failure]:
-        """One answer per file, in order, as soon as it is known; a bad file does not stop the others.
+        """Yield one result per file, in order and as early as possible; files that cannot be read do not stop the run.
 
-        Faces of several pictures go through the network together, so an answer may wait for the next files.
+        Faces of several images go through the network together, so a result may wait for the next files.
         """
         for job in self._finished_jobs(Path(path) for path in paths):
             yield self._verdict(job) if job.error is None else failure_of(job.path, job.error)
 
     def describe(self) -> dict[str, Any]:
-        """What the detector is, ready for JSON."""
+        """Return the description of the detector, ready for JSON."""
         calibration = self.card.calibration if self.rule.is_calibrated else None
         validated_on = self.card.validated_on if self.rule.is_calibrated else None
         return {
@@ -207,15 +207,15 @@ class Detector:
     def maps(
         self, image: NDArray[np.uint8], faces: Sequence[FaceScore], kind: MapKind = MapKind.ERROR_MAP
     ) -> list[FaceMap] | None:
-        """The forgery map over each face of a picture.
+        """Return the forgery map over each face of an image.
 
         Args:
             image: (H, W, 3) RGB.
-            faces: as they stand in a verdict.
-            kind: which map.
+            faces: faces of the image, from a verdict.
+            kind: kind of map.
 
         Returns:
-            For each face (h, w) over its crop, in the network's own resolution; None when the method has no such map.
+            (h, w) for each face, over its crop, in the network's own resolution; None if the method has no such map.
         """
         crops = [self.faces.crop(image, face.face) for face in faces]
         return self._scorer.maps([self._scorer.prepare(crop) for crop in crops], kind)
@@ -232,7 +232,7 @@ class Detector:
         yield from jobs
 
     def _look_through(self, job: Job, queue: ScoreQueue) -> None:
-        """Decode, find and crop, one chunk of frames after the other; faces go to the queue."""
+        """Decode frames, detect faces and crop them, chunk by chunk; the crops are added to the queue."""
         try:
             with job.clock("decode"):
                 media = self.faces.open(job.path)

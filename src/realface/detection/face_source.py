@@ -1,4 +1,4 @@
-"""From a file to the faces in it, cut out as a model's crop spec says."""
+"""Detect the faces in a file and cut them out with a model's crop spec."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from realface.faces.detectors.registry import face_detector_for
 from realface.media.frames import Frame, MediaReader
 from realface.media.opening import open_media
 
-PIXELS_AT_ONCE = 64_000_000  # of decoded frames held together: bounds the memory whatever the video's size and length
+PIXELS_AT_ONCE = 64_000_000  # of decoded frames in memory: bounds the memory for every size and length of video
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,10 @@ class FaceSource:
     """Frames of files, the faces in them, and their crops.
 
     Attributes:
-        spec: how faces are cut out.
-        face_detector: the one of the spec; None when the files are face crops already.
-        num_frames: looked at per video, evenly spread.
-        batch_size: frames that are searched together.
+        spec: settings for cutting faces out.
+        face_detector: face detector of the spec; None if the files are face crops.
+        num_frames: frames searched per video, evenly spaced.
+        batch_size: number of frames that are searched together.
     """
 
     spec: CropSpec
@@ -50,16 +50,16 @@ class FaceSource:
             return open_media(path)
 
     def frames(self, media: MediaReader, indices: Collection[int] | None = None) -> Iterator[Frame]:
-        """Yield the frames that are looked at, or those with the given numbers; an image is one frame.
+        """Yield the frames to search, or the frames with the given numbers; an image is one frame.
 
         Raises:
-            MediaError: they cannot be read.
+            MediaError: the frames cannot be read.
         """
         with _readable(media.path):
             yield from media.frames_at(media.spread(self.num_frames) if indices is None else indices)
 
     def chunks(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
-        """Frames in groups of at most `batch_size`, smaller where frames are large."""
+        """Yield frames in groups of at most `batch_size`, smaller where frames are large."""
         chunk: list[Frame] = []
         for frame in frames:
             chunk.append(frame)
@@ -70,7 +70,7 @@ class FaceSource:
             yield chunk
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """The faces of each picture (H, W, 3), the surest first; of a face crop the whole of it."""
+        """Return the faces of each image (H, W, 3) by falling confidence; for a face crop, the whole image."""
         if self.face_detector is not None:
             return self.face_detector.detect(images)
         return [[_whole_picture(image)] for image in images]
@@ -90,16 +90,16 @@ class FaceSource:
     def map_matrix(
         self, face: Face, shape: tuple[int, ...], *, image_shape: tuple[int, ...], scale: float = 1.0
     ) -> Matrix:
-        """Where each pixel of the picture lies in a map over a face's crop.
+        """Return the matrix from the pixels of the image to the pixels of a map over a face's crop.
 
         Args:
-            face: in the picture.
+            face: face in the image.
             shape: height and width of the map.
             image_shape: (height, width, ...) of the image before it is enlarged.
-            scale: by which the picture is enlarged.
+            scale: enlargement of the image.
 
         Returns:
-            (2, 3), from pixels of the enlarged picture to pixels of the map; centers are the whole numbers.
+            (2, 3), from pixels of the enlarged image to pixels of the map; integer coordinates are pixel centers.
         """
         if self.face_detector is None:
             matrix, width, height = np.eye(2, 3), face.box.width, face.box.height
@@ -122,10 +122,10 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def chosen_spec(own: CropSpec, given: CropSpec | None, *, artifact: Path) -> CropSpec:
-    """An artifact's own crop spec, or the one that was given for it because it does not know its own.
+    """Return an artifact's own crop spec, or the given spec if the artifact has no crop settings.
 
     Raises:
-        CropSpecError: it knows another one.
+        CropSpecError: the artifact has another spec.
     """
     if given is None:
         return own
@@ -140,10 +140,10 @@ def chosen_spec(own: CropSpec, given: CropSpec | None, *, artifact: Path) -> Cro
 def chosen_face_detector(
     spec: CropSpec, *, artifact: Path, device: torch.device, given: FaceDetector | None = None
 ) -> FaceDetector:
-    """The face detector of an artifact's crop spec, or the one that was given in its place.
+    """Return the face detector of an artifact's crop spec, or the given face detector.
 
     Raises:
-        CropSpecError: it is not known how to find faces for the artifact, or the face detector is not the same.
+        CropSpecError: the face detector of the artifact is unknown, or the given face detector differs.
         FaceDetectorError: the face detector's file does not exist.
     """
     if spec.is_unknown:
@@ -153,7 +153,7 @@ def chosen_face_detector(
         )
     if given is None:
         return face_detector_for(spec, device=str(device), threads=torch.get_num_threads())
-    version = given.version  # a missing file is refused now, whatever the spec says
+    version = given.version  # raises an error for a missing file, for every spec
     if given.name != spec.face_detector or (spec.face_detector_version and version != spec.face_detector_version):
         raise CropSpecError(
             f"{artifact} expects faces found by {spec.face_detector} [{spec.face_detector_version}], "
@@ -164,7 +164,7 @@ def chosen_face_detector(
 
 
 def _enlargement(x: float, y: float) -> NDArray[np.float64]:
-    """(3, 3): where a picture's pixels lie when it is enlarged, which keeps its edges in their places."""
+    """Return the (3, 3) matrix that enlarges an image and keeps the edges of the image fixed."""
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
 
 

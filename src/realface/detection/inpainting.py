@@ -1,4 +1,4 @@
-"""From a picture or a video to its faces as an MAE inpaints them."""
+"""Inpaint the faces in an image or a video with an MAE."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from realface.models.rffr.sheets import (
 )
 
 BlockChoice: TypeAlias = Literal["random", "all"] | Corner
-"""Which blocks are inpainted: one drawn for each face, every one alone and put together, or one of that place."""
+"""Blocks to inpaint: a random block per face, every block separately and then combined, or the block at a place."""
 
 FORMAT = 1
 """Version of the JSON document of `realface inpaint`."""
@@ -49,15 +49,15 @@ MOST_FACES = 96
 
 @dataclass(frozen=True)
 class ShownFace:
-    """One face in one frame, and what the MAE made of it.
+    """One face in one frame, with the MAE's inpainting.
 
     Attributes:
         index: number of the frame in the video, from 0.
         time_s: seconds from the start.
-        box: in pixels of the frame as it is shown; may reach beyond it. With face crops it is the whole picture.
+        box: in pixels of the displayed frame; may reach beyond the frame. For a face crop, the whole image.
         track: number of the person within the file, from 0.
-        corner: of the block that was inpainted; None where all were.
-        inpainted: the pictures and the error.
+        corner: corner of the inpainted block; None if all blocks were inpainted.
+        inpainted: images and error.
     """
 
     index: int
@@ -68,7 +68,7 @@ class ShownFace:
     inpainted: InpaintedFace
 
     def to_json(self) -> dict[str, Any]:
-        """The face as it stands in the JSON document."""
+        """Return the face in the form of the JSON document."""
         return {
             "index": self.index,
             "time_s": self.time_s,
@@ -85,9 +85,9 @@ class InpaintedFile:
 
     Attributes:
         path: the file.
-        kind: what it is.
-        faces: by frame, then by person; never empty.
-        num_left_out: faces beyond `MOST_FACES`, which were found and not inpainted.
+        kind: kind of the file.
+        faces: faces by frame, then by person; never empty.
+        num_left_out: number of faces beyond `MOST_FACES`, which were detected and not inpainted.
         num_frames: frames that were searched for faces.
         num_damaged: frames that should have been searched and cannot be decoded.
     """
@@ -105,7 +105,7 @@ class InpaintedFile:
         return sum(face.inpainted.error for face in self.faces) / len(self.faces)
 
     def line(self, sheet: Path) -> str:
-        """One line; `sheet` is the picture drawn of it."""
+        """Return one line; `sheet` is the image drawn for the file."""
         faces = f"{len(self.faces)} of {len(self.faces) + self.num_left_out}" if self.num_left_out else len(self.faces)
         names = f"path: {in_one_line(self.path)} | sheet: {in_one_line(sheet)}"
         line = f"{names} | faces: {faces} | mean error: {self.mean_error:.2f}"
@@ -113,7 +113,7 @@ class InpaintedFile:
         return f"{line} | {damaged}" if damaged else line
 
     def to_json(self) -> dict[str, Any]:
-        """The file as an element of `files` in the JSON document."""
+        """Return the file as an element of `files` in the JSON document."""
         return {
             "path": str(self.path),
             "kind": self.kind,
@@ -126,15 +126,15 @@ class InpaintedFile:
 
 @dataclass(frozen=True)
 class Inpainting:
-    """What is asked of an inpainter.
+    """Settings of an inpainter.
 
     Attributes:
-        block: which blocks are inpainted.
-        seed: of the blocks that are drawn; with it and a file's name they are always the same.
-        mode: how all blocks are inpainted; the artifact's way by default.
-        amplification: of the difference that is shown.
-        num_frames: looked at per video, evenly spread.
-        batch_size: frames that are searched, and passes of the MAE that are computed, together.
+        block: blocks to inpaint.
+        seed: seed of the random blocks; the blocks depend only on the seed and the file's name.
+        mode: method for inpainting all blocks. Default: the artifact's.
+        amplification: factor of the displayed difference.
+        num_frames: frames searched per video, evenly spaced.
+        batch_size: number of frames that are searched together, and of MAE passes that are computed together.
     """
 
     block: BlockChoice = "random"
@@ -146,17 +146,17 @@ class Inpainting:
 
 
 class Inpainter:
-    """Finds, crops and inpaints the faces of files with the MAE of an artifact.
+    """Detects, crops and inpaints the faces of files with the MAE of an artifact.
 
     Args:
-        source: the MAE, in eval mode, on `device`, and how its residual is taken.
-        card: what the artifact says of itself.
-        face_detector: the one of the artifact's crop spec; None when the files are face crops already.
-        device: where the MAE computes.
-        asked: which blocks, and how.
+        source: the MAE, in eval mode, on `device`, with the settings of its residual.
+        card: card of the artifact.
+        face_detector: face detector of the artifact's crop spec; None if the files are face crops.
+        device: device of the MAE.
+        asked: settings of the inpainting.
 
     Raises:
-        ModelInputError: the block does not lie within a face.
+        ModelInputError: the block reaches beyond the face.
     """
 
     def __init__(
@@ -194,18 +194,18 @@ class Inpainter:
         """Load the MAE of an artifact.
 
         Args:
-            folder: an artifact of rffr-mae or of rffr, or the run folder that holds it.
+            folder: an artifact of rffr-mae or of rffr, or the run folder that contains it.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-            crops: the files will be face crops already, so no face is looked for.
-            crop: how to cut faces out for an artifact that does not know it, because its weights came from elsewhere.
-            face_detector: in place of the artifact's own; it must be the same one in the same version.
-            asked: which blocks, and how.
+            crops: whether the files are face crops, in which no faces are detected.
+            crop: crop settings for an artifact without its own, because its weights came from elsewhere.
+            face_detector: replaces the artifact's own; must be the same face detector in the same version.
+            asked: settings of the inpainting.
 
         Raises:
-            ArtifactError: there is no artifact, it is damaged, or of another method.
-            ModelInputError: its MAE cannot inpaint, or the block does not lie within a face.
+            ArtifactError: the artifact is missing, damaged or of another method.
+            ModelInputError: its MAE cannot inpaint, or the block reaches beyond the face.
             CropSpecError: the artifact's crops cannot be made here.
-            DeviceError: the device is not here.
+            DeviceError: the device does not exist.
         """
         torch_device = resolve_device(device)
         artifact = find_artifact(Path(folder))
@@ -231,11 +231,11 @@ class Inpainter:
 
     @property
     def note(self) -> str | None:
-        """What must be said with every sheet of this model; None when there is nothing."""
+        """Return the note shown with every sheet of this model, or None."""
         return DEMONSTRATION_NOTE if self.card.purpose == DEMONSTRATION else None
 
     def describe(self) -> dict[str, Any]:
-        """What inpaints, and how, ready for JSON."""
+        """Return the model and the settings of the inpainting, ready for JSON."""
         asked = self.asked
         return {
             "method": self.card.method,
@@ -255,7 +255,7 @@ class Inpainter:
         }
 
     def inpaint(self, path: Path) -> InpaintedFile:
-        """The faces of a file, inpainted.
+        """Return the faces of a file, inpainted.
 
         Raises:
             MissingInputError: no such file.
@@ -288,7 +288,7 @@ class Inpainter:
                 yield ShownFace(frame.index, frame.time_s, face.box, track, corner, inpainted)
 
     def _corners(self, path: Path, num_faces: int) -> list[Corner | None]:
-        """Where each face's block stands; None for all blocks."""
+        """Return the corner of each face's block, or None for all blocks."""
         block = self.asked.block
         if block == "random":
             generator = np.random.default_rng([self.asked.seed, zlib.crc32(os.fsencode(path.name))])

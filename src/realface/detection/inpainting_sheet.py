@@ -1,4 +1,4 @@
-"""A file's inpainted faces as one picture: face | masked | inpainted | difference, a row for each."""
+"""Draw a file's inpainted faces as one image: face | masked | inpainted | difference, a row for each face."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from realface.media.images import write_image
 from realface.media.sheets import FAINT, GAP, Picture, beside, framed, line, resized, stacked
 from realface.models.rffr.blocks import SIDE
 
-CELL = 224  # pixels: side of a picture
-SEAM = 4  # pixels between a face's pictures
-ROWS = 12  # of a column, at most; more faces stand in several, of one length
+CELL = 224  # pixels: side of an image
+SEAM = 4  # pixels between a face's images
+ROWS = 12  # most rows of a column; more faces are drawn in several columns of equal length
 COLUMNS_APART, MARGIN = 32, 20
 TITLE, WORDS = 20, 15  # pixels: size of letters
 
@@ -23,12 +23,12 @@ def write_inpainting_sheet(inpainter: Inpainter, inpainted: InpaintedFile, folde
     """Draw a file's faces and write them as a JPEG.
 
     Args:
-        inpainter: that inpainted them.
-        inpainted: what to draw.
-        folder: where to.
+        inpainter: inpainter of the faces.
+        inpainted: faces to draw.
+        folder: output folder.
 
     Returns:
-        The file: the source's name with `.jpg` behind it, numbered where that name is taken.
+        The written file: the source's name with `.jpg` appended, and a number if that name exists.
     """
     path = drawing_path(folder, inpainted.path)
     write_image(path, draw_inpainting_sheet(inpainter, inpainted), jpeg_quality=95)
@@ -36,11 +36,11 @@ def write_inpainting_sheet(inpainter: Inpainter, inpainted: InpaintedFile, folde
 
 
 def draw_inpainting_sheet(inpainter: Inpainter, inpainted: InpaintedFile) -> Picture:
-    """A row for each face, in columns, with its error and where it is from.
+    """Return an image with a row for each face, in columns, with its error and its origin.
 
     Args:
-        inpainter: that inpainted them.
-        inpainted: what to draw.
+        inpainter: inpainter of the faces.
+        inpainted: faces to draw.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -57,7 +57,7 @@ def draw_inpainting_sheet(inpainter: Inpainter, inpainted: InpaintedFile) -> Pic
 
 
 def caption(face: ShownFace, inpainted: InpaintedFile) -> str:
-    """What stands below a face: when, who, which block and how well."""
+    """Return the text below a face: time, person, block and error."""
     parts = [f"{face.time_s:.2f} s"] if inpainted.kind == "video" else []
     if any(other.track for other in inpainted.faces):
         parts.append(f"face {face.track + 1}")
@@ -68,7 +68,7 @@ def caption(face: ShownFace, inpainted: InpaintedFile) -> str:
 
 
 def explanation(inpainter: Inpainter, inpainted: InpaintedFile) -> list[str]:
-    """What stands below all: how the faces were inpainted, and what must be said with it."""
+    """Return the text below all faces: the settings of the inpainting, and the note on the model."""
     asked, card = inpainter.asked, inpainter.card
     if asked.block == "all":
         passes = "each hidden alone" if inpainter.mode == "exact" else "those that do not touch hidden together"

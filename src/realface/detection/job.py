@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class SeenFrame:
-    """A frame after its faces were found; the pixels are gone."""
+    """A frame after face detection, without its pixels."""
 
     index: int
     time_s: float
@@ -32,19 +32,19 @@ class SeenFrame:
 
 @dataclass(eq=False)
 class Job:
-    """What is known of a file so far.
+    """State of the work on a file.
 
     Attributes:
         path: the file.
-        kind: what it is; `image` until it is open.
+        kind: kind of the file; `image` until the file is open.
         hdr: transfer function, if the file is HDR and was converted to SDR.
-        num_damaged: frames that should have been looked at and could not be decoded.
-        frames: those that were looked through.
-        scores: of the faces in the order of frames, as far as they are known.
-        sharpness: of the faces, in the same order.
-        is_read: whether all frames were looked through.
-        error: why there will be no verdict.
-        seconds: spent in each stage.
+        num_damaged: frames that should have been searched and could not be decoded.
+        frames: searched frames.
+        scores: scores of the faces computed so far, in the order of frames.
+        sharpness: sharpness of the faces, in the same order.
+        is_read: whether all frames were searched.
+        error: reason why the file gets no verdict.
+        seconds: time spent in each stage.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing more will become known."""
+        """Return whether the result of the file is complete."""
         return self.error is not None or (self.is_read and len(self.scores) == self.num_faces)
 
     @contextmanager
@@ -78,7 +78,7 @@ class Job:
             self.seconds[stage] += time.perf_counter() - start
 
     def clocked(self, stage: str, items: Iterable[T]) -> Iterator[T]:
-        """The same items; the time to get each counts towards a stage."""
+        """Yield the same items; the time to get each counts towards a stage."""
         iterator = iter(items)
         while True:
             with self.clock(stage):

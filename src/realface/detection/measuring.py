@@ -1,4 +1,4 @@
-"""From the JSON of `realface detect` on files with a known label to numbers with intervals."""
+"""Measure metrics with intervals on the JSON output of `realface detect` for files with known labels."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from realface.evaluation.results import Result, bounds, share_results
 from realface.metrics.pairs import PairScores, mean_auc, pair_order
 
 EVERYTHING = ValidatedRange(min_face_size=0, min_sharpness=0, share_answered=1)
-"""A range that no face is outside of: AUC and pair order do not depend on what is left without an answer."""
+"""A range that includes every face: AUC and pair order do not depend on the files without a verdict."""
 
 
 def measure_verdicts(
     card: ArtifactCard, verdicts: Sequence[Path], identities: Path, *, data: str, seed: int = 0
 ) -> list[Result]:
-    """Return what a detector's verdicts on files are worth.
+    """Return the metrics of a detector's verdicts on files.
 
-    False alarms and fakes found are shares of the files that get an answer. AUC and pair order use the scores of all
+    False alarms and fakes found are shares of the files with a verdict. AUC and pair order use the scores of all
     files with a face. Pairs are files of one source with the same value in the column `pair`.
 
     Args:
-        card: of the detector.
+        card: card of the detector.
         verdicts: documents that `realface detect --json` printed with that detector.
         identities: CSV with the columns of `calibrating.COLUMNS` and, for pairs, `pair`.
         data: name of the data.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         MissingInputError: a file does not exist.
-        CalibrationError: a document or the CSV cannot be used, or they do not belong together.
+        CalibrationError: a document or the CSV cannot be used, or they do not match.
     """
     settings, answers = read_documents(verdicts, card)
     rule = DecisionRule.of(card, threshold=None, finds_faces=True, **settings)

@@ -1,4 +1,4 @@
-"""The images and videos that a user names, and the names of what is drawn of them."""
+"""Find the images and videos in the user's paths, and choose the paths of their drawings."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from realface.media.discovery import by_count, describe_skipped, search_media
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """What the names given by a user stand for.
+    """Files found for the names given by a user.
 
     Attributes:
         found: images and videos, each once.
-        failures: names that stand for no file, with the reason.
+        failures: names without a usable file, with the reason.
         skipped: number of files in folders that are neither images nor videos, by kind; see `FoundMedia`.
     """
 
@@ -28,7 +28,7 @@ class NamedFiles:
 
 
 def find_files(named: Sequence[Path]) -> NamedFiles:
-    """Find the images and videos that files and folders stand for."""
+    """Find the images and videos in the named files and folders."""
     found: dict[Path, None] = {}  # a set that keeps its order
     failures: list[Failure] = []
     skipped: Counter[str] = Counter()
@@ -57,7 +57,7 @@ def skipped_line(skipped: Mapping[str, int]) -> str:
 
 
 def drawing_path(folder: Path, source: Path) -> Path:
-    """Where to write what is drawn of a file: its name with `.jpg` behind it, numbered where that is taken."""
+    """Return the path of a file's drawing: its name with `.jpg` appended, and a number if that name exists."""
     name = source.name.encode(errors="ignore")[:200].decode(errors="ignore")
     path = folder / f"{name}.jpg"
     number = 1

@@ -1,4 +1,4 @@
-"""The words of a verdict, and how a score becomes one of them."""
+"""Define the outcomes of a verdict and the rule that turns a score into an outcome."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from realface.core.calibration import Band, ValidatedRange
 from realface.media.frames import MediaKind
 
 NOT_EXAMINED = ("wholly generated images", "voices")
-"""What no verdict says anything about: detectors look at faces, for traces of manipulation."""
+"""Limits of every verdict: detectors only search faces for traces of manipulation."""
 
 
 class Outcome(StrEnum):
-    """What a verdict says of a file."""
+    """Outcome of a verdict on a file."""
 
     FAKE = "fake"
     REAL = "real"
@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a verdict is `cannot_say`, or why a face is ignored."""
+    """Reason for the verdict `cannot_say`, or for ignoring a face."""
 
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
@@ -34,22 +34,22 @@ class Reason(StrEnum):
 
 
 def main_reason(reasons: Iterable[Reason]) -> Reason:
-    """Return the most frequent of at least one reason; of equally frequent ones, the one that is defined first."""
+    """Return the most frequent of at least one reason; ties are resolved by the order of definition."""
     named = list(reasons)
     return max(Reason, key=named.count)
 
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """How the scores of one detector become verdicts.
+    """Rule that turns the scores of one detector into verdicts.
 
     Attributes:
-        threshold: score from which a file is called fake where `is_calibrated` is false.
+        threshold: smallest score that is called fake if `is_calibrated` is false.
         is_calibrated: whether the bands decide.
-        image: band of images; None where the calibration had none.
-        video: band of videos; None where the calibration had none.
-        validated_on: faces and files that get a verdict; None for all of them.
-        fits: whether the detector is used with the settings of its calibration. Without them it gives no verdict.
+        image: band of images; None if the calibration has no band for images.
+        video: band of videos; None if the calibration has no band for videos.
+        validated_on: range of faces and files that get a verdict; None for all faces and files.
+        fits: whether the detector is used with the settings of its calibration. Otherwise it gives no verdict.
     """
 
     threshold: float
@@ -66,10 +66,10 @@ class DecisionRule:
         """Return the rule of an artifact.
 
         Args:
-            card: of the artifact.
-            threshold: given by the user in place of the artifact's threshold and bands; None for those of the artifact.
-            input_size: height and width given to the network, in pixels.
-            num_frames: frames looked at per video.
+            card: card of the artifact.
+            threshold: the user's threshold, which replaces the artifact's threshold and bands; None: the artifact's.
+            input_size: height and width of the network's input, in pixels.
+            num_frames: frames searched per video.
             finds_faces: false for face crops, whose faces have no known size in their source.
         """
         calibration = card.calibration
@@ -97,11 +97,11 @@ class DecisionRule:
         return (self.image if kind == "image" else self.video) if self.fits else None
 
     def reason_to_ignore(self, *, size: float, sharpness: float) -> Reason | None:
-        """Return why a face has no say in its file's score; None for a face within the validated range.
+        """Return the reason why a face does not count for its file's score; None for a face within the validated range.
 
         Args:
             size: longer side of the face box, in pixels of the source.
-            sharpness: of the face in its crop.
+            sharpness: sharpness of the face in its crop.
         """
         if self.validated_on is None:
             return None

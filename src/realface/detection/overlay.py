@@ -1,4 +1,4 @@
-"""A verdict as a picture: boxes, scores, and the forgery map over the faces."""
+"""Draw a verdict as an image: boxes, scores, and the forgery map over the faces."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from realface.media.frames import Frame
 from realface.media.images import write_image
 from realface.media.sheets import BACKGROUND, FAINT, TEXT, Picture, beside, font, framed, line, resized, stacked
 
-LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn picture; boxes and text must be readable in it
+LONGEST_SIDE, SHORTEST_LONG_SIDE = 1920, 640  # pixels of a drawn image; boxes and text must be readable in it
 PREFERRED = (MapKind.ERROR_MAP, MapKind.MANIPULATION)
-"""Maps in the order in which they are drawn if no one asked for one."""
+"""Maps by preference, if the user chooses no map."""
 NUM_COLUMNS = 6  # frames on a video's sheet
 CELL = 300  # pixels: width of a column
 COLORS = {
@@ -41,13 +41,13 @@ def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: M
     """Draw a verdict and write it as a JPEG.
 
     Args:
-        detector: that gave the verdict.
-        verdict: what to draw.
-        folder: where to.
-        kind: which map is laid over the faces; None: the first of `PREFERRED` that the detector has.
+        detector: detector that gave the verdict.
+        verdict: verdict to draw.
+        folder: output folder.
+        kind: map to draw over the faces. None: the first of `PREFERRED` that the detector has.
 
     Returns:
-        The file: the source's name with `.jpg` behind it, numbered where that name is taken.
+        The written file: the source's name with `.jpg` appended, and a number if that name exists.
 
     Raises:
         MediaError: the file can no longer be read.
@@ -58,14 +58,14 @@ def write_overlay(detector: Detector, verdict: Verdict, folder: Path, *, kind: M
 
 
 def draw_overlay(detector: Detector, verdict: Verdict, *, kind: MapKind | None = None) -> Picture:
-    """A picture with its faces marked; of a video a sheet of its most suspicious frames. The file is read again.
+    """Return an image with its faces marked, or a sheet of a video's most suspicious frames. The file is read again.
 
-    Of a file without a face, the picture or the first frame is drawn as it is.
+    If a file has no face, the image or the first frame is drawn without marks.
 
     Args:
-        detector: that gave the verdict.
-        verdict: what to draw.
-        kind: which map is laid over the faces; one scale for all of the file. None: the first of `PREFERRED` that the
+        detector: detector that gave the verdict.
+        verdict: verdict to draw.
+        kind: map to draw over the faces, with one scale for the whole file. None: the first of `PREFERRED` that the
             detector has.
 
     Returns:
@@ -108,13 +108,13 @@ def _maps_of(
 
 
 def lay_in_place(picture: Picture, maps: Sequence[FaceMap], matrices: Sequence[Matrix], scale: Scale) -> Picture:
-    """Lay maps over parts of a picture; outside of them it stays as it is, and where they overlap the strongest counts.
+    """Draw maps over parts of an image. Where maps overlap, the strongest value counts.
 
     Args:
-        picture: (H, W, 3) RGB.
-        maps: (h, w) each, over a part that may be turned, and may reach beyond the picture.
+        picture: image, (H, W, 3) RGB.
+        maps: (h, w) each, over a part that may be rotated and may reach beyond the image.
         matrices: (2, 3) each, from pixels of `picture` to pixels of the map.
-        scale: of the colours.
+        scale: scale of the colours.
     """
     strongest = np.full(picture.shape[:2], -np.inf, np.float32)
     for face_map, matrix in zip(maps, matrices, strict=True):
@@ -141,7 +141,7 @@ def lay_in_place(picture: Picture, maps: Sequence[FaceMap], matrices: Sequence[M
 
 
 def _reach(matrix: Matrix, of_map: tuple[int, ...], of_picture: tuple[int, ...]) -> tuple[slice, slice]:
-    """The rows and columns of a picture between which a map lies."""
+    """Return the rows and columns of an image that a map covers."""
     height, width = of_map
     corners = np.array([[-0.5, -0.5, 1], [width, -0.5, 1], [-0.5, height, 1], [width, height, 1]])
     corners = corners @ cv2.invertAffineTransform(matrix).T
@@ -152,7 +152,7 @@ def _reach(matrix: Matrix, of_map: tuple[int, ...], of_picture: tuple[int, ...])
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A frame to draw, and those of its faces that get a map."""
+    """A frame to draw, and its faces that get a map."""
 
     frame: FrameScore
     image: Picture
@@ -160,12 +160,12 @@ class Shown:
 
 
 def _reread(detector: Detector, path: Path, wanted: set[int]) -> Iterator[Frame]:
-    """Yield those frames, without decoding what comes after the last."""
+    """Yield the wanted frames, without decoding any frame after the last wanted frame."""
     yield from detector.faces.frames(detector.faces.open(path), wanted)
 
 
 def _most_suspicious(verdict: Verdict) -> list[FrameScore]:
-    """The frames in which the shown face scores highest, in the order of time; without a face the first one."""
+    """Return the frames in which the shown face scores highest, in the order of time; without a face the first one."""
     track = _shown_track(verdict)
     if track is None:
         return [verdict.frames[0]]
@@ -175,7 +175,7 @@ def _most_suspicious(verdict: Verdict) -> list[FrameScore]:
 
 
 def _shown_track(verdict: Verdict) -> int | None:
-    """The track that decides; where none does, the longest one; None without a face."""
+    """Return the deciding track, else the longest track; None without a face."""
     deciding = deciding_track(verdict.tracks)
     if deciding is None:
         return max(verdict.tracks, key=lambda track: track.num_frames).track if verdict.tracks else None
@@ -185,7 +185,7 @@ def _shown_track(verdict: Verdict) -> int | None:
 def _marked(
     detector: Detector, shown: Shown, maps: Sequence[FaceMap], scale_of_maps: Scale | None, verdict: Verdict
 ) -> Picture:
-    """A whole picture with the map, a box and a score on every face, at a size that can be read."""
+    """Return a whole image with the map, a box and a score on every face, at a readable size."""
     height, width = shown.image.shape[:2]
     scale = min(max(height, width, SHORTEST_LONG_SIDE), LONGEST_SIDE) / max(height, width)
     picture = resized(shown.image, height=round(height * scale), width=round(width * scale))
@@ -201,7 +201,7 @@ def _marked(
 def _with_boxes(picture: Picture, faces: Sequence[FaceScore], verdict: Verdict, *, scale: float) -> Picture:
     canvas = Image.fromarray(picture)
     draw = ImageDraw.Draw(canvas)
-    unit = max(0.8, max(canvas.size) / 640)  # lines and letters grow with the picture
+    unit = max(0.8, max(canvas.size) / 640)  # lines and letters grow with the image
     letters = font(13 * unit)
     for face in sorted(faces, key=lambda face: face.score):  # the most suspicious one on top
         outcome = Outcome.CANNOT_SAY
@@ -225,7 +225,7 @@ def _sheet(
     scale_of_maps: Scale | None,
     verdict: Verdict,
 ) -> Picture:
-    """One column per frame: the frame, the face as the network sees it, and the same face with the map."""
+    """Return one column per frame: the frame, the face as the network sees it, and the same face with the map."""
     columns = []
     for one, of_frame in zip(shown, maps, strict=True):
         height, width = one.image.shape[:2]
@@ -241,7 +241,7 @@ def _sheet(
 
 
 def _header(verdict: Verdict, *, width: int) -> Picture:
-    """The verdict above the picture, and below it what must be said with it."""
+    """Return the verdict above the image, and the note on the verdict below it."""
     unit = _unit(width)
     canvas = Image.new("RGB", (width, round((58 if verdict.note else 36) * unit)), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
@@ -258,7 +258,7 @@ def _header(verdict: Verdict, *, width: int) -> Picture:
 
 
 def headline(verdict: Verdict) -> str:
-    """Return the reason, the score and the band, in the same digits, so that the eye can tell which is larger."""
+    """Return the reason, the score and the band, in the same digits, so that readers can compare them."""
     parts = [] if verdict.reason is None else [in_words(verdict.reason)]
     if verdict.score is not None:
         parts.append(f"{verdict.score_name} {verdict.score:.4f}")
@@ -274,7 +274,7 @@ def in_words(word: str) -> str:
 
 
 def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:
-    """What the colours mean, or that there are none."""
+    """Return the legend of the colours, or a note that the image has no map."""
     unit = _unit(width)
     margin, size, bar = round(10 * unit), 12 * unit, round(80 * unit)
     if scale is None:
@@ -287,5 +287,5 @@ def _legend(kind: MapKind, scale: Scale | None, *, width: int) -> Picture:
 
 
 def _unit(width: int) -> float:
-    """What a pixel of the header's design is in a picture of that width."""
+    """Return the size of a pixel of the header's design in an image of that width."""
     return max(0.8, min(width / 640, 2.0))

@@ -45,7 +45,7 @@ class CropScorer:
         self.batch_size = batch_size
 
     def prepare(self, crop: NDArray[np.uint8]) -> Tensor:
-        """What the network is given of a crop: (H, W, 3) RGB in, (3, S, S) in [0, 1] out."""
+        """Return the network's input for a crop: (H, W, 3) RGB in, (3, S, S) in [0, 1] out."""
         return self._transform(crop)
 
     def score(self, faces: Sequence[Tensor]) -> list[float]:
@@ -66,7 +66,7 @@ class CropScorer:
         return scores
 
     def maps(self, faces: Sequence[Tensor], kind: MapKind) -> list[FaceMap] | None:
-        """A map over each prepared crop.
+        """Return a map over each prepared crop.
 
         Returns:
             For each crop (H, W), of the network's own height and width; None when the network has no such map.

@@ -1,4 +1,4 @@
-"""What a detector says of a file, or why it says nothing."""
+"""Define the result of a detector for a file: a verdict or a failure."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STAGES = ("decode", "find", "crop", "score")
 
 
 def in_one_line(text: Path | str) -> str:
-    """The text with line breaks and other control characters escaped: a file's name may hold them, a line may not."""
+    """Return the text with line breaks and other control characters escaped, so that it fits in one line."""
     return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" or c in "\u2028\u2029" else c for c in str(text))
 
 
 def damaged_note(*, num_frames: int, num_damaged: int) -> str | None:
-    """Return what must be said if frames cannot be decoded; None if all can be.
+    """Return the note on frames that cannot be decoded; None if all can be decoded.
 
     Args:
         num_frames: number of frames that were decoded.
@@ -57,13 +57,13 @@ class FaceScore:
     """One face in one frame.
 
     Attributes:
-        box: in pixels of the frame as it is shown; may reach beyond it. With face crops it is the whole picture.
-        score: of the detector, in [0, 1]; higher for faces that look fake.
+        box: in pixels of the displayed frame; may reach beyond the frame. For a face crop, the whole image.
+        score: the detector's score, in [0, 1]; higher for faces that look fake.
         track: number of the person within the file, from 0.
-        found: the face detector's confidence, in [0, 1]; None for face crops, where none was asked.
-        landmarks: five (x, y), in pixels of the frame, in the order of `Face`; None where there are none.
-        sharpness: of the face in its crop, by `realface.faces.sharpness`, >= 0.
-        ignored: why the face has no say in the file's score; None where it has.
+        found: the face detector's confidence, in [0, 1]; None for face crops, in which no faces are detected.
+        landmarks: five (x, y), in pixels of the frame, in the order of `Face`; None without landmarks.
+        sharpness: sharpness of the face in its crop, by `realface.faces.sharpness`, >= 0.
+        ignored: reason why the face does not count for the file's score; None if it counts.
     """
 
     box: Box
@@ -76,7 +76,7 @@ class FaceScore:
 
     @property
     def size(self) -> float:
-        """Longer side of the box, in pixels of the frame as it is shown."""
+        """Longer side of the box, in pixels of the displayed frame."""
         return max(self.box.width, self.box.height)
 
     @classmethod
@@ -90,7 +90,7 @@ class FaceScore:
         sharpness: float = 0.0,
         ignored: Reason | None = None,
     ) -> FaceScore:
-        """A face with its score; `is_found` is false for face crops."""
+        """Return a face with its score; `is_found` is false for face crops."""
         points = [(float(x), float(y)) for x, y in face.landmarks] if np.isfinite(face.landmarks).all() else None
         return cls(
             face.box,
@@ -104,12 +104,12 @@ class FaceScore:
 
     @property
     def face(self) -> Face:
-        """The face as the face detector gave it."""
+        """The face, in the form of the face detector's output."""
         points = np.full((5, 2), np.nan) if self.landmarks is None else self.landmarks
         return Face(self.box, 1.0 if self.found is None else self.found, as_landmarks(points))
 
     def to_json(self) -> dict[str, Any]:
-        """The face as it stands in the JSON document."""
+        """Return the face in the form of the JSON document."""
         return {
             "box": list(self.box),
             "score": self.score,
@@ -124,14 +124,14 @@ class FaceScore:
 
 @dataclass(frozen=True)
 class FrameScore:
-    """One frame that was looked at; a picture has exactly one.
+    """One searched frame; an image has exactly one.
 
     Attributes:
         index: number of the frame in the video, from 0.
         time_s: seconds from the start.
-        height: of this frame as it is shown, in pixels; it may differ from frame to frame.
-        width: of this frame as it is shown, in pixels.
-        faces: the face detector's surest first; empty where no face was found.
+        height: height of this displayed frame, in pixels; it may differ from frame to frame.
+        width: width of this displayed frame, in pixels; it may differ from frame to frame.
+        faces: faces by falling confidence of the face detector; empty if no face was found.
     """
 
     index: int
@@ -146,7 +146,7 @@ class FrameScore:
         return max((face.score for face in self.faces), default=None)
 
     def to_json(self) -> dict[str, Any]:
-        """The frame as it stands in the JSON document."""
+        """Return the frame in the form of the JSON document."""
         return {
             "index": self.index,
             "time_s": self.time_s,
@@ -162,11 +162,11 @@ class TrackScore:
     """One person followed through the frames.
 
     Attributes:
-        track: its number.
-        num_frames: frames in which it was found.
-        score: mean of its faces' scores, of those that are not ignored; None where all are.
-        counts: whether it is long enough to have a say in the file's score.
-        ignored: why it has no say although it is long enough; None where it has one, or is too short.
+        track: number of the track.
+        num_frames: frames in which the person was found.
+        score: mean score of the faces that are not ignored; None if all are ignored.
+        counts: whether the track is long enough to count for the file's score.
+        ignored: reason why a track that is long enough is ignored; None if it counts or is too short.
     """
 
     track: int
@@ -176,7 +176,7 @@ class TrackScore:
     ignored: Reason | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The track as it stands in the JSON document."""
+        """Return the track in the form of the JSON document."""
         return {
             "track": self.track,
             "num_frames": self.num_frames,
@@ -188,27 +188,27 @@ class TrackScore:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a detector says of one picture or video.
+    """Verdict of a detector on one image or video.
 
     Attributes:
         path: the file.
-        kind: what it is.
-        width: of the image or the first frame as it is shown, in pixels.
-        height: of the image or the first frame as it is shown, in pixels.
-        score: of the file, in [0, 1], by `aggregation.RULE`; None where no face has a say.
+        kind: kind of the file.
+        width: width of the displayed image or first frame, in pixels.
+        height: height of the displayed image or first frame, in pixels.
+        score: score of the file, in [0, 1], by `aggregation.RULE`; None if no face counts.
         score_name: name of the score: `score`, or `anomaly score` of a detector trained only on real faces, whose
             score is not an estimate of how likely the file is to be fake.
-        band: the two scores that separate the outcomes; both are the threshold where the detector is not calibrated.
-            None where its calibration does not apply.
+        band: the two scores that separate the outcomes; both are the threshold if the detector is not calibrated.
+            None if its calibration does not apply.
         is_calibrated: whether the band comes from the detector's calibration.
-        reason: why there is no verdict; None where there is one.
-        frames: those looked at, in the order of time.
-        tracks: the people found in them; empty where no face was found.
-        model: method and weights that said it, such as `recce 1a2b3c4d5e6f`.
-        purpose: what the artifact is for; of a demonstration every verdict says that it means nothing.
-        seconds: spent in each of `STAGES`.
+        reason: reason for a missing verdict; None if the file has a verdict.
+        frames: searched frames, in the order of time.
+        tracks: people found in the frames; empty if no face was found.
+        model: method and weights of the detector, such as `recce 1a2b3c4d5e6f`.
+        purpose: purpose of the artifact; verdicts of a demonstration carry a note that they have no meaning.
+        seconds: time spent in each of `STAGES`.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
-        num_damaged: frames that should have been looked at and could not be decoded.
+        num_damaged: frames that should have been searched and could not be decoded.
 
     Example:
         >>> verdict = Detector.load().detect("photo.jpg")  # doctest: +SKIP
@@ -234,7 +234,7 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """What is said of the file."""
+        """The outcome for the file."""
         if self.reason is not None or self.score is None or self.band is None:
             return Outcome.CANNOT_SAY
         return decide(self.score, self.band)
@@ -246,7 +246,7 @@ class Verdict:
 
     @property
     def note(self) -> str | None:
-        """Return what must be said with this verdict; None when there is nothing."""
+        """Return the note to show with this verdict, or None."""
         notes = [DEMONSTRATION_NOTE] if self.purpose == DEMONSTRATION else []
         notes += [f"HDR video ({self.hdr.upper()}) converted to SDR"] if self.hdr else []
         if damaged := damaged_note(num_frames=len(self.frames), num_damaged=self.num_damaged):
@@ -254,14 +254,14 @@ class Verdict:
         return "; ".join(notes) or None
 
     def line(self) -> str:
-        """One line with the path, the score and the verdict, as RECCE prints them."""
+        """Return one line with the path, the score and the verdict, as RECCE prints them."""
         score = "none" if self.score is None else f"{self.score:.4f}"
         verdict = self.outcome if self.reason is None else f"{self.outcome} ({self.reason})"
         line = f"path: {in_one_line(self.path)} | {self.score_name}: {score} | verdict: {verdict}"
         return f"{line} | {self.note}" if self.note else line
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict as an element of `files` in the JSON document."""
+        """Return the verdict as an element of `files` in the JSON document."""
         return {
             "path": str(self.path),
             "kind": self.kind,
@@ -287,12 +287,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a file has no verdict.
+    """Reason why a file has no verdict.
 
     Attributes:
         path: the file.
-        reason: a short fixed phrase such as `empty file`, by which failures are counted.
-        text: what was expected, what came, and what to do.
+        reason: short fixed phrase such as `empty file`; failures are counted by reason.
+        text: expected and found content, and the hint.
     """
 
     path: Path
@@ -300,17 +300,17 @@ class Failure:
     text: str
 
     def line(self) -> str:
-        """One line beside those of the verdicts; the text is repeated only where it says more than the reason."""
+        """Return one line in the form of a verdict's line; the text is included only if it differs from the reason."""
         more = self.text.removeprefix(str(self.path)).lstrip(": ")
         more = in_one_line(more)
         return " | ".join([f"path: {in_one_line(self.path)}", self.reason, *([more] if more != self.reason else [])])
 
     def to_json(self) -> dict[str, Any]:
-        """The failure as an element of `files` in the JSON document."""
+        """Return the failure as an element of `files` in the JSON document."""
         return {"path": str(self.path), "error": {"reason": self.reason, "text": self.text}}
 
 
 def failure_of(path: Path, error: MediaError | MissingInputError) -> Failure:
-    """An error as the answer to one of many files."""
+    """Return an error as the answer to one of many files."""
     reason = error.reason if isinstance(error, MediaError) else "missing"
     return Failure(path, reason, str(error))

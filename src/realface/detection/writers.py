@@ -1,4 +1,4 @@
-"""Verdicts as lines, CSV or one JSON document, each written as soon as it is known."""
+"""Write verdicts as lines, CSV or one JSON document, each verdict once it is complete."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CSV_COLUMNS = (
 
 
 class Tally:
-    """Counts of what came out.
+    """Counts of the results.
 
     Args:
         skipped: number of files in folders that are neither images nor videos, by kind.
@@ -55,7 +55,7 @@ class Tally:
         return self.outcomes.total() + self.failures.total()
 
     def line(self) -> str:
-        """Such as `12 files: 7 real, 3 fake, 1 uncertain, 1 without a verdict (1 empty file)`."""
+        """Return the counts, such as `12 files: 7 real, 3 fake, 1 uncertain, 1 without a verdict (1 empty file)`."""
         files = "1 file" if self.num_files == 1 else f"{self.num_files} files"
         text = f"{files}: {self.outcomes[Outcome.REAL]} real, {self.outcomes[Outcome.FAKE]} fake"
         for outcome in (Outcome.UNCERTAIN, Outcome.CANNOT_SAY):
@@ -67,7 +67,7 @@ class Tally:
         return text
 
     def to_json(self) -> dict[str, Any]:
-        """The counts as they stand in the JSON document."""
+        """Return the counts in the form of the JSON document."""
         return {
             "num_files": self.num_files,
             **{f"num_{outcome}": self.outcomes[outcome] for outcome in Outcome},
@@ -86,10 +86,10 @@ class Writer(Protocol):
     """One way to print answers."""
 
     def add(self, result: Verdict | Failure, *, overlay: Path | None = None) -> None:
-        """Print one file's answer; `overlay` is the picture drawn of it."""
+        """Print one file's result; `overlay` is the drawing of the verdict."""
 
     def finish(self, tally: Tally, *, complete: bool) -> None:
-        """Print what stands at the end; `complete` is false after Ctrl-C."""
+        """Print the end of the output; `complete` is false after Ctrl-C."""
 
 
 class LineWriter:
@@ -103,7 +103,7 @@ class LineWriter:
         print(result.line(), file=self._stream, flush=True)
 
     def finish(self, tally: Tally, *, complete: bool) -> None:
-        """Print nothing more."""
+        """Do nothing; the last line is already printed."""
 
 
 class CsvWriter:
@@ -135,13 +135,13 @@ class CsvWriter:
         self._stream.flush()
 
     def finish(self, tally: Tally, *, complete: bool) -> None:
-        """Print nothing more."""
+        """Do nothing; the last row is already printed."""
 
 
 class JsonDocument:
-    """One document, one line per file, so that a run over millions of files needs no memory for them.
+    """One document with one line per file, written file by file, so that memory does not grow with the number of files.
 
-    It is to be closed on Ctrl-C too, and says then that it is not complete.
+    Close it on Ctrl-C too: the document then contains `complete: false`.
     """
 
     def __init__(self, stream: TextIO, *, version: int, model: Mapping[str, Any]) -> None:

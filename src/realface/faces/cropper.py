@@ -25,7 +25,7 @@ TEMPLATE = np.array(
 Source: Deng et al. 2019, "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", its release.
 """
 TEMPLATE_SIDE = 112  # pixels
-MOST_SAMPLES = 8192  # per side, before areas are averaged: bounds the memory whatever the landmarks
+MOST_SAMPLES = 8192  # per side, before areas are averaged: bounds the memory for all landmarks
 
 Matrix = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def crop_box(box: Box, spec: CropSpec, shape: tuple[int, ...]) -> Box:
     """Return the square of source pixels that becomes the upright crop, on whole pixels.
 
     Args:
-        box: of the face, in pixels of the image.
+        box: face box, in pixels of the image.
         spec: margin and edge. With edge `inside` the square is inside the image; otherwise it may reach beyond it.
         shape: (height, width, ...) of the image.
     """
@@ -51,21 +51,21 @@ def crop_box(box: Box, spec: CropSpec, shape: tuple[int, ...]) -> Box:
 
 
 def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np.uint8]:
-    """Cut a face out of a picture.
+    """Cut a face out of an image.
 
-    Pixels beyond the image repeat its border: black there would tell a network where a face was in the frame. With edge
-    `inside` there are none.
+    Pixels beyond the image repeat its border: black pixels would reveal the face's position in the frame to a network.
+    With edge `inside` the crop has no such pixels.
 
     Args:
         image: (H, W, 3) RGB.
-        face: in pixels of `image`.
+        face: face, in pixels of `image`.
         spec: margin, size and alignment.
 
     Returns:
-        (size, size, 3) RGB; shrunk by averaging areas, enlarged linearly.
+        (size, size, 3) RGB; reduced by averaging areas, enlarged linearly.
 
     Raises:
-        CropSpecError: as `crop_matrix`.
+        CropSpecError: see `crop_matrix`.
     """
     if spec.alignment == "five-point":
         return _warped(image, crop_matrix(face, spec, image.shape), spec.size)
@@ -82,19 +82,19 @@ def crop_face(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[n
 
 
 def crop_matrix(face: Face, spec: CropSpec, shape: tuple[int, ...]) -> Matrix:
-    """Where each pixel of the picture lies in the crop: (2, 3), from pixels of the one to pixels of the other.
+    """Return the (2, 3) matrix from pixels of the image to pixels of the crop.
 
-    Five points are brought as near as turning, scaling and moving can to ArcFace's template, in the sense of least
-    squares. The template is scaled to the crop's size, and with a margin seen from further off: at 0.3 a crop shows
-    1.3 times the template's side, which is what DeepfakeBench's crops of scale 1.3 show.
+    The similarity transform (rotation, scale, translation) maps the five points to ArcFace's template by least squares.
+    The template is scaled to the crop's size, and reduced by the margin: at 0.3 a crop shows 1.3 times the template's
+    side, the same region as DeepfakeBench's crops of scale 1.3.
 
     Args:
-        face: in pixels of the image.
+        face: face, in pixels of the image.
         spec: margin, size, alignment and edge.
         shape: (height, width, ...) of the image; matters with edge `inside`.
 
     Raises:
-        CropSpecError: the spec aligns by five points and the face has none, or all in one place.
+        CropSpecError: the spec aligns by five points and the face has no points, or all points are equal.
     """
     if spec.alignment == "none":
         square = crop_box(face.box, spec, shape)
@@ -146,10 +146,10 @@ def _similarity(points: NDArray[np.float64], targets: NDArray[np.float64]) -> Ma
 
 
 def _warped(image: NDArray[np.uint8], matrix: Matrix, size: int) -> NDArray[np.uint8]:
-    """The crop that a matrix describes; where it shrinks, warped several times as large and averaged.
+    """Return the crop that a matrix describes; a reduced crop is warped at several times its size and averaged.
 
-    A plain warp looks at four pixels of the picture for each of the crop, however many lie between, which makes
-    patterns out of hair and pores.
+    A plain warp samples four pixels of the image per pixel of the crop, regardless of the scale, and creates aliasing
+    in hair and pores.
     """
     shrink = 1 / math.hypot(matrix[0, 0], matrix[1, 0])
     times = max(1, min(math.ceil(shrink - 1e-6), MOST_SAMPLES // size))
@@ -169,7 +169,7 @@ def _warped(image: NDArray[np.uint8], matrix: Matrix, size: int) -> NDArray[np.u
 
 
 def _reach(matrix: Matrix, size: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of the part of a picture that a crop takes pixels from; OpenCV warps none of over 32,767."""
+    """Return x0, y0, x1, y1 of the image region needed for a crop; OpenCV warps at most 32,767 pixels per side."""
     height, width = shape[:2]
     corners = np.array([[-1, -1, 1], [size, -1, 1], [-1, size, 1], [size, size, 1]])
     corners = corners @ cv2.invertAffineTransform(matrix).T

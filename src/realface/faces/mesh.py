@@ -46,7 +46,7 @@ class MeshLandmarks:
 
     @property
     def has_face(self) -> bool:
-        """Whether the presence reaches the network's threshold."""
+        """True if the presence reaches the network's threshold."""
         return self.presence >= MIN_PRESENCE
 
 
@@ -60,7 +60,7 @@ class _Window:
     angle: float = 0.0
 
     def matrix(self) -> NDArray[np.float64]:
-        """(2, 3) affine map from pixels of the input to pixels of the image."""
+        """Affine map (2, 3) from pixels of the input to pixels of the image."""
         scale = self.side / _SIDE
         cos, sin = scale * math.cos(self.angle), scale * math.sin(self.angle)
         middle = (_SIDE - 1) / 2
@@ -101,7 +101,7 @@ class FaceMesh:
 
         Args:
             image: (H, W, 3) RGB: a whole image with `box`, or a face crop without.
-            box: face box in image pixels, as a face detector gives it. None: the image is a crop of one face, with
+            box: face box in image pixels, from a face detector. None: the image is a crop of one face, with
                 the face near the centre (margin 0.3 to 1).
             passes: runs of the network. Each run after the first one centres its window on the landmarks of the
                 previous run, which corrects a loose box and a tilted head.
@@ -126,7 +126,7 @@ class FaceMesh:
     def _run(self, image: NDArray[np.uint8], window: _Window) -> MeshLandmarks:
         matrix = window.matrix()
         shrink = window.side / _SIDE
-        if shrink > 2:  # a plain warp would alias, so blur what the input cannot show
+        if shrink > 2:  # a plain warp would alias, so blur details that are too fine for the input
             image, matrix = _shrunk(image, matrix, 1 / shrink)
         patch = cv2.warpAffine(
             image, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
@@ -140,7 +140,7 @@ class FaceMesh:
 
 
 def _window_around(points: NDArray[np.float32]) -> _Window:
-    """The window that MediaPipe's tracking takes: upright by the eyes, 1.5 times the landmarks' extent."""
+    """Return the window that MediaPipe's tracking takes: upright by the eyes, 1.5 times the landmarks' extent."""
     left, right = (points[list(eye), :2].mean(axis=0) for eye in (LEFT_EYE, RIGHT_EYE))
     angle = math.atan2(right[1] - left[1], right[0] - left[0])
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -153,7 +153,7 @@ def _window_around(points: NDArray[np.float32]) -> _Window:
 def _shrunk(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], factor: float
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The image at a smaller scale, and the map from the network's input to it."""
+    """Return the image at a smaller scale, and the map from the network's input to it."""
     height, width = image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

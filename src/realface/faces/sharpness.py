@@ -1,7 +1,7 @@
-"""How sharp a face is in its crop: a measure of the detail that a detector can look at.
+"""Measure the sharpness of a face in its crop: the detail available to a detector.
 
-Blurring, upscaling and strong compression lower it; noise raises it. It needs no network, and takes a fraction of a
-millisecond for a face.
+Blurring, upscaling and strong compression lower the sharpness; noise raises it. The measure uses no network and takes
+a fraction of a millisecond per face.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def sharpness(crop: NDArray[np.uint8], *, margin: float) -> float:
 
     Args:
         crop: (H, W, 3) uint8 RGB, with the face in the middle.
-        margin: what was added around the face, as a share of its longer side, as in `CropSpec`.
+        margin: margin around the face, as a share of its longer side, as in `CropSpec`.
 
     Returns:
         >= 0; 0 for a face of one colour. White noise has 20, because the squares of the Laplacian's weights sum to 20.
@@ -42,7 +42,7 @@ def sharpness(crop: NDArray[np.uint8], *, margin: float) -> float:
 
 
 def _middle(length: int, margin: float) -> slice:
-    """The part of a side that is the face, at least one pixel."""
+    """Return the part of a side that is the face, at least one pixel."""
     face = max(1, round(length / (1 + margin)))
     start = (length - face) // 2
     return slice(start, start + face)

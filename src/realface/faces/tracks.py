@@ -1,4 +1,4 @@
-"""Which faces of a video's frames belong to one person: linked by where they are."""
+"""Group the faces in a video's frames by person, by linking their positions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from realface.core.boxes import Box
 from realface.faces.detectors.face_detector import Face
 
-SAME_FACE_OVERLAP = 0.2  # sampled frames lie far apart in time, so heads may have moved a good deal
+SAME_FACE_OVERLAP = 0.2  # sampled frames are far apart in time, so heads may have moved a good deal
 
 
 def link_faces(frames: Sequence[Sequence[Face]], sizes: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
@@ -56,7 +56,7 @@ def _in_one_scale(frames: Sequence[Sequence[Face]], sizes: Sequence[tuple[int, i
 
 
 def main_track(frames: Sequence[Sequence[Face]], numbers: Sequence[Sequence[int]]) -> int | None:
-    """The track that covers the most picture over all frames: the largest face that stays; None without a face."""
+    """Return the track with the largest area over all frames; None without a face."""
     areas: dict[int, float] = {}
     for faces, tracks in zip(frames, numbers, strict=True):
         for face, track in zip(faces, tracks, strict=True):

@@ -1,1 +1,1 @@
-"""Videos and pictures into face crops and a manifest."""
+"""Prepare videos and images: face crops and a manifest."""

@@ -1,4 +1,4 @@
-"""Which of the people in a video are kept."""
+"""Choose the people in a video to keep."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from realface.prepare.masks import MaskCut
 from realface.prepare.record import FacesByFrame
 
 FORGED_FROM = 0.1
-"""Of a person's box, or of what is forged, in the mean over frames; boxes of people side by side overlap."""
+"""Share of a person's box or of the fake pixels, averaged over frames; boxes of neighbouring people overlap."""
 
 Cuts = Mapping[int, Sequence[MaskCut]]
-"""What the mask says of each face, by the frame's number."""
+"""Mask crop of each face, by frame number."""
 
 
 def chosen_tracks(faces: FacesByFrame, rule: Literal["largest", "mask", "all"], cuts: Cuts | None) -> list[int]:
-    """The numbers of the people to keep, in order.
+    """Return the numbers of the people to keep, in order.
 
     Args:
-        faces: by the frame's number, in the order of time.
-        rule: `largest` keeps the person who covers the most picture over all frames; `mask` the one whose boxes overlap
-            the forged pixels most, over all frames, and where there is no mask the largest; `all` everybody.
-        cuts: of the mask; None where there is none. Whoever it marks less than `FORGED_FROM` is not forged, but may
-            have a forged neighbour: `mask` and `all` leave those out, because their label would be wrong.
+        faces: faces by frame number, in the order of time.
+        rule: `largest` keeps the person with the largest area over all frames; `mask` keeps the person whose boxes
+            overlap the fake pixels most over all frames, and the largest without a mask; `all` keeps all people.
+        cuts: crops of the mask; None without a mask. People with less than `FORGED_FROM` fake pixels are not fake, but
+            may have a fake neighbour: `mask` and `all` exclude them, because their label would be wrong.
 
     Returns:
-        Empty where no face fits.
+        Track numbers; empty if no face matches.
     """
     everybody = sorted({one.track for here in faces.values() for one in here})
     if not everybody:
@@ -49,7 +49,7 @@ def chosen_tracks(faces: FacesByFrame, rule: Literal["largest", "mask", "all"], 
 
 
 def _by_track(faces: FacesByFrame, cuts: Cuts) -> defaultdict[int, list[MaskCut]]:
-    """What the mask says of each person, in the frames in which it marks anybody."""
+    """Return the mask crops of each person, in the frames in which the mask marks a face."""
     marks: defaultdict[int, list[MaskCut]] = defaultdict(list)
     for frame, here in faces.items():
         if any(cut.share for cut in cuts.get(frame, ())):

@@ -24,11 +24,11 @@ MOST_SENT = 20_000  # with the boxes of their originals some 20 kB each
 
 @contextmanager
 def ray_workers(output: OutputFolder, count: int | None) -> Iterator[Do]:
-    """Something that does jobs on the cluster that Ray finds, or on one that it starts here.
+    """Yield a function that runs jobs on the cluster that Ray finds, or on a cluster started here.
 
     Args:
-        output: the same for all jobs.
-        count: at most so many jobs at once; as many as the cluster has cores when None.
+        output: output folder, the same for all jobs.
+        count: largest number of concurrent jobs. Default: the number of cores of the cluster.
 
     Raises:
         PrepareError: Ray is not installed.
@@ -44,10 +44,10 @@ def ray_workers(output: OutputFolder, count: int | None) -> Iterator[Do]:
 
 
 def _do_on_ray(jobs: Iterable[PrepareJob], *, output: OutputFolder, most: int) -> Done:
-    """Do the jobs, of which at most `MOST_SENT` are sent to the cluster at a time.
+    """Run the jobs; at most `MOST_SENT` jobs are sent to the cluster at a time.
 
     Raises:
-        PrepareError: a worker failed; the text says how.
+        PrepareError: a worker failed; the text contains the reason.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
@@ -72,13 +72,13 @@ def _do_on_ray(jobs: Iterable[PrepareJob], *, output: OutputFolder, most: int) -
 
 
 def _what_was_raised(error: Exception) -> str:
-    """The last lines of a worker's traceback, which stands in the text of Ray's own error."""
+    """Return the last lines of a worker's traceback, from the text of Ray's own error."""
     lines = str(error).partition("\n\nThe above exception")[0].rstrip().splitlines()
     return ", ".join(reversed(list(takewhile(lambda line: not line.startswith(" "), reversed(lines)))))
 
 
 class _Worker:
-    """What an actor of the cluster holds: the work, with its face detector's weights."""
+    """Actor of the cluster: runs the work and keeps its face detector's weights in memory."""
 
     def __init__(self, output: OutputFolder) -> None:
         use_one_thread()

@@ -1,4 +1,4 @@
-"""Face crops that a data set comes with, copied as they are."""
+"""Copy the face crops of a dataset unchanged."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from realface.prepare.record import FRAME, ItemRecord, PrepareJob, SkippedFile
 
 
 def copy_crops(job: PrepareJob, output: OutputFolder) -> ItemRecord:
-    """Copy the face crops of a folder, a tar or a picture, byte for byte; each folder in it is a video of its own.
+    """Copy the face crops of a folder, a tar or an image, byte for byte; each folder in the source is a separate video.
 
     Returns:
-        The record; pictures that cannot be read are skipped and counted, and so is a source without any that can.
+        The record; unreadable images, and sources without a readable image, are skipped and counted.
     """
     item, source = job.item, output.relative(job.item.source)
     folder = crop_folder(item)
@@ -59,10 +59,10 @@ def _sequences(source: Path, count: int) -> Iterator[CropSequence]:
 
 @contextmanager
 def _reading(source: Path) -> Iterator[None]:
-    """Turn whatever keeps a source from being read into a reason to skip it; a disk that cannot be written is an error.
+    """Turn every error in reading a source into a reason to skip the source; errors in writing to the disk are raised.
 
     Raises:
-        MediaError: in the place of an OSError.
+        MediaError: replaces an OSError.
     """
     try:
         yield
@@ -77,10 +77,10 @@ def _file_name(picture: CropPicture) -> str:
 
 
 def _copy(picture: CropPicture, path: Path) -> None:
-    """Write one picture, if it is one.
+    """Write one image file, after checking that it is an image.
 
     Raises:
-        MediaError: it cannot be read, or its name is taken where letters of both cases are one.
+        MediaError: the file cannot be read, or its name exists on a file system that ignores the case of letters.
     """
     if path.exists():
         raise MediaError(f"{path} is there already", reason="one name twice")

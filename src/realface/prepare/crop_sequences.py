@@ -1,7 +1,7 @@
-"""Face crops as data sets give them out: in a tar, in a folder, or one by one.
+"""Read face crops in the forms that datasets use: in a tar, in a folder, or as single files.
 
-Archives come from strangers. Nothing of them is written anywhere, a member that could harm whoever unpacks them refuses
-them as a whole, and what they make us hold in memory is limited, whatever they claim.
+Archives may be malicious. Their members are never unpacked to disk, a member that could harm a user who unpacks the
+archive makes the whole archive invalid, and the memory for archive data is limited, regardless of declared sizes.
 """
 
 from __future__ import annotations
@@ -29,25 +29,24 @@ from realface.media.input_files import require_file
 from realface.prepare.record import legible
 
 MAX_PICTURE_BYTES = 64 * 2**20
-MAX_HELD_BYTES = 512 * 2**20  # of the chosen pictures of all sequences that are not complete yet
+MAX_HELD_BYTES = 512 * 2**20  # of the chosen images of all incomplete sequences
 MAX_MEMBERS = 250_000
 MAX_NAME_LENGTH = 4096
 MAX_FRAME = 2**31 - 1  # a manifest's
 _BUFFER = 64 * 2**10
-_MAX_HEADER_BYTES = 64 * 2**10 + 2 * _BUFFER  # of one member; the buffers are what is read ahead of it
+_MAX_HEADER_BYTES = 64 * 2**10 + 2 * _BUFFER  # of one member; the buffers cover the data read ahead
 _MAX_TAIL_BYTES = 2**20
 _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
 class CropPicture:
-    """One face crop as it is in its file.
+    """One face crop in the form of its file.
 
     Attributes:
-        frame: the last number in its name; its position, from 0, in a sequence where that is not a number of its own
-            for every picture.
-        name: of the file, with its suffix.
-        data: the file's bytes, not used.
+        frame: the last number in its name; the position in the sequence, from 0, if numbers are missing or repeated.
+        name: name of the file, with its suffix.
+        data: the file's bytes, unchanged.
     """
 
     frame: int
@@ -69,18 +68,20 @@ class CropSequence:
 
 
 def read_sequences(source: Path, *, count: int) -> Iterator[CropSequence]:
-    """Read `count` pictures, evenly spread, of each folder of face crops; all where there are fewer.
+    """Read `count` images, evenly spaced, of each folder of face crops; all images if the folder has fewer.
 
-    Passed over are files that are no pictures by their suffix, hidden ones, and folders of masks and landmarks.
+    Hidden files, files without an image suffix, and folders of masks and landmarks are ignored.
 
     Args:
-        source: a tar, gzipped or not; a folder, with its subfolders; or a picture, a sequence by itself.
+        source: a tar, gzipped or not; a folder, with its subfolders; or an image, which is a sequence by itself.
+        count: largest number of images per sequence.
 
     Yields:
-        A folder's sequences in natural order; a tar's as they become complete, once all its headers were checked.
+        A folder's sequences in natural order; a tar's sequences as they become complete, after all its headers were
+        checked.
 
     Raises:
-        MissingInputError: there is nothing of that name.
+        MissingInputError: the source does not exist.
         MediaError: "no pictures", "too large", "not a file"; of a tar also "empty file", "not an archive", "truncated",
             "damaged", "one name twice" or "unsafe archive".
         UnreadableFolderError: a folder cannot be listed.
@@ -116,7 +117,7 @@ def _from_folder(folder: Path, count: int) -> Iterator[CropSequence]:
 
 
 def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
-    """Two passes, because a gzipped tar can only be read forwards: one for the names, one for the chosen pictures."""
+    """Read a tar in two passes (names, then chosen images), because a gzipped tar can only be read forwards."""
     members = {index: member for index, member, _ in _tar_pictures(path)}
     if not members:
         raise _no_pictures(path)
@@ -144,7 +145,7 @@ def _from_tar(path: Path, count: int) -> Iterator[CropSequence]:
 
 
 def _chosen(pictures: Mapping[int, PurePosixPath], count: int) -> dict[int, tuple[PurePosixPath, int]]:
-    """The sequence and the frame number of each picture that is to be read, by its number in the tar."""
+    """Return the sequence and the frame number of each image to read, by its number in the tar."""
     sequences: defaultdict[PurePosixPath, list[int]] = defaultdict(list)
     for index, member in pictures.items():
         sequences[member.parent].append(index)
@@ -156,14 +157,14 @@ def _chosen(pictures: Mapping[int, PurePosixPath], count: int) -> dict[int, tupl
 
 
 def _spread(names: Sequence[str], count: int) -> list[tuple[int, int]]:
-    """Frame number and place in `names` of the pictures of one sequence that are taken, in their order."""
+    """Return frame number and position in `names` of the chosen images of one sequence, in order."""
     order = sorted(range(len(names)), key=lambda at: natural_order(Path(names[at])))
     numbers = [_frame_number(name) for name in names]
     known = [number for number in numbers if number is not None]
     if len(set(known)) == len(names):
         order.sort(key=lambda at: numbers[at] or 0)
         frames = sorted(known)
-    else:  # two pictures of one number would overwrite one another
+    else:  # two images with the same number would overwrite each other
         frames = list(range(len(names)))
     return [(frames[position], order[position]) for position in spread_indices(len(names), count)]
 
@@ -176,9 +177,9 @@ def _frame_number(name: str) -> int | None:
 
 
 def _tar_pictures(path: Path, wanted: Collection[int] = ()) -> Iterator[tuple[int, PurePosixPath, bytes]]:
-    """The pictures of a tar in its own order: number among its members, path, and bytes; none of those not wanted.
+    """Yield number, path and bytes of the wanted images of a tar, in the order of the tar.
 
-    Every member is checked on the way, and at the end that nothing is cut off.
+    Every member is checked on the way, and the end of the archive is checked for truncation.
     """
     with path.open("rb") as file:
         is_gzip = file.read(len(_GZIP)) == _GZIP
@@ -191,7 +192,7 @@ def _tar_pictures(path: Path, wanted: Collection[int] = ()) -> Iterator[tuple[in
                     break
                 _require_harmless(member, index, path)
                 archive.members.clear()  # type: ignore[attr-defined]  # a public list; tarfile would keep them all
-                archive.pax_headers = {}  # and what it once said of all that follow
+                archive.pax_headers = {}  # also removes global headers, which apply to all later members
                 stream.left = member.size + _MAX_HEADER_BYTES
                 below = PurePosixPath(member.name)
                 if not member.isreg() or not _is_picture(below.name) or not all(map(_is_face_folder, below.parts[:-1])):
@@ -223,14 +224,14 @@ class _Metered(io.BufferedIOBase):
         return data
 
     def read_tail(self) -> None:
-        """Read what follows the archive's end, so that gzip compares its checksum."""
+        """Read the data after the archive's end, so that gzip compares its checksum."""
         left = _MAX_TAIL_BYTES
         while left > 0 and (data := self._stream.read(_BUFFER)):
             left -= len(data)
 
 
 class _StrictHeader(tarfile.TarInfo):
-    """A header whose damage is an error; tarfile would take it for the archive's end and lose what follows."""
+    """A header that raises an error if damaged; tarfile would treat it as the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

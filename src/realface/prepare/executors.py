@@ -27,16 +27,16 @@ from realface.prepare.output_folder import OutputFolder
 from realface.prepare.record import ItemRecord, PrepareJob
 
 Done = Iterator[tuple[int, ItemRecord]]
-"""The number of each item with its record, in whatever order they are finished."""
+"""Number of each item with its record, in the order in which the items finish."""
 
 Do = Callable[[Iterable[PrepareJob]], Done]
 """Does all jobs that it is given, and may be called again."""
 
-QUEUED_PER_WORKER = 4  # jobs that wait: enough that nobody idles, and a million jobs are not all held at once
+QUEUED_PER_WORKER = 4  # waiting jobs: keeps all workers busy without a million jobs in memory
 
 
 def work_of(output: OutputFolder) -> Callable[[PrepareJob], ItemRecord]:
-    """What is done with each job; one per process, since a face detector loads its weights on first use."""
+    """Return the function that runs a job; one per process, since a face detector loads its weights on first use."""
     if output.are_crops:
         do: Callable[[PrepareJob], ItemRecord] = partial(copy_crops, output=output)
     else:
@@ -56,14 +56,14 @@ def work_of(output: OutputFolder) -> Callable[[PrepareJob], ItemRecord]:
 
 @contextmanager
 def workers(output: OutputFolder, count: int) -> Iterator[Do]:
-    """Something that does jobs, here or in processes of one thread each, which stay until the end of the block.
+    """Yield a function that runs jobs, here or in processes of one thread each, which live until the end of the block.
 
     Args:
-        output: the same for all jobs.
-        count: of processes; 0 works in this one. Fewer start where the machine's limits allow fewer.
+        output: output folder, the same for all jobs.
+        count: number of processes; 0 works in this process. Fewer start if the machine's limits allow fewer.
 
     Raises:
-        LoadingError: not even one process can start.
+        LoadingError: no process can start.
     """
     if count == 0:
         with _one_thread():
@@ -77,11 +77,11 @@ def workers(output: OutputFolder, count: int) -> Iterator[Do]:
     try:
         yield partial(_do_in_pool, pool, count=count)
     finally:
-        pool.shutdown(cancel_futures=True)  # waits, so that no worker is left when the folder is given free
+        pool.shutdown(cancel_futures=True)  # waits, so that all workers have stopped when the folder is unlocked
 
 
 def _do_in_pool(pool: ProcessPoolExecutor, jobs: Iterable[PrepareJob], *, count: int) -> Done:
-    """Do the jobs, of which a few are held at a time.
+    """Run the jobs and keep only a few of them in memory at a time.
 
     Raises:
         RealfaceError: a worker was killed.
@@ -106,14 +106,14 @@ def _do_in_pool(pool: ProcessPoolExecutor, jobs: Iterable[PrepareJob], *, count:
 
 
 def num_workers(asked: int | None) -> int:
-    """As asked, or one for each core that this process may use, which on a cluster are not all."""
+    """Return the requested number, or one per core that this process may use."""
     if asked is not None:
         return asked
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def largest_first(numbers: Iterable[int], items: Sequence[SourceVideo]) -> list[int]:
-    """The numbers of items by the size of their files: no process is left alone with a long video at the end."""
+    """Return the numbers of items by falling file size, so that no long video is processed last by a single process."""
     return sorted(numbers, key=lambda number: -_num_bytes(items[number].source))
 
 
@@ -122,7 +122,7 @@ def _num_bytes(path: Path) -> int:
         return 0
     try:
         return path.stat().st_size
-    except OSError:  # the worker says what is wrong with it
+    except OSError:  # the worker reports the error
         return 0
 
 
@@ -146,7 +146,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """As in the processes: a box's last digits depend on how many threads add up, and the manifest must not."""
+    """Limit computations to one thread, as in the processes: the number of threads changes the last digits of a box."""
     import cv2
     import torch
 

@@ -25,30 +25,32 @@ from realface.prepare.journal import Journal
 from realface.prepare.record import FRAME, MASK, ItemRecord
 
 MANIFEST, SKIPPED, SOURCES = "manifest.parquet", "skipped.csv", "sources.csv"
-MOST_IN_HEADER = 100_000  # source files whose hashes the manifest's header holds: it is read whole by whoever opens it
+MOST_IN_HEADER = 100_000  # source files with hashes in the manifest's header, which every reader loads completely
 RECORDS_AT_ONCE = 1000  # become Arrow before the next are read: rows as Python objects take ten times the memory
 
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What a finished preparation holds.
+    """Result of a finished preparation.
 
     Attributes:
-        manifest: the manifest's file.
-        dataset: name of the dataset that the source folder contains.
-        num_sources: files that the reader found.
+        manifest: path of the manifest.
+        dataset: name of the dataset in the source folder.
+        num_sources: number of files that the reader found.
         num_crops: rows of the manifest.
         num_masks: rows with a mask.
-        num_unmarked: rows whose mask marks nothing in the crop.
+        num_unmarked: rows whose crop contains no manipulated pixels.
         num_hdr: HDR videos, whose frames were converted to SDR.
-        skipped: how many source files gave no crop, by reason; `OUT/skipped.csv` names each.
-        skipped_masks: how many masks could not be used, by reason; the same file names each.
-        skipped_frames: how many frames, faces or pictures of the other files were left out, by reason; likewise.
-        boxes: how many fakes took the boxes of their original, and how many their own, and why.
-        found: how many files of each kind the reader found, and how many of those it left out, and why.
+        skipped: number of source files without a crop, by reason; `OUT/skipped.csv` lists them.
+        skipped_masks: number of masks that could not be used, by reason; `OUT/skipped.csv` lists them.
+        skipped_frames: number of skipped frames, faces or images of the other files, by reason; `OUT/skipped.csv` lists
+            them.
+        boxes: number of fakes cropped with the boxes of their original, and number of fakes cropped with their own
+            boxes, by reason.
+        found: number of files of each kind that the reader found, and number of ignored files, by reason.
         left_out: number of files in the source folder that the reader does not use, by kind: `images`, `videos`, and
-            other files by suffix. Files that `skipped` counts are not among them.
-        missing: what the dataset should contain and the source folder does not.
+            other files by suffix. Files counted in `skipped` are not included.
+        missing: parts of the dataset that are missing in the source folder.
         notes: choices of the reader that the user should know.
     """
 
@@ -73,10 +75,10 @@ def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[J
     """Write the manifest and the tables of skipped files and of source files, in the order of the inventory.
 
     Args:
-        inventory: what the reader found.
+        inventory: inventory of the reader.
         out: the output folder.
-        spec: how the crops were made.
-        journals: of all shards, which together have a record of every item.
+        spec: crop settings.
+        journals: journals of all shards, which together have a record of every item.
     """
     tally = _Tally()
     tables = []
@@ -122,14 +124,14 @@ def finish(inventory: Inventory, out: Path, spec: CropSpec, journals: Sequence[J
 
 
 def _left_out_note(inventory: Inventory) -> str:
-    """How many images and videos of the source folder are not used; other files are not worth a note."""
+    """Return how many images and videos of the source folder are not used; other files are not worth a note."""
     counts = [f"{inventory.left_out[kind]} {kind}" for kind in (IMAGES, VIDEOS) if kind in inventory.left_out]
     return f"unused files in the source folder: {' and '.join(counts)}" if counts else ""
 
 
 @dataclass
 class _Tally:
-    """What is counted over all records."""
+    """Counts over all records."""
 
     skipped: Counter[str] = field(default_factory=Counter)
     boxes: Counter[str] = field(default_factory=Counter)
@@ -151,7 +153,7 @@ class _Tally:
                 self.sources[record.source] = record.sha256
 
     def note(self) -> str:
-        """What is worth knowing beside the counts."""
+        """Return the notes on the counts."""
         notes = []
         if self.boxes:
             own = "".join(
@@ -174,7 +176,7 @@ def _in_order(journals: Sequence[Journal]) -> Iterator[ItemRecord]:
 
 @contextmanager
 def _table(path: Path, *columns: str) -> Iterator[Callable[[Sequence[object]], object]]:
-    """What writes a row of a CSV file."""
+    """Yield a function that writes a row of a CSV file."""
     with written_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -182,6 +184,6 @@ def _table(path: Path, *columns: str) -> Iterator[Callable[[Sequence[object]], o
 
 
 def _of_kind(skipped: Counter[str], kind: str) -> dict[str, int]:
-    """Those of masks or frames, without that word in front; or those of whole files."""
+    """Return the counts of masks or frames without the prefix, or the counts of whole files."""
     kinds = {reason: next((one for one in (MASK, FRAME) if reason.startswith(one)), "") for reason in skipped}
     return {reason.removeprefix(kind): skipped[reason] for reason in sorted(skipped) if kinds[reason] == kind}

@@ -1,4 +1,4 @@
-"""Videos that come as one image per frame: which images are used, and what the manifest says of them."""
+"""Choose the images of videos stored as one image per frame, and describe them in the manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faces in the frames of one file: found in it, or where they are in its original."""
+"""Detect the faces in the frames of one file, or use the boxes of its original."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from realface.media.frames import Frame, HdrTransfer, MediaReader, Spans, VideoI
 from realface.media.opening import open_media
 from realface.prepare.record import FacesByFrame, Original, PrepareJob, TrackedFace
 
-FRAMES_AT_ONCE = 8  # go through the face detector together; bounds the memory, whatever the video's length
-SAME_RATE = 0.005  # share by which frame rates of one scene may differ: files round 29.97 in several ways
+FRAMES_AT_ONCE = 8  # searched together; bounds the memory for every length of video
+SAME_RATE = 0.005  # allowed relative difference between frame rates of a scene: files round 29.97 in several ways
 FROM_ORIGINAL, OWN = "original", "own: "
 OTHER_SIZE = "other size"
 
@@ -29,11 +29,11 @@ class FrameFaces:
     """The faces of one frame, without its image.
 
     Attributes:
-        index: its number in the video.
+        index: number of the frame in the video.
         time_s: seconds from the start; None for an image.
         size: (height, width) in pixels.
-        faces: those that are large enough, each with its person.
-        crops: of each face.
+        faces: faces that are large enough, each with its person.
+        crops: crop of each face.
     """
 
     index: int
@@ -48,9 +48,9 @@ class FileFaces:
     """The faces found in one file.
 
     Attributes:
-        frames: in the order of time.
-        boxes: as `ItemRecord.boxes`.
-        num_too_small: faces that were left out.
+        frames: frames in the order of time.
+        boxes: value of `ItemRecord.boxes`.
+        num_too_small: number of faces below the smallest size, which were skipped.
         num_damaged: chosen frames that could not be decoded.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
@@ -77,19 +77,20 @@ def detect_faces(
 ) -> FileFaces:
     """Detect and crop every face in the frames that are used.
 
-    A fake takes the boxes of its original where both have one size and frame rate, so that a frame of one number
-    shows the same scene: then the pair is cut alike, and the face is the person's that was forged, not another's.
+    A fake is cropped with the boxes of its original if both have the same size and frame rate, so that frames with the
+    same number show the same scene. Both crops of the pair then show the same region and the manipulated
+    person.
 
     Args:
-        job: the file and what is known of it.
-        media: the file, open.
-        spec: how faces are cropped.
-        face_detector: the one of the spec.
-        threads: number of threads that decode the original, where it must be read; 0 uses all cores.
+        job: the file and its known properties.
+        media: the open file.
+        spec: crop settings.
+        face_detector: face detector of the spec.
+        threads: number of threads that decode the original, if it must be read; 0 uses all cores.
 
     Raises:
         MissingInputError: the file, or the original, does not exist.
-        MediaError: it cannot be read.
+        MediaError: the file or the original cannot be read.
     """
     if job.original is None:
         return _detect_in(job, media, spec, face_detector, boxes=job.why_none and OWN + job.why_none)
@@ -130,7 +131,7 @@ def _crop_as_original(
     *,
     threads: int,
 ) -> FileFaces | None:
-    """Return the fake's faces where they are in its original; None if the size of either changes in these frames."""
+    """Return the fake's faces at the boxes of its original; None if the size of either changes in these frames."""
     size = (original.info.height, original.info.width)
     wanted = media.spread(spec.frames, spans=job.item.spans, num_frames=original.info.num_frames)
     faces = original.faces
@@ -185,13 +186,13 @@ def _batches(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
 
 
 def _unlike(info: VideoInfo, other: VideoInfo, spans: Spans) -> str:
-    """Why two files do not show the same scene frame by frame; empty where they may."""
+    """Return the reason why two files do not show the same scene frame by frame; empty if they may."""
     if (info.width, info.height) != (other.width, other.height):
         return OTHER_SIZE
     if abs(info.fps - other.fps) > SAME_RATE * other.fps:
         return "other frame rate"
     if not spread_indices(min(info.num_frames, other.num_frames), 1, spans=spans):
-        return "other length"  # the part of the fake that is used lies behind the end of the real one
+        return "other length"  # the used part of the fake starts after the end of the original
     return ""
 
 

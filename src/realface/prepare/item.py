@@ -1,4 +1,4 @@
-"""One source file into the crops of its faces: what every worker does, alone."""
+"""Cut the faces of one source file: the work of a single worker."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ DAMAGED = "damaged"
 
 
 def prepare_item(job: PrepareJob, output: OutputFolder, face_detector: FaceDetector) -> ItemRecord:
-    """Cut the chosen faces out of one source file and write the crops, and those of its mask.
+    """Cut the chosen faces out of one source file and write the crops of the faces and of the mask.
 
     Args:
-        job: the file and what is known of it.
-        output: where to, and how.
-        face_detector: the one that the spec names.
+        job: the file and its known properties.
+        output: output folder and shared settings.
+        face_detector: face detector of the spec.
 
     Returns:
         The record; a file that cannot be used is a record with `skipped`, not an exception.
@@ -82,7 +82,7 @@ def _faces_of_first_size(found: FileFaces, info: VideoInfo) -> FacesByFrame:
 
 
 def item_row(item: SourceVideo) -> dict[str, Any]:
-    """The columns of a manifest that the dataset's reader knows."""
+    """Return the columns of a manifest that come from the dataset's reader."""
     return {
         "label": int(item.label),
         "dataset": item.dataset,
@@ -98,7 +98,7 @@ def item_row(item: SourceVideo) -> dict[str, Any]:
 def _cut_masks(
     item: SourceVideo, media: MediaReader, found: FileFaces, output: OutputFolder
 ) -> tuple[Cuts | None, list[SkippedFile]]:
-    """The mask's crops; None, and why, where it cannot be used."""
+    """Return the mask's crops, or None and the reason if the mask cannot be used."""
     if item.mask is None or not any(found.faces.values()):
         return None, []
     try:
@@ -108,7 +108,7 @@ def _cut_masks(
 
 
 def _skipped(item: SourceVideo, found: FileFaces, tracks: Sequence[int]) -> list[SkippedFile]:
-    """What of a file that could be read is not used: all of it, or single frames and faces."""
+    """Return the skipped parts of a readable file: the whole file, or single frames and faces."""
     path, num_frames = item.source, len(found.frames)
     frames = f"{num_frames} frame{'s' * (num_frames > 1)}"
     damaged = f"{found.num_damaged} of {num_frames + found.num_damaged} frames cannot be decoded"
@@ -149,7 +149,7 @@ def _num_unmarked(found: FileFaces, tracks: Sequence[int], cuts: Cuts | None) ->
 def _write_rows(
     item: SourceVideo, source: str, found: FileFaces, tracks: Sequence[int], cuts: Cuts | None, output: OutputFolder
 ) -> list[dict[str, Any]]:
-    """Write the kept crops and their masks; the manifest's rows of them."""
+    """Write the kept crops and their masks, and return their manifest rows."""
     folder, spec = crop_folder(item), output.spec
     suffix = ".png" if spec.jpeg_quality is None else ".jpg"
     rows = []

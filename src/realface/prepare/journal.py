@@ -15,11 +15,11 @@ ABSENT = -1
 class Journal:
     """The records of one shard, by the item's number in the inventory.
 
-    One process alone writes to the file. What a kill may tear is the last line, which counts as not written and is cut
-    off by the next. Only where each record starts is held in memory, in 8 bytes for each number.
+    Only one process writes to the file. A kill can damage only the last line, which counts as missing and is removed by
+    the next write. Memory contains only the position of each record, in 8 bytes per item.
 
     Args:
-        path: the file, which is not used; `open` does.
+        path: the file, which the constructor does not open; use `open`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> Journal:
-        """The journal of a file, which need not exist."""
+        """Return the journal of a file, which may be missing."""
         journal = cls(path)
         if path.exists():
             with path.open("rb") as file:
@@ -58,12 +58,12 @@ class Journal:
         self._note(index, len(line))
 
     def read(self, index: int) -> ItemRecord:
-        """The record of one item."""
+        """Return the record of one item."""
         ((_, line),) = self._lines([index])
         return _record_of(line)
 
     def records(self) -> Iterator[tuple[int, ItemRecord]]:
-        """All records in the order of the items."""
+        """Yield all records in the order of the items."""
         for index, line in self._lines(self):
             yield index, _record_of(line)
 

@@ -1,4 +1,4 @@
-"""The mask of a forged video or picture, cut at the places where its faces were cut."""
+"""Cut the mask of a fake video or image at the boxes of its faces."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from realface.prepare.record import FacesByFrame
 
 @dataclass(frozen=True, eq=False)
 class MaskCut:
-    """What a mask says of one face of one frame.
+    """Mask of one face in one frame.
 
     Attributes:
-        crop: (size, size) uint8, 255 where the crop was forged and 0 elsewhere.
-        overlap: intersection over union of the face's box and the frame's forged pixels, in [0, 1].
-        share: how much of the box is forged, or how much of what is forged lies in the box, whichever is more.
+        crop: (size, size) uint8, 255 for fake pixels of the crop and 0 elsewhere.
+        overlap: intersection over union of the face's box and the frame's fake pixels, in [0, 1].
+        share: share of the box that is fake, or share of the fake pixels inside the box, the larger value, in [0, 1].
     """
 
     crop: NDArray[np.uint8]
@@ -45,19 +45,19 @@ def cut_masks(
 ) -> dict[int, list[MaskCut]]:
     """Cut the mask's crop of every face, out of the face's own frame.
 
-    A mask that is not frame for frame and pixel for pixel that of its source is refused as a whole: which of its frames
-    belongs to which crop could only be guessed.
+    A mask must match its source frame by frame and pixel by pixel. Otherwise the whole mask is invalid, because the
+    frame of each crop would be a guess.
 
     Args:
-        mask: a picture or video, bright where the source was changed.
-        source: the file that it is the mask of, open.
-        faces: by the frame's number; frames without a face may be among them.
-        spec: how the faces are cropped.
-        sizes: (height, width) of the source's frames in pixels, by number; by default that of the first frame.
+        mask: an image or video, bright in the changed regions of the source.
+        source: source of the mask, open.
+        faces: faces by frame number; may include frames without a face.
+        spec: crop settings.
+        sizes: (height, width) of the source's frames in pixels, by number. Default: the size of the first frame.
         threads: number of threads that decode the mask; 0 uses all cores.
 
     Returns:
-        A cut for each face, in order, by the frame's number.
+        A cut for each face, in order, by frame number.
 
     Raises:
         MissingInputError: no such mask.
@@ -84,7 +84,7 @@ def cut_masks(
 
 
 def _overlap_and_share(box: Box, forged: NDArray[np.bool_]) -> tuple[float, float]:
-    """As `MaskCut` has them; both 0 where nothing was forged."""
+    """Return `MaskCut.overlap` and `MaskCut.share`; both 0 if no pixel is fake."""
     height, width = forged.shape
     x0, y0, x1, y1 = (round(value) for value in box.intersection(Box(0, 0, width, height)))
     shared, marked = float(forged[y0 : max(y0, y1), x0 : max(x0, x1)].sum()), float(forged.sum())

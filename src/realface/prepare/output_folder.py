@@ -24,12 +24,12 @@ class OutputFolder:
 
     Attributes:
         source_root: folder to which recorded source paths are relative.
-        out: the output folder; crops go to `crops/` below it, masks under the same names to `masks/`.
-        scratch: an existing folder on the same disk, for what is not whole yet.
-        spec: how to crop.
-        face_detector_file: the ONNX file of the spec's face_detector, where it needs one.
-        are_crops: whether the items are face crops already.
-        threads: for decoding a video; 0: as many as there are cores.
+        out: the output folder; crops are written to `crops/` below it, masks under the same names to `masks/`.
+        scratch: an existing folder on the same disk, for incomplete files.
+        spec: crop settings.
+        face_detector_file: the ONNX file of the spec's face detector, if that detector requires a file.
+        are_crops: whether the items are face crops.
+        threads: number of threads for decoding a video; 0 uses all cores.
     """
 
     source_root: Path
@@ -41,16 +41,16 @@ class OutputFolder:
     threads: int = 0
 
     def relative(self, source: Path) -> str:
-        """`source` relative to the source folder with forward slashes; the whole path when it lies elsewhere."""
+        """Return `source` relative to the source folder with forward slashes, or the whole path outside that folder."""
         root = self.source_root
         return (source.relative_to(root) if source.is_relative_to(root) else source).as_posix()
 
     @contextmanager
     def new_folders(self, folder: PurePosixPath, *kinds: str) -> Iterator[dict[str, Path]]:
-        """Give an empty folder of each kind, which at the end becomes `crops/folder` or `masks/folder`.
+        """Yield an empty folder of each kind; at the end it becomes `crops/folder` or `masks/folder`.
 
-        Older ones of that name, from a run that was killed or from before a second try, go. Until then all stands in
-        `scratch`, whose removal stops a worker that outlived its run: it can move nothing any more.
+        Older folders of that name, from a killed run or from before a retry, are removed. Until the end all files are
+        in `scratch`; a worker that outlives its run cannot move files after `scratch` is removed.
         """
         key = uuid.uuid4().hex
         new = {kind: self.scratch / f"{key} {kind}" for kind in kinds}
@@ -78,17 +78,17 @@ class OutputFolder:
 
 
 def crop_folder(item: SourceVideo) -> PurePosixPath:
-    """Where an item's crops go below `crops/`: unique by the video's identity, not by its bare name alone."""
+    """Return an item's folder below `crops/`; it is unique by the video's identity, not only by its bare name."""
     kind = item.method or ("fake" if item.label else "real")
     parts = [item.dataset, item.split, kind, item.compression]
-    # pictures and videos may share a name up to the suffix, and up to the suffix's case; frames share their video's
+    # images and videos may share a name up to the suffix, and up to the suffix's case; frames share their video's
     name = f"{item.video}{item.source.suffix}" if item.frame is None else f"{item.video}/{item.source.name}"
     return PurePosixPath(*map(safe_name, filter(None, [*parts, *PurePosixPath(name).parts])))
 
 
-@lru_cache(maxsize=1024)  # of millions of pictures most parts are the same
+@lru_cache(maxsize=1024)  # most parts are the same in the paths of millions of images
 def safe_name(part: str) -> str:
-    """A name for a folder: kept as it is, letters of any alphabet too, unless it is too long for a file system."""
+    """Return a folder name: the part unchanged, including letters of any alphabet, or shortened for the file system."""
     part = legible(part).replace("/", "_").replace("\\", "_").replace("\0", "_")
     if part in (".", ".."):
         part = "_"

@@ -1,8 +1,8 @@
-"""A folder of videos and pictures into face crops and a manifest.
+"""Prepare a folder of videos and images: face crops and a manifest.
 
-What became of each source file is a line in a journal under `OUT/.prepare/`, written when its crops are in their
-place. The manifest is made from the journals in the order of the dataset's inventory, so it does not depend on workers,
-on shards, or on how often the work was broken off. The journals stay: a second run does nothing twice.
+The result of each source file is a line in a journal under `OUT/.prepare/`, written after its crops are complete. The
+manifest is made from the journals in the order of the dataset's inventory, so it does not depend on workers, shards or
+interruptions. The journals remain: a second run repeats no work.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ FORMAT = 3  # of the records; raised when another version would misread them, or
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What a finished shard holds.
+    """Result of a finished shard.
 
     Attributes:
-        shard: which one.
-        num_sources: files of this shard.
+        shard: the shard.
+        num_sources: number of files of this shard.
         skipped: number of skipped files by reason, as in `skipped.csv`, which `merge_shards` writes.
     """
 
@@ -63,11 +63,12 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class ExecutionSettings:
-    """How the work is executed. It does not change the result.
+    """Settings for executing the work. They do not change the result.
 
     Attributes:
-        workers: processes; one per core when None, 0 works in this process. On a cluster at most so many at once.
-        face_detector_file: the ONNX file of the spec's face_detector, where it needs one.
+        workers: number of processes; one per core when None, 0 works in this process. On a cluster, the largest number
+            of concurrent jobs.
+        face_detector_file: the ONNX file of the spec's face detector, if that detector requires a file.
         cluster: None, or `ray`.
         quiet: show no progress.
     """
@@ -87,24 +88,24 @@ def prepare_dataset(
     redo: Collection[str] = (),
     execution: ExecutionSettings | None = None,
 ) -> PrepareResult:
-    """Find and crop the faces of every video and picture below `source`.
+    """Detect and crop the faces of every video and image below `source`.
 
     Args:
-        source: the data set's folder.
-        out: a new or empty folder, or one in which the same preparation was begun.
-        spec: how to crop; its face detector must be known here.
+        source: the dataset's folder.
+        out: a new or empty folder, or the output folder of an interrupted run of the same preparation.
+        spec: crop settings; their face detector must be known here.
         dataset: name of the dataset, or its reader; detected if None.
         redo: reasons whose skipped files are retried, or `all`.
         execution: workers, cluster and progress; it does not change the result.
 
     Returns:
-        The summary. `out` then holds `manifest.parquet`, `crops/`, `skipped.csv` and, where the dataset has masks,
+        The summary. `out` then contains `manifest.parquet`, `crops/`, `skipped.csv` and, if the dataset has masks,
         `masks/`.
 
     Raises:
         MissingInputError: no such source folder.
         DatasetError: no known dataset, no video and no image, or two files of one video.
-        OutputExistsError: `out` holds something else, or another process is at work there.
+        OutputExistsError: `out` contains other files, or another process is at work there.
         PrepareError: no file was skipped for a reason of `redo`.
 
     Example:
@@ -153,8 +154,10 @@ def merge_shards(
     """Make the manifest of all `total` shards of a preparation.
 
     Raises:
-        PrepareError: a shard still runs, or is not done; the text says which.
-        MissingInputError, DatasetError, OutputExistsError: as `prepare_dataset`.
+        PrepareError: a shard is running or incomplete; the text contains its number.
+        MissingInputError: see `prepare_dataset`.
+        DatasetError: see `prepare_dataset`.
+        OutputExistsError: see `prepare_dataset`.
     """
     study = _open_study(
         source,
@@ -184,7 +187,7 @@ def merge_shards(
 
 @dataclass(frozen=True)
 class _Study:
-    """What is prepared, where to, and in how many parts."""
+    """A preparation: its inventory, its output folder and its number of shards."""
 
     inventory: Inventory
     out: Path
@@ -212,7 +215,7 @@ def _open_study(
     total: int,
     execution: ExecutionSettings,
 ) -> _Study:
-    """Read what there is to do and make the output folder, or check that what was begun there is the same."""
+    """Read the inventory and make the output folder, or check that the existing folder is of the same preparation."""
     source = existing(source, what="source folder").resolve()
     inventory = scan_dataset(source, dataset, without=out.resolve())
     inventory = replace(inventory, items=spread_frame_images(inventory.items, count=spec.frames))
@@ -238,7 +241,7 @@ def _require_face_detector(spec: CropSpec, file: Path | None) -> None:
 
 @contextmanager
 def _at_work(study: _Study, shard: Shard) -> Iterator[Journal]:
-    """The journal of a shard, for this process alone."""
+    """Yield the journal of a shard, locked for this process."""
     folder = study.folder_of(shard)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
@@ -246,7 +249,7 @@ def _at_work(study: _Study, shard: Shard) -> Iterator[Journal]:
 
 
 def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], execution: ExecutionSettings) -> None:
-    """Do what is left of a shard."""
+    """Prepare the remaining items of a shard."""
     _claim(study, shard)
     if not execution.quiet:
         _tell(study.inventory)
@@ -262,7 +265,7 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], ex
         are_crops=study.inventory.are_crops,
     )
     items = study.inventory.items
-    # fakes come last, because they take the boxes of their originals
+    # originals before fakes, which use the boxes of their originals
     first = [index for index in todo if index not in study.originals]
     second = [index for index in todo if index in study.originals]
     num_done, num_faces, start = len(journal), 0, time.monotonic()
@@ -282,7 +285,7 @@ def _do(study: _Study, shard: Shard, journal: Journal, redo: Collection[str], ex
 
 
 def _tell(inventory: Inventory) -> None:
-    """Say now, and not only after days of work, what the data set lacks."""
+    """Report missing parts of the dataset now, and not after days of work."""
     for text in inventory.missing:
         print(f"realface prepare: missing: {text}", file=sys.stderr)
     for text in inventory.notes:
@@ -299,10 +302,10 @@ def _tell(inventory: Inventory) -> None:
 
 
 def _new_scratch(folder: Path) -> Path:
-    """A folder for this run alone.
+    """Return a new folder for this run only.
 
-    Those of killed runs are renamed before they are removed: from that moment no worker that is left of them can move
-    anything to its place.
+    The folders of killed runs are renamed before they are removed: after that, no surviving worker can move files from
+    them.
     """
     if (folder / SCRATCH).exists():
         (folder / SCRATCH).rename(folder / f"{SCRATCH}-{uuid.uuid4().hex}")
@@ -334,7 +337,7 @@ def _to_redo(study: _Study, shard: Shard, journal: Journal, redo: Collection[str
     """Return the items skipped for one of these reasons, wholly or in part, and the fakes that depend on them."""
     reasons = {index: record.reasons for index, record in journal.records()}
     known = set().union(*reasons.values())
-    # a run that was broken off may have tried again all that there was, and another shard may have what this has not
+    # an interrupted run may have retried all such files, and another shard may have files that this shard has not
     is_finished = shard.total == 1 and (study.out / MANIFEST).exists()
     if is_finished and (unknown := sorted(set(redo) - known - {EVERY_REASON})):
         there = ", ".join(sorted(known)) or "none"
@@ -362,7 +365,7 @@ def _require_own_folders(inventory: Inventory) -> None:
 
 
 def _settings(inventory: Inventory, spec: CropSpec, total: int) -> dict[str, Any]:
-    """What must be the same for a preparation to go on; records go by an item's number, so all items belong to it."""
+    """Return the settings that a resumed preparation must share, including all items: records use an item's number."""
     items = hashlib.sha256()
     for item in inventory.items:
         items.update(f"{item!r}\n".encode(errors="surrogateescape"))
@@ -377,7 +380,7 @@ def _settings(inventory: Inventory, spec: CropSpec, total: int) -> dict[str, Any
 
 
 def _require_own_output(out: Path, settings: Mapping[str, Any]) -> None:
-    """Refuse an output folder that holds anything but this same preparation; nothing is made."""
+    """Refuse an output folder with contents other than this preparation; the folder is not changed."""
     begun = sorted((out / STATE).glob(f"*/{SETTINGS}"))
     if not begun and not (out.is_dir() and {path.name for path in out.iterdir()} <= {STATE}):
         require_free(out)
@@ -391,7 +394,7 @@ def _require_own_output(out: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _claim(study: _Study, shard: Shard) -> None:
-    """Write down what is prepared, then look again: another shard may have begun something else at the same moment."""
+    """Write the settings, then check them again: another shard may have started a different preparation."""
     file = study.folder_of(shard) / SETTINGS
     if not file.exists():
         write_json(file, study.settings)

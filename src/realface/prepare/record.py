@@ -1,4 +1,4 @@
-"""What a worker is asked to do with one source file, and what became of it."""
+"""Define the job of a worker for one source file, and the record of its result."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MASK, FRAME = "mask: ", "frame: "
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file, mask, frame or face that was not used, and why.
+    """A skipped file, mask, frame or face, with the reason.
 
     Attributes:
-        reason: a short fixed phrase, by which skipped files are counted; prefixed with `MASK` or `FRAME` if the file
+        reason: short fixed phrase; skipped files are counted by reason. Prefixed with `MASK` or `FRAME` if the file
             itself was used.
         text: the whole message.
-        count: how many it concerns: 1 file, 1 mask, or a number of frames or faces.
+        count: number of affected things: 1 file, 1 mask, or a number of frames or faces.
     """
 
     reason: str
@@ -38,7 +38,7 @@ class SkippedFile:
 
     @classmethod
     def of_file(cls, path: Path, error: MediaError | OSError, *, kind: str = "") -> SkippedFile:
-        """That of a file that cannot be used; `kind` is `MASK` where it is a mask."""
+        """Return the entry for a file that cannot be used; `kind` is `MASK` for a mask."""
         if isinstance(error, MediaError):
             return cls(kind + error.reason, str(error))
         if isinstance(error, MissingInputError):  # a link that leads nowhere, or a file removed since the inventory
@@ -55,12 +55,12 @@ class TrackedFace:
 
 
 FacesByFrame = Mapping[int, Sequence[TrackedFace]]
-"""The faces of each frame that was used, by its number; an empty sequence where there is none."""
+"""Faces of each used frame, by frame number; an empty sequence for a frame without faces."""
 
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """The real video or picture that a fake was made of, with the faces that were found in it."""
+    """The real video or image from which a fake was made, with the faces found in it."""
 
     source: Path
     info: VideoInfo
@@ -74,9 +74,9 @@ class PrepareJob:
     Attributes:
         index: the item's number in the inventory.
         item: the file.
-        original: whose boxes a fake takes; None where it is unknown or without a face.
-        why_none: why a fake whose original is here cannot take its boxes.
-        is_original: whether fakes will take this one's boxes, so that its faces must be recorded.
+        original: original whose boxes the fake uses; None if it is unknown or has no face.
+        why_none: reason why a fake with an original cannot use its boxes.
+        is_original: whether fakes will use this item's boxes, so that its faces must be recorded.
     """
 
     index: int
@@ -88,17 +88,17 @@ class PrepareJob:
 
 @dataclass(frozen=True)
 class ItemRecord:
-    """What became of one source file.
+    """Result of one source file.
 
     Attributes:
         source: the file, relative to the source folder.
-        sha256: of the source file; empty when it could not be read, or is a folder.
+        sha256: hash of the source file; empty for a folder or an unreadable file.
         rows: manifest rows of its crops, paths relative to the output folder.
-        skipped: what could not be used; where a file has no rows, one of them says why.
-        boxes: whose faces were cut out, where the file has an original: its "original", or its "own" and why.
-        num_unmarked: crops whose mask marks nothing in them: the person who was kept is not the one who was forged.
+        skipped: parts that could not be used; for a file without rows, one entry has the reason.
+        boxes: origin of the boxes for a file with an original: "original", or "own" and the reason.
+        num_unmarked: crops without pixels marked by the mask: the kept person is not the manipulated person.
         info: size, length and frame rate of an original; its `path` is not stored.
-        faces: of an original, by the frame's number: box, score, landmarks and track of each face, 16 numbers.
+        faces: faces of an original, by frame number: box, score, landmarks and track of each face, 16 numbers.
         hdr: transfer function of an HDR video, whose frames were converted to SDR; None for SDR.
     """
 
@@ -118,7 +118,7 @@ class ItemRecord:
         return {each.reason for each in self.skipped}
 
     def to_json(self) -> str:
-        """One line, in UTF-8 whatever the files are called."""
+        """Return one line, in UTF-8 for all file names."""
         fields = vars(self)
         if self.info is not None:
             fields = fields | {"info": vars(self.info) | {"path": ""}}
@@ -126,14 +126,14 @@ class ItemRecord:
 
     @classmethod
     def from_json(cls, line: str) -> ItemRecord:
-        """The record of one line of `to_json`."""
+        """Return the record of one line of `to_json`."""
         record = cls(**json.loads(line))
         skipped = [SkippedFile(**each) for each in record.skipped]  # type: ignore[arg-type]
         info = None if record.info is None else VideoInfo(**record.info | {"path": Path()})  # type: ignore[operator]
         return replace(record, skipped=skipped, info=info)
 
     def as_original(self, source: Path) -> Original | None:
-        """What its fakes need of it; None where no face was found in it."""
+        """Return the data for the fakes of this file; None if it has no face."""
         if self.info is None or not self.rows:
             return None
         faces = {int(frame): [_tracked(numbers) for numbers in here] for frame, here in self.faces.items()}
@@ -141,12 +141,12 @@ class ItemRecord:
 
 
 def legible(name: str) -> str:
-    """A name of bytes that are no UTF-8 as text that can be stored: such a byte becomes %XX."""
+    """Return a name of bytes that are no UTF-8 as text that can be stored: such a byte becomes %XX."""
     return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
 def faces_to_numbers(faces: FacesByFrame) -> dict[str, list[list[float]]]:
-    """As `ItemRecord.faces` holds them."""
+    """Return faces in the form of `ItemRecord.faces`."""
     return {str(frame): [_numbers(one) for one in here] for frame, here in faces.items()}
 
 

@@ -1,4 +1,4 @@
-"""Which part of a preparation a process does, so that many machines can share one."""
+"""Divide a preparation into shards, so that many machines can share the work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """The shard of a text such as 2/8.
+        """Return the shard of a text such as 2/8.
 
         Raises:
             PrepareError: it is none.
@@ -36,17 +36,17 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
         return f"{self.number}-of-{self.total}"
 
 
 def all_shards(total: int) -> Iterator[Shard]:
-    """Every part of `total`."""
+    """Return every part of `total`."""
     return (Shard(number, total) for number in range(1, total + 1))
 
 
 def originals_of(items: Sequence[SourceVideo]) -> dict[int, int]:
-    """The number of the original of each fake that has one among the items, by the fake's own number."""
+    """Return the number of the original of each fake that has one among the items, by the fake's own number."""
     reals = {
         (item.dataset, item.compression, item.video): index
         for index, item in enumerate(items)
@@ -62,7 +62,7 @@ def originals_of(items: Sequence[SourceVideo]) -> dict[int, int]:
 
 
 def part_of(shard: Shard, num_items: int, originals: Mapping[int, int]) -> list[int]:
-    """The numbers of the items that a shard does, in order; a fake goes where its original goes."""
+    """Return the numbers of the items of a shard, in order; a fake belongs to the shard of its original."""
     groups = [originals.get(index, index) for index in range(num_items)]
     position = {group: place for place, group in enumerate(sorted(set(groups)))}
     return [index for index, group in enumerate(groups) if position[group] % shard.total == shard.number - 1]

@@ -1,4 +1,4 @@
-"""From all that a network proposes to the faces that count."""
+"""Reduce a network's proposals to the detected faces."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from realface.faces.detectors.face_detector import Face, as_landmarks
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Proposals of one picture, in pixels of what the network was given.
+    """Proposals for one image, in pixels of the network's input.
 
     Attributes:
         boxes: (N, 4), x0, y0, x1, y1.
         scores: (N,), in [0, 1].
-        points: (N, 5, 2), x and y in the order of `Face`; NaN where the network gives none.
+        points: (N, 5, 2), x and y in the order of `Face`; NaN if the network predicts no points.
     """
 
     boxes: NDArray[np.float32]
@@ -30,16 +30,16 @@ class Candidates:
 def faces_among(
     candidates: Candidates, *, sure_enough: float, overlap: float, scale: tuple[float, float]
 ) -> list[Face]:
-    """The surest candidates, one of those that overlap.
+    """Return the candidates with the highest scores, after non-maximum suppression.
 
     Args:
-        candidates: what the network proposes.
+        candidates: proposals of the network.
         sure_enough: the lowest score that counts.
-        overlap: intersection over union with a surer face above which a candidate is that face again.
-        scale: (x, y), pixels of the network's input for each of the source.
+        overlap: intersection over union with a face of higher score above which a candidate is the same face.
+        scale: (x, y), pixels of the network's input per pixel of the source.
 
     Returns:
-        The surest first, in pixels of the source.
+        Faces by falling score, in pixels of the source.
     """
     boxes, scores = candidates.boxes, candidates.scores
     has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])

@@ -1,4 +1,4 @@
-"""What a face detector is, whatever network it stands on."""
+"""Define the interface of face detectors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from realface.core.boxes import Box
 
 NO_FACE = "no face found"
-"""The reason by which pictures and videos without a face are counted, whatever the command."""
+"""Reason for which all commands count images and videos without a face."""
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face in one picture.
+    """One face in one image.
 
     Attributes:
-        box: in source pixels; may reach beyond the picture.
+        box: in source pixels; may reach beyond the image.
         score: the face detector's confidence, in [0, 1].
         landmarks: (5, 2) float32, x and y in source pixels of the left eye, the right eye, the nose and the left and
             right corner of the mouth, left and right as the viewer sees them.
@@ -32,30 +32,30 @@ class Face:
 
 
 class FaceDetector(Protocol):
-    """Finds faces in pictures; one object may be used for many calls, in one process."""
+    """Detects faces in images; one object may be used for many calls, in one process."""
 
     @property
     def name(self) -> str:
-        """The word that stands for it in a crop spec."""
+        """Name of the face detector in a crop spec."""
 
     @property
     def version(self) -> str:
-        """What decides its answers besides the picture: package and settings."""
+        """Package and settings, which together with the image determine the result."""
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Find every face.
+        """Detect every face.
 
         Args:
             images: each (H, W, 3) RGB; sizes may differ.
 
         Returns:
-            For each picture its faces, the surest first; an empty list where there is none. Which pictures come
-            together changes a box by no more than the rounding of float32.
+            For each image its faces by falling confidence; an empty list for an image without faces. The composition of
+            the batch changes a box only by the rounding of float32.
         """
 
 
 def largest_face(faces: Sequence[Face]) -> Face:
-    """The face with the largest box; `faces` must not be empty."""
+    """Return the face with the largest box; `faces` must not be empty."""
     return max(faces, key=lambda face: face.box.area)
 
 

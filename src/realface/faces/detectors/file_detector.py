@@ -1,4 +1,4 @@
-"""What face detectors have in common whose network the user brings as a file."""
+"""Share the code of face detectors whose network is a user's file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from realface.faces.detectors.face_detector import Face
 
 
 def file_version(file: Path) -> str:
-    """The part of a face detector's version that names its file: the first 16 digits of its SHA-256.
+    """Return the part of a face detector's version that identifies its file: the first 16 digits of its SHA-256.
 
     Raises:
-        FaceDetectorError: there is no such file. `MissingInputError` would count as the loss of a picture.
+        FaceDetectorError: no such file. `MissingInputError` would count as a skipped image.
     """
     if not file.is_file():
         raise FaceDetectorError(
@@ -30,13 +30,13 @@ def file_version(file: Path) -> str:
 
 
 class FileDetector(ABC):
-    """A `FaceDetector` of a file, which it reads on first use. It looks at one picture after the other.
+    """A `FaceDetector` with an ONNX file, which it reads on first use. It searches one image after the other.
 
     Attributes:
-        name: the word that stands for it in a crop spec.
+        name: name of the face detector in a crop spec.
         sure_enough: the lowest score that counts.
-        overlap: intersection over union with a surer face above which a candidate is that face again.
-        longest_side: to which larger pictures are shrunk, in pixels.
+        overlap: intersection over union with a face of higher score above which a candidate is the same face.
+        longest_side: longer side to which larger images are reduced, in pixels.
         file: the ONNX file.
     """
 
@@ -50,7 +50,7 @@ class FileDetector(ABC):
 
     @cached_property
     def version(self) -> str:
-        """File and settings, as they stand in a crop spec."""
+        """File and settings, in the form of a crop spec."""
         settings = f"score from {self.sure_enough}, overlap to {self.overlap}, side to {self.longest_side}"
         return f"{file_version(self.file)}, {settings}"
 
@@ -67,4 +67,4 @@ class FileDetector(ABC):
 
     @abstractmethod
     def detect_in(self, image: NDArray[np.uint8]) -> list[Face]:
-        """The faces of one picture (H, W, 3) RGB, the surest first."""
+        """Return the faces of one image (H, W, 3) RGB, by falling confidence."""

@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from realface.core.boxes import Box
 from realface.faces.detectors.face_detector import Face, as_landmarks
 
-SMALLEST_SIDE = 20  # pixels; below it the first network sees nothing
-SMALLEST_SHARE = 0.04  # of the picture's longer side: the cost grows with the inverse square of it
-LONGEST_SIDE = 2048  # larger pictures are shrunk, which bounds memory; a face of the smallest share still has 82 px
+SMALLEST_SIDE = 20  # pixels; the first network detects no smaller faces
+SMALLEST_SHARE = 0.04  # of the image's longer side: the cost grows with the inverse square of this share
+LONGEST_SIDE = 2048  # larger images are reduced, which bounds memory; a face of the smallest share still has 82 px
 SURE_ENOUGH = 0.9  # the last network's answers below it are mostly hands, ears and patterns
 
 
 class MtcnnDetector:
     """MTCNN behind the `FaceDetector` protocol.
 
-    Faces smaller than 4 % of the picture's longer side (at least 20 pixels) are not looked for.
+    Faces smaller than 4 % of the image's longer side (at least 20 pixels) are not detected.
     """
 
     name = "mtcnn"
@@ -38,7 +38,7 @@ class MtcnnDetector:
 
     @property
     def version(self) -> str:
-        """Package and settings, as they stand in a crop spec."""
+        """Package and settings, in the form of a crop spec."""
         return f"facenet-pytorch {metadata.version('facenet-pytorch')}, faces from {SMALLEST_SHARE:.0%} of the side"
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
@@ -64,7 +64,7 @@ class MtcnnDetector:
             size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
             images = [cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8) for image in images]
         smallest = max(SMALLEST_SIDE, SMALLEST_SHARE * max(images[0].shape[:2]))
-        if min(images[0].shape[:2]) < smallest:  # no scale is left for the pyramid, on which the package fails
+        if min(images[0].shape[:2]) < smallest:  # the pyramid would have no scale, and the package would fail
             return [[] for _ in images]
         self._networks.min_face_size = smallest
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""A user's ONNX file as a network: what it is given of a picture, and its answers."""
+"""Run a user's ONNX file as a network: prepare its input and return its outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from realface.core.errors import FaceDetectorError
 from realface.faces.detectors.file_detector import file_version
 
-CELL = 32  # pixels: the coarsest stride of all these networks, whose grids fit when sides are multiples of it
+CELL = 32  # pixels: the coarsest stride of all these networks, whose grids fit when sides are multiples of CELL
 
 Output = tuple[str, NDArray[np.float32]]
 """Name and values of one of a network's outputs."""
@@ -24,11 +24,11 @@ Output = tuple[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A picture as a network is given it: shrunk where it is too large, in the upper left of what is filled up.
+    """Input image of a network: reduced if too large, in the upper left of a filled area.
 
     Attributes:
         picture: (h, w, 3) uint8.
-        scale: (x, y), pixels of `picture` for each of the source.
+        scale: (x, y), pixels of `picture` per pixel of the source.
     """
 
     picture: NDArray[np.uint8]
@@ -36,13 +36,14 @@ class Fitted:
 
 
 def fitted(image: NDArray[np.uint8], *, fill: Sequence[int], size: tuple[int, int] | None, longest_side: int) -> Fitted:
-    """Fit a picture to a network; its aspect is kept, and it is never enlarged.
+    """Fit an image to a network; its aspect ratio is kept, and it is never enlarged.
 
     Args:
         image: (H, W, 3).
-        fill: the colour beyond the picture, in the order of its channels.
-        size: the network's height and width; None where it takes any, which then are the next multiples of 32.
-        longest_side: of the shrunk picture where the network takes any.
+        fill: colour beyond the image, in the order of its channels.
+        size: height and width of the network's input; None for a network of any size, whose input has the next
+            multiples of 32.
+        longest_side: longer side of the reduced image for a network of any size.
     """
     height, width = image.shape[:2]
     room = size or (longest_side, longest_side)
@@ -62,9 +63,9 @@ class OnnxNetwork:
 
     Args:
         file: the network.
-        kind: what it should be, for messages, such as `RetinaFace`.
-        device: `cpu`, or `cuda...`, for which onnxruntime must be built; else the CPU computes.
-        threads: of the CPU.
+        kind: expected kind of network, for messages, such as `RetinaFace`.
+        device: `cpu`, or `cuda...`, for which onnxruntime must be built; otherwise the CPU computes.
+        threads: number of CPU threads.
     """
 
     def __init__(self, file: Path, *, kind: str, device: str, threads: int) -> None:
@@ -75,12 +76,12 @@ class OnnxNetwork:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of its input in pixels; None where it takes any."""
+        """Height and width of its input in pixels; None if it accepts any size."""
         height, width = self._input.shape[2:]
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
     def run(self, image: NDArray[np.float32]) -> list[Output]:
-        """All outputs for one input (1, 3, height, width).
+        """Return all outputs for one input (1, 3, height, width).
 
         Raises:
             FaceDetectorError: onnxruntime or the file is missing, it is no ONNX network of one such input, or fails.
@@ -97,7 +98,7 @@ class OnnxNetwork:
         return list(zip(names, values, strict=True))
 
     def misfit(self, expected: str, outputs: Sequence[Output]) -> FaceDetectorError:
-        """The error for outputs that are not the ones expected."""
+        """Return the error for unexpected outputs."""
         found = ", ".join(f"{name} {tuple(value.shape)}" for name, value in outputs)
         return FaceDetectorError(
             f"{self.file} does not answer as {self.kind} does: expected {expected}, found {found}",
@@ -116,10 +117,10 @@ class OnnxNetwork:
             raise FaceDetectorError(
                 f"the face detector {self.kind} needs onnxruntime", hint='install it: pip install "realface[onnx]"'
             ) from error
-        file_version(self.file)  # refuses what is no file
+        file_version(self.file)  # raises an error for a missing file
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = self._threads
-        options.log_severity_level = 3  # errors only: exports are full of what it warns of
+        options.log_severity_level = 3  # errors only: most exports cause warnings
         providers = ["CPUExecutionProvider"]
         if self._device.startswith("cuda") and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, "CUDAExecutionProvider")
@@ -149,7 +150,7 @@ def _takes_a_picture(shape: Sequence[int | str | None], kind: str) -> bool:
 
 
 def _onnxruntime_errors() -> tuple[type[Exception], ...]:
-    """Everything that onnxruntime raises; its classes have no parent in common."""
+    """Return all exception classes of onnxruntime, which have no parent in common."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)]
@@ -157,5 +158,5 @@ def _onnxruntime_errors() -> tuple[type[Exception], ...]:
 
 
 def in_one_line(error: Exception) -> str:
-    """What a library says of a fault, which may be many lines, in one of at most 300 letters."""
+    """Return a library's error message in one line of at most 300 characters."""
     return " ".join(str(error).split())[:300]

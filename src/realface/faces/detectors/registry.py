@@ -1,4 +1,4 @@
-"""Which face detectors there are, how a user names one, and the crop spec of each."""
+"""List the face detectors, parse their names, and choose the crop spec of each."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FACE_DETECTORS = (MtcnnDetector.name, *FILE_DETECTORS)
 
 
 def parse_name_and_file(word: str) -> tuple[str, Path | None]:
-    """Name and file of a face detector as a user gives it: `mtcnn`, or `yunet=FILE`.
+    """Return name and file of a face detector from a user's text: `mtcnn`, or `yunet=FILE`.
 
     Raises:
-        CropSpecError: no such face detector, one without its file, or a file for one that takes none.
+        CropSpecError: no such face detector, a missing file, or a file for a face detector without one.
     """
     name, sign, file = word.partition("=")
     if sign and not file:
@@ -35,16 +35,16 @@ def parse_name_and_file(word: str) -> tuple[str, Path | None]:
 
 
 def build_face_detector(name: str, *, device: str = "cpu", file: Path | None = None, threads: int = 1) -> FaceDetector:
-    """The face detector of that name; it reads nothing before it is used.
+    """Return the face detector of that name; it loads its network on first use.
 
     Args:
         name: one of `FACE_DETECTORS`.
-        device: where its network computes; YuNet computes on the CPU.
-        file: the network, of face detectors that come as a file.
-        threads: of the CPU, for RetinaFace and SCRFD. MTCNN computes by torch's, YuNet by OpenCV's.
+        device: device of its network; YuNet computes on the CPU.
+        file: the network, for face detectors that come as a file.
+        threads: number of CPU threads, for RetinaFace and SCRFD. MTCNN uses torch's threads, YuNet OpenCV's.
 
     Raises:
-        CropSpecError: as `parse_name_and_file`.
+        CropSpecError: see `parse_name_and_file`.
     """
     _require_file_where_due(name, file)
     if file is None:
@@ -59,17 +59,17 @@ def build_face_detector(name: str, *, device: str = "cpu", file: Path | None = N
 def face_detector_for(
     spec: CropSpec, *, device: str = "cpu", file: Path | None = None, threads: int = 1
 ) -> FaceDetector:
-    """The face detector that made the crops of `spec`, in the same version.
+    """Return the face detector that made the crops of `spec`, in the same version.
 
     Args:
-        spec: of crops or of an artifact.
-        device: as `build_face_detector`, like all that follow.
-        file: likewise.
-        threads: likewise.
+        spec: crop settings of crops or of an artifact.
+        device: device of its network, see `build_face_detector`.
+        file: the network, for face detectors that come as a file.
+        threads: number of CPU threads, see `build_face_detector`.
 
     Raises:
-        CropSpecError: the spec names no face detector that is known here, or one of another version or file.
-        FaceDetectorError: there is no such file.
+        CropSpecError: the face detector of the spec is unknown, or has another version or file here.
+        FaceDetectorError: no such file.
     """
     if spec.face_detector in FILE_DETECTORS and file is None:
         raise CropSpecError(
@@ -77,7 +77,7 @@ def face_detector_for(
             hint=f"give that file: --face-detector {spec.face_detector}=FILE",
         )
     face_detector = build_face_detector(spec.face_detector, device=device, file=file, threads=threads)
-    version = face_detector.version  # a missing file is refused now, whatever the spec says
+    version = face_detector.version  # raises an error for a missing file, for every spec
     if spec.face_detector_version and spec.face_detector_version != version:
         remedy = "install that version" if file is None else "give that file"
         raise CropSpecError(
@@ -88,7 +88,7 @@ def face_detector_for(
 
 
 def crop_spec_for(face_detector: FaceDetector, **changes: Any) -> CropSpec:
-    """The spec of crops made here with a face detector, with `changes` to single fields.
+    """Return the spec of crops made here with a face detector, with `changes` to single fields.
 
     Raises:
         FaceDetectorError: the face detector's file does not exist.
@@ -97,7 +97,7 @@ def crop_spec_for(face_detector: FaceDetector, **changes: Any) -> CropSpec:
 
 
 def default_crop_spec(**changes: Any) -> CropSpec:
-    """The spec of crops made here with the default face detector, with `changes` to single fields."""
+    """Return the spec of crops made here with the default face detector, with `changes` to single fields."""
     return crop_spec_for(MtcnnDetector(), **changes)
 
 

@@ -1,6 +1,6 @@
 """RetinaFace from a user's ONNX file: the network of biubug6's release, which RECCE's authors used.
 
-Source: Deng et al. 2020, "RetinaFace: Single-shot Multi-level Face Localisation in the Wild"; outputs, priors and
+Source: Deng et al. 2020, "RetinaFace: Single-shot Multi-level Face Localisation in the Wild"; outputs, prior boxes and
 thresholds of Pytorch_Retinaface's release.
 """
 
@@ -19,7 +19,7 @@ from realface.faces.detectors.file_detector import FileDetector
 from realface.faces.detectors.onnx_network import OnnxNetwork, Output, fitted
 
 STRIDES = (8, 16, 32)
-SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: the priors' sides, by stride
+SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: sides of the prior boxes, by stride
 VARIANCES = (0.1, 0.2)  # of places and of sizes
 MEAN = (123, 117, 104)  # RGB, subtracted
 
@@ -29,28 +29,29 @@ Array = NDArray[np.float32]
 class RetinaFaceDetector(FileDetector):
     """RetinaFace behind the `FaceDetector` protocol.
 
-    The network takes BGR minus the mean and gives, in any order and under any names, (1, N, 4) places, (1, N, 2)
-    scores and (1, N, 10) points, N priors. Scores may have gone through softmax or not: rows of numbers in [0, 1] that
-    sum to 1 have. A network of a fixed input size is given the picture in the upper left of it; of any size the
-    picture, its longer side at most 640 pixels, filled up to multiples of 32.
+    The network's input is BGR minus the mean. Its outputs, in any order and under any names, are (1, N, 4) places,
+    (1, N, 2) scores and (1, N, 10) points, for N prior boxes. Scores may be probabilities or logits: rows of numbers in
+    [0, 1] that sum to 1 are probabilities. For a network of a fixed input size, the image is placed in the upper left
+    of the input; for a network of any size, the image's longer side is reduced to at most 640 pixels, and both sides
+    are filled up to multiples of 32.
 
     Args:
         file: the ONNX file.
-        device: as `OnnxNetwork`.
-        threads: of the CPU.
+        device: device of the network, see `OnnxNetwork`.
+        threads: number of CPU threads.
     """
 
     name = "retinaface"
-    sure_enough = 0.6  # the release's, of what it shows
+    sure_enough = 0.6  # the release's threshold for displayed faces
     overlap = 0.4  # the release's
-    longest_side = 640  # the release's side in training; larger pictures are shrunk
+    longest_side = 640  # the release's side in training; larger images are reduced
 
     def __init__(self, file: Path, *, device: str = "cpu", threads: int = 1) -> None:
         super().__init__(file)
         self._network = OnnxNetwork(file, kind="RetinaFace", device=device, threads=threads)
 
     def detect_in(self, image: NDArray[np.uint8]) -> list[Face]:
-        """The faces of one picture (H, W, 3) RGB, the surest first."""
+        """Return the faces of one image (H, W, 3) RGB, by falling confidence."""
         given = fitted(image, fill=MEAN, size=self._network.size, longest_side=self.longest_side)
         bgr = (given.picture.astype(np.float32) - np.array(MEAN, np.float32))[..., ::-1]
         outputs = self._network.run(np.ascontiguousarray(bgr.transpose(2, 0, 1)[None]))
@@ -59,7 +60,7 @@ class RetinaFaceDetector(FileDetector):
         return faces_among(candidates, sure_enough=self.sure_enough, overlap=self.overlap, scale=given.scale)
 
     def _recognised(self, outputs: Sequence[Output], height: int, width: int) -> tuple[Array, Array, Array]:
-        """Places (N, 4), scores (N, 2) and points (N, 10), told by their shapes."""
+        """Return places (N, 4), scores (N, 2) and points (N, 10), identified by their shapes."""
         number = len(priors(height, width))
         shapes = [(1, number, columns) for columns in (4, 2, 10)]
         by_shape = {value.shape: value for _, value in outputs}
@@ -71,7 +72,7 @@ class RetinaFaceDetector(FileDetector):
 
 
 def priors(height: int, width: int) -> Array:
-    """The boxes that the network starts from: (N, 3), center x, center y and side in pixels.
+    """Return the boxes that the network starts from: (N, 3), center x, center y and side in pixels.
 
     By stride, then rows, columns and sizes.
     """
@@ -88,18 +89,18 @@ def priors(height: int, width: int) -> Array:
 
 
 def decode(places: Array, scores: Array, points: Array, starts: Array) -> Candidates:
-    """What the network's numbers mean.
+    """Decode the network's outputs.
 
     Args:
-        places: (N, 4), offset of the center in tenths of the prior's side, and five times the logarithm of the size's
-            ratio to it.
+        places: (N, 4), offset of the center in tenths of the prior box's side, and five times the logarithm of the
+            size's ratio to that side.
         scores: (N, 2), of no face and of a face: probabilities, or logits.
-        points: (N, 10), offsets of five points as those of the center.
-        starts: (N, 3), the priors.
+        points: (N, 10), offsets of five points, in the unit of the center's offset.
+        starts: (N, 3), prior boxes.
     """
     center, side = starts[:, :2], starts[:, 2:]
     middle = center + places[:, :2] * VARIANCES[0] * side
-    with np.errstate(over="ignore"):  # infinite boxes are left out
+    with np.errstate(over="ignore"):  # infinite boxes are removed later
         size = side * np.exp(places[:, 2:] * VARIANCES[1])
         boxes = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
     landmarks = center[:, None] + points.reshape(-1, 5, 2) * VARIANCES[0] * side[:, None]
@@ -107,9 +108,9 @@ def decode(places: Array, scores: Array, points: Array, starts: Array) -> Candid
 
 
 def face_probability(scores: Array) -> Array:
-    """(N, 2) probabilities or logits of no face and a face -> (N,) probabilities of a face.
+    """Turn (N, 2) probabilities or logits of no face and a face into (N,) probabilities of a face.
 
-    Logits of thousands of priors never all lie in [0, 1] and sum to 1, so the values tell which they are.
+    Logits of thousands of prior boxes are never all in [0, 1] with sum 1, so the values show whether they are logits.
     """
     is_probability = scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3)
     if is_probability:

@@ -22,7 +22,7 @@ from realface.faces.detectors.onnx_network import OnnxNetwork, Output, fitted
 STRIDES = (8, 16, 32)
 NUM_ANCHORS = 2  # of a cell, both at its upper left corner
 MEAN, DEVIATION = 127.5, 128.0
-BLACK = (0, 0, 0)  # what the release fills pictures up with
+BLACK = (0, 0, 0)  # fill colour of the release
 
 Array = NDArray[np.float32]
 
@@ -30,15 +30,15 @@ Array = NDArray[np.float32]
 class ScrfdDetector(FileDetector):
     """SCRFD behind the `FaceDetector` protocol.
 
-    The network takes RGB, minus 127.5 and divided by 128, and gives for each stride 8, 16 and 32 scores, distances
-    and, if it has them, points, in any order and under any names, as (N, 1), (N, 4) and (N, 10), or the same behind a
-    first axis of 1. Without points landmarks are NaN: such a face detector serves for alignment none. Pictures are
-    fitted as RetinaFace's.
+    The network's input is RGB, minus 127.5 and divided by 128. Its outputs, for each stride 8, 16 and 32, are scores,
+    distances and possibly points, in any order and under any names, as (N, 1), (N, 4) and (N, 10), or with a leading
+    axis of 1. Without points landmarks are NaN: such a face detector only supports alignment none. Images are fitted
+    like RetinaFace's.
 
     Args:
         file: the ONNX file.
-        device: as `OnnxNetwork`.
-        threads: of the CPU.
+        device: device of the network, see `OnnxNetwork`.
+        threads: number of CPU threads.
     """
 
     name = "scrfd"
@@ -51,7 +51,7 @@ class ScrfdDetector(FileDetector):
         self._network = OnnxNetwork(file, kind="SCRFD", device=device, threads=threads)
 
     def detect_in(self, image: NDArray[np.uint8]) -> list[Face]:
-        """The faces of one picture (H, W, 3) RGB, the surest first."""
+        """Return the faces of one image (H, W, 3) RGB, by falling confidence."""
         given = fitted(image, fill=BLACK, size=self._network.size, longest_side=self.longest_side)
         rgb = (given.picture.astype(np.float32) - np.float32(MEAN)) / np.float32(DEVIATION)
         outputs = self._network.run(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None]))
@@ -59,7 +59,7 @@ class ScrfdDetector(FileDetector):
         return faces_among(candidates, sure_enough=self.sure_enough, overlap=self.overlap, scale=given.scale)
 
     def _candidates(self, outputs: Sequence[Output], height: int, width: int) -> Candidates:
-        """Outputs told by their shapes, decoded."""
+        """Return the decoded outputs, identified by their shapes."""
         by_shape = {value.shape[-2:]: value.reshape(value.shape[-2:]) for _, value in outputs if _is_table(value)}
         counts = {stride: NUM_ANCHORS * math.ceil(height / stride) * math.ceil(width / stride) for stride in STRIDES}
         columns = (1, 4, 10) if len(outputs) == 3 * len(STRIDES) else (1, 4)
@@ -92,14 +92,14 @@ class ScrfdDetector(FileDetector):
 
 
 def decode(scores: Array, distances: Array, points: Array, *, stride: int, num_columns: int) -> Candidates:
-    """What the network's numbers of one stride mean.
+    """Decode the network's outputs of one stride.
 
     Args:
-        scores: (N, 1), probabilities; by rows, columns and anchors, like the rest.
+        scores: (N, 1), probabilities; all arrays are ordered by rows, columns and anchors.
         distances: (N, 4), of the box's left, upper, right and lower side from the anchor, in strides.
         points: (N, 10), offsets of five points from the anchor, in strides.
         stride: pixels from one cell to the next.
-        num_columns: cells beside each other.
+        num_columns: number of cells per row.
     """
     cell = np.arange(len(scores)) // NUM_ANCHORS
     anchor = np.stack([cell % num_columns, cell // num_columns], axis=1) * np.float32(stride)

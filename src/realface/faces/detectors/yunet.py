@@ -23,29 +23,29 @@ from realface.faces.detectors.onnx_network import fitted, in_one_line
 
 STRIDES = (8, 16, 32)
 COLUMNS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # of the outputs, which are named `cls_8` and so on
-MOST = 5000  # candidates before overlaps are looked at; OpenCV's
+MOST = 5000  # candidates before overlaps are removed; OpenCV's value
 
 
 class YunetDetector(FileDetector):
     """YuNet behind the `FaceDetector` protocol.
 
-    Larger pictures are shrunk to a longer side of 480 pixels. It computes on the CPU, by OpenCV's threads.
+    Larger images are reduced to a longer side of 480 pixels. It computes on the CPU, with OpenCV's threads.
 
     Args:
-        file: the ONNX file, such as that of OpenCV's model zoo.
+        file: the ONNX file, such as the file in OpenCV's model zoo.
     """
 
     name = "yunet"
     sure_enough = 0.9  # OpenCV's
     overlap = 0.3  # OpenCV's
-    longest_side = 480  # it knows faces of 10 to 300 pixels, says the zoo: so those of 2 to 62 % of the side are found
+    longest_side = 480  # for faces of 10 to 300 pixels, according to the zoo: 2 to 62 % of the side
 
     def __init__(self, file: Path) -> None:
         super().__init__(file)
         self._fitting: set[tuple[int, int]] = set()
 
     def detect_in(self, image: NDArray[np.uint8]) -> list[Face]:
-        """The faces of one picture (H, W, 3) RGB, the surest first."""
+        """Return the faces of one image (H, W, 3) RGB, by falling confidence."""
         given = fitted(image, fill=(0, 0, 0), size=None, longest_side=self.longest_side)
         height, width = given.picture.shape[:2]
         self._require_outputs(height, width)
@@ -73,7 +73,7 @@ class YunetDetector(FileDetector):
         self._fitting.add((height, width))
 
     def _outputs(self, height: int, width: int) -> dict[str, tuple[int, ...]]:
-        """Names and shapes of what the network answers to a black picture."""
+        """Return names and shapes of the network's outputs for a black image."""
         network = self._network
         names = network.getUnconnectedOutLayersNames()
         with _quiet_opencv():
@@ -89,7 +89,7 @@ class YunetDetector(FileDetector):
 
     @cached_property
     def _network(self) -> Any:
-        file_version(self.file)  # refuses what is no file
+        file_version(self.file)  # raises an error for a missing file
         with _quiet_opencv():
             try:
                 return cv2.dnn.readNetFromONNX(str(self.file))
@@ -106,7 +106,7 @@ class YunetDetector(FileDetector):
 
 
 def _face_of(row: NDArray[np.float32], scale: tuple[float, float]) -> Face:
-    """x, y, width and height of the box, five points and the score, in pixels of the shrunk picture."""
+    """Return the face of a row: x, y, width and height, five points and the score, in pixels of the reduced image."""
     x0, y0, width, height = (float(value) for value in row[:4] / np.tile(scale, 2))
     landmarks = as_landmarks(row[4:14].reshape(5, 2) / scale)  # the person's right eye first: the viewer's left
     return Face(Box(x0, y0, x0 + width, y0 + height), score=float(row[14]), landmarks=landmarks)
