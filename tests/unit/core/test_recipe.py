@@ -203,7 +203,7 @@ def test_an_unknown_method_is_answered_with_the_nearest() -> None:
 
 def test_a_method_without_a_name_is_told_so() -> None:
     assert faults_of({"seed": 1, "method": {"dropout": 0.1}}) == (
-        "method.name: required, but not given; known: recce, MAE",
+        "method.name: required, but not given; known: recce, mae",
     )
 
 
