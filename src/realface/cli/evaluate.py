@@ -199,7 +199,7 @@ def _print_inpainting(inpainting: Inpainting) -> None:
             _text(own.grey_levels, with_interval=True, digits=1),
             "" if own.mae_minus_this is None else _text(own.mae_minus_this, with_interval=True, digits=5),
         )
-        for name, own in {"mae": inpainting.mae, **inpainting.inpainting_baselines}.items()
+        for name, own in {"MAE": inpainting.mae, **inpainting.inpainting_baselines}.items()
     ]
     _print_table("baseline", "error", "its root in grey levels", "MAE minus this", rows=rows)
     if inpainting.mae.error.reason:

@@ -16,7 +16,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Model": (
         "--crop", "--detector", "--device", "--face-detector", "--image-size", "--mae", "--model", "--norm-pix",
-        "--precision", "--mae", "--residual", "--size", "--threshold",
+        "--precision", "--residual", "--size", "--threshold",
     ),
     "Output": (
         "--absolute", "--audit", "--csv", "--examples", "--force", "--json", "--map", "--out", "--overlay", "--rffr",

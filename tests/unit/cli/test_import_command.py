@@ -77,12 +77,12 @@ def test_size_and_crop_are_written_down(
     assert "(no_face)" in capsys.readouterr().out
 
 
-def test_a_bad_file_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_file_is_an_error_with_a_hint_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "recce.bin").write_text("not found")
     assert run(["import", "recce", str(tmp_path / "recce.bin"), str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
     assert told.startswith(f"error: {tmp_path / 'recce.bin'} is damaged or not what torch.save writes")
-    assert told.count("\n") == 1
+    assert told.splitlines()[1:] == ["hint: check that it is the right file, or copy it again"]
     assert not (tmp_path / "out").exists()
 
 
@@ -196,7 +196,7 @@ def test_real_faces_make_a_detector_of_a_mae(
     ]
     crop = str(tmp_path / "crops" / "0.png")
     assert run(["detect", crop, "--model", str(out), "--crops", "--device", "cpu"]) == 0
-    assert capsys.readouterr().out.startswith(f"path: {crop} | score: 0.")
+    assert capsys.readouterr().out.startswith(f"path: {crop} | anomaly score: 0.")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_an_unknown_name_is_answered_with_the_shipped_ones(
     ship(folder, "real-faces-only")
     assert run(["detect", str(image(tmp_path / "a.png")), "--model", "real-face-only"]) == 2
     assert (
-        "artifact real-face-only does not exist; check the path, or give a shipped detector: real-faces-only"
+        "artifact real-face-only does not exist\nhint: check the path, or give a shipped detector: real-faces-only"
         in capsys.readouterr().err
     )
 

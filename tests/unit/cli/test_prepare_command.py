@@ -55,7 +55,7 @@ def test_masks_that_could_not_be_used_are_counted_and_code_2(tmp_path, capsys, m
         missing=("masks",),
         notes=(),
     )
-    monkeypatch.setattr(pipeline, "prepare", lambda *_, **__: result)
+    monkeypatch.setattr(pipeline, "prepare_dataset", lambda *_, **__: result)
     assert run(["prepare", str(tmp_path), str(tmp_path / "out")]) == 2
     out = capsys.readouterr().out
     assert "2 of 2 files gave 8 crops, 4 of them with a mask" in out
