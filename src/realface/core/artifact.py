@@ -31,9 +31,7 @@ class ArtifactCard(Section):
     )
     threshold_rule: str = Field("", description="what chose the threshold, and on which set")
     calibration: Calibration | None = Field(None, description="how scores become verdicts; null: only by the threshold")
-    validated_on: ValidatedRange | None = Field(
-        None, description="faces and files that get a verdict; null: all files"
-    )
+    validated_on: ValidatedRange | None = Field(None, description="faces and files that get a verdict; null: all files")
     trained_on: list[dict[str, Any]] = Field(
         default=[],
         description="per manifest: name, sha256, rows, crop in words; of an MAE inside the network: role, name, "
