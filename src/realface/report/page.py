@@ -278,7 +278,7 @@ def _fills(inpainting: Mapping[str, Any] | None) -> dict[str, BaselineError]:
         return {}
     return {
         name: BaselineError(**{key: number and Estimate(**number) for key, number in numbers.items()})
-        for name, numbers in {"mae": inpainting["mae"], **inpainting["inpainting_baselines"]}.items()
+        for name, numbers in {"MAE": inpainting["mae"], **inpainting["inpainting_baselines"]}.items()
     }
 
 

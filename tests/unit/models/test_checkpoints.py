@@ -66,7 +66,7 @@ def test_what_the_file_says_is_kept_where_json_can_hold_it(read):
 
 def test_origin_is_the_file_with_its_hash(read):
     checkpoint = read(weights())
-    assert checkpoint.origin("mae") == {
+    assert checkpoint.origin("MAE") == {
         "name": "released.pth.tar",
         "sha256": sha256_of(checkpoint.file),
         "note": "the imported MAE; it does not say its training set",

@@ -124,7 +124,7 @@ def _with_detector(mae: Checkpoint, mae_config: MaeConfig, detector: Path, crop:
         config,
         crop,
         threshold_rule="RFFR's two classes: fake from 0.5 up",
-        trained_on=[mae.origin("mae"), branches.origin("detector")],
+        trained_on=[mae.origin("MAE"), branches.origin("detector")],
         metrics=branches.said(NUMBERS),
     )
     return network.eval(), card
@@ -135,7 +135,7 @@ def _mae_card(checkpoint: Checkpoint, config: MaeConfig, crop: CropSpec) -> Arti
         config,
         crop,
         threshold_rule="none: it has no score, because it was not fitted on real faces; it inpaints only",
-        trained_on=[checkpoint.origin("mae")],
+        trained_on=[checkpoint.origin("MAE")],
         metrics=checkpoint.said(NUMBERS),
     )
 
