@@ -50,7 +50,8 @@ def test_what_fails_on_the_cluster_is_told_in_words(output, make_item, tmp_path)
     Image.new("RGB", (24, 24)).save(tmp_path / "a.png")
     away = replace(output, scratch=tmp_path / "away", are_crops=True)
     text = (
-        rf"a job on the cluster failed: FileNotFoundError: .* while preparing {tmp_path / 'a.png'}; the finished files"
+        rf"a job on the cluster failed: FileNotFoundError: .* while preparing {tmp_path / 'a.png'}; "
+        "correct that and run the same command again; finished files are kept"
     )
     with pytest.raises(PrepareError, match=text), ray_workers(away, 1) as do:
         list(do([PrepareJob(0, make_item(tmp_path / "a.png"))]))
