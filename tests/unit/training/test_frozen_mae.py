@@ -9,7 +9,6 @@ from realface.core.errors import CropSpecError, MissingInputError, ModelInputErr
 from realface.models.artifact import load_network, read_card
 from realface.models.catalog import get_method
 from realface.models.rffr.mae import fingerprint
-from realface.training import run as run_module
 from realface.training.checkpoint import CheckpointFolder
 from realface.training.frozen_mae import resolve_mae
 from realface.training.recipe import load_train_recipe
@@ -107,7 +106,7 @@ def test_mae_that_has_changed_or_is_not_named_before_the_first_checkpoint_is_ref
         raise Killed
 
     with monkeypatch.context() as context:
-        context.setattr(run_module, "build_state", die)
+        context.setattr(Stepper, "take", die)
         with pytest.raises(Killed):
             train(made, tmp_path / "run", quiet=True)
     with pytest.raises(TrainingError, match=r"mae: the run began with .* set mae to its folder"):
