@@ -28,7 +28,7 @@ PENDING = (
     "src/realface/detection/",
     "src/realface/evaluation/",
     "src/realface/faces/",
-    "src/realface/manifest/",
+    "src/realface/manifest/importers/",
     "src/realface/media/images.py",
     "src/realface/media/input_files.py",
     "src/realface/media/pillow_files.py",

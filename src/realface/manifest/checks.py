@@ -40,7 +40,7 @@ class Fault:
     Attributes:
         kind: kind of the fault.
         text: one line that describes it.
-        rows: affected row numbers, from 0; empty for leaks, whose text names the video or identity.
+        rows: affected row numbers, from 0; empty for leaks, whose text gives the video or identity.
     """
 
     kind: FaultKind
@@ -56,8 +56,8 @@ def check_manifest(
     Args:
         manifest: the manifest to check.
         files: check the files of crops and masks too.
-        similar: read each crop whole, and look for those of different splits that look the same; otherwise crops'
-            headers alone are read. Nothing is read without `files`.
+        similar: decode each crop and search for crops of different splits that look the same; otherwise read only the
+            headers of the files. Has no effect without `files`.
         workers: processes that read; one per core when None, 0 for this process.
         quiet: show no progress.
 
@@ -65,7 +65,7 @@ def check_manifest(
         RealfaceError: a worker process was killed.
     """
     if len(manifest) == 0:
-        return [Fault("no rows", "the manifest is empty, so nothing can be trained or measured on it")]
+        return [Fault("no rows", "the manifest is empty, so it cannot be used for training or evaluation")]
     faults = list(_missing_files(manifest)) if files else []
     faults += _contradictions(manifest)
     faults += [Fault("leak", str(leak)) for leak in find_leaks(manifest)]
@@ -84,7 +84,7 @@ def manifest_notes(manifest: Manifest) -> list[str]:
     if 0 < splits.null_count < len(splits):
         notes.append(f"{splits.null_count:,} of {len(splits):,} rows are in no split")
     if unnamed := manifest.columns["video"].null_count:
-        notes.append(f"{unnamed:,} of {len(manifest):,} rows name no video, so each counts as a video of its own")
+        notes.append(f"{unnamed:,} of {len(manifest):,} rows have no video name, so each counts as a separate video")
     same = [
         group
         for group in _repeated(manifest, "sha256")
@@ -92,9 +92,9 @@ def manifest_notes(manifest: Manifest) -> list[str]:
     ]
     notes += [f"the same image {len(group.rows)} times: {_listed(group.paths)}" for group in same[:SHOWN]]
     if len(same) > SHOWN:
-        notes.append(f"{len(same) - SHOWN:,} more images are there several times within a split")
+        notes.append(f"{len(same) - SHOWN:,} more images are repeated within a split")
     if manifest.header.crop.is_unknown:
-        notes.append("how the crops were made is not known (crop spec unknown)")
+        notes.append("the crop settings are unknown")
     return notes
 
 
@@ -109,7 +109,7 @@ class _Group:
 
 
 def _repeated(manifest: Manifest, column: str) -> Iterable[_Group]:
-    """The groups of several rows with one value of `column`, in the order of their first rows."""
+    """Return the groups of several rows with one value of `column`, in the order of their first rows."""
     counts = manifest.columns.table([column]).group_by([column], use_threads=False).aggregate([([], "count_all")])
     values = counts.filter(pc.and_(pc.greater(counts["count_all"], 1), pc.is_valid(counts[column])))[column]
     rows = pc.indices_nonzero(pc.is_in(manifest.columns[column], value_set=values.combine_chunks())).to_pylist()
@@ -138,7 +138,7 @@ def _contradictions(manifest: Manifest) -> Iterator[Fault]:
     for group in _repeated(manifest, "sha256"):
         paths, rows = _listed(group.paths), tuple(group.rows)
         if len(set(group.paths)) == 1:
-            continue  # a repeated path, which is named above
+            continue  # a repeated path, which is reported above
         if len(group.labels) > 1:
             yield Fault("two labels", f"the same image is real in one row and fake in another: {paths}", rows)
 
@@ -170,7 +170,7 @@ def _blank(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
 
 
 def _mixed_crops(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
-    """Crops whose size or file format is not the header's; where it says none, not the commonest size."""
+    """Yield the crops whose size or file format differs from the header; if that is unknown, from the usual size."""
     spec, sizes = manifest.header.crop, images.sizes
     is_read = sizes.all(axis=1)
     if not is_read.any():
@@ -179,7 +179,7 @@ def _mixed_crops(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
         different, count = np.unique(sizes[is_read], axis=0, return_counts=True)
         usual, why = different[count.argmax()], "like most"
     else:
-        usual, why = np.array([spec.size, spec.size]), "as the header says"
+        usual, why = np.array([spec.size, spec.size]), "as in the header"
     is_other = np.asarray(is_read & (sizes != usual).any(axis=1))
     if is_other.any():
         text = f"are not {_size_text(usual)} pixels, {why}, but {_sizes(sizes[is_other])}"
@@ -189,11 +189,11 @@ def _mixed_crops(manifest: Manifest, images: CropImages) -> Iterator[Fault]:
         names = pc.utf8_lower(manifest.columns["path"])
         is_other = np.any([pc.ends_with(names, suffix).to_numpy() for suffix in suffixes], axis=0)
         if is_other.any():
-            yield _of_rows("mixed crops", manifest, is_other, f"are {other}, and the header says {said}")
+            yield _of_rows("mixed crops", manifest, is_other, f"are {other}, but the header specifies {said}")
 
 
 def _sizes(sizes: NDArray[np.int64]) -> str:
-    """The commonest of (n, 2) sizes, with how many there are of each."""
+    """Return the most common of (n, 2) sizes, with their counts."""
     different, count = np.unique(sizes, axis=0, return_counts=True)
     return _listed([f"{_size_text(different[i])} ({count[i]:,})" for i in np.argsort(-count, kind="stable")])
 
@@ -204,7 +204,7 @@ def _size_text(size: NDArray[np.int64]) -> str:
 
 
 def _of_rows(kind: FaultKind, manifest: Manifest, chosen: NDArray[np.bool_], text: str) -> Fault:
-    """A fault of the chosen rows, which counts them and names the first."""
+    """Return a fault of the chosen rows, with their number and the first paths."""
     rows = np.flatnonzero(chosen).tolist()
     paths = manifest.take(rows[:SHOWN]).column("path")
     return Fault(kind, f"{len(rows):,} of {len(manifest):,} crops {text}: {_listed(paths, len(rows))}", tuple(rows))
@@ -216,9 +216,9 @@ def _near_identical(manifest: Manifest, pair: NearIdentical) -> Fault:
         f"{path} ({split}, row {row + 1})"
         for path, split, row in zip(both.column("path"), both.column("split"), pair.rows, strict=True)
     )
-    more = len(pair.alike) - len(pair.rows)
+    more = len(pair.similar_rows) - len(pair.rows)
     also = f", and {more:,} more crops of their videos" if more else ""
-    return Fault("near-identical", f"{one} looks like {other}{also}", pair.alike)
+    return Fault("near-identical", f"{one} looks like {other}{also}", pair.similar_rows)
 
 
 def _listed(names: Sequence[str], count: int | None = None) -> str:

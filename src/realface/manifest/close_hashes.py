@@ -13,7 +13,7 @@ MAX_DISTANCE = 21
 
 _NUM_GROUPS = 11
 _GROUP_BITS = NUM_BITS // _NUM_GROUPS
-# Neighbouring bits tell much the same: a group of them would put all crops together that share no more than dark hair.
+# Neighbouring bits are correlated: a group of neighbours would be equal for all crops that share only dark hair.
 _BIT_ORDER = np.random.default_rng(0).permutation(NUM_BITS)
 _PAIRS_AT_ONCE = 1_000_000
 
@@ -33,16 +33,16 @@ def distances(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Integers:
 def close_pairs(hashes: NDArray[np.uint8], splits: Integers) -> Iterator[tuple[Integers, Integers]]:
     """Yield the pairs of hashes of different splits that differ in at most `MAX_DISTANCE` bits.
 
-    Hashes that differ in at most 21 bits differ in at most one bit of at least one of 11 groups of bits. So for every
-    group, and every bit of it, those are compared that agree in the group's other bits.
+    Hashes that differ in at most 21 bits differ in at most one bit of at least one of 11 groups of bits. So for each
+    bit of each group, the hashes that agree in the other bits of the group are compared.
 
     Args:
-        hashes: (n, 32), of which the first 242 bits count.
-        splits: (n,), from 0.
+        hashes: (n, 32) uint8; only the first 242 bits are used.
+        splits: (n,) number of the split, from 0.
 
     Yields:
-        Some pairs: (pairs,) the number of the one with the lower split, and (pairs,) that of the other. Every pair
-        comes at least once, and may come again.
+        Two arrays (pairs,) with the positions in `hashes`: the hash with the lower split first. Each pair is yielded
+        at least once, and possibly several times.
     """
     for group in _BIT_ORDER.reshape(_NUM_GROUPS, _GROUP_BITS):
         bits = hashes[:, group // 8] >> (7 - group % 8).astype(np.uint8) & 1
@@ -55,11 +55,11 @@ def close_pairs(hashes: NDArray[np.uint8], splits: Integers) -> Iterator[tuple[I
 
 
 def _pairs_of_equal(keys: Integers, splits: Integers) -> Iterator[tuple[Integers, Integers]]:
-    """All pairs of equal keys and different splits, about a million at a time however many keys are equal."""
+    """Yield all pairs of equal keys and different splits, at most about a million at a time."""
     in_split = keys * (splits.max() + 1) + splits
     order = np.argsort(in_split, kind="stable")
     ordered, ordered_keys = in_split[order], keys[order]
-    # behind the others of its own split stand those of its key in later splits
+    # the partners of a key follow its last row in the same split: equal keys in later splits
     start, end = (np.searchsorted(values, values, side="right") for values in (ordered, ordered_keys))
     counts = end - start
     total = np.cumsum(counts)

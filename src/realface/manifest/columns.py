@@ -25,7 +25,7 @@ class Columns:
 
     Args:
         num_rows: the length.
-        read: called for a column when it is asked for.
+        read: called for a column when it is first needed.
     """
 
     def __init__(self, num_rows: int, read: ReadColumn) -> None:

@@ -36,11 +36,11 @@ class CropImages:
     """Sizes, hashes and faults of crop files, one row per crop.
 
     Attributes:
-        sizes: (rows, 2) height and width as stored, in pixels; 0 where there is no file, or none that can be read.
+        sizes: (rows, 2) height and width as stored, in pixels; 0 for a missing or unreadable file.
         hashes: (rows, 32) uint8, from `image_hash`.
         has_hash: (rows,) whether the hash is valid; false if only headers were read.
-        is_blank: (rows,) whose image was read but is all of one colour, and has no hash.
-        faults: (rows,) what is wrong with a file that is there; null for nothing.
+        is_blank: (rows,) true for an image of a single colour, which has no hash.
+        faults: (rows,) description of the error in an existing file; null without an error.
     """
 
     sizes: Integers
@@ -81,7 +81,7 @@ def read_crop_images(manifest: Manifest, *, whole: bool, workers: int | None = N
     count = len(os.sched_getaffinity(0)) if workers is None else workers
     done = _in_processes(tasks, count) if count and len(parts) > 1 else (task() for task in tasks)
     read = []
-    with progress("look at crops", len(names), unit="files", quiet=quiet) as shown:
+    with progress("check crops", len(names), unit="files", quiet=quiet) as shown:
         for one in done:
             read.append(one)
             shown.advance(len(one.sizes))
@@ -106,7 +106,7 @@ def _in_processes(tasks: Iterator[Task], workers: int) -> Iterator[CropImages]:
                 yield running.popleft().result()
         except BrokenProcessPool as error:
             raise RealfaceError(
-                "a worker process was killed, perhaps for lack of memory",
+                "a worker process was killed, perhaps because memory ran out",
                 hint="run the same command again with fewer --workers",
             ) from error
         except BaseException:

@@ -1,15 +1,15 @@
-"""The four files a manifest can be: Parquet, JSON, JSONL and CSV. All columns and the header survive each of them.
+"""The four file formats of a manifest: Parquet, JSON, JSONL and CSV. Each format stores all columns and the header.
 
-- `.parquet`: the header stands in the Arrow schema's metadata under `realface`.
-- `.json`: RFFR's list `[{"path": .., "label": 0}, ..]`, which its own code reads, plus optional columns. The list has
-  no room for a header, so it stands beside: `NAME.header.json`.
-- `.jsonl`: the first line is `{"realface": {header}}`, then one row a line.
+- `.parquet`: the header is in the Arrow schema's metadata under `realface`.
+- `.json`: RFFR's list `[{"path": .., "label": 0}, ..]`, which RFFR's code reads, plus optional columns. The list cannot
+  contain a header, so the header is in a second file, `NAME.header.json`.
+- `.jsonl`: the first line is `{"realface": {header}}`, followed by one row per line.
 - `.csv`: the first line is `# realface {header}`, then column names, then rows. Lists are JSON text inside a cell. An
-  empty cell is null, a quoted empty cell (`""`) the empty text. One that a spreadsheet saved is read too, as far as
-  that is unambiguous: see `spreadsheet_csv`.
+  empty cell is null, a quoted empty cell (`""`) the empty text. A file saved by a spreadsheet program is read too, if
+  it is unambiguous: see `spreadsheet_csv`.
 
-Parquet is the one for millions of rows. Null values are left out of JSON and JSONL. A file without header is taken as
-made elsewhere: it is read with the default header, and back slashes in its paths become slashes.
+Use Parquet for millions of rows. JSON and JSONL omit null values. A file without header was made by another program:
+it is read with the default header, and backslashes in its paths become slashes.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def read_file(path: Path) -> tuple[Columns, Header | None]:
     """Read a manifest's columns and header.
 
     Raises:
-        MissingInputError: no such file.
-        ManifestError: an unknown suffix, a file that is not what its suffix says, or rows that are not as documented.
+        MissingInputError: the file does not exist.
+        ManifestError: an unknown suffix, content that does not match the suffix, or invalid rows.
     """
     file_format = _format_of(path)
     columns, header = file_format.read(existing(path, what="manifest"))
@@ -117,9 +117,9 @@ def _with_slashes(columns: Columns) -> Columns:
 
 
 def _read_parquet(path: Path) -> tuple[Columns, Header | None]:
-    """Open a file; the columns that are never null are checked now, each other when it is read.
+    """Open a file; required columns are checked now, optional columns when they are read.
 
-    The file stays open, so that all columns are of the same one even if another is written in its place.
+    The file stays open, so that all columns come from the same file even if the path is overwritten.
     """
     try:
         # what Parquet allows; pyarrow's own limit refuses headers, with the hashes of many sources, that it has written
@@ -157,7 +157,9 @@ def _checked_chunks(file: pa.parquet.ParquetFile, name: str, path: Path) -> Iter
     except (pa.ArrowException, OSError) as error:
         raise ManifestError(f"{path}: damaged in column {name!r} ({_one_line(error)})") from error
     if start != file.metadata.num_rows:
-        raise ManifestError(f"{path}: damaged in column {name!r} ({start} of {file.metadata.num_rows} rows are there)")
+        raise ManifestError(
+            f"{path}: damaged in column {name!r} ({start} of {file.metadata.num_rows} rows are readable)"
+        )
 
 
 def _write_parquet(table: pa.Table, header: Header, path: Path) -> None:
@@ -204,9 +206,9 @@ def _read_jsonl(path: Path) -> tuple[Columns, Header | None]:
 
 
 def _rows_of_lines(path: Path, lines: list[tuple[int, str]]) -> list[Header]:
-    """Parse all lines at once, which is quick; one by one, which says where, only when that fails.
+    """Parse all lines together, which is fast; parse each line separately only after an error, to locate it.
 
-    Arrow's own reader would be quicker still, but brings the process down on lines that are no objects.
+    Arrow's reader is faster, but crashes the process on lines that are not objects.
     """
     rows: list[Any] = []
     with suppress(ValueError):
@@ -246,7 +248,7 @@ def _read_csv(path: Path) -> tuple[Columns, Header | None]:
         raise ManifestError(f"{path}: missing line of column names", hint="add at least the columns path and label")
     table, texts = _csv_table(path, table)
     require_known_columns(texts.column_names, where=str(path))
-    place = _csv_place(path, table, first_line=2 if header is None else 3)  # the line before names the columns
+    place = _csv_place(path, table, first_line=2 if header is None else 3)  # the line before has the column names
     columns = {name: _from_texts(texts[name], name, place) for name in texts.column_names}
     return Columns.of(conformed(pa.table(columns), where=str(path), place=place)), header
 
@@ -322,7 +324,7 @@ def _lists_from_texts(texts: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedAr
 
 
 def _csv_place(path: Path, text: str, first_line: int) -> Place:
-    """Count lines as an editor does: a cell may hold line breaks, and empty lines are no rows."""
+    """Count lines as an editor does: a cell may contain line breaks, and empty lines are not rows."""
 
     def place(row: int) -> str:
         reader = csv.reader(io.StringIO(text, newline=""))
@@ -331,7 +333,7 @@ def _csv_place(path: Path, text: str, first_line: int) -> Place:
             if record:
                 starts.append(start)
             start = reader.line_num
-        return f"{path}:{first_line - 1 + starts[row + 1]}"  # + 1: the first record names the columns
+        return f"{path}:{first_line - 1 + starts[row + 1]}"  # + 1: the first record has the column names
 
     return place
 

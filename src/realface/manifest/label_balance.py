@@ -1,4 +1,4 @@
-"""How many reals and fakes there are, and whether anything but the forgery tells them apart."""
+"""Class balance: counts of reals and fakes, and shortcuts that separate the classes without showing the forgery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from realface.manifest.leaks import split_order
 from realface.manifest.manifest import Manifest
 
 MOST_OF_ONE_CLASS = 20
-"""More rows of one class for each of the other are worth a note."""
+"""A split gets a note if one class has more than this many times the rows of the other class."""
 SHOWN = 3
 
 
@@ -23,7 +23,7 @@ class ClassCount:
 
     Attributes:
         crops: rows.
-        videos: different videos; a row of none counts as one.
+        videos: different videos; a row without a video counts as one.
     """
 
     crops: int = 0
@@ -31,7 +31,7 @@ class ClassCount:
 
 
 def count_classes(manifest: Manifest) -> dict[str | None, dict[Label, ClassCount]]:
-    """The crops of each split (train, val, test, others, None for without) by label."""
+    """Return the counts per split and label; splits in the order train, val, test, further splits, None."""
     columns = manifest.columns
     table = pa.table({"split": columns["split"], "label": columns["label"], "video": manifest.video_key_column()})
     grouped = table.group_by(["split", "label"]).aggregate([([], "count_all"), ("video", "count_distinct")])
@@ -43,7 +43,7 @@ def count_classes(manifest: Manifest) -> dict[str | None, dict[Label, ClassCount
 
 
 def balance_notes(manifest: Manifest) -> list[str]:
-    """Splits of one class or nearly so, and what tells reals from fakes in training without a look at the face."""
+    """Return notes on splits with few or no samples of a class, and on columns that separate reals from fakes."""
     counts = count_classes(manifest)
     notes = [note for split, classes in counts.items() for note in _of_split(split, classes)]
     if "train" in counts:
@@ -56,7 +56,7 @@ def _of_split(split: str | None, classes: Mapping[Label, ClassCount]) -> Iterato
     fewer, more = classes[few].crops, classes[many].crops
     if split is None:
         if not fewer:
-            yield f"the rows without a split hold no {few.word} faces"
+            yield f"the rows without a split contain no {few.word} faces"
     elif not fewer:
         yield f"split {split} has no {few.word} faces; most metrics need both"
     elif more > MOST_OF_ONE_CLASS * fewer:
@@ -64,7 +64,7 @@ def _of_split(split: str | None, classes: Mapping[Label, ClassCount]) -> Iterato
 
 
 def _shortcuts(manifest: Manifest) -> Iterator[str]:
-    """What no real has in common with any fake, though it has nothing to do with the forgery."""
+    """Yield properties that are unrelated to the forgery but have no value in common between reals and fakes."""
     columns = manifest.columns
     formats = pc.utf8_lower(
         pc.extract_regex(columns["path"], r"(?P<suffix>\.[^./]+)$").combine_chunks().field("suffix")
@@ -76,8 +76,8 @@ def _shortcuts(manifest: Manifest) -> Iterator[str]:
         )
         if reals and fakes and not set(reals) & set(fakes):
             yield (
-                f"in split train the {what} tells reals ({_listed(reals)}) from fakes ({_listed(fakes)}), "
-                "so a detector may learn that instead of the forgery"
+                f"in split train the {what} separates reals ({_listed(reals)}) from fakes ({_listed(fakes)}), "
+                "so a detector may learn this difference instead of the forgery"
             )
 
 

@@ -31,10 +31,10 @@ class Leak:
     """A video, identity or image that appears in more than one split.
 
     Attributes:
-        kind: a video itself; an original, which appears itself and in fakes made of it; an identity (one of
-            `identities`); or an image (crops with one `sha256`).
-        name: the video's or the identity's name, which means something within the data set only; an image's first path.
-        dataset: the data set, None where the manifest does not name it, and for images.
+        kind: a video itself; an original, which appears itself and as the source of fakes; an identity (an entry of
+            `identities`); or an image (crops with the same `sha256`).
+        name: name of the video or identity, unique only within the dataset; for an image, its first path.
+        dataset: name of the dataset; None if unknown, and for images.
         splits: the splits, train, val and test first.
     """
 
@@ -47,7 +47,7 @@ class Leak:
         dataset = "" if self.dataset is None else f" (dataset {self.dataset})"
         splits = " and ".join(self.splits)
         if self.kind == "original":
-            return f"video {self.name}, by itself and by fakes made of it, is in {splits}{dataset}"
+            return f"video {self.name}, itself and as the original of fakes, is in {splits}{dataset}"
         return f"{self.kind} {self.name} is in {splits}{dataset}"
 
 
@@ -56,7 +56,7 @@ def find_leaks(manifest: Manifest) -> list[Leak]:
 
     A fake contains its own video and its `original`, so a real in one split and a fake made of it in
     another are a leak. Compressions and methods of one video are the same video here. Names are compared within a
-    data set. Rows without a split leak nothing.
+    dataset. Rows without a split are ignored.
     """
     columns = manifest.columns.filter(pc.is_valid(manifest.columns["split"]))
     if len(columns["split"].unique()) < 2:
@@ -69,18 +69,18 @@ def find_leaks(manifest: Manifest) -> list[Leak]:
 
 
 def require_no_leaks(manifest: Manifest, *, where: str, allowed: Collection[Kind] = ()) -> list[Leak]:
-    """Refuse a manifest with leaks.
+    """Raise an error if a manifest has leaks.
 
     Args:
-        manifest: all rows that take part, with their splits.
-        where: opens the error's text.
-        allowed: kinds of leaks that are not refused.
+        manifest: all rows that are used, with their splits.
+        where: first words of the error's text.
+        allowed: kinds of leaks that are not an error.
 
     Returns:
         The allowed leaks.
 
     Raises:
-        LeakError: names the first leaks and says how many there are.
+        LeakError: the manifest has leaks; the text lists the first leaks and gives their number.
     """
     leaks = find_leaks(manifest)
     refused = [leak for leak in leaks if leak.kind not in allowed]
@@ -89,7 +89,7 @@ def require_no_leaks(manifest: Manifest, *, where: str, allowed: Collection[Kind
     more = f", and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
     published = ""
     if all(leak.kind in SHARED_BY_PUBLISHED_SPLITS for leak in refused):
-        published = ", or, to train on a published split as it is, set data.allow_identity_overlap: true"
+        published = ", or, to train on a published split unchanged, set data.allow_identity_overlap: true"
     raise LeakError(
         f"{where}: {'; '.join(str(leak) for leak in refused[:SHOWN])}{more}",
         hint=f"split again by identity with `realface manifest split`{published}",
@@ -105,7 +105,7 @@ def split_order(split: str) -> tuple[int, str]:
 def video_names(columns: Columns) -> pa.Table:
     """Return each row's own video and its original: columns row, dataset, name, split.
 
-    Without `video` the row's source file stands for it, and without that its own path.
+    A row without `video` uses its source file as the name, or without a source file its path.
     """
     return pa.concat_tables([_named(columns, name) for name in (_own_names(columns), columns["original"])])
 
@@ -135,7 +135,7 @@ def _named(columns: Columns, names: pa.ChunkedArray) -> pa.Table:
 
 
 def _videos_in_two_splits(columns: Columns) -> list[Leak]:
-    """Of kind `video` where the video itself stands in two, else of kind `original`."""
+    """Return leaks of kind `video` if the video itself is in two splits, and of kind `original` otherwise."""
     leaks = _in_two_splits("original", video_names(columns))
     if not leaks:
         return []
@@ -146,7 +146,7 @@ def _videos_in_two_splits(columns: Columns) -> list[Leak]:
 
 
 def _in_two_splits(kind: Kind, names: pa.Table) -> list[Leak]:
-    distinct = names.group_by(["dataset", "name", "split"]).aggregate([])  # thirty rows a video become one
+    distinct = names.group_by(["dataset", "name", "split"]).aggregate([])  # thirty rows per video become one
     splits = distinct.group_by(["dataset", "name"]).aggregate([("split", "distinct")])
     leaked = _of_several_splits(splits).sort_by([("dataset", "ascending"), ("name", "ascending")])
     return [Leak(kind, row["name"], row["dataset"], _ordered(row["split_distinct"])) for row in leaked.to_pylist()]

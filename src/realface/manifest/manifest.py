@@ -42,8 +42,8 @@ class ManifestHeader(Section):
     root: str = Field(".", description="folder of `path` and `mask`, itself relative to the manifest's folder")
     crop: CropSpec = Field(default_factory=CropSpec.unknown, description="how the crops were made")
     sources: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each file named in `source`")
-    skipped: dict[str, int] = Field(default_factory=dict, description="what preparing left out, counted by reason")
-    note: str = Field("", description="whatever the maker wants to say")
+    skipped: dict[str, int] = Field(default_factory=dict, description="number of skipped files, by reason")
+    note: str = Field("", description="free text")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,18 +115,18 @@ class Manifest:
             header: by default that of crops made elsewhere.
 
         Raises:
-            ManifestError: an unknown or missing column, or a value that does not fit; the text names the row, from 1.
+            ManifestError: an unknown or missing column, or an invalid value; the text gives the row, from 1.
         """
         table = table_from_rows(list(rows), where="rows", place=lambda row: f"row {row + 1}")
         return cls(Columns.of(table), header or ManifestHeader(), _absolute(root))
 
     @classmethod
     def concatenate(cls, manifests: Sequence[Manifest]) -> Manifest:
-        """Put manifests one after the other.
+        """Concatenate manifests.
 
-        Their roots may differ: the result's root is the folder above all of them, and `path`, `mask` and `source` get
-        the way to it in front. Counts of skipped files are added up. Crops made elsewhere together with crops of a
-        known spec give `unknown`, because not all of them are known.
+        Their roots may differ: the root of the result is the common parent folder, and `path`, `mask` and `source`
+        become relative to the new root. Counts of skipped files are added up. If some of the manifests have a known
+        crop spec and some an unknown spec, the result has the spec `unknown`.
 
         Raises:
             ManifestError: no manifests, or two source files of one name and different content.
@@ -144,7 +144,7 @@ class Manifest:
 
     @property
     def table(self) -> pa.Table:
-        """All columns in one table; those of a Parquet file that nobody asked for yet are read now."""
+        """Return all columns in one table; columns of a Parquet file that were not read before are read now."""
         return self.columns.table()
 
     @property
@@ -188,7 +188,9 @@ class Manifest:
         for name, value in wanted.items():
             kind = SCHEMA.field(_known(name)).type
             if pa.types.is_list(kind):
-                raise ManifestError(f"filter: column {name!r} holds lists", hint="filter by a column of single values")
+                raise ManifestError(
+                    f"filter: column {name!r} contains lists", hint="filter by a column of single values"
+                )
             values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
             if name == "split":
                 values = [canonical_split(each) if isinstance(each, str) else each for each in values]
@@ -241,7 +243,7 @@ class Manifest:
         return keys
 
     def video_key_column(self) -> pa.ChunkedArray:
-        """`video_keys` as Arrow holds them, which takes a fraction of the memory and time."""
+        """Return `video_keys` as an Arrow column, which needs a fraction of the memory and time."""
         parts = [self.columns[name].fill_null("") for name in ("dataset", "method", "compression")]
         video = self.columns["video"]
         if video.null_count:
@@ -331,7 +333,7 @@ def _joint_header(headers: Sequence[ManifestHeader]) -> ManifestHeader:
 
 
 def _hash_column(digest: hashlib._Hash, column: pa.ChunkedArray) -> None:
-    """Add a column's values, whatever its chunks and what stands behind its nulls."""
+    """Add a column's values to a hash; the division into chunks and the bytes of null entries do not matter."""
     digest.update(np.packbits(column.is_valid().to_numpy()).tobytes())
     chunks = (column.drop_null() if column.null_count else column).chunks
     if pa.types.is_list(column.type):

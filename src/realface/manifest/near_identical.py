@@ -1,8 +1,8 @@
 """Crops in different splits that show the same image, although their bytes differ.
 
 Each image becomes a hash of 242 bits: whether it gets brighter from one place to the next, along 11 rows and along 11
-columns. A copy differs in few of them. Of 6,276 real images (LFW, FFHQ, CelebA-HQ), cut to the face with a margin of
-0.3 or left whole, so many copies are found, differing in 21 bits at most (`MAX_DISTANCE`):
+columns. A copy differs in few bits. The table shows the share of copies of 6,276 real images (LFW, FFHQ, CelebA-HQ),
+cropped to the face with a margin of 0.3 or uncropped, that differ in at most 21 bits (`MAX_DISTANCE`):
 
     copy                          cut        whole
     JPEG of quality 75            100 %      100 %
@@ -12,13 +12,13 @@ columns. A copy differs in few of them. Of 6,276 real images (LFW, FFHQ, CelebA-
     cut to 98 % of each side      99.9 %     99.8 %
     cut to 96 % of each side      54 %       51 %
 
-Among the 19.7 million pairs of different files four are that close, cut or whole, and each of the four is one
-photograph stored twice, in two cases under the names of two people. The next pair, cut, shows one person on one
-occasion and differs in 22 bits; whole, in 34. At 21 bits a DCT hash of 256 bits finds 83 % to 87 % of what is cut to
-98 %, and a mean hash of 256 bits calls 981 pairs of cut images the same.
+Four of the 19.7 million pairs of different files are that close, cropped or uncropped. Each of the four is a
+photograph stored twice, in two cases under the names of two people. The next closest pair shows one person on one
+occasion and differs in 22 bits cropped and 34 bits uncropped. At 21 bits a DCT hash of 256 bits finds 83 % to 87 % of
+the images cut to 98 %, and a mean hash of 256 bits matches 981 pairs of cropped images.
 
-Of the pairs of those face crops, 0.5 % are compared bit by bit; `close_hashes` says how. 640,000 hashes of 20,000
-videos take half a minute on one core.
+Of the pairs of these face crops, 0.5 % are compared bit by bit; see `close_hashes`. 640,000 hashes of 20,000 videos
+take half a minute on one core.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class NearIdentical:
     """Two videos, or two images without a video, in different splits that look the same.
 
     Attributes:
-        rows: the two crops that are most alike, from 0, in the order of their splits (train, val, test).
-        alike: every row of either video that looks like one of the other, ascending.
+        rows: row numbers, from 0, of the two most similar crops, in the order of their splits (train, val, test).
+        similar_rows: row numbers of all crops of either video that look like a crop of the other video, ascending.
     """
 
     rows: tuple[int, int]
-    alike: tuple[int, ...]
+    similar_rows: tuple[int, ...]
 
 
 def image_hash(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
@@ -61,7 +61,7 @@ def image_hash(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         image: (H, W, 3) RGB.
 
     Returns:
-        (32,), of which the first 242 bits are used.
+        (32,) uint8; only the first 242 bits are used.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     wide = cv2.resize(grey, (_SIDE + 1, _SIDE), interpolation=cv2.INTER_AREA)
@@ -77,13 +77,13 @@ def find_near_identical(
 ) -> list[NearIdentical]:
     """Return videos and images in different splits that look the same, in the order of their rows.
 
-    What `find_leaks` names is left out: a fake and its original, two fakes of one original, the same bytes. Where many
-    look the same, each is named with another, not with every other.
+    Pairs that `find_leaks` reports are excluded: a fake and its original, two fakes of one original, the same bytes.
+    If many crops look the same, each is reported with one partner and not with every partner.
 
     Args:
-        manifest: the crops; those without a split take no part.
-        hashes: (rows, 32), by `image_hash`.
-        has_hash: (rows,), whose hash counts.
+        manifest: the crops; rows without a split are ignored.
+        hashes: (rows, 32) uint8, from `image_hash`.
+        has_hash: (rows,) whether the hash is valid.
     """
     splits = _split_numbers(manifest)
     rows = np.flatnonzero(has_hash & (splits >= 0))
@@ -94,9 +94,9 @@ def find_near_identical(
     of_video = _Groups.of(names.video)
     found = []
     for one, other in _linked_videos(hashes, splits, names):
-        closest, alike = _compared(hashes, of_video.members(one), of_video.members(other))
-        found.append(NearIdentical((int(rows[closest[0]]), int(rows[closest[1]])), tuple(rows[alike].tolist())))
-    return sorted(found, key=lambda pair: (pair.alike, pair.rows))
+        closest, similar = _compared(hashes, of_video.members(one), of_video.members(other))
+        found.append(NearIdentical((int(rows[closest[0]]), int(rows[closest[1]])), tuple(rows[similar].tolist())))
+    return sorted(found, key=lambda pair: (pair.similar_rows, pair.rows))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class _Names:
 
     Attributes:
         video: (n,) the video, another in every split.
-        shown: (n, 2) the video and its original as `find_leaks` compares them, whatever method and split.
+        shown: (n, 2) the video and its original as `find_leaks` compares them, for all methods and splits.
         content: (n,) the file's SHA-256.
     """
 
@@ -126,7 +126,7 @@ class _Names:
         return cls(video, both.reshape(2, -1).T, _numbers(columns["sha256"]))
 
     def are_leaks(self, first: Integers, second: Integers) -> NDArray[np.bool_]:
-        """(pairs,), whether `find_leaks` names what these crops of different splits have in common."""
+        """Return (pairs,) true if `find_leaks` reports these two crops of different splits."""
         ours, theirs = self.shown[first][:, :, None], self.shown[second][:, None, :]
         of_one_video = ((ours == theirs) & (ours >= 0)).any((1, 2))
         content = self.content[first]
@@ -135,11 +135,11 @@ class _Names:
 
 @dataclass(frozen=True)
 class _Groups:
-    """The places that hold the same number.
+    """Positions grouped by equal numbers.
 
     Attributes:
-        order: (n,) the places, group after group.
-        starts: (groups + 1,) where in `order` each begins, and the end.
+        order: (n,) the positions, group after group.
+        starts: (groups + 1,) start of each group in `order`, and the end of the last group.
     """
 
     order: Integers
@@ -155,14 +155,14 @@ class _Groups:
         return cls(order, np.concatenate([[0], np.flatnonzero(is_new), [len(order)]]))
 
     def members(self, group: int) -> Integers:
-        """The places of one group, ascending."""
+        """Return the positions of one group, ascending."""
         return self.order[self.starts[group] : self.starts[group + 1]]
 
 
 def _linked_videos(hashes: NDArray[np.uint8], splits: Integers, names: _Names) -> set[tuple[int, int]]:
-    """Pairs of videos that look the same; each crop that looks like others links its video with another's once.
+    """Return pairs of videos that look the same; each similar crop links its video with at most one video.
 
-    Crops of a split with the same hash are one look, so that thousands of copies of an image are two looks to compare.
+    Crops of a split with the same hash are compared as one, so thousands of copies of an image cost one comparison.
     """
     looks = _Groups.of(splits, *hashes.view(np.uint64).T)
     shown = looks.order[looks.starts[:-1]]  # a crop of each look
@@ -184,7 +184,7 @@ def _linked_videos(hashes: NDArray[np.uint8], splits: Integers, names: _Names) -
 
 
 def _first_of_each(looks: Integers, wanted: NDArray[np.bool_]) -> Integers:
-    """Where in `looks` each one that is wanted stands first."""
+    """Return the position of the first occurrence of each wanted value in `looks`."""
     places = np.flatnonzero(wanted[looks])
     return np.asarray(places[np.unique(looks[places], return_index=True)[1]])
 
@@ -192,7 +192,7 @@ def _first_of_each(looks: Integers, wanted: NDArray[np.bool_]) -> Integers:
 def _partners(
     crops: Integers, others: Integers, is_linked: NDArray[np.bool_], names: _Names
 ) -> Iterator[tuple[int, int]]:
-    """For each of the crops that is not linked yet the first of the others that is no known leak of it."""
+    """Yield for each unlinked crop the first crop of `others` that does not form a known leak with the crop."""
     for crop in crops[~is_linked[crops]].tolist():
         for start in range(0, len(others), _CROPS_AT_ONCE):
             some = others[start : start + _CROPS_AT_ONCE]
@@ -203,9 +203,9 @@ def _partners(
 
 
 def _compared(hashes: NDArray[np.uint8], first: Integers, second: Integers) -> tuple[tuple[int, int], Integers]:
-    """The two crops of two videos that are most alike, and all crops that look like one of the other video."""
+    """Return the two most similar crops of two videos, and all crops that look like a crop of the other video."""
     closest, smallest = (int(first[0]), int(second[0])), MAX_DISTANCE + 1
-    alike = []
+    similar = []
     for start in range(0, len(first), _CROPS_AT_ONCE):
         part = first[start : start + _CROPS_AT_ONCE]
         apart = distances(hashes[part][:, None], hashes[second])
@@ -213,8 +213,8 @@ def _compared(hashes: NDArray[np.uint8], first: Integers, second: Integers) -> t
         if apart[row, column] < smallest:
             closest, smallest = (int(part[row]), int(second[column])), int(apart[row, column])
         is_close = apart <= MAX_DISTANCE
-        alike += [part[is_close.any(1)], second[is_close.any(0)]]
-    return closest, np.unique(np.concatenate(alike))
+        similar += [part[is_close.any(1)], second[is_close.any(0)]]
+    return closest, np.unique(np.concatenate(similar))
 
 
 def _split_numbers(manifest: Manifest) -> Integers:

@@ -44,7 +44,7 @@ LABELS = pa.array([0, 1], pa.int8())
 NOT_CONVERTIBLE = (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError)
 
 Place = Callable[[int], str]
-"""Where a row stands, for messages: row number from 0 -> `faces.csv:7` or `faces.json: row 6`."""
+"""The location of a row, for messages: row number from 0 -> `faces.csv:7` or `faces.json: row 6`."""
 
 
 def table_from_rows(rows: Sequence[Mapping[str, Any]], *, where: str, place: Place) -> pa.Table:
@@ -60,10 +60,12 @@ def table_from_rows(rows: Sequence[Mapping[str, Any]], *, where: str, place: Pla
 
 
 def conformed(table: pa.Table, *, where: str, place: Place) -> pa.Table:
-    """Give `table` exactly the columns of `SCHEMA`, in order and type, absent ones null, and check the values.
+    """Return `table` with exactly the columns of `SCHEMA`, in order and type, and check the values.
+
+    Missing optional columns become null.
 
     Raises:
-        ManifestError: unknown or missing columns, values that do not fit; `where` or `place` opens the text.
+        ManifestError: unknown or missing columns, or invalid values; the text begins with `where` or `place`.
     """
     require_known_columns(table.column_names, where=where)
     columns = [
@@ -76,12 +78,12 @@ def conformed(table: pa.Table, *, where: str, place: Place) -> pa.Table:
 
 
 def conformed_column(column: pa.ChunkedArray, name: str, *, where: str, place: Place) -> pa.ChunkedArray:
-    """Give a column the type that `SCHEMA` says, and check its values.
+    """Return a column with its type in `SCHEMA`, and check its values.
 
-    Every spelling of a split becomes `train`, `val` or `test`; identities that are one text become a list.
+    Every spelling of a split becomes `train`, `val` or `test`; identities in a single text become a list.
 
     Raises:
-        ManifestError: values that do not fit; `where` or `place` opens the text.
+        ManifestError: invalid values; the text begins with `where` or `place`.
     """
     kind = SCHEMA.field(name).type
     if name == "identities" and pa.types.is_string(column.type):
@@ -104,10 +106,10 @@ def canonical_splits(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def lists_of_identities(column: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
-    """Return a column of texts, each one identity or several separated by semicolons, as a column of lists.
+    """Return a column of texts with identities separated by semicolons as a column of lists.
 
     Raises:
-        ManifestError: as `split_identities`.
+        ManifestError: an identity is empty.
     """
     texts = pc.unique(column).to_pylist()
     lists: dict[str | None, list[str] | None] = {None: None}
@@ -139,10 +141,10 @@ def no_values(name: str, num_rows: int) -> pa.ChunkedArray:
 
 
 def require_known_columns(names: Iterable[str], *, where: str) -> None:
-    """Refuse names that are no columns, and the absence of a required one.
+    """Raise an error for unknown column names and for missing required columns.
 
     Raises:
-        ManifestError: the text says what was probably meant.
+        ManifestError: an unknown or missing column; the text suggests a known column.
     """
     names = list(names)
     unknown = sorted(name for name in names if name not in COLUMNS)
@@ -183,7 +185,7 @@ def _array(values: list[Any], name: str, place: Place) -> pa.Array:
 
 
 def _identities(value: Any, row: int, place: Place) -> Any:
-    """A text as a list; any other value as it is."""
+    """Return a text as a list, and any other value unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -241,7 +243,7 @@ def _check_values(column: pa.ChunkedArray, name: str, place: Place) -> None:
 
 
 def _check_lists(column: pa.ChunkedArray, name: str, place: Place) -> None:
-    """No null among texts, none and nothing infinite among numbers."""
+    """Raise an error for nulls in lists, and for infinite numbers."""
     start = 0
     for chunk in column.chunks:
         flat = pc.list_flatten(chunk)
@@ -254,6 +256,6 @@ def _check_lists(column: pa.ChunkedArray, name: str, place: Place) -> None:
 
 
 def _first(mask: pa.Array | pa.ChunkedArray) -> int | None:
-    """Position of the first true; None where there is none."""
+    """Return the position of the first true value; None if all are false."""
     position = int(pc.index(mask, True).as_py())
     return None if position < 0 else position

@@ -66,10 +66,10 @@ def split_by_identity(
             another, as in Celeb-DF, all rows would then be one group.
 
     Returns:
-        The same rows with a new `split` column. Every split has rows, and both classes where there are enough groups.
+        The same rows with a new `split` column. Every split has rows, and both classes if there are enough groups.
 
     Raises:
-        ManifestError: fractions that cannot be, two of one split, or fewer groups than splits.
+        ManifestError: invalid fractions, two fractions for one split, or fewer groups than splits.
     """
     fractions = DEFAULT_FRACTIONS if fractions is None else _canonical(fractions)
     wanted = {name: share for name, share in fractions.items() if share != 0}
@@ -81,7 +81,7 @@ def split_by_identity(
     if len(videos) < len(wanted):
         raise ManifestError(
             f"{len(videos)} groups of connected videos and identities cannot fill {len(wanted)} splits",
-            hint="ask for fewer splits, add videos of other people, or let people stand in several (--by video)",
+            hint="use fewer splits, add videos of other people, or allow people in several splits (--by video)",
         )
     split_of_group = _deal(videos, shares, np.random.default_rng(seed))
     names = np.array(list(wanted), dtype=object)
@@ -91,11 +91,10 @@ def split_by_identity(
 def deal_identities(manifest: Manifest, *, val_share: float, test_share: float, seed: int) -> Manifest:
     """Split real faces by identity, with every source in each split and at least two identities in validation and test.
 
-    Unlike `split_by_identity`, the shares are those of identities, and however few there are, no split stays without a
-    partner for a face swap.
+    Unlike in `split_by_identity`, the shares count identities, and every split has a partner for each face swap.
 
     Args:
-        manifest: rows with `identities`, the first of which is the face's own, within `dataset`.
+        manifest: rows with `identities`; the first is the identity of the face, within `dataset`.
         val_share: share of the identities for validation.
         test_share: share of the identities for the test.
         seed: another seed gives another split.
@@ -111,7 +110,7 @@ def deal_identities(manifest: Manifest, *, val_share: float, test_share: float, 
     people = list(dict.fromkeys(of_row))
     if len(people) < FEWEST_DEALT:
         raise ManifestError(
-            f"{len(people)} identities cannot be split into training, validation and test, which need two each",
+            f"{len(people)} identities cannot be split into training, validation and test with two in each",
             hint=f"add faces of at least {FEWEST_DEALT - len(people)} more people",
         )
     ordered = _mixed_by_source(people, np.random.default_rng(seed))
@@ -125,7 +124,7 @@ def deal_identities(manifest: Manifest, *, val_share: float, test_share: float, 
 
 
 def _mixed_by_source(people: Sequence[tuple[str, str]], rng: np.random.Generator) -> list[tuple[str, str]]:
-    """People in an order in which those of each source are shuffled and evenly spread."""
+    """Return the people in an order in which each source is shuffled and evenly spread."""
     placed = []
     for source in dict.fromkeys(source for source, _ in people):
         own = [identity for identity in people if identity[0] == source]
@@ -167,7 +166,7 @@ def _names_within_dataset(kind: str, names: pa.Table) -> pa.Table:
 
 
 def _videos_per_class(manifest: Manifest, group_of_row: NDArray[Any]) -> NDArray[np.int64]:
-    """(groups, 2): how many real and how many fake videos each group has."""
+    """Return (groups, 2): the number of real and of fake videos per group."""
     videos = pa.table({"video": manifest.video_key_column(), "group": group_of_row, "label": manifest.labels})
     distinct = videos.group_by(["group", "label", "video"]).aggregate([])
     counts = np.zeros((int(group_of_row.max(initial=-1)) + 1, len(Label)), np.int64)
@@ -176,13 +175,12 @@ def _videos_per_class(manifest: Manifest, group_of_row: NDArray[Any]) -> NDArray
 
 
 def _deal(videos: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(groups,), the split of each group.
+    """Return (groups,) the split of each group.
 
-    Each class is dealt for itself as a share of all its videos, so that a split does not get its number of videos in
-    fakes only.
+    Each class is assigned separately, as a share of all its videos, so that a split does not consist of fakes only.
     """
     weight = videos / np.maximum(videos.sum(axis=0), 1)  # (groups, 2), each column adds up to 1
-    missing = np.repeat(shares[:, None], videos.shape[1], axis=1)  # (splits, 2), what each split still lacks
+    missing = np.repeat(shares[:, None], videos.shape[1], axis=1)  # (splits, 2), share that each split still misses
     has_class = np.zeros(missing.shape, bool)
     order = rng.permutation(len(videos))
     order = order[np.argsort(-weight[order].sum(axis=1), kind="stable")]
@@ -193,7 +191,7 @@ def _deal(videos: NDArray[np.int64], shares: NDArray[np.float64], rng: np.random
         is_empty = ~has_class.any(axis=1)
         if len(order) - num_dealt <= is_empty.sum():
             allowed = is_empty
-        else:  # the last groups with a class are kept for the splits that have none of it
+        else:  # the last groups with a class are reserved for splits without that class
             allowed = (~has_class & classes & (left <= (~has_class).sum(axis=0))).any(axis=1)
         need = np.round(missing @ weight[group], 9)  # rounded, so that equal needs are equal and the first split wins
         split = int(np.argmax(np.where(allowed, need, -np.inf) if allowed.any() else need))

@@ -39,7 +39,7 @@ def split_header(content: str) -> tuple[str | None, str]:
 
 
 def _headers(line: str) -> Iterator[str]:
-    """The header as it may have been: as it is, without what was added behind it, and put together from cells."""
+    """Yield possible readings of the header line: unchanged, without the added end, and joined from cells."""
     yield line.removeprefix(HEADER_MARK)
     yield line.rstrip(_ADDED).removeprefix(HEADER_MARK)
     for delimiter in _DELIMITERS:
@@ -56,7 +56,7 @@ def delimiter_of(table: str) -> str:
 def tidied(table: str) -> str:
     """Return the table with commas between its cells, and without the empty cells at the end of rows.
 
-    Every record stays on its line. Empty cells can no longer be told from quoted ones.
+    Every record stays on its line. The result does not distinguish empty cells from quoted empty cells.
     """
     delimiter = delimiter_of(table)
     records = list(csv.reader(io.StringIO(table, newline=""), delimiter=delimiter))

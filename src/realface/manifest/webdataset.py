@@ -1,7 +1,7 @@
 """Crops as WebDataset shards: plain tars, read front to back, in which the files of one sample share a key.
 
-A sample is `KEY.png` or `KEY.jpg` (the crop's bytes as they are), `KEY.json` (the row, without what is null),
-`KEY.cls` (the label, 0 or 1, as text) and, where there is one, `KEY.mask.png`. The key is the row's number in the
+A sample is `KEY.png` or `KEY.jpg` (the unchanged bytes of the crop), `KEY.json` (the row, without null values),
+`KEY.cls` (the label, 0 or 1, as text) and, for a crop with a mask, `KEY.mask.png`. The key is the row number in the
 manifest, from 0. The same manifest gives the same bytes.
 """
 
@@ -40,26 +40,26 @@ def write_webdataset(
     generator: np.random.Generator | None = None,
     quiet: bool = False,
 ) -> list[Path]:
-    """Write all crops, or nothing: shards appear under their names when the last is finished.
+    """Write all crops as shards; they appear under their names when the last shard is finished.
 
     Args:
         manifest: the crops.
-        out: `NAME.tar`, or `NAME-%06d.tar` for several shards, numbered from 0. Older shards are replaced, also those
-            with higher numbers.
-        shard_size: rows of a numbered shard; the last may have fewer. One that is not numbered has all.
-        generator: shuffles the rows; in the manifest's order without.
+        out: `NAME.tar`, or `NAME-%06d.tar` for several shards, numbered from 0. Older shards are replaced, including
+            shards with higher numbers.
+        shard_size: rows of a numbered shard; the last may have fewer. A single `NAME.tar` has all rows.
+        generator: shuffles the rows; None keeps the order of the manifest.
         quiet: show no progress.
 
     Returns:
         The shards.
 
     Raises:
-        ManifestError: another name, no rows, or a crop whose name has no suffix.
-        MissingInputError: crops or masks are not there; the text says how many.
+        ManifestError: an invalid name, no rows, or a crop whose name has no suffix.
+        MissingInputError: missing crops or masks; the text gives their number.
     """
     require_shard_name(out)
     if len(manifest) == 0:
-        raise ManifestError("the manifest is empty, so there is nothing to write")
+        raise ManifestError("the manifest is empty")
     _require_files(manifest)
     order = np.arange(len(manifest)) if generator is None else generator.permutation(len(manifest))
     step = shard_size if _NUMBER.search(out.name) else len(order)
@@ -72,17 +72,17 @@ def write_webdataset(
 
 
 def require_shard_name(out: Path) -> None:
-    """Refuse what cannot name shards.
+    """Raise an error if a path is not a valid name for shards.
 
     Raises:
-        ManifestError: the text says what can.
+        ManifestError: the name is invalid; the text gives the valid forms.
     """
     if out.suffix != ".tar" or "%" in _NUMBER.sub("", out.name, count=1):
-        raise ManifestError(f"{out}: shards are called NAME.tar, or NAME-%06d.tar where there are to be several")
+        raise ManifestError(f"{out}: shards must be called NAME.tar, or NAME-%06d.tar for several shards")
 
 
 def shards_there(out: Path) -> list[Path]:
-    """The files with names that `write_webdataset` could give to shards of `out`."""
+    """Return the existing files with names that `write_webdataset` could give to shards of `out`."""
     name = re.compile(r"\d+".join(re.escape(part) for part in _NUMBER.sub("\0", out.name, count=1).split("\0")))
     files = out.parent.iterdir() if out.parent.is_dir() else []
     return sorted(file for file in files if name.fullmatch(file.name))
@@ -100,12 +100,14 @@ def _require_files(manifest: Manifest) -> None:
         )
     bare = next((name for name in names if not PurePosixPath(name).suffix), None)
     if bare is not None:
-        raise ManifestError(f"{bare} has no suffix, by which readers of shards know an image", hint="rename it")
+        raise ManifestError(
+            f"{bare} has no suffix, which readers of shards need to recognise an image", hint="rename it"
+        )
 
 
 @contextmanager
 def _published(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out`, whose files take the place of the older shards at the end, or vanish on an error."""
+    """Yield a folder next to `out`; its files replace the older shards at the end, or are removed on an error."""
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = out.with_name(f".{out.stem[:80]}.{uuid.uuid4().hex[:8]}.partial")
     new, old = folder / "new", folder / "old"
@@ -146,7 +148,7 @@ def _write_shard(manifest: Manifest, rows: Sequence[int], path: Path, shown: Pro
 
 
 def _sample(root: Path, values: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """What a sample's files are called behind the key and a dot, with their bytes."""
+    """Yield the files of a sample: the part of the name after the key and a dot, and the bytes."""
     known = {name: value for name, value in values.items() if value is not None}
     yield _suffix(known["path"]), (root / known["path"]).read_bytes()
     yield "json", json.dumps(known, ensure_ascii=False).encode()

@@ -69,7 +69,7 @@ def test_check_finds_crops_that_look_the_same_unless_told_not_to(tmp_path):
     result = run("check", file, "--workers", "0")
     assert result.exit_code == 1
     assert "fault: near-identical: 0.png (train, row 1) looks like 2.png (test, row 3)\n" in result.stdout
-    assert "look at crops: 4/4 files" in result.stderr
+    assert "check crops: 4/4 files" in result.stderr
     assert run("check", file, "--no-similar").exit_code == 0
     result = run("check", file, "--json")
     assert json.loads(result.stdout)["faults"][0]["rows"] == [0, 2]

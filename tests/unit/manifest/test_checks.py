@@ -78,7 +78,7 @@ def test_the_same_content_within_a_split_is_a_note():
     manifest = manifest_of({"sha256": "x", "label": 1}, {"sha256": "x", "label": 1}, {})
     assert faults_of(manifest, files=False) == []
     assert manifest_notes(manifest) == [
-        "3 of 3 rows name no video, so each counts as a video of its own",
+        "3 of 3 rows have no video name, so each counts as a separate video",
         "the same image 2 times: 0.png, 1.png",
     ]
 
@@ -97,10 +97,10 @@ def test_one_class_only_rows_without_split_and_unknown_crops_are_notes():
     rows = [{"path": "a", "label": 1, "split": "train"}, {"path": "b", "label": 0, "split": None}]
     assert manifest_notes(Manifest.from_rows(rows, root=".")) == [
         "split train has no real faces; most metrics need both",
-        "the rows without a split hold no fake faces",
+        "the rows without a split contain no fake faces",
         "1 of 2 rows are in no split",
-        "2 of 2 rows name no video, so each counts as a video of its own",
-        "how the crops were made is not known (crop spec unknown)",
+        "2 of 2 rows have no video name, so each counts as a separate video",
+        "the crop settings are unknown",
     ]
 
 
@@ -110,7 +110,7 @@ def test_of_many_repeated_images_the_first_are_noted():
         "the same image 2 times: 0.png, 1.png",
         "the same image 2 times: 2.png, 3.png",
         "the same image 2 times: 4.png, 5.png",
-        "2 more images are there several times within a split",
+        "2 more images are repeated within a split",
     ]
 
 
@@ -130,7 +130,7 @@ def test_damaged_and_blank_crops_are_faults(tmp_path):
 def test_crops_of_other_sizes_than_the_header_s_are_faults(tmp_path):
     for row, size in enumerate([(32, 32), (40, 30), (16, 16), (40, 30)]):
         write_image(tmp_path / f"{row}.png", noise(row, *size))
-    text = "3 of 4 crops are not 32 x 32 pixels, as the header says, but 30 x 40 (2), 16 x 16 (1): 1.png, 2.png, 3.png"
+    text = "3 of 4 crops are not 32 x 32 pixels, as in the header, but 30 x 40 (2), 16 x 16 (1): 1.png, 2.png, 3.png"
     for similar in (True, False):
         assert faults_of(manifest_of({}, {}, {}, {}, root=tmp_path), similar=similar) == [
             ("mixed crops", text, (1, 2, 3))
@@ -155,7 +155,7 @@ def test_crops_of_another_file_format_than_the_header_s_are_faults(tmp_path, qua
     manifest = manifest_of(
         {"path": f"0{other}"}, {"path": f"1{suffix}"}, root=tmp_path, crop=CropSpec(size=32, jpeg_quality=quality)
     )
-    text = f"1 of 2 crops are {stored}, and the header says {said}: 1{suffix}"
+    text = f"1 of 2 crops are {stored}, but the header specifies {said}: 1{suffix}"
     assert faults_of(manifest) == [("mixed crops", text, (1,))]
 
 

@@ -69,7 +69,7 @@ def test_processes_read_the_same_as_one(tmp_path, monkeypatch):
 def test_the_progress_counts_files(tmp_path, capsys):
     write_image(tmp_path / "a.png", noise(1))
     read_crop_images(manifest_of(tmp_path, "a.png"), whole=True)
-    assert "look at crops: 1/1 files" in capsys.readouterr().err
+    assert "check crops: 1/1 files" in capsys.readouterr().err
 
 
 def kill_this_process():

@@ -196,7 +196,7 @@ def test_a_parquet_column_that_damage_made_shorter_is_refused_when_it_is_read(tm
     )
     manifest = Manifest.read(tmp_path / "m.parquet")
     monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", lambda *_, **__: iter(()))
-    with pytest.raises(ManifestError, match=r"m\.parquet: damaged in column 'mask' \(0 of 2 rows are there\)"):
+    with pytest.raises(ManifestError, match=r"m\.parquet: damaged in column 'mask' \(0 of 2 rows are readable\)"):
         manifest.column("mask")
 
 

@@ -27,7 +27,7 @@ def test_crops_and_videos_are_counted_by_split_and_label():
 def test_a_split_of_one_class_is_noted():
     assert balance_notes(manifest_of({"split": "train", "label": 1}, {})) == [
         "split train has no real faces; most metrics need both",
-        "the rows without a split hold no fake faces",
+        "the rows without a split contain no fake faces",
     ]
 
 
@@ -43,12 +43,12 @@ def test_what_tells_reals_from_fakes_in_training_is_noted():
     reals = [{"split": "train", "dataset": name, "compression": "c0", "path": f"{name}.PNG"} for name in "abcd"]
     fakes = [{"split": "train", "dataset": "x", "compression": "c23", "label": 1, "path": "x.d/x.jpg"}]
     assert balance_notes(manifest_of(*reals, *fakes)) == [
-        "in split train the data set tells reals (a, b, c and 1 more) from fakes (x), "
-        "so a detector may learn that instead of the forgery",
-        "in split train the compression tells reals (c0) from fakes (c23), "
-        "so a detector may learn that instead of the forgery",
-        "in split train the file format tells reals (.png) from fakes (.jpg), "
-        "so a detector may learn that instead of the forgery",
+        "in split train the data set separates reals (a, b, c and 1 more) from fakes (x), "
+        "so a detector may learn this difference instead of the forgery",
+        "in split train the compression separates reals (c0) from fakes (c23), "
+        "so a detector may learn this difference instead of the forgery",
+        "in split train the file format separates reals (.png) from fakes (.jpg), "
+        "so a detector may learn this difference instead of the forgery",
     ]
 
 

@@ -43,7 +43,7 @@ def test_a_fake_and_its_original_in_two_splits_are_a_leak():
     manifest = manifest_of(
         {"video": "071", "split": "train"}, {"video": "071_054", "original": "071", "split": "val", "label": 1}
     )
-    assert found(manifest) == ["video 071, by itself and by fakes made of it, is in train and val"]
+    assert found(manifest) == ["video 071, itself and as the original of fakes, is in train and val"]
 
 
 def test_an_identity_in_three_splits_is_one_leak():
@@ -89,7 +89,7 @@ def test_an_allowed_kind_is_returned_and_not_refused():
         {"video": "071", "identities": ["071"], "split": "train"},
         {"video": "071_054", "original": "071", "identities": ["071", "054"], "split": "val", "label": 1},
     )
-    with pytest.raises(LeakError, match=r"`realface manifest split`, or, to train on a published split as it is, set"):
+    with pytest.raises(LeakError, match=r"`realface manifest split`, or, to train on a published split unchanged, set"):
         require_no_leaks(manifest, where="data")
     leaks = require_no_leaks(manifest, where="data", allowed=("original", "identity"))
     assert [(leak.kind, leak.name) for leak in leaks] == [("original", "071"), ("identity", "071")]

@@ -95,7 +95,7 @@ def test_filter_takes_values_sequences_and_null():
     ("wanted", "fault"),
     [
         ({"splits": "train"}, "no such column 'splits'; did you mean 'split'?"),
-        ({"identities": "071"}, "filter: column 'identities' holds lists"),
+        ({"identities": "071"}, "filter: column 'identities' contains lists"),
         ({"label": "fake"}, "filter: column 'label' holds int8, got 'fake'"),
         ({"label": [0, 0.5]}, r"filter: column 'label' holds int8, got \[0, 0\.5\]"),
     ],

@@ -130,7 +130,7 @@ def test_where_everybody_was_swapped_with_everybody_only_videos_can_be_kept_apar
         if a != b
     ]
     study = Manifest.from_rows(rows, root="crops")
-    with pytest.raises(ManifestError, match=r"1 groups of .* or let people stand in several \(--by video\)"):
+    with pytest.raises(ManifestError, match=r"1 groups of .* or allow people in several splits \(--by video\)"):
         split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0)
     split = split_by_identity(study, {"train": 0.5, "test": 0.5}, seed=0, identity_disjoint=False)
     assert {leak.kind for leak in find_leaks(split)} == {"identity"}

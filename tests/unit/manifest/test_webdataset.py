@@ -100,14 +100,14 @@ def test_missing_crops_and_masks_are_counted_before_anything_is_written(tmp_path
 
 
 def test_what_cannot_be_shards_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match="the manifest is empty, so there is nothing to write"):
+    with pytest.raises(ManifestError, match="the manifest is empty"):
         write_webdataset(crops(tmp_path), tmp_path / "all.tar", quiet=True)
     with pytest.raises(
-        ManifestError, match=r"^bare has no suffix, by which readers of shards know an image; rename it"
+        ManifestError, match=r"^bare has no suffix, which readers of shards need to recognise an image; rename it"
     ):
         write_webdataset(crops(tmp_path, {"path": "bare"}), tmp_path / "all.tar", quiet=True)
     for name in ("all.tgz", "all.TAR", "%s.tar", "%d-%d.tar", "100%.tar"):
-        with pytest.raises(ManifestError, match=r"shards are called NAME.tar, or NAME-%06d.tar"):
+        with pytest.raises(ManifestError, match=r"shards must be called NAME.tar, or NAME-%06d.tar"):
             require_shard_name(tmp_path / name)
 
 

@@ -99,7 +99,7 @@ def test_a_published_split_that_shares_people_and_originals_is_taken_told_and_re
     faces = Manifest.read(path)
     originals = ["a" if video == "d" else None for video in faces.column("video")]
     faces.with_column("original", originals).write(path)
-    with pytest.raises(LeakError, match=r"on a published split as it is, set data\.allow_identity_overlap: true"):
+    with pytest.raises(LeakError, match=r"on a published split unchanged, set data\.allow_identity_overlap: true"):
         read(path)
     assert read(path, allow_identity_overlap=True).origins == {"shared_by_splits": {"original": 1, "identity": 1}}
     assert "data.allow_identity_overlap: 1 identity and 1 original in two splits" in capsys.readouterr().err
