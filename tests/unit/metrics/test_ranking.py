@@ -2,7 +2,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realface.core.errors import MetricError
@@ -28,12 +28,14 @@ two_class_scores = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6)), min
 
 
 @given(two_class_scores)
+@settings(deadline=None)
 def test_auc_counts_pairs_with_ties_as_one_half(rows):
     labels, scores = np.array([r[0] for r in rows]), np.array([r[1] / 6 for r in rows])
     assert ranking.auc(labels, scores) == pytest.approx(pair_counting_auc(labels, scores))
 
 
 @given(two_class_scores)
+@settings(deadline=None)
 def test_eer_is_where_the_interpolated_curve_has_equal_errors(rows):
     labels, scores = np.array([r[0] for r in rows]), np.array([r[1] / 6 for r in rows])
     assert ranking.eer(labels, scores) == pytest.approx(swept_eer(labels, scores), abs=1e-3)
