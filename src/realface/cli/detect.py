@@ -1,4 +1,4 @@
-"""`realface detect`: a verdict on every picture and video."""
+"""`realface detect`: give a verdict on every image and video."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ MODEL_HELP = (
     "Artifact, run folder that contains it, or name of a shipped detector. Default: the shipped real-faces-only."
 )
 MAP_HELP = (
-    "What --overlay lays over the faces: error_map, where they differ from their reconstruction; attention, where the "
-    "reconstruction error steers the classifier; or manipulation, where the detector sees it. Default: error_map, or "
-    "manipulation if the detector reconstructs nothing."
+    "With --overlay: map to draw. `error_map`: where the face differs from its reconstruction. `attention`: where the "
+    "reconstruction error steers the classifier. `manipulation`: where the detector sees manipulation. Default: "
+    "error_map, or manipulation if the detector has no reconstruction."
 )
 
 
-Frames = Annotated[int | None, typer.Option(min=1, help="Frames per video, evenly spread; the model's own by default.")]
+Frames = Annotated[
+    int | None, typer.Option(min=1, help="Number of frames per video, evenly spaced. Default: as in the model.")
+]
 PrecisionName = Annotated[
     str,
-    typer.Option("--precision", help="fp32; or bf16, which rounds and is faster on recent CPUs and GPUs."),
+    typer.Option("--precision", help="fp32, or bf16: faster on recent CPUs and GPUs, but less exact."),
 ]
 
 
@@ -47,29 +49,35 @@ def command(
     face_detector: crop_options.FaceDetectorWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     image_size: Annotated[
-        int | None, typer.Option(min=64, max=2048, help="Pixels that the network is given; the model's own by default.")
+        int | None,
+        typer.Option(min=64, max=2048, help="Input size of the network, in pixels. Default: as in the model."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and faces scored, together.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of frames, and of faces, per batch.")] = 16,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Fake from this score up, real below; by default, the model's calibration."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Lowest score that is called fake; lower scores are called real. Default: the model's calibration.",
+        ),
     ] = None,
     frames: Frames = None,
     precision: PrecisionName = "fp32",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one row per file.")] = False,
     overlay: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Draw each verdict into this folder, which must be new or empty.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for images of the verdicts; must be new or empty.")
     ] = None,
     map_kind: Annotated[MapKind | None, typer.Option("--map", help=MAP_HELP)] = None,
 ) -> None:
     """Detect manipulated faces in images and videos.
 
     The verdict is fake, real, uncertain or cannot_say, with the reason. An image has the score of its most suspicious
-    face. A video has the score of its most suspicious person, averaged over the frames that show them; people who
-    appear in fewer than a third of the frames with faces are ignored, unless no one appears more often.
+    face. A video has the score of its most suspicious identity, averaged over the frames; people who appear in fewer
+    than a third of the frames with faces are ignored, unless no one appears more often.
 
-    A file that cannot be read gets a line with the error, and the exit code is 2. Other files in folders are counted.
+    Files that cannot be read are reported, and the exit code is 2. Files in folders that are neither images nor videos
+    are skipped and counted.
     """
     _refuse_contradictions(as_json=as_json, as_csv=as_csv)
     crop_options.refuse_contradiction(crops=crops, crop=crop, face_detector=face_detector)
@@ -119,7 +127,7 @@ def _map_to_draw(given: MapKind | None, overlay: Path | None) -> MapKind | None:
 def _run(
     detector: Detector, files: Sequence[Path], *, writer: Writer, overlay: Path | None, map_kind: MapKind | None
 ) -> bool:
-    """Print every answer; whether every file has a verdict."""
+    """Print every result; return whether every file has a verdict."""
     from realface.core.progress import progress
     from realface.detection.named_files import find_files, skipped_line
     from realface.detection.writers import Tally
@@ -157,7 +165,7 @@ def _run(
 def _answers(
     detector: Detector, found: Sequence[Path], overlay: Path | None, map_kind: MapKind | None
 ) -> Iterator[tuple[Verdict | Failure, Path | None]]:
-    """Yield each file's answer with the picture drawn of it."""
+    """Yield each file's result and the path of its drawing, or None if nothing was drawn."""
     from realface.core.errors import MediaError
     from realface.detection.overlay import write_overlay
     from realface.detection.verdict import Verdict, failure_of
@@ -168,7 +176,7 @@ def _answers(
             continue
         try:
             drawn = write_overlay(detector, result, overlay, kind=map_kind)
-        except MediaError as error:  # it changed since
+        except MediaError as error:  # the file has changed since
             yield failure_of(result.path, error), None
         else:
             yield result, drawn

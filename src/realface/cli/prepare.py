@@ -1,4 +1,4 @@
-"""`realface prepare`: videos and pictures into face crops and a manifest."""
+"""`realface prepare`: turn videos and images into face crops and a manifest."""
 
 from __future__ import annotations
 
@@ -58,39 +58,50 @@ class Cluster(StrEnum):
     RAY = "ray"
 
 
-Source = Annotated[
-    Path, typer.Argument(help="The data set's folder: videos or images of a known dataset, or of your own.")
-]
-Out = Annotated[Path, typer.Argument(help="A new folder for crops and manifest.")]
+Source = Annotated[Path, typer.Argument(help="Folder of videos or images: a known dataset, or your own files.")]
+Out = Annotated[Path, typer.Argument(help="Folder for crops and manifest: new, empty, or of an interrupted run.")]
 Dataset = Annotated[str | None, typer.Option(help="Name of the dataset. Default: detected from the folder.")]
-Workers = Annotated[int | None, typer.Option(min=0, help="Processes; one per core when left out.")]
-Frames = Annotated[int, typer.Option(min=1, help="Frames per video, evenly spread.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Number of processes. Default: one per core.")]
+Frames = Annotated[int, typer.Option(min=1, help="Number of frames per video, evenly spaced.")]
 Face = Annotated[
-    Which, typer.Option(help="Who is kept: the one that a fake's mask marks, else the largest; or one rule for all.")
+    Which,
+    typer.Option(help="Which face to keep: `mask` (the manipulated one, else the largest), `largest` or `all`."),
 ]
-MinFace = Annotated[int, typer.Option(min=0, help="Leave out faces below so many pixels.")]
-Margin = Annotated[float, typer.Option(min=0, help="Added around the face, as a share of its longer side.")]
-Size = Annotated[int, typer.Option(min=16, help="Height and width of a crop, in pixels.")]
-Align = Annotated[Alignment, typer.Option(help="five-point: turn and scale by eyes, nose and mouth.")]
+MinFace = Annotated[
+    int, typer.Option(min=0, help="Smallest longer side of a face, in pixels; smaller faces are skipped.")
+]
+Margin = Annotated[float, typer.Option(min=0, help="Margin added around the face, as a share of its longer side.")]
+Size = Annotated[int, typer.Option(min=16, help="Height and width of the crops, in pixels.")]
+Align = Annotated[Alignment, typer.Option(help="`none`: upright crops. `five-point`: align eyes, nose and mouth.")]
 CropEdge = Annotated[
-    Edge, typer.Option(help="Near the image's border: repeat it, or move and shrink the crop to stay inside.")
+    Edge,
+    typer.Option(
+        help="Crops that reach beyond the image: `repeat` its border, or move and shrink them to stay `inside`."
+    ),
 ]
-JpegQuality = Annotated[int | None, typer.Option(min=1, max=95, help="Store JPEG of this quality; PNG when left out.")]
+JpegQuality = Annotated[
+    int | None, typer.Option(min=1, max=95, help="Store crops as JPEG of this quality. Default: PNG, without loss.")
+]
 FaceDetector = Annotated[
-    str, typer.Option(metavar="NAME[=FILE]", help="mtcnn, or yunet, retinaface or scrfd with your ONNX file.")
+    str,
+    typer.Option(metavar="NAME[=FILE]", help="`mtcnn`, or `yunet`, `retinaface` or `scrfd` with its ONNX file."),
 ]
 DenseLandmarks = Annotated[
-    Landmarks | None, typer.Option(help="mesh: store 468 landmarks of each crop, for training on pseudo-fakes.")
+    Landmarks | None,
+    typer.Option(help="`mesh`: store 468 landmarks per crop, for training on pseudo-fakes. Default: none."),
 ]
 Redo = Annotated[
     list[str] | None,
     typer.Option(metavar="REASON", help="Retry files skipped for this reason (`all` = every skipped file)."),
 ]
 Part = Annotated[
-    str | None, typer.Option(metavar="i/N", help="Do only part i of N, on this machine of several; then --merge.")
+    str | None,
+    typer.Option(metavar="i/N", help="Process only part i of N, on one of several machines; --merge combines them."),
 ]
-Merge = Annotated[int | None, typer.Option(metavar="N", min=1, help="Make the manifest of N shards that are done.")]
-OnCluster = Annotated[Cluster | None, typer.Option(help="Do the work on a Ray cluster.")]
+Merge = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Combine N finished shards: write the manifest of all.")
+]
+OnCluster = Annotated[Cluster | None, typer.Option(help="`ray`: run on a Ray cluster. Default: on this machine.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
@@ -115,10 +126,10 @@ def command(
     cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the faces of videos and pictures and write crops and a manifest.
+    """Detect and crop the faces in videos and images, and write a manifest of the crops.
 
-    A run that was broken off goes on when the same command is given again. Files that cannot be used are named in
-    OUT/skipped.csv; the exit code is then 2.
+    Run the same command again to continue an interrupted run. If files are skipped, OUT/skipped.csv lists them with the
+    reasons, and the exit code is 2.
     """
     from realface.faces.detectors.registry import build_face_detector, crop_spec_for, parse_name_and_file
     from realface.prepare.pipeline import ExecutionSettings, merge_shards, prepare_dataset, prepare_shard
@@ -161,7 +172,7 @@ def command(
 
 @contextmanager
 def stoppable(command: str) -> Iterator[None]:
-    """End by Ctrl-C, or by the SIGTERM that clusters send, in order: workers first, and with a word on how to go on.
+    """Stop cleanly on Ctrl-C, or on the SIGTERM that clusters send: end the workers and print how to continue.
 
     Args:
         command: name of the running command.
@@ -189,7 +200,7 @@ def _end(skipped: Iterable[str]) -> None:
 
 
 def _locate_landmarks(result: PrepareResult, workers: int | None, *, quiet: bool) -> LocatedLandmarks:
-    """Store the landmarks of all crops beside the manifest."""
+    """Store the landmarks of all crops in the manifest's folder."""
     import os
 
     from realface.data.landmark_store import FILE_NAME

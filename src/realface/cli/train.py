@@ -1,4 +1,4 @@
-"""`realface train`: a recipe into a detector."""
+"""`realface train`: train a detector from a recipe."""
 
 from __future__ import annotations
 
@@ -15,25 +15,30 @@ if TYPE_CHECKING:
 
 
 def command(
-    out: Annotated[Path, typer.Option("--out", help="A new folder for the run.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the run; must be new or empty, except with --resume.")],
     recipe: Annotated[
         str | None,
-        typer.Argument(help="A recipe's YAML file, or the name of a shipped one: demo, ... Not needed with --resume."),
+        typer.Argument(help="YAML file, or name of a shipped recipe (`realface recipe list`). Optional with --resume."),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Overrides the recipe: optim.lr=1e-4.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key of the recipe, as in optim.lr=1e-4. Repeatable."
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint in OUT; begin where there is no run yet.")
+        bool,
+        typer.Option("--resume", help="Continue from the newest checkpoint in OUT, or start if OUT contains no run."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Train a detector; it is written to OUT/artifact.
+    """Train a detector from a recipe and write it to OUT/artifact.
 
-    Paths in a recipe are relative to the current directory. The manifests of a shipped recipe are named with
-    --set data.manifests=[FILE]. The recipe real-faces-only also takes a folder of photos and videos, with
-    --set data.real=FOLDER; its faces go to OUT/faces, its numbers and model card to OUT/results.json and OUT/card.md.
-    SIGTERM or Ctrl-C saves the run before it ends; --resume goes on with it.
+    Paths in a recipe are relative to the current directory. Pass --set data.manifests=[FILE] to train a shipped recipe
+    on your crops. The recipe real-faces-only also accepts a folder of photos and videos: pass --set data.real=FOLDER.
+    The crops are then in OUT/faces, the results in OUT/results.json and the model card in OUT/card.md.
+
+    SIGTERM or Ctrl-C saves a checkpoint before the run ends; pass --resume to continue.
     """
     from realface.cli.own_faces import CARD_NAME, finish_own_faces, is_own_run, prepare_own_faces
     from realface.cli.prepare import stoppable
