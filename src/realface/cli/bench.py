@@ -100,13 +100,8 @@ def command(
     prepare and verdict run the commands `realface prepare` and `realface detect`.
     """
     from realface.bench.benchmarks import BENCHMARKS, BenchSettings, run_benchmark, runnable
-    from realface.bench.references import load_reference
 
-    if unknown := [name for name in names or () if name not in BENCHMARKS]:
-        raise typer.BadParameter(f"unknown benchmark {unknown[0]!r}; use one of {', '.join(BENCHMARKS)}")
-    for name in names or ():
-        if (method := BENCHMARKS[name].reference) is not None:
-            load_reference(method)  # fails before anything is timed
+    _check_names(names or [])
     settings = BenchSettings(
         repeats=repeats,
         models={str(path): path for path in model} if model else None,
@@ -122,6 +117,18 @@ def command(
         if not names and (skipped := [name for name in BENCHMARKS if name not in runnable()]):
             print(f"skipped: {', '.join(skipped)} (only available in a checkout of the repository)", file=sys.stderr)
         _print_results(names or runnable(), lambda name: run_benchmark(name, settings), out)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse unknown benchmarks, and benchmarks whose reference cannot be loaded, before anything is timed."""
+    from realface.bench.benchmarks import BENCHMARKS
+    from realface.bench.references import load_reference
+
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        raise typer.BadParameter(f"unknown benchmark {unknown[0]!r}; use one of {', '.join(BENCHMARKS)}")
+    for name in names:
+        if (method := BENCHMARKS[name].reference) is not None:
+            load_reference(method)
 
 
 def _compare(names: Sequence[str], settings: BenchSettings, revision: str, out: Path | None) -> None:

@@ -64,7 +64,7 @@ def command(
     require_artifact(artifact)
     import json
 
-    from realface.evaluation.evaluate import METRICS_NAME, evaluate_artifact
+    from realface.evaluation.evaluate import evaluate_artifact
 
     evaluation = evaluate_artifact(
         artifact,
@@ -80,19 +80,26 @@ def command(
         num_inpainted=inpainting_faces,
         quiet=as_json,
     )
-    for note in evaluation.notes:
-        print(f"realface: note: {note}", file=sys.stderr)
-    for failure in evaluation.failed[:FAILURES_SHOWN]:
-        print(f"realface: not scored: {failure.path} ({failure.reason})", file=sys.stderr)
-    if len(evaluation.failed) > FAILURES_SHOWN:
-        rest = len(evaluation.failed) - FAILURES_SHOWN
-        print(f"realface: not scored: {rest} more, all named in {out / METRICS_NAME}", file=sys.stderr)
+    _print_remarks(evaluation)
     if as_json:
         print(json.dumps(evaluation.document, indent=2, ensure_ascii=False))
     else:
         _print(evaluation)
     if evaluation.failed:
         raise typer.Exit(2)
+
+
+def _print_remarks(evaluation: Evaluation) -> None:
+    """Print the notes, and the crops that were not scored, to stderr."""
+    from realface.evaluation.evaluate import METRICS_NAME
+
+    for note in evaluation.notes:
+        print(f"realface: note: {note}", file=sys.stderr)
+    for failure in evaluation.failed[:FAILURES_SHOWN]:
+        print(f"realface: not scored: {failure.path} ({failure.reason})", file=sys.stderr)
+    if len(evaluation.failed) > FAILURES_SHOWN:
+        rest = len(evaluation.failed) - FAILURES_SHOWN
+        print(f"realface: not scored: {rest} more, all named in {evaluation.out / METRICS_NAME}", file=sys.stderr)
 
 
 def _print(evaluation: Evaluation) -> None:

@@ -135,10 +135,7 @@ def command(
     from realface.prepare.pipeline import ExecutionSettings, merge_shards, prepare_dataset, prepare_shard
     from realface.prepare.shards import Shard
 
-    if merge is not None and (shard or redo or cluster):
-        raise typer.BadParameter("--merge goes alone: it finds no faces; give --shard, --redo and --cluster before it")
-    if landmarks and shard:
-        raise typer.BadParameter("--landmarks cannot be combined with --shard; give it with --merge")
+    _check_combination(landmarks=landmarks, redo=redo, shard=shard, merge=merge, cluster=cluster)
     name, file = parse_name_and_file(face_detector)
     cut = {
         "margin": margin,
@@ -154,12 +151,11 @@ def command(
     )
     with stoppable("prepare"):
         if shard is not None:
-            part = Shard.parse(shard)
-            of_part = prepare_shard(
-                source, out, shard=part, spec=spec, dataset=dataset, redo=redo or (), execution=execution
+            part = prepare_shard(
+                source, out, shard=Shard.parse(shard), spec=spec, dataset=dataset, redo=redo or (), execution=execution
             )
-            _print_shard(of_part, as_json=as_json)
-            _end(of_part.skipped)
+            _print_shard(part, as_json=as_json)
+            _end(part.skipped)
             return
         if merge is not None:
             result = merge_shards(source, out, total=merge, spec=spec, dataset=dataset, face_detector_file=file)
@@ -168,6 +164,21 @@ def command(
         located = _locate_landmarks(result, workers, quiet=as_json) if landmarks else None
     _print_result(result, out, located, as_json=as_json)
     _end([*result.skipped, *result.skipped_masks])
+
+
+def _check_combination(
+    *,
+    landmarks: Landmarks | None,
+    redo: list[str] | None,
+    shard: str | None,
+    merge: int | None,
+    cluster: Cluster | None,
+) -> None:
+    """Refuse options that cannot be combined."""
+    if merge is not None and (shard or redo or cluster):
+        raise typer.BadParameter("--merge goes alone: it finds no faces; give --shard, --redo and --cluster before it")
+    if landmarks and shard:
+        raise typer.BadParameter("--landmarks cannot be combined with --shard; give it with --merge")
 
 
 @contextmanager

@@ -109,6 +109,25 @@ class _TestSet:
 
 
 @dataclass(frozen=True)
+class _Opened:
+    """The detector and the data of an evaluation, checked and ready to be scored.
+
+    Attributes:
+        folder: folder of the artifact.
+        card: the artifact's card.
+        network: the artifact's network, on its device.
+        test_sets: the rows of all manifests that are scored.
+        reading: how crops are read.
+    """
+
+    folder: Path
+    card: ArtifactCard
+    network: nn.Module
+    test_sets: list[_TestSet]
+    reading: Reading
+
+
+@dataclass(frozen=True)
 class _Scored:
     """The scores of all test sets.
 
@@ -190,6 +209,17 @@ def evaluate_artifact(
     require_free(out)
     network = load_network(folder, device=on)
     reading = Reading(input_size=card.input_size, device=on, batch_size=batch_size, workers=workers, quiet=quiet)
+    opened = _Opened(folder, card, network, test_sets, reading)
+    bootstrap = {"num_resamples": num_resamples, "seed": seed}
+    return _evaluate(opened, out, num_examples=num_examples, num_inpainted=num_inpainted, **bootstrap)
+
+
+def _evaluate(
+    opened: _Opened, out: Path, *, num_examples: int, num_inpainted: int, num_resamples: int, seed: int
+) -> Evaluation:
+    """Score the test sets, compute all numbers and write the folder."""
+    folder, card, network = opened.folder, opened.card, opened.network
+    test_sets, reading = opened.test_sets, opened.reading
     metric = get_method(card.method).inpainting
     scored = _score(network, test_sets, reading, metric)
     bootstrap = {"num_resamples": num_resamples, "seed": seed}
@@ -198,7 +228,8 @@ def evaluate_artifact(
     inpainting = _inpainting(network, metric, scored, reading, most_faces=num_inpainted, **bootstrap)
     notes = _notes(card, folder, test_sets, scored)
     further = _further({"localisation": localisation, "inpainting": inpainting})
-    document = _origins(card, folder, test_sets, scored, notes=notes, device=on) | summary.to_json() | further
+    origins = _origins(card, folder, test_sets, scored, notes=notes, device=reading.device)
+    document = origins | summary.to_json() | further
     _write(out, document, scored, inpainting, network, card, reading, num_examples=num_examples)
     return Evaluation(out, summary, scored.failed, notes, document, localisation, inpainting)
 

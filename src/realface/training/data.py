@@ -95,9 +95,9 @@ def load_data(
         learner = "a run with pseudo_fakes" if on_pairs else method.name
         _require_no_pairs(sampling, learner)
         sampling = "all"
+        if with_real_fakes:
+            fakes = {name: _fakes_of(parts) for name, parts in chosen.items()}
         for name, parts in chosen.items():
-            if with_real_fakes:
-                fakes[name] = Manifest.concatenate([part.filter(label=int(Label.FAKE)) for part in parts.values()])
             chosen[name], num_fakes = _reals_of(parts, learner, name, keeps_fakes=with_real_fakes)
             if not with_real_fakes:
                 fakes_left_out[name] = num_fakes
@@ -106,12 +106,7 @@ def load_data(
         _require_both_classes(train, val, sampling)
     elif method.real_only is not None:
         _require_faces(val, method.real_only.fewest_faces, method)
-    if "test" in val.distinct("split"):
-        raise TrainingError(
-            "data.val: rows of the test split would choose the best step and the threshold, and the test numbers "
-            "would mean nothing",
-            hint="set data.val.filters to a validation split",
-        )
+    _require_no_test_rows(val)
     used_rows = {
         name: Manifest.concatenate([rows, fakes[name]]) if fakes else rows
         for name, rows in (("train", train), ("val", val))
@@ -121,15 +116,7 @@ def load_data(
         _require_files(rows, where=f"data.{name}")
     if sampling == "paired":
         _require_pairs(train)
-    trained_on = [
-        {
-            "name": "/".join(path.parts[-2:]),
-            "sha256": manifests[path].sha256(),
-            "rows": len(part),
-            "crop": manifests[path].header.crop.describe(),
-        }
-        for path, part in (used if with_real_fakes else chosen["train"]).items()
-    ]
+    trained_on = _describe(manifests, used if with_real_fakes else chosen["train"])
     return TrainingData(
         train,
         val,
@@ -141,6 +128,24 @@ def load_data(
         train_fakes=fakes.get("train"),
         val_fakes=fakes.get("val"),
     )
+
+
+def _describe(manifests: Mapping[Path, Manifest], used: Mapping[Path, Manifest]) -> list[dict[str, Any]]:
+    """Return the training manifests as the artifact lists them, with the number of rows that are used."""
+    return [
+        {
+            "name": "/".join(path.parts[-2:]),
+            "sha256": manifests[path].sha256(),
+            "rows": len(part),
+            "crop": manifests[path].header.crop.describe(),
+        }
+        for path, part in used.items()
+    ]
+
+
+def _fakes_of(parts: Mapping[Path, Manifest]) -> Manifest:
+    """Return the fake rows of all manifests."""
+    return Manifest.concatenate([part.filter(label=int(Label.FAKE)) for part in parts.values()])
 
 
 def _reals_of(
@@ -168,6 +173,15 @@ def _require_no_pairs(sampling: Sampling, learner: str) -> None:
         raise TrainingError(
             f"data.train.sampling: paired puts fakes beside reals, and {learner} learns from real faces alone",
             hint="leave data.train.sampling out",
+        )
+
+
+def _require_no_test_rows(val: Manifest) -> None:
+    if "test" in val.distinct("split"):
+        raise TrainingError(
+            "data.val: rows of the test split would choose the best step and the threshold, and the test numbers "
+            "would mean nothing",
+            hint="set data.val.filters to a validation split",
         )
 
 
