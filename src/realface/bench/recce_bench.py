@@ -120,10 +120,8 @@ def bench_recce(
     with progress("bench recce", repeats * len(plans), unit="rounds", quiet=quiet) as bar:
         for kind, batch in plans:
             variants = {
-                implementation.name: Variant(
-                    _work, (network.config, implementation, kind, batch, str(target)), implementation.keeps_memory
-                )
-                for implementation in implementations
+                each.name: Variant(_work, (network.config, each, kind, batch, str(target)), each.keeps_memory)
+                for each in implementations
             }
             timed = time_interleaved(variants, repeats=repeats, advance=bar.advance)
             timings.append(compare_variants(kind, batch, timed, reference=REFERENCE.name))

@@ -22,38 +22,52 @@ PLAIN_WIDTH = 160
 """Characters a line where there is no terminal to ask."""
 
 
+Artifact = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN_OR_ARTIFACT", help="Artifact, run folder that contains it, or name of a shipped detector."
+    ),
+]
+Manifests = Annotated[
+    list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests of the face crops to evaluate on.")
+]
+Out = Annotated[Path, typer.Option(help="Folder for scores, metrics and example faces; must be new or empty.")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Split to evaluate (`all` = every row). Default: `test` if present, otherwise all rows."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Crops per forward pass.")]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Worker processes that decode crops; 0 = decode in the main process.")
+]
+Resamples = Annotated[
+    int, typer.Option(min=0, help="Number of bootstrap resamples for the intervals; 0 = no intervals.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")]
+Examples = Annotated[
+    int,
+    typer.Option(min=0, max=100, help="Number of hardest and easiest examples to save per class."),
+]
+InpaintingFaces = Annotated[
+    int, typer.Option(min=0, help="Real faces on which an MAE is compared with inpainting baselines; 0 = none.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")]
+
+
 def command(
-    artifact: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN_OR_ARTIFACT", help="Artifact, run folder that contains it, or name of a shipped detector."
-        ),
-    ],
-    manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests of the face crops to evaluate on.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for scores, metrics and example faces; must be new or empty.")],
-    split: Annotated[
-        str | None,
-        typer.Option(help="Split to evaluate (`all` = every row). Default: `test` if present, otherwise all rows."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops per forward pass.")] = 32,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Worker processes that decode crops; 0 = decode in the main process.")
-    ] = 0,
-    resamples: Annotated[
-        int, typer.Option(min=0, help="Number of bootstrap resamples for the intervals; 0 = no intervals.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    examples: Annotated[
-        int,
-        typer.Option(min=0, max=100, help="Number of hardest and easiest examples to save per class."),
-    ] = 3,
-    inpainting_faces: Annotated[
-        int, typer.Option(min=0, help="Real faces on which an MAE is compared with inpainting baselines; 0 = none.")
-    ] = 500,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    artifact: Artifact,
+    manifests: Manifests,
+    out: Out,
+    split: Split = None,
+    device: Device = "auto",
+    batch_size: BatchSize = 32,
+    workers: Workers = 0,
+    resamples: Resamples = 1000,
+    seed: Seed = 0,
+    examples: Examples = 3,
+    inpainting_faces: InpaintingFaces = 500,
+    as_json: AsJson = False,
 ) -> None:
     """Score face crops with a trained model and measure how well it tells reals from fakes.
 

@@ -84,8 +84,7 @@ def load_data(
     manifests = {path: Manifest.read(path) for path in paths}
     crop = _common_crop(manifests)
     allowed = SHARED_BY_PUBLISHED_SPLITS if data.allow_identity_overlap else ()
-    everything = Manifest.concatenate(list(manifests.values()))
-    leaks = require_no_leaks(everything, where=_names(list(manifests)), allowed=allowed)
+    leaks = require_no_leaks(Manifest.concatenate([*manifests.values()]), where=_names([*manifests]), allowed=allowed)
     chosen = {name: _choose(rows, data, manifests, name) for name, rows in (("train", data.train), ("val", data.val))}
     fakes_left_out: dict[str, int] = {}
     sampling = data.train.sampling
@@ -95,22 +94,12 @@ def load_data(
         learner = "a run with pseudo_fakes" if on_pairs else method.name
         _require_no_pairs(sampling, learner)
         sampling = "all"
-        if with_real_fakes:
-            fakes = {name: _fakes_of(parts) for name, parts in chosen.items()}
-        for name, parts in chosen.items():
-            chosen[name], num_fakes = _reals_of(parts, learner, name, keeps_fakes=with_real_fakes)
-            if not with_real_fakes:
-                fakes_left_out[name] = num_fakes
+        chosen, fakes, fakes_left_out = _separate(chosen, learner, keeps_fakes=with_real_fakes)
     train, val = (Manifest.concatenate(list(parts.values())) for parts in chosen.values())
-    if method.real_only is None and not on_pairs:
-        _require_both_classes(train, val, sampling)
-    elif method.real_only is not None:
-        _require_faces(val, method.real_only.fewest_faces, method)
-    _require_no_test_rows(val)
-    used_rows = {
-        name: Manifest.concatenate([rows, fakes[name]]) if fakes else rows
-        for name, rows in (("train", train), ("val", val))
-    }
+    _require_trainable(train, val, sampling, method, on_pairs=on_pairs)
+    used_rows = {"train": train, "val": val}
+    if fakes:
+        used_rows = {name: Manifest.concatenate([rows, fakes[name]]) for name, rows in used_rows.items()}
     leaks += _require_apart(used_rows["train"], used_rows["val"], allowed)
     for name, rows in used_rows.items():
         _require_files(rows, where=f"data.{name}")
@@ -148,6 +137,29 @@ def _fakes_of(parts: Mapping[Path, Manifest]) -> Manifest:
     return Manifest.concatenate([part.filter(label=int(Label.FAKE)) for part in parts.values()])
 
 
+def _separate(
+    chosen: Mapping[str, dict[Path, Manifest]], learner: str, *, keeps_fakes: bool
+) -> tuple[dict[str, dict[Path, Manifest]], dict[str, Manifest], dict[str, int]]:
+    """Separate the rows of training and validation into reals and fakes.
+
+    Args:
+        chosen: for `train` and `val`, the rows of each manifest.
+        learner: name, for errors, of what learns only from real faces.
+        keeps_fakes: whether the run uses the fakes as well.
+
+    Returns:
+        For `train` and `val` each: the real rows of each manifest, the fakes if they are kept, and the number of
+        fakes if they are not.
+    """
+    fakes = {name: _fakes_of(parts) for name, parts in chosen.items()} if keeps_fakes else {}
+    reals, fakes_left_out = {}, {}
+    for name, parts in chosen.items():
+        reals[name], num_fakes = _reals_of(parts, learner, name, keeps_fakes=keeps_fakes)
+        if not keeps_fakes:
+            fakes_left_out[name] = num_fakes
+    return reals, fakes, fakes_left_out
+
+
 def _reals_of(
     parts: dict[Path, Manifest], learner: str, name: str, *, keeps_fakes: bool
 ) -> tuple[dict[Path, Manifest], int]:
@@ -166,6 +178,15 @@ def _reals_of(
             "from real faces alone"
         )
     return reals, num_fakes
+
+
+def _require_trainable(train: Manifest, val: Manifest, sampling: Sampling, method: Method, *, on_pairs: bool) -> None:
+    """Refuse missing classes, too few real faces and rows of the test split."""
+    if method.real_only is None and not on_pairs:
+        _require_both_classes(train, val, sampling)
+    elif method.real_only is not None:
+        _require_faces(val, method.real_only.fewest_faces, method)
+    _require_no_test_rows(val)
 
 
 def _require_no_pairs(sampling: Sampling, learner: str) -> None:

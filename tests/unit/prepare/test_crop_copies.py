@@ -5,7 +5,10 @@ import pytest
 from PIL import Image
 
 from realface.core.files import sha256_of
+from realface.faces.detectors.registry import default_crop_spec
+from realface.manifest.manifest import Manifest
 from realface.prepare.crop_copies import copy_crops
+from realface.prepare.pipeline import ExecutionSettings, prepare_dataset
 from realface.prepare.record import PrepareJob
 
 
@@ -67,3 +70,27 @@ def test_two_pictures_that_would_have_one_name_do_not_overwrite_one_another(copy
     assert len(record.rows) == 1
     (each,) = record.skipped
     assert each.reason == "frame: one name twice"
+
+
+def test_crops_of_a_data_set_that_comes_cut_are_copied_and_unknown(tmp_path):
+    levels = {"real_train/1/a/0003.png": 10, "real_train/1/a/0001.png": 20, "fake_test/7/b/0.png": 30}
+    for name, level in levels.items():
+        (tmp_path / "wild" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (24, 24), (level, level, level)).save(tmp_path / "wild" / name)
+    (tmp_path / "wild/fake_test/7/b/1.png").write_bytes(b"broken")
+    result = prepare_dataset(
+        tmp_path / "wild",
+        tmp_path / "out",
+        spec=default_crop_spec(size=32, frames=2),
+        execution=ExecutionSettings(workers=0, quiet=True),
+    )
+    manifest = Manifest.read(result.manifest)
+    assert (result.dataset, result.num_crops, manifest.header.crop.is_unknown) == ("wilddeepfake", 3, True)
+    assert result.skipped_frames == {"not a picture": 1}
+    rows = dict(zip(manifest.column("source"), manifest.table.to_pylist(), strict=False))
+    assert {row["label"] for row in rows.values()} == {0, 1}
+    assert sorted(manifest.column("frame")) == [0, 1, 3]
+    for row in range(len(manifest)):
+        original = next((tmp_path / "wild").rglob(manifest.file_of(row).name))
+        assert manifest.table["sha256"][row].as_py() == sha256_of(manifest.file_of(row))
+        assert original.exists()

@@ -479,22 +479,3 @@ def test_a_spec_that_cannot_be_followed_here_is_refused_before_any_work(source, 
     with pytest.raises(CropSpecError, match="unknown face detector 'other'"):
         prepare_dataset(source, tmp_path / "out", spec=spec, execution=HERE)
     assert not (tmp_path / "out").exists()
-
-
-def test_crops_of_a_data_set_that_comes_cut_are_copied_and_unknown(tmp_path):
-    levels = {"real_train/1/a/0003.png": 10, "real_train/1/a/0001.png": 20, "fake_test/7/b/0.png": 30}
-    for name, level in levels.items():
-        (tmp_path / "wild" / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (24, 24), (level, level, level)).save(tmp_path / "wild" / name)
-    (tmp_path / "wild/fake_test/7/b/1.png").write_bytes(b"broken")
-    result = prepare_dataset(tmp_path / "wild", tmp_path / "out", spec=SPEC, execution=HERE)
-    manifest = Manifest.read(result.manifest)
-    assert (result.dataset, result.num_crops, manifest.header.crop.is_unknown) == ("wilddeepfake", 3, True)
-    assert result.skipped_frames == {"not a picture": 1}
-    rows = dict(zip(manifest.column("source"), manifest.table.to_pylist(), strict=False))
-    assert {row["label"] for row in rows.values()} == {0, 1}
-    assert sorted(manifest.column("frame")) == [0, 1, 3]
-    for row in range(len(manifest)):
-        original = next((tmp_path / "wild").rglob(manifest.file_of(row).name))
-        assert manifest.table["sha256"][row].as_py() == sha256_of(manifest.file_of(row))
-        assert original.exists()

@@ -66,7 +66,7 @@ def test_crops_made_in_two_ways_are_refused(write_faces):
 
 def test_two_ways_are_found_behind_an_unknown_manifest(write_faces):
     specs = {"a": CropSpec.unknown(), "b": CropSpec(size=16), "c": CropSpec(size=32)}
-    with pytest.raises(CropSpecError, match=r"c/manifest\.parquet holds .*b/manifest\.parquet expects"):
+    with pytest.raises(CropSpecError, match=r"c/manifest\.parquet contains .*b/manifest\.parquet expects"):
         read(*(write_faces(folder, crop=spec) for folder, spec in specs.items()))
 
 
