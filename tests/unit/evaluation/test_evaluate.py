@@ -236,7 +236,7 @@ def test_a_split_without_rows_is_refused_with_those_there_are(tmp_path):
 def test_crops_of_another_spec_are_refused_with_both_named(tmp_path):
     manifest = build_manifest(tmp_path / "crops", crop=SPEC.model_copy(update={"margin": 0.5}))
     with pytest.raises(
-        CropSpecError, match=r"manifest.parquet holds .*margin 0.5.* but .*artifact expects .*margin 0.3"
+        CropSpecError, match=r"manifest.parquet contains .*margin 0.5.* but .*artifact expects .*margin 0.3"
     ):
         evaluate(tmp_path, manifest)
     assert not (tmp_path / "out").exists()
