@@ -45,7 +45,6 @@ PENDING = (
     "src/realface/models/rffr/released.py",
     "src/realface/models/weights.py",
     "src/realface/prepare/",
-    "src/realface/recipes/",
     "src/realface/report/",
     "src/realface/training/",
 )

@@ -29,7 +29,7 @@ ENTRY_POINT_GROUP = "realface.methods"
 METHODS: dict[str, Method] = {
     "recce": Method(
         name="recce",
-        summary="RECCE: what a decoder trained on real faces cannot reconstruct was forged (CVPR 2022)",
+        summary="RECCE: reconstructs faces with a decoder trained on real ones; its error guides the classifier (CVPR 2022)",
         config_type=RecceConfig,
         build_network=recce.Recce,
         build_task=RecceTask,
@@ -42,7 +42,7 @@ METHODS: dict[str, Method] = {
     ),
     "rffr-mae": Method(
         name="rffr-mae",
-        summary="RFFR's generative model, a masked autoencoder: learns real faces by inpainting and sees no fakes",
+        summary="the masked autoencoder of RFFR: learns to inpaint real faces, without any fakes",
         config_type=MaeConfig,
         build_network=mae_network.RffrMae,
         build_task=MaeTask,
@@ -58,7 +58,7 @@ METHODS: dict[str, Method] = {
     ),
     "rffr": Method(
         name="rffr",
-        summary="RFFR: two transformers see the face and what an inpainting of it changes (arXiv 2303.08439)",
+        summary="RFFR: two transformers classify the face and the residual of its inpainting (arXiv 2303.08439)",
         config_type=RffrConfig,
         build_network=rffr.Rffr,
         build_task=RffrTask,
@@ -71,7 +71,7 @@ METHODS: dict[str, Method] = {
     ),
     "baseline": Method(
         name="baseline",
-        summary="a plain classifier on Xception or any image network of timm, for others to be compared with",
+        summary="a plain classifier on Xception or any image network of timm, for comparison",
         config_type=BaselineConfig,
         build_network=baseline.Baseline,
         build_task=BaselineTask,
