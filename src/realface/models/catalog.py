@@ -29,7 +29,7 @@ ENTRY_POINT_GROUP = "realface.methods"
 METHODS: dict[str, Method] = {
     "recce": Method(
         name="recce",
-        summary="RECCE: reconstructs faces with a decoder trained on real ones; its error guides the classifier (CVPR 2022)",
+        summary="RECCE: the reconstruction error of a decoder trained on real faces guides the classifier (CVPR 2022)",
         config_type=RecceConfig,
         build_network=recce.Recce,
         build_task=RecceTask,
