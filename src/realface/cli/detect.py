@@ -42,7 +42,7 @@ PrecisionName = Annotated[
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Images, videos, or folders of them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Images, videos or folders.")],
     model: Annotated[Path | None, typer.Option(metavar="ARTIFACT_OR_NAME", help=MODEL_HELP)] = None,
     crops: crop_options.AreCrops = False,
     crop: crop_options.CropWord = None,

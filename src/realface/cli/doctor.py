@@ -1,4 +1,4 @@
-"""`realface doctor`: what is installed, found and missing on this machine."""
+"""`realface doctor`: check the installation and the hardware."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ IMPORT_NAMES = {
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",
 }
-# What a package raises on import when a shared library is missing or two packages' versions do not go together.
+# Errors on import if a shared library is missing or the versions of two packages are incompatible.
 IMPORT_FAULTS = (ImportError, OSError, RuntimeError, AttributeError, ValueError, TypeError)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor's answer.
+    """One line of the output.
 
     Attributes:
         group: `installed`, `extras` or `found`.
-        name: what was looked at.
-        state: `missing` is an option that is not here; `broken` keeps the package from working.
+        name: name of the package, extra, device, codec or program.
+        state: `missing` if an optional part is not installed; `broken` if realface cannot work.
         detail: version, number or fault.
-        remedy: what to do, empty where nothing needs doing.
+        remedy: how to repair it, or an empty string.
     """
 
     group: Literal["installed", "extras", "found"]
@@ -44,10 +44,10 @@ class Check:
     remedy: str = ""
 
 
-def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Say what is installed, found and missing.
+def command(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
+    """Check the installation: packages, extras, GPU, video codecs and the face detector.
 
-    The exit code is 1 when something is broken without which realface does not work.
+    The exit code is 1 if a required part is broken.
     """
     import json
     import platform
@@ -79,12 +79,12 @@ def all_checks() -> list[Check]:
         *machine_checks(),
     ]
     if any(check.state == "broken" for check in checks):
-        return checks  # what follows would only repeat the same fault
+        return checks  # the next checks would only repeat the same fault
     return [*checks, *device_checks(), *video_checks(), face_detector_check(), browser_check()]
 
 
 def package_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
-    """Yield whether each required package is here, in a fitting version, and can be imported."""
+    """Yield whether each required package is installed, in a supported version, and can be imported."""
     for requirement in requirements:
         version = installed_version(requirement.name)
         remedy = f"pip install '{requirement.name}{requirement.specifier}'"
@@ -105,7 +105,7 @@ def package_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
 
 
 def extra_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
-    """Yield whether each extra's packages are here; an extra is an option, so none is ever broken."""
+    """Yield whether the packages of each extra are installed; extras are optional, so none is ever `broken`."""
     lines = list(requirements)
     for extra in sorted(metadata.metadata("realface").get_all("Provides-Extra") or []):
         names = [
@@ -122,7 +122,7 @@ def extra_checks(requirements: Iterable[Requirement]) -> Iterator[Check]:
 
 
 def machine_checks() -> Iterator[Check]:
-    """Cores and memory."""
+    """Yield the CPU cores and the memory."""
     import os
 
     yield Check("found", "CPU", "ok", f"{os.cpu_count()} cores")
@@ -165,7 +165,7 @@ def video_checks() -> Iterator[Check]:
 
 
 def face_detector_check() -> Check:
-    """Return whether the default face detector loads its weights and answers."""
+    """Return whether the default face detector loads its weights and runs."""
     import numpy as np
 
     from realface.faces.detectors.registry import build_face_detector, default_crop_spec
@@ -180,7 +180,7 @@ def face_detector_check() -> Check:
 
 
 def browser_check() -> Check:
-    """Return a browser, in which the tests look at the report; nothing else needs one."""
+    """Return a browser, which only the tests of the report use."""
     import shutil
 
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -198,7 +198,7 @@ def installed_version(name: str) -> str | None:
 
 
 def import_fault(name: str) -> str | None:
-    """Why a module cannot be imported, in one line, or None."""
+    """Return the error of importing a module, in one line, or None."""
     try:
         import_module(name)
     except IMPORT_FAULTS as fault:

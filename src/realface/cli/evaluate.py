@@ -1,4 +1,4 @@
-"""`realface evaluate`: an artifact on manifests, with every number and its interval."""
+"""`realface evaluate`: measure a detector on manifests of face crops, with intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FAILURES_SHOWN = 10
 PLAIN_WIDTH = 160
-"""Characters a line where there is no terminal to ask."""
+"""Characters per line if the output is not a terminal."""
 
 
 Artifact = Annotated[
@@ -69,11 +69,11 @@ def command(
     inpainting_faces: InpaintingFaces = 500,
     as_json: AsJson = False,
 ) -> None:
-    """Score face crops with a trained model and measure how well it tells reals from fakes.
+    """Score face crops with a detector and measure how well it separates reals from fakes.
 
-    Writes OUT/scores.parquet, OUT/metrics.json and OUT/examples, from which `realface report` makes a page. An MAE
-    that learned from real faces alone is also compared with other ways to inpaint. Crops that cannot be read are
-    named and left out; the exit code is then 2.
+    Writes OUT/scores.parquet, OUT/metrics.json and OUT/examples; `realface report` turns them into an HTML report. A
+    masked autoencoder (MAE) that was trained only on real faces is also compared with inpainting baselines. Crops that
+    cannot be read are reported and excluded; the exit code is then 2.
     """
     require_artifact(artifact)
     import json
@@ -150,7 +150,7 @@ def _print_summary(summary: Summary) -> None:
 
 
 def _print_summary_of_crops(summary: Summary) -> None:
-    """The numbers by crop, where no row names its video and those by video would be the same under another name."""
+    """Print the numbers by crop; without the names of videos, numbers by video would be the same."""
     named = {"all": summary.overall, **summary.per_method}
     rows = [
         (

@@ -1,4 +1,4 @@
-"""`realface inpaint`: sheets that show what an MAE makes of the faces in pictures and videos."""
+"""`realface inpaint`: draw sheets of the faces in images and videos, inpainted by an MAE."""
 
 from __future__ import annotations
 
@@ -22,40 +22,43 @@ if TYPE_CHECKING:
     from realface.detection.writers import JsonDocument
 
 BLOCK_HELP = (
-    "What is hidden and inpainted. random: a block of 3 x 3 patches, drawn for each face, as RFFR's demo does; all: "
-    "every block alone, put together, which is what RFFR's residual is taken from; ROW,COL: the block whose upper left "
-    "patch is there, counted from 0."
+    "Blocks of 3 x 3 patches to hide and inpaint. `random`: one random block per face, as in RFFR's demo. `all`: all "
+    "blocks, combined as for RFFR's residual. `ROW,COL`: the block with this upper left patch, counted "
+    "from 0."
 )
 
 
 def command(
     artifact: Annotated[
-        Path, typer.Argument(metavar="ARTIFACT", help="Run or artifact of rffr-mae, or of rffr: its MAE.")
+        Path,
+        typer.Argument(metavar="ARTIFACT", help="Artifact or run folder of rffr-mae, or of rffr, whose MAE is used."),
     ],
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Pictures, videos, or folders of them.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the sheets, which must be new or empty.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER", help="Images, videos or folders.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the sheets; must be new or empty.")],
     block: Annotated[str, typer.Option(metavar="random|all|ROW,COL", help=BLOCK_HELP)] = "random",
-    seed: Annotated[int, typer.Option(min=0, help="Of random blocks; each file has its own, always the same.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the random blocks, which also depend on the file's name.")
+    ] = 0,
     residual: Annotated[
         Literal["exact", "fast"] | None,
-        typer.Option(help="With --block all: hide blocks one by one, or many at once; else the artifact's way."),
+        typer.Option(
+            help="With --block all: hide blocks one by one (`exact`) or many at once (`fast`). Default: the artifact's."
+        ),
     ] = None,
-    amplify: Annotated[float, typer.Option(min=0.01, max=1000, help="What the difference is multiplied by.")] = 4.0,
-    frames: Annotated[int, typer.Option(min=1, max=96, help="Frames per video, evenly spread.")] = 8,
+    amplify: Annotated[float, typer.Option(min=0.01, max=1000, help="Factor of the difference in the sheet.")] = 4.0,
+    frames: Annotated[int, typer.Option(min=1, max=96, help="Number of frames per video, evenly spaced.")] = 8,
     crops: crop_options.AreCrops = False,
     crop: crop_options.CropWord = None,
     face_detector: crop_options.FaceDetectorWord = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames searched, and blocks inpainted, together.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of frames, and of MAE passes, per batch.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Draw what RFFR's MAE makes of faces: face | masked | inpainted | 4 x |difference|.
+    """Inpaint faces with RFFR's MAE and draw them: face | masked | inpainted | 4 x |difference|.
 
-    One sheet per file, with a row for each face in each frame. Faces are found and cut out as `realface detect` does.
+    Writes one sheet per file, with one row per face and frame. Faces are detected and cropped as in `realface detect`.
 
-    A file without a face, or that cannot be read, gets a line with the reason, the rest go on, and the exit code is 2.
+    Files without a face, and files that cannot be read, are reported with the reason, and the exit code is 2.
     """
     chosen = _block_of(block)
     if residual is not None and chosen != "all":
@@ -147,7 +150,7 @@ class _Answers:
 
 
 def _run(inpainter: Inpainter, files: Sequence[Path], out: Path, answers: _Answers) -> bool:
-    """Draw and answer every file; whether each has a sheet."""
+    """Draw and report every file; return whether each file has a sheet."""
     from realface.core.errors import MediaError, MissingInputError
     from realface.core.progress import progress
     from realface.detection.inpainting_sheet import write_inpainting_sheet

@@ -1,4 +1,4 @@
-"""`realface models`: the shipped detectors, and the methods that can be trained."""
+"""`realface models`: list the shipped detectors and the methods that can be trained."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 
-def command(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """List the shipped detectors, for `detect --model`, and the methods that `train` knows."""
+def command(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
+    """List the shipped detectors, for `detect --model`, and the methods that `train` supports."""
     import json
 
     from realface.core.shipped import DEFAULT_NAME, shipped_detectors
