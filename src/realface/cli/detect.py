@@ -35,6 +35,14 @@ MAP_HELP = (
 Frames = Annotated[
     int | None, typer.Option(min=1, help="Number of frames per video, evenly spaced. Default: as in the model.")
 ]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Lowest score that is called fake; lower scores are called real. Default: the model's calibration.",
+    ),
+]
 PrecisionName = Annotated[
     str,
     typer.Option("--precision", help="fp32, or bf16: faster on recent CPUs and GPUs, but less exact."),
@@ -53,14 +61,7 @@ def command(
         typer.Option(min=64, max=2048, help="Input size of the network, in pixels. Default: as in the model."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Number of frames, and of faces, per batch.")] = 16,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Lowest score that is called fake; lower scores are called real. Default: the model's calibration.",
-        ),
-    ] = None,
+    threshold: Threshold = None,
     frames: Frames = None,
     precision: PrecisionName = "fp32",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
