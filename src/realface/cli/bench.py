@@ -76,7 +76,7 @@ def command(
 
     verdict: a 10 s video of 1280 x 720 pixels, from the file to the verdict, by stage.
 
-    loader: face crops of 299 pixels through the training loader, and how long training waits for them.
+    loader: face crops of 299 pixels through the training loader, and the time that training waits for them.
 
     decode: 32 evenly spread frames of a video with few key frames, compared with decoding all 300 frames.
 

@@ -1,4 +1,4 @@
-"""`realface calibrate`: verdict bands for a detector, from held-out people."""
+"""`realface calibrate`: set the verdict bands of a detector on held-out people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Identities = Annotated[
 
 
 def command(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="The detector: an artifact, or its run.")],
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Artifact, or run folder that contains it.")],
     verdicts: Verdicts,
     identities: Identities,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the calibrated artifact; must be new or empty.")],
@@ -39,9 +39,9 @@ def command(
 ) -> None:
     """Choose the scores that separate the verdicts real, uncertain and fake.
 
-    Score real files of people that the detector was not trained on, and fakes, with `realface detect --json`. The
-    calibrated artifact calls at most 5 % of such real files fake, and gives no verdict on faces that are smaller or
-    softer than those files show.
+    First run `realface detect --json` on fakes, and on real files of people that the detector was not trained on. The
+    calibrated artifact calls at most 5 % of such real files fake (--alpha). It gives no verdict on faces that are
+    smaller or blurrier than the faces in those files.
     """
     import json
 

@@ -1,4 +1,4 @@
-"""`realface card`: the model card of a detector."""
+"""`realface card`: write the model card of a detector."""
 
 from __future__ import annotations
 
@@ -9,23 +9,30 @@ import typer
 
 
 def command(
-    artifact: Annotated[Path, typer.Argument(metavar="RUN_OR_ARTIFACT", help="Folder that `realface train` wrote.")],
-    out: Annotated[Path, typer.Option(help="Markdown file to write.")] = Path("card.md"),
+    artifact: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_ARTIFACT", help="Artifact, or run folder that contains it.")
+    ],
+    out: Annotated[Path, typer.Option(help="Markdown file to write. An existing file is replaced.")] = Path("card.md"),
     results: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="results.json, or metrics.json of `realface evaluate`; may be repeated."),
+        typer.Option(
+            metavar="FILE",
+            help="results.json, or metrics.json of `realface evaluate`. Repeatable. A run's own results are included.",
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON list of sources: name, content, licence.")
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON list of the data sources, each with name, content and licence."),
     ] = None,
     failures: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of images with failures.json: file, caption.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with images and failures.json, which lists file and caption."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the path of the card as JSON.")] = False,
 ) -> None:
     """Write the model card of a detector: data, licences, method, numbers with intervals, limits.
 
-    The card is made from files only, so the same files give the same bytes. An older file of that name is replaced.
+    The same input files give the same card, byte for byte.
     """
     import json
 

@@ -1,4 +1,4 @@
-"""What a user says of how faces are found and cut out, and its meaning: `--crops`, `--crop` and `--face-detector`."""
+"""Define and parse the options `--crops`, `--crop` and `--face-detector`."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 HELP = (
-    "How faces are cut out for these weights: `default` (as realface does), a YAML or JSON file of crop settings "
-    "(missing ones take the defaults), a manifest or artifact whose crops are alike, or `unknown`, as "
-    "imported weights without this option."
+    "Crop settings of these weights: `default` (as in `realface prepare`), a YAML or JSON file (missing keys take the "
+    "defaults), a manifest or artifact with the same crops, or `unknown`."
 )
 
 FACE_DETECTOR_HELP = (
-    "The face detector of the model's own crops, where it comes as a file: yunet=FILE, retinaface=FILE or scrfd=FILE."
+    "ONNX file of the model's face detector, if it requires one: yunet=FILE, retinaface=FILE or scrfd=FILE."
 )
 
-AreCrops = Annotated[bool, typer.Option("--crops", help="The files are face crops already: look for no face.")]
-CropWord = Annotated[str | None, typer.Option(metavar="SPEC", help=f"For imported weights only. {HELP}")]
+AreCrops = Annotated[bool, typer.Option("--crops", help="The files are face crops: do not detect faces.")]
+CropWord = Annotated[
+    str | None, typer.Option(metavar="SPEC", help=f"Only for imported weights. {HELP} Default: as in the model.")
+]
 FaceDetectorWord = Annotated[str | None, typer.Option(metavar="NAME=FILE", help=FACE_DETECTOR_HELP)]
 
 
 def parse_crop_spec(word: str) -> CropSpec:
-    """Return the crop spec that a word or path stands for.
+    """Return the crop spec of a value of `--crop`.
 
     Args:
-        word: `default`, `unknown`, a YAML or JSON file with a crop spec's fields, a manifest, or an artifact or a run
-            that holds one.
+        word: `default`, `unknown`, or the path of a YAML or JSON file with a crop spec's fields, a manifest, an
+            artifact, or a run folder that contains an artifact.
 
     Raises:
-        MissingInputError: neither such a word nor a file or folder.
-        RecipeError: the file is empty, or its fields are no crop spec's; all faults are named.
-        ManifestError: as `Manifest.read`.
-        ArtifactError: as `read_card`.
+        MissingInputError: no such file or folder.
+        RecipeError: the file is empty, or has unknown keys or invalid values; all are reported.
+        ManifestError: the file is not a usable manifest.
+        ArtifactError: the artifact is missing or damaged.
     """
     from realface.core.crop_spec import UNKNOWN, CropSpec
     from realface.core.errors import MissingInputError, RecipeError
@@ -71,15 +72,15 @@ def parse_crop_spec(word: str) -> CropSpec:
 
 
 def parse_face_detector(word: str | None, *, device: str) -> FaceDetector | None:
-    """Return the face detector that was given with `--face-detector`; None without.
+    """Return the face detector of `--face-detector`, or None if it was not given.
 
     Args:
-        word: `mtcnn`, or `yunet=FILE` and its like.
-        device: where its network computes: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        word: `mtcnn`, or a name and an ONNX file, such as `yunet=FILE`.
+        device: device of the network: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
-        CropSpecError: as `parse_name_and_file`.
-        DeviceError: the device is not here.
+        CropSpecError: unknown name, or missing file.
+        DeviceError: the device does not exist.
     """
     if word is None:
         return None
@@ -101,7 +102,7 @@ def refuse_contradiction(*, crops: bool, crop: str | None, face_detector: str | 
 
 
 def warn_of_unknown_crops(crop: CropSpec) -> None:
-    """Say so where nothing is known of a model's crops."""
+    """Warn if the crop settings of a model are unknown."""
     if crop.is_unknown:
         print(
             "realface: warning: how this model's crops were made is not known; whether these fit is not checked",
@@ -110,7 +111,7 @@ def warn_of_unknown_crops(crop: CropSpec) -> None:
 
 
 def _holds_settings(path: Path) -> bool:
-    """Return whether a file is a crop spec and no manifest; a manifest in JSON is a list, a crop spec a mapping.
+    """Return whether a file is a crop spec, not a manifest; a manifest in JSON is a list, a crop spec a mapping.
 
     An empty file counts as a crop spec without settings.
     """

@@ -15,15 +15,15 @@ def command(
         bool,
         typer.Option(
             "--quick",
-            help="Use a tiny study and a few training steps, to check that all parts work. The numbers mean nothing.",
+            help="Use a tiny study and a few training steps, to check that all parts work. Ignore the numbers.",
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Generate a sample study, then prepare, train, evaluate, detect and report on it.
 
-    The demo needs no data, no weights and no network. It shows that the parts work together. Its numbers say nothing
-    about real deepfakes.
+    The demo requires no data, weights or network. It shows that the parts work together. Its numbers do not apply to
+    real deepfakes.
     """
     import json
 

@@ -34,7 +34,7 @@ class Check:
         name: name of the package, extra, device, codec or program.
         state: `missing` if an optional part is not installed; `broken` if realface cannot work.
         detail: version, number or fault.
-        remedy: how to repair it, or an empty string.
+        remedy: command or advice for the repair, or an empty string.
     """
 
     group: Literal["installed", "extras", "found"]

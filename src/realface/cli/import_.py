@@ -1,4 +1,4 @@
-"""`realface import`: the authors' weights into an artifact."""
+"""`realface import`: make an artifact from weights that a method's authors trained."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from realface.cli import crop_options
 if TYPE_CHECKING:
     from realface.core.artifact import ArtifactCard
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print what the artifact says of itself as JSON.")]
-app = typer.Typer(no_args_is_help=True, help="Make a detector of weights that a method's authors trained.")
+AsJson = Annotated[bool, typer.Option("--json", help="Print the artifact's card as JSON.")]
+Crop = Annotated[str | None, typer.Option(metavar="SPEC", help=f"{crop_options.HELP} Default: unknown.")]
+app = typer.Typer(no_args_is_help=True, help="Import weights that a method's authors trained.")
 
 
 @app.command()
 def recce(
-    file: Annotated[Path, typer.Argument(help="The checkpoint or state dict: .bin, .pth, .pt, .safetensors.")],
-    out: Annotated[Path, typer.Argument(help="A new folder for the artifact.")],
+    file: Annotated[Path, typer.Argument(help="Checkpoint or state dict (.bin, .pth, .pt or .safetensors).")],
+    out: Annotated[Path, typer.Argument(help="Folder for the artifact; must be new or empty.")],
     size: Annotated[
-        int, typer.Option(min=64, max=2048, help="Pixels of the faces in training; 224 for WildDeepfake's weights.")
+        int,
+        typer.Option(min=64, max=2048, help="Input size in training, in pixels; 224 for the weights for WildDeepfake."),
     ] = 299,
-    crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_options.HELP)] = None,
+    crop: Crop = None,
     as_json: AsJson = False,
 ) -> None:
-    """RECCE's weights, as its authors' code or DeepfakeBench saved them.
+    """Import RECCE's weights, as saved by its authors' code or by DeepfakeBench.
 
-    The file is read without executing anything in it. Weights that do not fit are refused, and what is missing,
-    unknown or of another shape is named, all at once.
+    Code in the file is not executed. Weights that do not match the network are refused; the error lists every missing
+    or unknown tensor and every wrong shape.
     """
     from realface.core.files import require_free
     from realface.models.artifact import read_card, save_artifact
@@ -48,41 +50,49 @@ def recce(
 
 @app.command()
 def rffr(
-    out: Annotated[Path, typer.Argument(help="A new folder for the artifact.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the artifact; must be new or empty.")],
     mae: Annotated[
-        Path, typer.Option(metavar="FILE", help="The masked autoencoder, encoder and decoder: .pth.tar, .safetensors.")
+        Path,
+        typer.Option(metavar="FILE", help="Masked autoencoder with encoder and decoder (.pth.tar or .safetensors)."),
     ],
     detector: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The detector's two branches; without it the MAE alone.")
+        Path | None, typer.Option(metavar="FILE", help="The detector's two branches. Default: import only the MAE.")
     ] = None,
     reals: Annotated[
         Path | None,
-        typer.Option(metavar="MANIFEST", help="Real faces on which an MAE alone gets its score and its threshold."),
+        typer.Option(
+            metavar="MANIFEST",
+            help="Real faces to fit the score of an MAE, which takes their crop settings; not with --detector.",
+        ),
     ] = None,
     faces: Annotated[
-        int | None, typer.Option(min=20, help="Of the real faces, use at most so many, evenly spread; 2000 by default.")
+        int | None,
+        typer.Option(min=20, help="With --reals: largest number of faces to use, evenly spaced. Default: 2,000."),
     ] = None,
     pixels: Annotated[
         Literal["plain", "imagenet"],
-        typer.Option(help="What the MAE was shown: pixels in [0, 1], or ImageNet's mean and spread taken off."),
+        typer.Option(
+            help="Input of the MAE: `plain`: pixels in [0, 1]; `imagenet`: normalised with ImageNet's statistics."
+        ),
     ] = "plain",
     norm_pix: Annotated[
         bool, typer.Option("--norm-pix", help="The MAE was trained with per-patch normalised targets (norm_pix_loss).")
     ] = False,
     size: Annotated[
-        int | None, typer.Option(min=16, max=2048, help="Pixels of the faces in training; the file's own by default.")
+        int | None,
+        typer.Option(min=16, max=2048, help="Input size in training, in pixels. Default: as in the weights."),
     ] = None,
-    crop: Annotated[str | None, typer.Option(metavar="SPEC", help=crop_options.HELP)] = None,
-    device: Annotated[str, typer.Option(help="For --reals: auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    crop: Crop = None,
+    device: Annotated[str, typer.Option(help="With --reals: auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """RFFR's weights, as its authors' code saved them, or a public masked autoencoder's.
+    """Import RFFR's weights, as saved by its authors' code, or a public masked autoencoder (MAE).
 
-    With --detector, a detector that contains its MAE. Without, the MAE alone: it inpaints, and with --reals it is a
-    detector too, of what is unlike real faces.
+    With --detector, the artifact is a detector and includes its MAE. Without --detector, the artifact contains only the
+    MAE, which inpaints. With --reals, the MAE is also a detector, which scores the difference from real faces.
 
-    The files are read without executing anything in them. Weights that do not fit are refused, and what is missing,
-    unknown or of another shape is named, all at once.
+    Code in the files is not executed. Weights that do not match the network are refused; the error lists every missing
+    or unknown tensor and every wrong shape.
     """
     _refuse_contradictions(detector=detector, reals=reals, faces=faces, norm_pix=norm_pix, crop=crop)
 

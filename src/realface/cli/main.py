@@ -97,7 +97,7 @@ def _options(
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     keep_freed_memory()
-    # joblib, which scikit-learn imports, warns if /dev/shm is full; nothing here uses joblib's processes
+    # joblib, which scikit-learn imports, warns if /dev/shm is full; realface does not use joblib's processes
     warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode", category=UserWarning)
     sys.exit(run(sys.argv[1:]))
 

@@ -1,4 +1,4 @@
-"""`realface measure`: numbers of a detector's verdicts on files with a known label."""
+"""`realface measure`: measure the verdicts of a detector on files with a known label."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from realface.cli.calibrate import Identities, Verdicts
 
 
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The detector: an artifact, a run or a shipped name.")],
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="Artifact, run folder that contains it, or name of a shipped detector."),
+    ],
     verdicts: Verdicts,
     identities: Identities,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Results to write, which `realface card` reads.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file to write, for `realface card --results`.")],
     data: Annotated[str, typer.Option(metavar="NAME", help="Name of the data, such as `test identities`.")],
 ) -> None:
     """Measure the verdicts of a detector on files with a known label.
 
-    Gives false alarms among the answered files with Clopper-Pearson intervals, the shares without an answer, and for
-    fakes how many are found; for pairs, the AUC and the share of pairs in the right order.
+    Reports the share of false alarms among files with a verdict, with its Clopper-Pearson interval, the share of files
+    without a verdict and, for fakes, the share that is detected. For pairs, it reports the AUC and the share of pairs
+    in the correct order.
     """
     from realface.detection.measuring import measure_verdicts
     from realface.evaluation.results import write_results

@@ -29,8 +29,8 @@ def prepare_own_faces(recipe: TrainRecipe, run: Path, *, resume: bool, quiet: bo
     Args:
         recipe: one with `data.real`.
         run: folder of the run.
-        resume: whether the run may have begun.
-        quiet: show no progress and print nothing.
+        resume: whether the folder may contain a run.
+        quiet: show no progress and no counts.
 
     Raises:
         MissingInputError, DatasetError: the folder does not exist, has no photos and videos, or has fakes.
@@ -67,7 +67,7 @@ def finish_own_faces(recipe: TrainRecipe, run: Path, *, quiet: bool) -> list[Res
     """Measure the finished detector on the test identities and write `RUN/results.json` and `RUN/card.md`.
 
     Args:
-        recipe: as from `prepare_own_faces`.
+        recipe: recipe that `prepare_own_faces` returned.
         run: folder of the finished run.
         quiet: show no progress.
     """
@@ -201,7 +201,7 @@ def _split(manifest: Manifest, *, seed: int) -> Manifest:
 
 
 def _tell(split: Manifest, found: PrepareResult) -> None:
-    """Say how many faces of how many people each split has."""
+    """Print the number of faces and of people in each split."""
     parts = []
     for name, what in (("train", "training"), ("val", "validation"), ("test", "test")):
         own = split.filter(split=name)

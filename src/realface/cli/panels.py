@@ -49,7 +49,7 @@ def arrange(command: Any) -> None:
     """Set the panel of each option of a command, and sort the options by panel; arguments stay first.
 
     Args:
-        command: as typer builds it: with `params`, and with `commands` if it is a group.
+        command: command or group of typer, with `params`, and with `commands` if it is a group.
     """
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     arguments = [parameter for parameter in command.params if parameter.param_type_name != "option"]

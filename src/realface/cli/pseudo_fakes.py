@@ -1,4 +1,4 @@
-"""`realface pseudo-fakes`: contact sheets and the leak audit of the fakes that are made from real faces."""
+"""`realface pseudo-fakes`: draw contact sheets of pseudo-fakes and audit them for leaks."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ def command(
     crops: Annotated[
         Path | None, typer.Argument(help="Folder or manifest of face crops. Default: two public-domain portraits.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a contact sheet of each kind here.")] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="Kind to look at; repeat for several. Default: all.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the contact sheets, one per kind.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Kind of pseudo-fakes. Repeatable. Default: all.")] = None,
     resynthesis: Annotated[
         Path | None,
         typer.Option(
-            metavar="STORE", help="Folder that `realface resynthesise` wrote, for the kind resynthesis and for swaps."
+            metavar="STORE", help="Output folder of `realface resynthesise`, for the kind resynthesis and for swaps."
         ),
     ] = None,
     audit: Annotated[
-        bool, typer.Option("--audit", help="Check that nothing outside the masks tells the fakes.")
+        bool, typer.Option("--audit", help="Check whether pixels outside the masks reveal the fakes.")
     ] = False,
-    pairs: Annotated[int, typer.Option(min=1, help="Pairs per kind in the audit; at least 250 decide.")] = 500,
-    examples: Annotated[int, typer.Option(min=1, help="Pairs in a contact sheet.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs per kind in the audit; at least 250 are required.")] = 500,
+    examples: Annotated[int, typer.Option(min=1, help="Pairs per contact sheet.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Make pseudo-fakes from face crops, to look at them and to audit them.
+    """Make pseudo-fakes from face crops, to view and to audit them.
 
-    A contact sheet shows real, fake, mask and difference. The audit compares the images of each pair outside the mask
-    and lets classifiers that see only the surroundings look for the fakes. Exit code 1 means that a kind leaks, or
-    that too few pairs were measured.
+    A contact sheet shows real, fake, mask and difference. The audit compares the two images of each pair outside the
+    mask, and tests whether classifiers that see only the surroundings detect the fakes. If a kind leaks, or if too few
+    pairs were measured, the exit code is 1.
     """
     import json
     from dataclasses import asdict
@@ -89,7 +91,7 @@ def _chosen_kinds(kinds: list[str] | None, *, with_stored: bool) -> list[str]:
 
 
 def _find_faces(crops: Path | None, resynthesis: Path | None) -> FaceSet:
-    """Locate the faces in the crops and say how many crops are left out."""
+    """Locate the faces in the crops and report the number of excluded crops."""
     from realface.bench.face_crops import crop_hashes, named_crops
     from realface.data.resynthesis_store import ResynthesisStore
     from realface.evaluation.pseudo_fakes import find_faces

@@ -12,8 +12,8 @@ app = typer.Typer(no_args_is_help=True, help="List, show and check the recipes o
 
 
 @app.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """List the shipped recipes, each with a line on what it trains."""
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False) -> None:
+    """List the shipped recipes with a description of each."""
     import json
 
     from realface.core.shipped import shipped_recipes
@@ -28,8 +28,10 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME_OR_FILE", help="Shipped recipe, or YAML file.")]) -> None:
-    """Print a recipe's YAML, to be saved and edited: `realface recipe show demo > mine.yaml`."""
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME_OR_FILE", help="Name of a shipped recipe, or YAML file.")],
+) -> None:
+    """Print the YAML of a recipe, to save and edit it: `realface recipe show demo > mine.yaml`."""
     from realface.core.shipped import find_recipe
 
     print(find_recipe(name).read_text(encoding="utf-8"), end="")
@@ -37,9 +39,12 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME_OR_FILE", help="Shipp
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME_OR_FILE", help="YAML file, or shipped recipe.")],
+    name: Annotated[str, typer.Argument(metavar="NAME_OR_FILE", help="YAML file, or name of a shipped recipe.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Setting to apply before the check.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key of the recipe, as in optim.lr=1e-4. Repeatable."
+        ),
     ] = None,
 ) -> None:
     """Check a recipe without training; all errors are reported at once, one per line, and the exit code is 2.
@@ -57,6 +62,6 @@ def check(
 
 
 def _title(recipe: Path) -> str:
-    """Return the first sentence of the comment at the top of a recipe, which says what it trains."""
+    """Return the first sentence of the comment at the top of a recipe: its description."""
     lines = takewhile(lambda line: line.startswith("#"), recipe.read_text(encoding="utf-8").splitlines())
     return " ".join(line.removeprefix("#").strip() for line in lines).partition(". ")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""`realface residuals`: what an MAE cannot inpaint of every crop, computed once for trainings to read."""
+"""`realface residuals`: compute the residuals of face crops once, for trainings to read."""
 
 from __future__ import annotations
 
@@ -15,30 +15,36 @@ FAILURES_SHOWN = 10
 
 
 def command(
-    mae: Annotated[Path, typer.Argument(help="Run or artifact of rffr-mae, or of rffr: its MAE.")],
-    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="The crops.")],
-    out: Annotated[Path, typer.Option(help="A folder for the residuals: new, or one that has some already.")],
+    mae: Annotated[Path, typer.Argument(help="Artifact or run folder of rffr-mae, or of rffr, whose MAE is used.")],
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests of the face crops.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the residuals: new, empty, or of an earlier run with the same settings.")
+    ],
     mode: Annotated[
-        Literal["exact", "fast"] | None, typer.Option(help="Blocks one by one, or many at once; else the artifact's.")
+        Literal["exact", "fast"] | None,
+        typer.Option(help="Hide blocks one by one (`exact`) or many at once (`fast`). Default: the artifact's."),
     ] = None,
     outer_ring: Annotated[
         bool | None,
-        typer.Option("--outer-ring/--no-outer-ring", help="Cover the outermost patches; else the artifact's."),
+        typer.Option("--outer-ring/--no-outer-ring", help="Cover the outermost patches too. Default: the artifact's."),
     ] = None,
-    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="In which the MAE computes.")] = "fp32",
-    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="In which residuals are stored.")] = "float32",
+    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision in which the MAE computes.")] = "fp32",
+    dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Type of the stored residuals.")] = "float32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops at a time.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops per batch.")] = 32,
     chunk_size: Annotated[
-        int | None, typer.Option(min=1, help="Passes at once: some hundred on a GPU; else the artifact's.")
+        int | None,
+        typer.Option(min=1, help="MAE passes computed at once; several hundred on a GPU. Default: the artifact's."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode; 0 decodes in this one.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Worker processes that decode crops; 0 = decode in the main process.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Compute the residuals of face crops, which a training then reads (data.residuals).
+    """Compute the residuals of face crops once, for trainings to read (recipe key `data.residuals`).
 
-    Only what OUT does not have yet is computed, so a run that was broken off goes on when the same command is given
-    again. Crops that cannot be read are named in OUT/skipped.csv; the exit code is then 2.
+    Only residuals that OUT does not contain are computed: run the same command again to continue an interrupted run.
+    If crops cannot be read, OUT/skipped.csv lists them with the reasons, and the exit code is 2.
     """
     import json
 

@@ -10,21 +10,23 @@ import typer
 
 def command(
     manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests of real face crops.")],
-    out: Annotated[Path, typer.Option(metavar="STORE", help="New folder for the re-synthesised faces.")],
+    out: Annotated[
+        Path, typer.Option(metavar="STORE", help="Folder for the re-synthesised faces; must be new or empty.")
+    ],
     split: Annotated[
-        str, typer.Option(help="Train the autoencoders on crops of this split only; `all`: on every crop.")
+        str, typer.Option(help="Split on whose crops the autoencoders are trained; `all` = every crop.")
     ] = "train",
     steps: Annotated[int, typer.Option(min=1, help="Training steps of each of the two autoencoders.")] = 1500,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that locate landmarks which are not stored yet; 0: this process.")
+        int, typer.Option(min=0, help="Worker processes that locate missing landmarks; 0 = locate in the main process.")
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Render every real face by a small autoencoder, for the pseudo-fakes of kind `resynthesis`.
+    """Render every real face with a small autoencoder, for the pseudo-fakes of kind `resynthesis`.
 
-    Two autoencoders are trained on the real faces of the training split, and kept at several ages. Each crop is
-    rendered by one of them. A training reads the store by `pseudo_fakes.resynthesis: STORE`.
+    Two autoencoders are trained on the real faces of the training split, and several checkpoints of each are kept. Each
+    crop is rendered with one checkpoint. To train on the result, set `pseudo_fakes.resynthesis: STORE` in the recipe.
     """
     import json
     from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Where answers are printed."""
+"""Print results to standard output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 def forgiving_stdout() -> TextIO:
-    """Standard output that can print every file name; to be taken before a progress bar takes its place."""
+    """Return a standard output that can print every file name; call it before a progress bar replaces `sys.stdout`."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     return sys.stdout

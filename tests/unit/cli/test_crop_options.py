@@ -44,7 +44,7 @@ def test_a_file_without_settings_is_not_taken_for_the_defaults(tmp_path: Path, n
 
 
 def test_the_help_names_every_word_and_what_missing_settings_become() -> None:
-    for said in ("`default`", "`unknown`", "YAML or JSON", "missing ones take the defaults"):
+    for said in ("`default`", "`unknown`", "YAML or JSON", "missing keys take the defaults"):
         assert said in HELP
 
 
