@@ -13,7 +13,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the resu
 
     from realface.core.shipped import DEFAULT_NAME, shipped_detectors
     from realface.models.artifact import read_card
-    from realface.models.catalog import METHODS
+    from realface.models.catalog import known_methods
 
     cards = {name: read_card(folder) for name, folder in shipped_detectors().items()}
     if as_json:
@@ -28,7 +28,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the resu
             }
             for name, card in cards.items()
         }
-        methods = {name: method.summary for name, method in METHODS.items()}
+        methods = {name: method.summary for name, method in known_methods().items()}
         print(json.dumps({"detectors": shown, "methods": methods}, indent=2))
         return
     print("shipped detectors:" if cards else "shipped detectors: none in this build")
@@ -36,5 +36,5 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print the resu
         default = " (default)" if name == DEFAULT_NAME else ""
         print(f"  {name}{default}: {card.method}, {card.input_size} px, {card.weights_sha256[:12]}; {card.licence}")
     print("methods:")
-    for name, method in METHODS.items():
+    for name, method in known_methods().items():
         print(f"  {name}: {method.summary}")

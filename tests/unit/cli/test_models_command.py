@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from realface.core.artifact import ArtifactCard
 from realface.core.crop_spec import CropSpec
 from realface.detection.detector import Detector
 from realface.media.images import write_image
+from realface.models import catalog
 from realface.models.artifact import read_card, save_artifact
 from realface.models.catalog import METHODS, get_method
 
@@ -47,6 +50,17 @@ def test_a_build_without_detectors_lists_the_methods(folder: Path, capsys: pytes
     first, second, *others = capsys.readouterr().out.splitlines()
     assert (first, second) == ("shipped detectors: none in this build", "methods:")
     assert [line.split(":")[0].strip() for line in others] == list(METHODS)
+
+
+def test_methods_of_installed_packages_are_listed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = replace(METHODS["recce"], name="added", summary="a method of another package")
+    point = EntryPoint("added", "package:METHOD", "realface.methods")
+    monkeypatch.setattr(EntryPoint, "load", lambda _: added)
+    monkeypatch.setattr(catalog, "entry_points", lambda group: EntryPoints([point]).select(group=group))
+    assert run(["models"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "  added: a method of another package"
 
 
 def test_shipped_detectors_come_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
