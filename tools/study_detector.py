@@ -218,7 +218,7 @@ def _deepfake_results(rows: Manifest, scores: NDArray[np.float64]) -> list[Resul
 def table(files: Mapping[str, Path]) -> str:
     """Return a Markdown table of the trials that are measured: name, images, and numbers with 95 % intervals."""
     lines = [
-        "| trial | images | pseudo-fakes, mean AUC | kind left out, AUC | DFDC, AUC | DFDC, pairs in order |",
+        "| trial | images | pseudo-fakes, mean AUC | unseen kind, AUC | DFDC, AUC | DFDC, pairs in order |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, path in files.items():
