@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the artifact's card as JSON.")]
 Crop = Annotated[str | None, typer.Option(metavar="SPEC", help=f"{crop_options.HELP} Default: unknown.")]
+Reals = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MANIFEST",
+        help="Real faces to fit the score of an MAE, which takes their crop settings; not with --detector.",
+    ),
+]
+Pixels = Annotated[
+    Literal["plain", "imagenet"],
+    typer.Option(
+        help="Input of the MAE: `plain`: pixels in [0, 1]; `imagenet`: normalised with ImageNet's statistics."
+    ),
+]
 app = typer.Typer(no_args_is_help=True, help="Import weights that a method's authors trained.")
 
 
@@ -58,23 +71,12 @@ def rffr(
     detector: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The detector's two branches. Default: import only the MAE.")
     ] = None,
-    reals: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MANIFEST",
-            help="Real faces to fit the score of an MAE, which takes their crop settings; not with --detector.",
-        ),
-    ] = None,
+    reals: Reals = None,
     faces: Annotated[
         int | None,
         typer.Option(min=20, help="With --reals: largest number of faces to use, evenly spaced. Default: 2,000."),
     ] = None,
-    pixels: Annotated[
-        Literal["plain", "imagenet"],
-        typer.Option(
-            help="Input of the MAE: `plain`: pixels in [0, 1]; `imagenet`: normalised with ImageNet's statistics."
-        ),
-    ] = "plain",
+    pixels: Pixels = "plain",
     norm_pix: Annotated[
         bool, typer.Option("--norm-pix", help="The MAE was trained with per-patch normalised targets (norm_pix_loss).")
     ] = False,

@@ -9,6 +9,12 @@ import typer
 
 if TYPE_CHECKING:
     from realface.evaluation.pseudo_fakes import FaceSet
+Resynthesis = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="STORE", help="Output folder of `realface resynthesise`, for the kind resynthesis and for swaps."
+    ),
+]
 
 
 def command(
@@ -19,12 +25,7 @@ def command(
         Path | None, typer.Option(metavar="DIR", help="Folder for the contact sheets, one per kind.")
     ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Kind of pseudo-fakes. Repeatable. Default: all.")] = None,
-    resynthesis: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="STORE", help="Output folder of `realface resynthesise`, for the kind resynthesis and for swaps."
-        ),
-    ] = None,
+    resynthesis: Resynthesis = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="Check whether pixels outside the masks reveal the fakes.")
     ] = False,

@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from realface.evaluation.residuals import ComputedResiduals
 
 FAILURES_SHOWN = 10
+Mode = Annotated[
+    Literal["exact", "fast"] | None,
+    typer.Option(help="Hide blocks one by one (`exact`) or many at once (`fast`). Default: the artifact's."),
+]
+OuterRing = Annotated[
+    bool | None,
+    typer.Option("--outer-ring/--no-outer-ring", help="Cover the outermost patches too. Default: the artifact's."),
+]
+ChunkSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="MAE passes computed at once; several hundred on a GPU. Default: the artifact's."),
+]
 
 
 def command(
@@ -20,22 +32,13 @@ def command(
     out: Annotated[
         Path, typer.Option(help="Folder for the residuals: new, empty, or of an earlier run with the same settings.")
     ],
-    mode: Annotated[
-        Literal["exact", "fast"] | None,
-        typer.Option(help="Hide blocks one by one (`exact`) or many at once (`fast`). Default: the artifact's."),
-    ] = None,
-    outer_ring: Annotated[
-        bool | None,
-        typer.Option("--outer-ring/--no-outer-ring", help="Cover the outermost patches too. Default: the artifact's."),
-    ] = None,
+    mode: Mode = None,
+    outer_ring: OuterRing = None,
     precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Precision in which the MAE computes.")] = "fp32",
     dtype: Annotated[Literal["float32", "float16"], typer.Option(help="Type of the stored residuals.")] = "float32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Crops per batch.")] = 32,
-    chunk_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="MAE passes computed at once; several hundred on a GPU. Default: the artifact's."),
-    ] = None,
+    chunk_size: ChunkSize = None,
     workers: Annotated[
         int, typer.Option(min=0, help="Worker processes that decode crops; 0 = decode in the main process.")
     ] = 0,
